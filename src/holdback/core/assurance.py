@@ -1,0 +1,157 @@
+"""Law 2: which proofs an action asks for, and whether those shown suffice. No route ever accepts less.
+
+Classes follow NIST SP 800-63B-4 in strength: passkey > totp, backup_code > sms > email, with the password beside them
+and never instead. What is demanded is the strongest class the account holds; a suspended authenticator proves
+nothing, yet still counts when the strongest class is found; a junior one signs in, yet counts for nothing else (law
+10).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdback.core.decision import Reason, why
+from holdback.core.events import MINUTE, AuthenticatorKind
+from holdback.core.seniority import authenticator_is_senior, contact_is_senior, ripe_at
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Proof
+    from holdback.core.events import Finding, Instant
+    from holdback.core.policy import Policy
+    from holdback.core.state import Authenticator, Head, HeldExit, Session
+
+CONTACT_CODE: Final = "contact_code"
+
+CLASS: Final = {
+    AuthenticatorKind.PASSWORD: 0,
+    AuthenticatorKind.EMAIL: 1,
+    AuthenticatorKind.SMS: 2,
+    AuthenticatorKind.TOTP: 3,
+    AuthenticatorKind.BACKUP_CODE: 3,
+    AuthenticatorKind.PASSKEY: 4,
+}
+"""Strength of each kind; equal numbers stand in for each other."""
+
+
+class Level(StrEnum):
+    """How much proof an action asks for."""
+
+    NONE = "none"
+    SIGN_IN = "sign_in"
+    CHANGE = "change"
+    REINSTATE = "reinstate"
+    MONEY = "money"
+    EARLY_RELEASE = "early_release"
+
+
+class Demand(NamedTuple):
+    """What must be shown: any one of `accept`, all its kinds together, each by an authenticator in `usable`.
+
+    `refusal` is set, and `accept` empty, when nothing the account holds could satisfy it now.
+    """
+
+    accept: tuple[tuple[str, ...], ...]
+    usable: frozenset[str]
+    refusal: Finding | None = None
+
+
+def demand(head: Head, level: Level, session: Session | None, policy: Policy, now: Instant) -> Demand:
+    """The proofs a level asks of this account now.
+
+    A session that proved the password in the last `step_up.password_fresh_m` is asked for the other factor only, when
+    money is concerned; changes ask for everything again (OWASP ASVS 5.0, 7.5.1). Reinstating may be asked for by what
+    is suspended itself, for there may be nothing else; its wait is then the owner's protection.
+    """
+    confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed}
+    senior = {key: one for key, one in confirmed.items() if authenticator_is_senior(head, one, now)}
+    strict = level in {Level.MONEY, Level.EARLY_RELEASE}
+    if strict and not senior:
+        return Demand((), frozenset(), _nothing_senior(head, confirmed))
+    pool = confirmed if level is Level.SIGN_IN or not senior else senior
+    floor = strongest(senior or confirmed)
+    usable = {key: one for key, one in pool.items() if CLASS[one.kind] >= floor}
+    if level is not Level.REINSTATE:
+        usable = {key: one for key, one in usable.items() if not one.suspended}
+    passwords = {key for key, one in confirmed.items() if one.kind is AuthenticatorKind.PASSWORD}
+    if not usable:
+        satisfied_by = ("authenticator.reinstate", "recovery.open")
+        return Demand((), frozenset(), why(Reason.AUTHENTICATOR_SUSPENDED, *satisfied_by))
+    fresh = session is not None and now < session.password_at + policy.step_up.password_fresh_m * MINUTE
+    with_password = bool(passwords) and not (fresh and level is Level.MONEY)
+    kinds = dict.fromkeys(one.kind for one in usable.values())
+    accept = tuple(_alternative(kind, with_password=with_password) for kind in kinds)
+    if level is Level.EARLY_RELEASE:
+        accept = tuple((*kinds_together, CONTACT_CODE) for kinds_together in accept)
+    return Demand(accept, frozenset(usable) | passwords)
+
+
+def _nothing_senior(head: Head, confirmed: dict[str, Authenticator]) -> Finding:
+    ripe = [ripe_at(head, one.bound_at, one.ripens) for one in confirmed.values() if not one.suspended]
+    known = [until for until in ripe if until is not None]
+    return why(Reason.NO_SENIOR_AUTHENTICATOR, "time", "authenticator.bind", until=min(known, default=None))
+
+
+def strongest(held: dict[str, Authenticator]) -> int:
+    """The strongest class among these; 0 if there are none."""
+    return max((CLASS[one.kind] for one in held.values()), default=0)
+
+
+def _alternative(kind: AuthenticatorKind, *, with_password: bool) -> tuple[str, ...]:
+    alone = kind in {AuthenticatorKind.PASSKEY, AuthenticatorKind.PASSWORD} or not with_password
+    return (kind.value,) if alone else (AuthenticatorKind.PASSWORD.value, kind.value)
+
+
+def spent(head: Head, proof: Proof) -> bool:
+    """Whether a right proof was used before, or was made for a secret replaced since."""
+    one = head.authenticators.get(proof.authenticator)
+    if one is None:
+        return False
+    if proof.epoch != one.epoch:
+        return True
+    if one.kind is AuthenticatorKind.BACKUP_CODE:
+        return bool(one.used >> proof.counter & 1)
+    return one.kind is AuthenticatorKind.TOTP and proof.counter <= one.counter
+
+
+def satisfying(
+    head: Head, wanted: Demand, proofs: tuple[Proof, ...], digest: bytes, contact: str = ""
+) -> tuple[Proof, ...] | None:
+    """The proofs that satisfy the demand, or None. They count for the action with this digest only.
+
+    No two of them may rest on one mailbox or phone number: factors are counted by distinct holder. `contact` is the
+    one a contact code was sent to.
+    """
+    for alternative in wanted.accept:
+        chosen: list[Proof] = []
+        for kind in alternative:
+            fitting = (
+                proof
+                for proof in proofs
+                if proof.kind == kind and proof.right and proof.digest == digest and not spent(head, proof)
+                if (proof.authenticator == contact if kind == CONTACT_CODE else proof.authenticator in wanted.usable)
+            )
+            proof = next(fitting, None)
+            if proof is not None:
+                chosen.append(proof)
+        holders = {holder_of(head, proof) for proof in chosen}
+        if len(chosen) == len(alternative) == len(holders):
+            return tuple(chosen)
+    return None
+
+
+def holder_of(head: Head, proof: Proof) -> bytes:
+    """What a proof rests on: equal for one mailbox or phone number."""
+    if proof.kind == CONTACT_CODE:
+        return head.contacts[proof.authenticator].address.mac
+    return head.authenticators[proof.authenticator].holder
+
+
+def witness(head: Head, held: HeldExit, policy: Policy, now: Instant) -> str | None:
+    """A senior contact that took no part in asking for a held exit, or None (law 10)."""
+    asking = {*held.asked_with, *(one.holder for one in head.authenticators.values())}
+    for key, contact in head.contacts.items():
+        free = contact.channel in policy.notices.independent and contact.address.mac not in asking
+        if free and not contact.removed and contact_is_senior(head, contact, now):
+            return key
+    return None

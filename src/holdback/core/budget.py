@@ -1,0 +1,88 @@
+"""Law 3: one outflow budget over every exit, in two lanes and two sliding windows, counted in micro-USD.
+
+Long-standing beneficiaries have a lane of their own with a daily limit; everyone else shares a daily and a 30-day limit
+that follow the lowest equity of 30 days. Both grow with the account's own habit, the 95 % quantile of its days with
+outflow. Windows slide: an hour (or day) that is only partly in the window counts in full.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdback.core.events import DAY, HOUR, Lane
+from holdback.core.policy import MICRO
+
+if TYPE_CHECKING:
+    from holdback.core.events import Instant
+    from holdback.core.policy import Policy
+    from holdback.core.state import Head
+
+
+class Room(NamedTuple):
+    """What is left of a lane, in micro-USD: in the day, and in 30 days (None = no monthly limit)."""
+
+    day: int
+    month: int | None
+
+    def holds(self, micro_usd: int) -> bool:
+        """Whether this much still fits into both windows."""
+        return micro_usd <= self.day and (self.month is None or micro_usd <= self.month)
+
+
+def lowest_equity(head: Head, now: Instant) -> int:
+    """The lowest equity stated in 30 days, else the last one known, in micro-USD. Never stated = 0."""
+    recent = [value for day, value in head.equity.items() if day >= now // DAY - 30]
+    if recent:
+        return min(recent)
+    return head.equity[max(head.equity)] if head.equity else 0
+
+
+def habit(head: Head, policy: Policy, now: Instant) -> int:
+    """The account's usual outflow of a day: the quantile of its days with outflow, quiet days only, in micro-USD."""
+    newest = (now - policy.outflow.usual_quiet_h * HOUR) // DAY
+    days = sorted(value for day, value in head.habit.items() if newest - 365 <= day < newest)
+    if len(days) < policy.outflow.usual_days_min:
+        return 0
+    place = -(-policy.outflow.usual_quantile_percent * len(days) // 100) - 1
+    return days[max(place, 0)]
+
+
+def usual(head: Head, policy: Policy, now: Instant) -> int:
+    """The largest amount that still counts as usual, in micro-USD."""
+    return habit(head, policy, now) * policy.outflow.usual_factor_percent // 100
+
+
+def drawn(head: Head, lane: Lane, now: Instant) -> tuple[int, int]:
+    """Micro-USD drawn on a lane in the last 24 h and 30 d, partly covered hours and days counted in full."""
+    meter = head.meters.get(lane)
+    if meter is None:
+        return 0, 0
+    first_hour, first_day = (now - DAY) // HOUR, now // DAY - 30
+    day = sum(value for hour, value in meter.hours.items() if hour >= first_hour)
+    month = sum(value for key, value in meter.days.items() if key >= first_day)
+    return day, month
+
+
+def room(head: Head, lane: Lane, policy: Policy, now: Instant) -> Room:
+    """What is left of a lane now. The instant lane is a small part of the others' one and draws on both."""
+    outflow = policy.outflow
+    own = usual(head, policy, now)
+    if lane is Lane.LONG_STANDING:
+        day, _ = drawn(head, lane, now)
+        return Room(max(outflow.long_standing_day_usd * MICRO, own) - day, None)
+    day, month = drawn(head, Lane.OTHERS, now)
+    instant_day, instant_month = drawn(head, Lane.INSTANT, now)
+    equity = lowest_equity(head, now)
+    left = Room(
+        max(equity * outflow.others_day_percent // 100, own) - day - instant_day,
+        max(equity * outflow.others_month_percent // 100, own) - month - instant_month,
+    )
+    if lane is Lane.OTHERS:
+        return left
+    return Room(min(outflow.instant_day_usd * MICRO - instant_day, left.day), left.month)
+
+
+def unripe_value(head: Head, now: Instant) -> tuple[int, Instant]:
+    """Micro-USD received inside the platform that may not exit yet, and when the last of it may (0 if none)."""
+    waiting = [one for one in head.received if one.until > now]
+    return sum(one.micro_usd for one in waiting), max((one.until for one in waiting), default=0)

@@ -1,0 +1,352 @@
+"""The one door to the core: `needs` says what an action wants loaded, `advance` answers it.
+
+`advance` carries out loosenings that have come due, judges the action by its guards in order and then by its
+subject's rule, adds the consequences, and folds everything into the next state. It is pure: the same arguments give
+the same entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from holdback.core import events as ev
+from holdback.core.assurance import CONTACT_CODE, Demand, Level, demand, satisfying, spent, witness
+from holdback.core.decision import Decision, Deny, Reason, StepUp, why
+from holdback.core.effects import EFFECTS, consequences
+from holdback.core.events import (
+    DAY,
+    ENCODER,
+    MINUTE,
+    ActorKind,
+    AnyEvent,
+    AuthenticatorKind,
+    Finding,
+    Instant,
+)
+from holdback.core.rules import account, address, authenticator, change, contact, notice, password, session, setting
+from holdback.core.rules import exit as exits
+from holdback.core.rules.asking import Action, Case, Request, Rule, Ruling, denied
+from holdback.core.state import Customer, Head, PartKey, evolve
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Facts
+    from holdback.core.policy import Policy
+
+RULES: Final[dict[type[Action], Rule]] = {
+    **account.RULES,
+    **session.RULES,
+    **password.RULES,
+    **authenticator.RULES,
+    **contact.RULES,
+    **address.RULES,
+    **setting.RULES,
+    **change.RULES,
+    **exits.RULES,
+    **notice.RULES,
+}
+"""Every action that exists, and how it is judged."""
+
+
+class NotAvailable(Action, frozen=True, tag="not_available"):
+    """An action of the catalogue whose subject does not exist yet."""
+
+    name: str
+
+
+PLANNED: Final = frozenset(
+    {
+        "vault.set",
+        "api_key.create",
+        "api_key.suspend",
+        "api_key.revoke",
+        "order.place",
+        "order.report",
+        "recovery.open",
+        "recovery.evidence",
+        "recovery.review",
+        "recovery.contest",
+        "recovery.cancel",
+        "recovery.finish",
+        "legal.receive",
+        "legal.call_back",
+        "legal.approve",
+        "legal.release",
+        "legal.reject",
+        "legal.freeze_order",
+        "staff.look_up",
+        "staff.enrol",
+        "staff.retire",
+        "agency.add",
+        "agency.remove",
+        "evidence.burn",
+        "incident.report",
+        "incident.note",
+        "incident.close",
+        "policy.publish",
+        "breaker.reset",
+    }
+)
+"""Names of the catalogue that are answered `deny` with `not_available` for now."""
+
+
+def action_name(action: Action) -> str:
+    """The public name of an action, `subject.verb`."""
+    if isinstance(action, NotAvailable):
+        return action.name
+    return str(type(action).__struct_config__.tag)
+
+
+class Needs(NamedTuple):
+    """What must be loaded before an action is judged; `alike` asks for beneficiaries that look like the one named."""
+
+    parts: tuple[PartKey, ...]
+    alike: bytes
+    asset: str
+    counterparty: str
+
+
+def needs(request: Request, peek: Head | None) -> Needs:
+    """The parts and facts an action wants. `peek` is the head read without a lock, for rules that say they need it."""
+    action = request.action
+    rule = RULES.get(type(action))
+    parts = rule.parts(request, action, peek) if rule else ()
+    alike = action.address.alike if isinstance(action, address.AddressAdd) and action.address else b""
+    asset, counterparty = "", ""
+    if isinstance(action, exits.ExitRequest):
+        asset, counterparty = action.asset, request.counterparty
+    elif isinstance(action, exits.ExitRelease) and peek and action.which in peek.exits:
+        held = peek.exits[action.which]
+        asset, counterparty = held.asset, held.counterparty
+    return Needs(parts, alike, asset, counterparty)
+
+
+class Advance(NamedTuple):
+    """An answer and everything it writes: this customer's entry, the state after it, the counterparty's events."""
+
+    decision: Decision
+    events: tuple[AnyEvent, ...]
+    customer: Customer
+    elsewhere: tuple[AnyEvent, ...]
+
+
+def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Advance:
+    """Answer one request. `now` is never earlier than the head's last event; the caller sees to that."""
+    due: list[AnyEvent] = []
+    current = customer
+    if customer.head is not None and facts.clock_agrees and customer.head.changes:
+        due = change.due(customer.head, policy, now)
+        current, due = _with_consequences(customer, due, policy, f"{customer.head.seq + 1}-d")
+    ruling = _judge(current, request, facts, policy, now)
+    caused = [*_heartbeat(current.head, request, now), *ruling.events]
+    prefix = f"{current.head.seq + 1}-" if current.head else "1-"
+    after, caused = _with_consequences(current, caused, policy, prefix)
+    decided = _decided(request, facts, policy, ruling.decision, now)
+    if after.head is None:
+        return Advance(ruling.decision, (), after, ())
+    if customer.head is not None:
+        after = evolve(after, decided)
+    return Advance(ruling.decision, (decided, *due, *caused), after, ruling.elsewhere)
+
+
+def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, now: Instant) -> Advance:
+    """What a transfer causes in its receiver's stream. The receiver is asked nothing and can refuse nothing."""
+    actor = ev.Actor(ActorKind.SYSTEM)
+    name = customer.head.account if customer.head else ""
+    decided = ev.Decided(now, "value.receive", name, actor, "allow", (), b"", policy.digest, b"", b"")
+    after = evolve(customer, decided)
+    for event in events:
+        after = evolve(after, event)
+    return Advance(Deny(()), (decided, *events), after, ())
+
+
+def _with_consequences(
+    customer: Customer, caused: list[AnyEvent], policy: Policy, prefix: str
+) -> tuple[Customer, list[AnyEvent]]:
+    after = customer
+    for event in caused:
+        after = evolve(after, event)
+    if after.head is None or not caused:
+        return after, caused
+    follows = consequences(customer.head, after.head, caused, policy, prefix)
+    for event in follows:
+        after = evolve(after, event)
+    return after, [*caused, *follows]
+
+
+def _decided(request: Request, facts: Facts, policy: Policy, decision: Decision, now: Instant) -> ev.Decided:
+    return ev.Decided(
+        at=now,
+        action=action_name(request.action),
+        account=request.account,
+        actor=request.actor,
+        decision=str(type(decision).__struct_config__.tag),
+        findings=decision.findings,
+        digest=facts.digest,
+        policy=policy.digest,
+        request=ENCODER.encode(request.action),
+        facts=ENCODER.encode(facts),
+        device=request.context.device,
+        ip=request.context.ip,
+    )
+
+
+SESSION_SEEN_MS: Final = MINUTE
+"""How stale a session's last use may be in the state; a write a request would buy nothing."""
+
+
+def _heartbeat(head: Head | None, request: Request, now: Instant) -> list[AnyEvent]:
+    """What any request tells by itself: that its session is in use, and what the platform says the family owns."""
+    if head is None:
+        return []
+    events: list[AnyEvent] = []
+    used = head.sessions.get(request.actor.session)
+    if used is not None and used.seen_at + SESSION_SEEN_MS <= now < used.ends_at():
+        events.append(ev.SessionSeen(now, request.actor.session))
+    said = request.context.equity_micro_usd
+    if said is not None and said < head.equity.get(now // DAY, said + 1):
+        events.append(ev.EquityStated(now, said))
+    return events
+
+
+def _judge(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Ruling:
+    action = request.action
+    if customer.head is None:
+        if isinstance(action, account.AccountImport) and request.actor.kind is ActorKind.PLATFORM:
+            return account.begin(request, action, policy, now)
+        return denied(why(Reason.UNKNOWN_ACCOUNT, "account.import", about="account"))
+    rule = RULES.get(type(action))
+    if rule is None:
+        return denied(why(Reason.NOT_AVAILABLE, about="action"))
+    case = Case(customer.head, customer, request, facts, policy, now)
+    for guard in GUARDS:
+        refusal = guard(case, rule)
+        if refusal is not None:
+            return denied(refusal)
+    objection = rule.objection(case, action)
+    if objection is not None:
+        return denied(objection)
+    level = rule.level(case, action)
+    ruling = rule.ruling(case, action) if level is Level.NONE else _proved(case, rule, action, level)
+    return ruling if _has_room(case, ruling) else denied(why(Reason.TOO_MANY, "time", about="cool_offs"))
+
+
+def _entitled(case: Case, rule: Rule) -> Finding | None:
+    own = {case.head.account, *(f"{case.head.account}.{sub}" for sub in case.head.sub_accounts)}
+    if case.request.account not in own:
+        return why(Reason.UNKNOWN_ACCOUNT, about="account")
+    return None if case.request.actor.kind in rule.actors else why(Reason.NOT_ENTITLED, *sorted(rule.actors))
+
+
+def _signed_in(case: Case, rule: Rule) -> Finding | None:
+    if case.request.actor.kind is not ActorKind.OWNER or rule.anonymous:
+        return None
+    if not case.request.actor.session:
+        return why(Reason.SESSION_REQUIRED, "session.start")
+    return None if case.session is not None else why(Reason.SESSION_ENDED, "session.start")
+
+
+def _clock_agrees(case: Case, rule: Rule) -> Finding | None:
+    in_doubt = rule.loosens and not case.facts.clock_agrees
+    return why(Reason.CLOCK_UNCERTAIN, "operator.clock") if in_doubt else None
+
+
+def _not_too_many_failures(case: Case, _rule: Rule) -> Finding | None:
+    """Wrong proofs slow the next ones down and stop at the largest number (NIST SP 800-63B-4 section 3.2.2)."""
+    limits, failures = case.policy.step_up, case.head.failures
+    if not case.facts.proofs or failures < limits.failures_before_delay:
+        return None
+    if failures >= limits.failures_max:
+        return why(Reason.TOO_MANY_FAILURES, "recovery.open")
+    doubled = limits.failures_delay_s << min(failures - limits.failures_before_delay, 32)
+    until = case.head.failed_at + min(doubled, limits.failures_delay_max_s) * 1000
+    return why(Reason.TOO_MANY_FAILURES, "time", until=until) if case.now < until else None
+
+
+def _challenge_fits(case: Case, _rule: Rule) -> Finding | None:
+    if not case.request.challenge:
+        return None
+    challenge = case.head.challenges.get(case.request.challenge)
+    if challenge is None:
+        return why(Reason.CHALLENGE_UNKNOWN, about="challenge")
+    if challenge.until <= case.now:
+        return why(Reason.CHALLENGE_EXPIRED, until=challenge.until, about="challenge")
+    same = challenge.digest == case.facts.digest
+    return None if same else why(Reason.CHALLENGE_OTHER_ACTION, about="challenge")
+
+
+GUARDS: Final = (_entitled, _signed_in, _clock_agrees, _not_too_many_failures, _challenge_fits)
+"""What every action passes first, in the order of `Reason`."""
+
+
+def _has_room(case: Case, ruling: Ruling) -> bool:
+    """Whether the head can keep another cool-off, if this would start one."""
+    full = len(case.head.cool_offs) >= case.policy.bounds.cool_offs
+    return not full or not any(EFFECTS[type(event)].cools for event in ruling.events)
+
+
+def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noqa: ANN401 - the rule's own action
+    """Ask the rule if the proofs suffice; else ask for them, or say why none could."""
+    wanted = demand(case.head, level, case.session, case.policy, case.now)
+    if wanted.refusal is not None:
+        return denied(wanted.refusal)
+    open_challenge = case.head.challenges.get(case.request.challenge)
+    sent_to = open_challenge.contact if open_challenge else ""
+    proofs = satisfying(case.head, wanted, case.facts.proofs, case.facts.digest, sent_to)
+    if proofs is None:
+        return _step_up(case, action, level, wanted)
+    ruling = rule.ruling(case._replace(proved=proofs), action)
+    used: list[AnyEvent] = [
+        ev.ProofUsed(case.now, one.authenticator, one.counter) for one in proofs if one.kind != CONTACT_CODE
+    ]
+    if open_challenge is not None:
+        used.append(ev.ChallengeClosed(case.now, case.request.challenge))
+    ends = any(isinstance(event, ev.SessionEnded) for event in ruling.events)
+    password_shown = any(one.kind == AuthenticatorKind.PASSWORD for one in proofs)
+    if case.session is not None and password_shown and not ends:
+        used.append(ev.SessionSeen(case.now, case.request.actor.session, password=True))
+    return ruling._replace(events=(*used, *ruling.events))
+
+
+def _step_up(case: Case, action: Any, level: Level, wanted: Demand) -> Ruling:  # noqa: ANN401 - as above
+    """Ask for proof: the challenge that is already open for this very action, or a new one."""
+    failed, events = _failed(case)
+    key, until = _open_challenge(case)
+    tries = case.head.challenges[key].tries + len(failed) if key else 0
+    if key and tries >= case.policy.step_up.challenge_tries:
+        events.append(ev.ChallengeClosed(case.now, key))
+        key = ""
+    if not key:
+        key, until = f"s{case.seq}", case.now + case.policy.step_up.challenge_m * MINUTE
+        sent_to = _contact_asked(case, action) if level is Level.EARLY_RELEASE else ""
+        events += _oldest_closed(case)
+        events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))
+    required = why(Reason.PROOF_REQUIRED, *("+".join(kinds) for kinds in wanted.accept), until=until)
+    return Ruling(StepUp((*failed, required), key, wanted.accept, until), tuple(events))
+
+
+def _failed(case: Case) -> tuple[list[Finding], list[AnyEvent]]:
+    """What was wrong with the proofs shown: nothing if none was, or if they were only too weak."""
+    replayed = [one for one in case.facts.proofs if one.right and spent(case.head, one)]
+    wrong = [one for one in case.facts.proofs if not one.right]
+    if not replayed and not wrong:
+        return [], []
+    reason = Reason.PROOF_REPLAYED if replayed else Reason.PROOF_WRONG
+    kinds = tuple(dict.fromkeys(one.kind for one in (*replayed, *wrong)))
+    return [why(reason, *kinds, about="proofs")], [ev.ProofFailed(case.now, kinds, case.request.challenge)]
+
+
+def _open_challenge(case: Case) -> tuple[str, Instant]:
+    for key, challenge in case.head.challenges.items():
+        if challenge.digest == case.facts.digest and challenge.until > case.now:
+            return key, challenge.until
+    return "", 0
+
+
+def _oldest_closed(case: Case) -> list[AnyEvent]:
+    alive = [key for key, challenge in case.head.challenges.items() if challenge.until > case.now]
+    surplus = len(alive) - case.policy.step_up.challenges_open + 1
+    return [ev.ChallengeClosed(case.now, key) for key in alive[: max(surplus, 0)]]
+
+
+def _contact_asked(case: Case, action: exits.ExitRelease) -> str:
+    return witness(case.head, case.head.exits[action.which], case.policy, case.now) or ""

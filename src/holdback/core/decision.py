@@ -1,0 +1,167 @@
+"""A decision is a value: Allow, StepUp, Hold or Deny, each with its reasons.
+
+`Reason` is one enum in order of precedence: when several reasons to refuse apply, the first is the decision's, and
+tests, docs and pages list them in this order. `wording.py` has a public sentence for each.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from holdback.core.events import Finding, Instant, Sealed
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did, in order of precedence."""
+
+    UNKNOWN_ACCOUNT = "unknown_account"
+    NOT_AVAILABLE = "not_available"
+    NOT_ENTITLED = "not_entitled"
+    LINK_INVALID = "link_invalid"
+    SESSION_REQUIRED = "session_required"
+    SESSION_ENDED = "session_ended"
+    CLOCK_UNCERTAIN = "clock_uncertain"
+    TOO_MANY_FAILURES = "too_many_failures"
+    CHALLENGE_UNKNOWN = "challenge_unknown"
+    CHALLENGE_EXPIRED = "challenge_expired"
+    CHALLENGE_OTHER_ACTION = "challenge_other_action"
+    ALREADY_EXISTS = "already_exists"
+    NOT_FOUND = "not_found"
+    BAD_FIELD = "bad_field"
+    TOO_MANY = "too_many"
+    LAST_ONE = "last_one"
+    WEAKER_AUTHENTICATOR = "weaker_authenticator"
+    FREEZE_RIGHT_LOST = "freeze_right_lost"
+    EXIT_KIND_CLOSED = "exit_kind_closed"
+    FROZEN = "frozen"
+    NO_SENIOR_AUTHENTICATOR = "no_senior_authenticator"
+    NO_SENIOR_CONTACT = "no_senior_contact"
+    AUTHENTICATOR_SUSPENDED = "authenticator_suspended"
+    PROOF_REPLAYED = "proof_replayed"
+    PROOF_WRONG = "proof_wrong"
+    PROOF_REQUIRED = "proof_required"
+    LOOK_ALIKE = "look_alike"
+    NOT_ON_ALLOWLIST = "not_on_allowlist"
+    COUNTERPARTY_UNKNOWN = "counterparty_unknown"
+    OVER_OWN_LIMIT = "over_own_limit"
+    COOL_OFF_CLOSES = "cool_off_closes"
+    SENIOR_BENEFICIARY_REQUIRED = "senior_beneficiary_required"
+    RECONCILING = "reconciling"
+    PRICE_UNKNOWN = "price_unknown"
+    NOTICE_UNDELIVERED = "notice_undelivered"
+    COOLING_OFF = "cooling_off"
+    DESTINATION_NEW = "destination_new"
+    OVER_BUDGET = "over_budget"
+    RECEIVED_LATELY = "received_lately"
+    NOT_YET_DUE = "not_yet_due"
+    LOOSENING_WAITS = "loosening_waits"
+    RIPENS_LATER = "ripens_later"
+    INSTANT_LANE = "instant_lane"
+    PROVED = "proved"
+    TIGHTENING = "tightening"
+    NO_HARM = "no_harm"
+
+
+class Allow(msgspec.Struct, frozen=True, tag="allow", tag_field="decision"):
+    """Go ahead. `usable_from` is set for something new that must ripen, `id` names what was made."""
+
+    findings: tuple[Finding, ...]
+    id: str = ""
+    usable_from: Instant | None = None
+
+
+class StepUp(msgspec.Struct, frozen=True, tag="step_up", tag_field="decision"):
+    """Prove more now: any one of `accept`, all its kinds together, before `expires_at`."""
+
+    findings: tuple[Finding, ...]
+    challenge: str
+    accept: tuple[tuple[str, ...], ...]
+    expires_at: Instant
+
+
+class Hold(msgspec.Struct, frozen=True, tag="hold", tag_field="decision"):
+    """Wait. `id` names the held exit or change; `release_at` is when it goes on if the owner does not stop it.
+
+    `release_at` is None while that instant cannot be known (nobody could be told yet, or a second person is needed).
+    """
+
+    findings: tuple[Finding, ...]
+    id: str
+    release_at: Instant | None
+
+
+class Deny(msgspec.Struct, frozen=True, tag="deny", tag_field="decision"):
+    """No. The first finding says why, what would satisfy it and until when."""
+
+    findings: tuple[Finding, ...]
+
+
+Decision = Allow | StepUp | Hold | Deny
+
+
+def why(reason: Reason, *satisfied_by: str, until: Instant | None = None, about: str = "") -> Finding:
+    """One reason, as events and answers carry it."""
+    return Finding(reason.value, satisfied_by, until, about)
+
+
+_ORDER = {reason.value: place for place, reason in enumerate(Reason)}
+
+
+def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Findings in order of precedence, so that the first is the one to tell."""
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.code]))
+
+
+class Proof(msgspec.Struct, frozen=True, array_like=True):
+    """A proof that was verified outside, as a fact: `right` says whether the response fitted the credential.
+
+    `kind` is an authenticator kind, or `contact_code` with `authenticator` naming the contact. `epoch` and `counter`
+    are compared again under the lock, and `digest` with the action, so that one code never serves twice or elsewhere.
+    """
+
+    kind: str
+    authenticator: str
+    epoch: int
+    counter: int
+    digest: bytes
+    at: Instant
+    right: bool
+
+
+class PriceFact(msgspec.Struct, frozen=True, array_like=True):
+    """Micro-USD for a whole unit of the action's asset, from Holdback's own feed, as of `at`."""
+
+    asset: str
+    micro_usd: int
+    at: Instant
+
+
+class Facts(msgspec.Struct, frozen=True, array_like=True):
+    """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
+
+    `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ.
+    `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
+    token made for this request. A fact that could not be had is absent or false, and never means allow.
+    """
+
+    digest: bytes
+    proofs: tuple[Proof, ...] = ()
+    price: PriceFact | None = None
+    clock_agrees: bool = False
+    reconciling: bool = False
+    counterparty_known: bool = False
+    token: bytes = b""
+
+
+class Context(msgspec.Struct, frozen=True, array_like=True):
+    """What the platform says of the request: sealed network address and user agent, hash of the device, equity.
+
+    `equity_micro_usd` is None when nothing was said. All of it may tighten a decision, none of it loosens one (law 6).
+    """
+
+    device: str = ""
+    ip: Sealed | None = None
+    user_agent: Sealed | None = None
+    equity_micro_usd: int | None = None

@@ -1,0 +1,210 @@
+"""What follows from what happened: one exhaustive table of notices, cool-offs and directions (laws 1, 4 and 5).
+
+Rules return causes; `consequences` reads these tables, and nothing else ever writes a notice or a cool-off. Effects
+written by hand at each call site are how other systems came to forget one route of six.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdback.core import events as ev
+from holdback.core.events import HOUR, MINUTE, About, ChangeKind, Setting, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from holdback.core.events import AnyEvent, Instant
+    from holdback.core.policy import Policy
+    from holdback.core.state import Contact, Head
+
+
+class Direction(StrEnum):
+    """Law 1: tightening takes effect now, loosening waits, neutral changes no protection."""
+
+    TIGHTENING = "tightening"
+    LOOSENING = "loosening"
+    NEUTRAL = "neutral"
+
+
+class Effect(NamedTuple):
+    """What one kind of event does: how loudly it is announced (None = not at all), and what it cools (None = nothing).
+
+    `about` names the kind of thing whose wait runs only once the owner was told.
+    """
+
+    direction: Direction
+    notice: Severity | None = None
+    cools: Severity | None = None
+    about: str = ""
+
+
+_SILENT: Final = Effect(Direction.NEUTRAL)
+_TIGHTER: Final = Effect(Direction.TIGHTENING, Severity.INFO)
+_SEVERE_CHANGE: Final = Effect(Direction.LOOSENING, Severity.SEVERE, Severity.SEVERE)
+
+EFFECTS: Final[dict[type[ev.Event], Effect]] = {
+    ev.Decided: _SILENT,
+    ev.AccountImported: Effect(Direction.TIGHTENING, Severity.INFO),
+    ev.Frozen: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.Unfrozen: Effect(Direction.LOOSENING, Severity.SEVERE),
+    ev.SessionStarted: _SILENT,
+    ev.SessionSeen: _SILENT,
+    ev.SessionEnded: _SILENT,
+    ev.DeviceMet: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD),
+    ev.DeviceSeen: _SILENT,
+    ev.AuthenticatorBound: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
+    ev.AuthenticatorConfirmed: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
+    ev.AuthenticatorSuspended: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.AuthenticatorReinstated: Effect(Direction.LOOSENING, Severity.SEVERE, Severity.MILD),
+    ev.AuthenticatorRemoved: _SEVERE_CHANGE,
+    ev.SecretReplaced: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "authenticator"),
+    ev.ProofUsed: _SILENT,
+    ev.ProofFailed: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.ChallengeIssued: _SILENT,
+    ev.ChallengeClosed: _SILENT,
+    ev.ContactAdded: _SILENT,
+    ev.ContactConfirmed: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "contact"),
+    ev.ContactRemoved: _SEVERE_CHANGE,
+    ev.ContactRecycled: Effect(Direction.TIGHTENING, Severity.SEVERE, Severity.SEVERE),
+    ev.AddressAdded: Effect(Direction.LOOSENING, Severity.MILD, None, "beneficiary"),
+    ev.AddressRenewed: _SILENT,
+    ev.AddressRemoved: _TIGHTER,
+    ev.SettingChanged: _TIGHTER,
+    ev.ChangeAsked: Effect(Direction.LOOSENING, Severity.SEVERE, None, "change"),
+    ev.ChangeCancelled: _TIGHTER,
+    ev.ChangeDone: _SILENT,
+    ev.ExitAllowed: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.ExitHeld: Effect(Direction.NEUTRAL, Severity.MILD, None, "exit"),
+    ev.ExitMoved: _SILENT,
+    ev.ExitCancelled: _TIGHTER,
+    ev.ExitSettled: _SILENT,
+    ev.ExitReconciled: _SILENT,
+    ev.ValueReceived: _SILENT,
+    ev.EquityStated: _SILENT,
+    ev.CoolOffStarted: _SILENT,
+    ev.NoticeDue: _SILENT,
+    ev.NoticeFolded: _SILENT,
+    ev.NoticeAccepted: _SILENT,
+    ev.NoticeFailed: _SILENT,
+    ev.WaitMoved: _SILENT,
+}
+"""Every event there is: its direction, notice and cool-off."""
+
+
+class Loosening(NamedTuple):
+    """How one loosening waits: the policy's wait (hours), what asking for it cools, and what it is called."""
+
+    wait: str
+    cools: Severity | None
+
+
+CHANGES: Final[dict[ChangeKind, Loosening]] = {
+    ChangeKind.SET: Loosening("waits.loosen_setting_h", None),
+    ChangeKind.REMOVE_AUTHENTICATOR: Loosening("waits.remove_authenticator_h", Severity.SEVERE),
+    ChangeKind.REINSTATE_AUTHENTICATOR: Loosening("waits.reinstate_authenticator_h", None),
+    ChangeKind.REMOVE_CONTACT: Loosening("waits.remove_contact_h", Severity.SEVERE),
+    ChangeKind.UNFREEZE: Loosening("waits.unfreeze_h", None),
+}
+"""Every loosening that an owner can ask for; `SettingChanged` and the others follow when its wait is over."""
+
+
+def is_tighter(setting: Setting, old: int, new: int) -> bool:
+    """Whether a setting's new value protects at least as much as its old one.
+
+    A limit of -1 is none, the loosest; otherwise less is tighter. For the allowlist and the lock, more is tighter.
+    """
+    if setting is Setting.LIMIT_MICRO_USD:
+        return old == new or (new >= 0 and (old < 0 or new < old))
+    return new >= old
+
+
+def loosening_wait(head: Head, kind: ChangeKind, policy: Policy, now: Instant) -> Instant:
+    """How long a loosening waits, in ms: the policy's wait, or the owner's own lock if that is longer."""
+    hours = policy.number(CHANGES[kind].wait)
+    if kind is ChangeKind.UNFREEZE and head.changed_at + policy.waits.recent_change_h * HOUR > now:
+        hours = policy.waits.unfreeze_after_change_h
+    return max(hours, head.setting(Setting.LOCK_HOURS)) * HOUR
+
+
+def consequences(
+    before: Head | None, after: Head, caused: Sequence[AnyEvent], policy: Policy, prefix: str
+) -> list[AnyEvent]:
+    """The notices and cool-offs that follow from `caused`; `prefix` makes their ids unique within the stream.
+
+    `before` is None at an import, whose own news is told and whose contents are not: nothing senior exists yet that
+    could have been told, and everything imported waits as new (law 6).
+    """
+    found: list[AnyEvent] = []
+    for event in caused:
+        if before is None and not isinstance(event, ev.AccountImported):
+            continue
+        effect = _effect(event)
+        number = f"{prefix}{len(found)}"
+        about = _about(event, effect)
+        if effect.cools is not None:
+            found.append(_cool_off(number, event, effect.cools, policy))
+            about = (*about, About("cool_off", number))
+        if isinstance(event, ev.ContactAdded) and not event.confirmed:
+            found.append(_code(number, event.at, event.contact))
+        if isinstance(event, ev.ChallengeIssued) and event.contact:
+            found.append(_code(number, event.at, event.contact))
+        if effect.notice is not None:
+            found.append(_notice(number, event, about, after, policy))
+    return found
+
+
+def _effect(event: AnyEvent) -> Effect:
+    """The table's row, with the two events whose effect depends on what they carry."""
+    effect = EFFECTS[type(event)]
+    if isinstance(event, ev.AuthenticatorBound) and not event.confirmed:
+        return _SILENT
+    if isinstance(event, ev.ChangeAsked):
+        return effect._replace(cools=CHANGES[event.kind].cools)
+    return effect
+
+
+def _about(event: AnyEvent, effect: Effect) -> tuple[About, ...]:
+    return (About(effect.about, getattr(event, effect.about)),) if effect.about else ()
+
+
+def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) -> ev.CoolOffStarted:
+    hours = policy.cool_offs
+    senior_ms = (hours.senior_h if severity is Severity.SEVERE else hours.mild_senior_h) * HOUR
+    others_ms = hours.others_h * HOUR
+    return ev.CoolOffStarted(
+        event.at, number, tag_of(event), severity, senior_ms, event.at + senior_ms, others_ms, event.at + others_ms
+    )
+
+
+def _code(number: str, at: Instant, contact: str) -> ev.NoticeDue:
+    return ev.NoticeDue(at, f"{number}-code", "contact.code", Severity.INFO, (contact,), ())
+
+
+def _notice(
+    number: str, event: AnyEvent, about: tuple[About, ...], after: Head, policy: Policy
+) -> ev.NoticeDue | ev.NoticeFolded:
+    """Repeats of quiet news are folded together; severe ones, and those a wait depends on, never are."""
+    cause = tag_of(event)
+    severity = _effect(event).notice or Severity.INFO
+    last = after.folded.get(cause)
+    quiet = severity is Severity.INFO and not about
+    if quiet and last is not None and event.at < last + policy.notices.fold_m * MINUTE:
+        return ev.NoticeFolded(event.at, cause)
+    return ev.NoticeDue(event.at, number, cause, severity, told(after, event.at), about)
+
+
+def told(head: Head, now: Instant) -> tuple[str, ...]:
+    """Every contact that gets notices: confirmed ones, and replaced ones for their time; never a recycled one."""
+    return tuple(key for key, contact in head.contacts.items() if _is_told(contact, now))
+
+
+def _is_told(contact: Contact, now: Instant) -> bool:
+    return contact.confirmed and not contact.recycled and (not contact.removed or contact.told_until > now)
+
+
+def tag_of(event: AnyEvent) -> str:
+    """The event's name in the log."""
+    tag = type(event).__struct_config__.tag
+    return str(tag)

@@ -1,0 +1,632 @@
+"""What happened: the frozen vocabulary of a customer's stream.
+
+The stored form of an event is its tag followed by its fields in order. Therefore: never reorder or delete a field,
+add new ones at the end with a default, and never reuse a tag. A meaning that changes is a new class with a new tag.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+Instant = int
+"""Milliseconds since the Unix epoch, UTC."""
+
+MINUTE: Final = 60_000
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+T = TypeVar("T")
+
+MAC_BYTES: Final = 16
+ALIKE_BYTES: Final = 8
+
+
+class Sealed:
+    """A personal field as the core sees it: a keyed hash to compare, and a box only the customer's key opens.
+
+    `mac` is 16 bytes, equal for equal plaintexts of one customer. `alike` is 8 bytes, equal for destinations that
+    people confuse (empty for other fields). `box` is the ciphertext; it is never compared, for it differs at each
+    sealing.
+    """
+
+    __slots__ = ("alike", "box", "mac")
+
+    def __init__(self, mac: bytes, box: bytes, alike: bytes = b"") -> None:
+        """Hold a hash, a ciphertext and, for destinations, a hash of what the eye compares."""
+        self.mac = mac
+        self.box = box
+        self.alike = alike
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the stored form; use `mac` to ask whether two plaintexts agree."""
+        return isinstance(other, Sealed) and self.packed() == other.packed()
+
+    def __hash__(self) -> int:
+        """Hash by the keyed hash, which equal values share."""
+        return hash(self.mac)
+
+    def __repr__(self) -> str:
+        """Show nothing that could end in a log but the first bytes of the hash."""
+        return f"Sealed({self.mac[:4].hex()}...)"
+
+    @property
+    def name(self) -> str:
+        """The hash as text, to name a part row by."""
+        return self.mac.hex()
+
+    def packed(self) -> bytes:
+        """One byte string: length of `alike`, `alike`, `mac`, `box`."""
+        return bytes((len(self.alike),)) + self.alike + self.mac + self.box
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Sealed:
+        """Undo `packed`. Raises ValueError on a string too short to be one."""
+        start = 1 + data[0] if data else 0
+        if len(data) < start + MAC_BYTES or not data:
+            msg = "too short for a sealed field"
+            raise ValueError(msg)
+        return cls(data[start : start + MAC_BYTES], data[start + MAC_BYTES :], data[1:start])
+
+
+class Destination(Sealed):
+    """A sealed destination of value, whose `alike` is set."""
+
+    __slots__ = ()
+
+
+class AuthenticatorKind(StrEnum):
+    """What a customer can prove with (NIST SP 800-63B-4 section 3)."""
+
+    PASSWORD = "password"
+    TOTP = "totp"
+    PASSKEY = "passkey"
+    SMS = "sms"
+    EMAIL = "email"
+    BACKUP_CODE = "backup_code"
+
+
+class Channel(StrEnum):
+    """A way to reach the owner. `push` passes through the platform's own app, the others do not."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    PUSH = "push"
+
+
+class ActorKind(StrEnum):
+    """Who asks, as proved to Holdback itself (law 6)."""
+
+    OWNER = "owner"
+    LINK = "link"
+    API_KEY = "api_key"
+    STAFF = "staff"
+    AGENCY = "agency"
+    PLATFORM = "platform"
+    SYSTEM = "system"
+
+
+class Severity(StrEnum):
+    """How loudly a change is announced and what it cools (law 4)."""
+
+    INFO = "info"
+    MILD = "mild"
+    SEVERE = "severe"
+
+
+class Setting(StrEnum):
+    """What an owner can set; `SETTINGS` in effects.py says which way is tighter."""
+
+    ALLOWLIST = "allowlist"
+    LOCK_HOURS = "lock_hours"
+    LIMIT_MICRO_USD = "limit_micro_usd"
+
+
+class ChangeKind(StrEnum):
+    """A loosening that waits (law 1)."""
+
+    SET = "set"
+    REMOVE_AUTHENTICATOR = "remove_authenticator"
+    REINSTATE_AUTHENTICATOR = "reinstate_authenticator"
+    REMOVE_CONTACT = "remove_contact"
+    UNFREEZE = "unfreeze"
+
+
+class Lane(StrEnum):
+    """Which outflow meter an exit draws on (law 3).
+
+    `total` counts every exit beside its lane, for the owner's own limit; `none` draws on no budget.
+    """
+
+    LONG_STANDING = "long_standing"
+    OTHERS = "others"
+    INSTANT = "instant"
+    NONE = "none"
+    TOTAL = "total"
+
+
+class About(msgspec.Struct, frozen=True, array_like=True):
+    """Names one thing that waits: `kind` is change, exit, authenticator, contact, beneficiary or cool_off."""
+
+    kind: str
+    id: str
+
+
+class Actor(msgspec.Struct, frozen=True, array_like=True):
+    """Who asked. `session` is the hash of the session's token; `contact` the contact whose link was pressed."""
+
+    kind: ActorKind
+    session: bytes = b""
+    contact: str = ""
+    key: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, array_like=True):
+    """One reason of a decision: its code, what would satisfy it, until when it stands, and what it is about."""
+
+    code: str
+    satisfied_by: tuple[str, ...] = ()
+    until: Instant | None = None
+    about: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """Base of all events. `at` is the instant of the decision that caused it."""
+
+    at: Instant
+
+
+class Decided(Event, frozen=True, array_like=True, tag="decided"):
+    """A question was answered. `request` and `facts` are enough to ask it again of another policy.
+
+    `request` is the action with personal fields sealed and `facts` what was known, both as MessagePack; `digest` is the
+    SHA-256 of the exact action; `policy` the first 16 bytes of the policy's SHA-256.
+    """
+
+    action: str
+    account: str
+    actor: Actor
+    decision: str
+    findings: tuple[Finding, ...]
+    digest: bytes
+    policy: bytes
+    request: bytes
+    facts: bytes
+    device: str = ""
+    ip: Sealed | None = None
+
+
+class AccountImported(Event, frozen=True, array_like=True, tag="account.imported"):
+    """A platform's customer came under Holdback's protection."""
+
+    account: str
+    name: Sealed
+    sub_accounts: tuple[str, ...]
+    equity_micro_usd: int
+
+
+class Frozen(Event, frozen=True, array_like=True, tag="account.frozen"):
+    """The owner's stop was pressed. Everything that waited is stopped with it."""
+
+    by: Actor
+
+
+class Unfrozen(Event, frozen=True, array_like=True, tag="account.unfrozen"):
+    """The stop was taken off after its wait. `mistaken` costs the freezing contact its right to freeze (law 10)."""
+
+    mistaken: bool
+
+
+class SessionStarted(Event, frozen=True, array_like=True, tag="session.started"):
+    """Someone signed in with `proved` kinds; the session ends at `until` or earlier by idling `idle_ms`."""
+
+    session: bytes
+    device: str
+    proved: tuple[AuthenticatorKind, ...]
+    until: Instant
+    idle_ms: int
+
+
+class SessionSeen(Event, frozen=True, array_like=True, tag="session.seen"):
+    """A session was used, which postpones its idling out; `password` says that it proved the password again."""
+
+    session: bytes
+    password: bool = False
+
+
+class SessionEnded(Event, frozen=True, array_like=True, tag="session.ended"):
+    """A session stopped counting."""
+
+    session: bytes
+
+
+class DeviceMet(Event, frozen=True, array_like=True, tag="device.met"):
+    """A device signed in for the first time."""
+
+    device: str
+    user_agent: Sealed | None
+
+
+class DeviceSeen(Event, frozen=True, array_like=True, tag="device.seen"):
+    """A known device signed in again."""
+
+    device: str
+
+
+class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):
+    """An authenticator was bound; it counts for money from `until` on, once `confirmed` (law 10).
+
+    `holder` is equal for authenticators that live in one mailbox or on one phone number; `replaces` names earlier
+    attempts at the same that nothing ever confirmed.
+    """
+
+    authenticator: str
+    kind: AuthenticatorKind
+    holder: bytes
+    credential: Sealed | None
+    confirmed: bool
+    wait_ms: int
+    until: Instant
+    replaces: tuple[str, ...] = ()
+
+
+class AuthenticatorConfirmed(Event, frozen=True, array_like=True, tag="authenticator.confirmed"):
+    """The owner showed that a newly bound authenticator works; its wait starts here."""
+
+    authenticator: str
+    wait_ms: int
+    until: Instant
+
+
+class AuthenticatorSuspended(Event, frozen=True, array_like=True, tag="authenticator.suspended"):
+    """It proves nothing from here on, yet still counts for law 2."""
+
+    authenticator: str
+
+
+class AuthenticatorReinstated(Event, frozen=True, array_like=True, tag="authenticator.reinstated"):
+    """A suspended authenticator proves again."""
+
+    authenticator: str
+
+
+class AuthenticatorRemoved(Event, frozen=True, array_like=True, tag="authenticator.removed"):
+    """An authenticator is gone."""
+
+    authenticator: str
+
+
+class SecretReplaced(Event, frozen=True, array_like=True, tag="authenticator.secret_replaced"):
+    """A secret was replaced by its holder; proofs made for an earlier `epoch` no longer count."""
+
+    authenticator: str
+    credential: Sealed
+    epoch: int
+    wait_ms: int
+    until: Instant
+
+
+class ProofUsed(Event, frozen=True, array_like=True, tag="proof.used"):
+    """A proof was spent. `counter` is the TOTP time step or the number of the backup code, else 0."""
+
+    authenticator: str
+    counter: int
+
+
+class ProofFailed(Event, frozen=True, array_like=True, tag="proof.failed"):
+    """A wrong or spent proof was shown, in answer to `challenge` if there was one."""
+
+    kinds: tuple[str, ...]
+    challenge: str = ""
+
+
+class ChallengeIssued(Event, frozen=True, array_like=True, tag="challenge.issued"):
+    """More proof was asked for, for the one action with this digest."""
+
+    challenge: str
+    digest: bytes
+    accept: tuple[tuple[str, ...], ...]
+    until: Instant
+    contact: str = ""
+
+
+class ChallengeClosed(Event, frozen=True, array_like=True, tag="challenge.closed"):
+    """A challenge was answered or tried too often."""
+
+    challenge: str
+
+
+class ContactAdded(Event, frozen=True, array_like=True, tag="contact.added"):
+    """A contact was named. It gets notices once `confirmed`, and is senior from `until` on."""
+
+    contact: str
+    channel: Channel
+    address: Sealed
+    confirmed: bool
+    wait_ms: int
+    until: Instant
+
+
+class ContactConfirmed(Event, frozen=True, array_like=True, tag="contact.confirmed"):
+    """Whoever asked can read what is sent there; its wait starts here, and a lost right to freeze returns."""
+
+    contact: str
+    wait_ms: int
+    until: Instant
+
+
+class ContactRemoved(Event, frozen=True, array_like=True, tag="contact.removed"):
+    """A contact was replaced. It goes on getting freeze-only notices until `told_until` (law 5)."""
+
+    contact: str
+    told_until: Instant
+
+
+class ContactRecycled(Event, frozen=True, array_like=True, tag="contact.recycled"):
+    """The number or mailbox was reported as given to someone else: nothing is sent there any more."""
+
+    contact: str
+
+
+class AddressAdded(Event, frozen=True, array_like=True, tag="address.added"):
+    """A beneficiary entered the book, with who, when, session, device and proof (incident G)."""
+
+    beneficiary: str
+    label: Sealed
+    network: str
+    address: Sealed | None
+    wait_ms: int
+    until: Instant
+    actor: Actor
+    device: str
+    authenticator: str
+
+
+class AddressRenewed(Event, frozen=True, array_like=True, tag="address.renewed"):
+    """The owner confirmed a beneficiary again by a senior proof; its verification runs until `until`."""
+
+    beneficiary: str
+    until: Instant
+
+
+class AddressRemoved(Event, frozen=True, array_like=True, tag="address.removed"):
+    """A beneficiary left the book."""
+
+    beneficiary: str
+
+
+class SettingChanged(Event, frozen=True, array_like=True, tag="setting.changed"):
+    """A setting has this value from here on. For `allowlist` 0 or 1; a limit of -1 means none."""
+
+    setting: Setting
+    value: int
+
+
+class ChangeAsked(Event, frozen=True, array_like=True, tag="change.asked"):
+    """A loosening waits until `until`; `subject` is the setting, authenticator or contact, `value` what it becomes."""
+
+    change: str
+    kind: ChangeKind
+    subject: str
+    value: int
+    wait_ms: int
+    until: Instant
+
+
+class ChangeCancelled(Event, frozen=True, array_like=True, tag="change.cancelled"):
+    """A waiting loosening was stopped."""
+
+    change: str
+
+
+class ChangeDone(Event, frozen=True, array_like=True, tag="change.done"):
+    """A waiting loosening's time came; the events that follow carry it out."""
+
+    change: str
+
+
+class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
+    """Value may leave. It drew `micro_usd` on `lane`; `none` for sweeps and for exits that were held as over budget."""
+
+    exit: str
+    kind: str
+    beneficiary: str
+    lane: Lane
+    micro_usd: int
+    digest: bytes
+    account: str
+
+
+class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):
+    """An exit waits until `until`, and `wait_ms` of it only count once the owner was told."""
+
+    exit: str
+    kind: str
+    beneficiary: str
+    network: str
+    asset: str
+    amount: str
+    micro_usd: int
+    digest: bytes
+    account: str
+    asked_with: tuple[bytes, ...]
+    counterparty: str
+    wait_ms: int
+    until: Instant
+
+
+class ExitMoved(Event, frozen=True, array_like=True, tag="exit.moved"):
+    """A held exit must wait until a later instant than was said before."""
+
+    exit: str
+    until: Instant
+
+
+class ExitCancelled(Event, frozen=True, array_like=True, tag="exit.cancelled"):
+    """A held exit will not happen."""
+
+    exit: str
+
+
+class ExitSettled(Event, frozen=True, array_like=True, tag="exit.settled"):
+    """The platform says that an allowed exit is final; `reference` is its own name for the payment."""
+
+    exit: str
+    reference: str
+
+
+class ExitReconciled(Event, frozen=True, array_like=True, tag="exit.reconciled"):
+    """A receipt from before a restore was shown by the signer and draws again on the budget."""
+
+    receipt: str
+    lane: Lane
+    micro_usd: int
+
+
+class ValueReceived(Event, frozen=True, array_like=True, tag="value.received"):
+    """Value came from another account inside the platform and may not exit before `until` (law 3)."""
+
+    micro_usd: int
+    until: Instant
+
+
+class EquityStated(Event, frozen=True, array_like=True, tag="equity.stated"):
+    """The platform said what the family owns; only the lowest of 30 days counts."""
+
+    micro_usd: int
+
+
+class CoolOffStarted(Event, frozen=True, array_like=True, tag="cool_off.started"):
+    """Exits cool: to senior beneficiaries until `senior_until`, to others until `others_until` (law 4).
+
+    After a mild cause senior beneficiaries at usual amounts stay open.
+    """
+
+    cool_off: str
+    cause: str
+    severity: Severity
+    senior_ms: int
+    senior_until: Instant
+    others_ms: int
+    others_until: Instant
+
+
+class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
+    """The owner must be told, at each of `contacts`; the waits of `about` run once a senior one accepted it (law 5)."""
+
+    notice: str
+    cause: str
+    severity: Severity
+    contacts: tuple[str, ...]
+    about: tuple[About, ...]
+
+
+class NoticeFolded(Event, frozen=True, array_like=True, tag="notice.folded"):
+    """The same quiet news again within the fold window: counted, not sent."""
+
+    cause: str
+
+
+class NoticeAccepted(Event, frozen=True, array_like=True, tag="notice.accepted"):
+    """A channel accepted the notice for delivery to this contact."""
+
+    notice: str
+    contact: str
+
+
+class NoticeFailed(Event, frozen=True, array_like=True, tag="notice.failed"):
+    """All tries to deliver the notice to this contact failed."""
+
+    notice: str
+    contact: str
+
+
+class WaitMoved(Event, frozen=True, array_like=True, tag="wait.moved"):
+    """A wait runs from here, for the owner has been told; it ends at `until`, never earlier than said before.
+
+    For a cool-off `until` is for other beneficiaries and `senior_until` for senior ones.
+    """
+
+    about: About
+    until: Instant
+    senior_until: Instant = 0
+
+
+AnyEvent = (
+    Decided
+    | AccountImported
+    | Frozen
+    | Unfrozen
+    | SessionStarted
+    | SessionSeen
+    | SessionEnded
+    | DeviceMet
+    | DeviceSeen
+    | AuthenticatorBound
+    | AuthenticatorConfirmed
+    | AuthenticatorSuspended
+    | AuthenticatorReinstated
+    | AuthenticatorRemoved
+    | SecretReplaced
+    | ProofUsed
+    | ProofFailed
+    | ChallengeIssued
+    | ChallengeClosed
+    | ContactAdded
+    | ContactConfirmed
+    | ContactRemoved
+    | ContactRecycled
+    | AddressAdded
+    | AddressRenewed
+    | AddressRemoved
+    | SettingChanged
+    | ChangeAsked
+    | ChangeCancelled
+    | ChangeDone
+    | ExitAllowed
+    | ExitHeld
+    | ExitMoved
+    | ExitCancelled
+    | ExitSettled
+    | ExitReconciled
+    | ValueReceived
+    | EquityStated
+    | CoolOffStarted
+    | NoticeDue
+    | NoticeFolded
+    | NoticeAccepted
+    | NoticeFailed
+    | WaitMoved
+)
+
+
+def _pack(value: object) -> bytes:
+    if isinstance(value, Sealed):
+        return value.packed()
+    msg = f"cannot store a {type(value).__name__}"
+    raise TypeError(msg)
+
+
+def _unpack(expected: type, value: Any) -> Sealed:  # noqa: ANN401 - msgspec hands over whatever was decoded
+    if issubclass(expected, Sealed):
+        return expected.unpacked(value)
+    msg = f"cannot load a {expected.__name__}"
+    raise TypeError(msg)
+
+
+ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=_pack)
+"""Writes events, snapshots and parts."""
+
+_EVENTS: Final = msgspec.msgpack.Decoder(tuple[AnyEvent, ...], dec_hook=_unpack)
+
+
+def decode_events(body: bytes) -> tuple[AnyEvent, ...]:
+    """Read one entry's events. Raises msgspec.DecodeError on anything but what `ENCODER` wrote."""
+    return _EVENTS.decode(body)
+
+
+def stored_decoder(kind: type[T]) -> msgspec.msgpack.Decoder[T]:
+    """A decoder for one stored type whose sealed fields are read back."""
+    return msgspec.msgpack.Decoder(kind, dec_hook=_unpack)

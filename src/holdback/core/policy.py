@@ -1,0 +1,206 @@
+"""Every number of the laws, read from TOML, each with its unit last in the name.
+
+A policy is checked when it is made: relations the laws need (a wait is never shorter than the cool-off it must outlast)
+are refused with the key's name, so that a file that loads is a file that can be obeyed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from holdback.core.events import Channel
+
+Hours = Annotated[int, msgspec.Meta(ge=1, le=24 * 366)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=366)]
+Minutes = Annotated[int, msgspec.Meta(ge=1, le=60 * 24 * 366)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400 * 366)]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+Usd = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+MICRO: Final = 1_000_000
+"""Micro-USD in a USD; all money inside is in integers of it."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of the policy's tables: an unknown key is an error, never ignored."""
+
+
+class Waits(Section, frozen=True):
+    """Law 1 and law 10: how long loosening and ripening take."""
+
+    authenticator_senior_h: Hours
+    contact_senior_h: Hours
+    address_h: Hours
+    remove_authenticator_h: Hours
+    reinstate_authenticator_h: Hours
+    remove_contact_h: Hours
+    loosen_setting_h: Hours
+    unfreeze_h: Hours
+    unfreeze_after_change_h: Hours
+    recent_change_h: Hours
+
+
+class CoolOffs(Section, frozen=True):
+    """Law 4: how long exits cool after a change."""
+
+    senior_h: Hours
+    others_h: Hours
+    mild_senior_h: Hours
+
+
+class Outflow(Section, frozen=True):
+    """Law 3: the budget every exit draws on."""
+
+    long_standing_d: Days
+    long_standing_day_usd: Usd
+    others_day_percent: Percent
+    others_month_percent: Percent
+    usual_factor_percent: Percent
+    usual_quantile_percent: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    usual_days_min: Count
+    usual_quiet_h: Hours
+    over_budget_senior_h: Hours
+    over_budget_others_h: Hours
+    instant_day_usd: Usd
+    received_h: Hours
+    received_from_cooling_h: Hours
+
+
+class Book(Section, frozen=True):
+    """The address book (incident G)."""
+
+    verified_d: Days
+
+
+class StepUps(Section, frozen=True):
+    """Challenges and attempts (NIST SP 800-63B-4 sections 3.1.3 and 3.2.2)."""
+
+    challenge_m: Minutes
+    challenge_tries: Count
+    challenges_open: Count
+    password_fresh_m: Minutes
+    failures_before_delay: Count
+    failures_delay_s: Seconds
+    failures_delay_max_s: Seconds
+    failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)]
+
+
+class Sessions(Section, frozen=True):
+    """How long a session lives (NIST SP 800-63B-4 section 2.2.3)."""
+
+    absolute_h: Annotated[int, msgspec.Meta(ge=1, le=24)]
+    idle_m: Annotated[int, msgspec.Meta(ge=1, le=60)]
+    open_max: Count
+
+
+class Notices(Section, frozen=True):
+    """Law 5: who is told, and what counts as told."""
+
+    independent: tuple[Channel, ...]
+    fold_m: Minutes
+    replaced_contact_d: Days
+
+
+class Signals(Section, frozen=True):
+    """Law 8: what happens when a fact is missing. There is no value that means allow."""
+
+    price: Literal["hold", "deny"]
+    price_age_m: Minutes
+    clock_tolerance_s: Seconds
+
+
+class Bounds(Section, frozen=True):
+    """How many things of a kind one customer may have at once."""
+
+    waiting_exits: Count
+    waiting_changes: Count
+    authenticators: Count
+    contacts: Count
+    cool_offs: Count
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be obeyed. The message names the key, what it is and what it must be."""
+
+
+class Policy(Section, frozen=True):
+    """One published policy. `digest` names it in every event and receipt.
+
+    Example: `Policy.parse(tomllib.loads(text))`.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    waits: Waits
+    cool_offs: CoolOffs
+    outflow: Outflow
+    book: Book
+    step_up: StepUps
+    sessions: Sessions
+    notices: Notices
+    signals: Signals
+    bounds: Bounds
+    exits: dict[str, str]
+
+    @classmethod
+    def parse(cls, data: object) -> Policy:
+        """Make a policy of decoded TOML. Raises PolicyError naming the key that is wrong."""
+        try:
+            policy = msgspec.convert(data, cls)
+        except msgspec.ValidationError as error:
+            raise PolicyError(str(error)) from error
+        policy.check()
+        return policy
+
+    @property
+    def digest(self) -> bytes:
+        """The first 16 bytes of the SHA-256 of the policy's sorted JSON form."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).digest()[:16]
+
+    def check(self) -> None:
+        """Refuse numbers that break a law together. Raises PolicyError."""
+        for smaller, larger, why in RELATIONS:
+            low, high = self.number(smaller), self.number(larger)
+            if low > high:
+                msg = f"`{smaller}` is {low}, more than `{larger}` = {high}: {why}"
+                raise PolicyError(msg)
+        if not self.notices.independent:
+            msg = "`notices.independent` is empty: no wait could ever start"
+            raise PolicyError(msg)
+
+    def number(self, key: str) -> int:
+        """The value of a dotted key such as `waits.address_h`."""
+        section, _, field = key.partition(".")
+        value = getattr(getattr(self, section), field)
+        if not isinstance(value, int):
+            msg = f"`{key}` is not a number"
+            raise PolicyError(msg)
+        return value
+
+
+RELATIONS: Final = (
+    ("cool_offs.senior_h", "cool_offs.others_h", "strangers must not cool off sooner than senior beneficiaries"),
+    ("cool_offs.mild_senior_h", "cool_offs.senior_h", "a mild change must not cool longer than a severe one"),
+    ("cool_offs.others_h", "waits.address_h", "a beneficiary added in a cool-off would ripen inside it"),
+    (
+        "cool_offs.others_h",
+        "waits.authenticator_senior_h",
+        "an authenticator bound in a cool-off would ripen inside it",
+    ),
+    ("cool_offs.others_h", "waits.contact_senior_h", "a contact added in a cool-off would ripen inside it"),
+    ("cool_offs.others_h", "outflow.over_budget_others_h", "a large exit would wait less than a changed account"),
+    ("cool_offs.senior_h", "outflow.over_budget_senior_h", "a large exit would wait less than a changed account"),
+    ("outflow.over_budget_senior_h", "outflow.over_budget_others_h", "strangers must not be paid sooner"),
+    ("waits.unfreeze_h", "waits.unfreeze_after_change_h", "a changed account must not thaw sooner"),
+    ("waits.address_h", "waits.remove_contact_h", "a contact could be removed before it saw what was added"),
+    ("waits.address_h", "waits.loosen_setting_h", "a guard could be taken off sooner than a beneficiary ripens"),
+    ("waits.authenticator_senior_h", "waits.remove_authenticator_h", "a guard could go before its heir is senior"),
+    ("outflow.others_day_percent", "outflow.others_month_percent", "a day must not allow more than a month"),
+    ("outflow.received_h", "outflow.received_from_cooling_h", "a cooling sender's value must not exit sooner"),
+    ("step_up.failures_delay_s", "step_up.failures_delay_max_s", "a delay has a largest value"),
+    ("step_up.failures_before_delay", "step_up.failures_max", "the delay must come before the end"),
+)
+"""Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""

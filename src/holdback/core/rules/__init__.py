@@ -1,0 +1,1 @@
+"""One file a subject: its actions, its pure rules and its RULES table."""

@@ -1,0 +1,152 @@
+"""The account as a whole: coming under protection, the owner's stop, and taking the stop off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from holdback.core import events as ev
+from holdback.core.assurance import Level
+from holdback.core.decision import Allow, Reason, why
+from holdback.core.events import HOUR, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Finding, Sealed
+from holdback.core.rules.address import Provenance, added
+from holdback.core.rules.asking import (
+    OWNER,
+    OWNER_OR_LINK,
+    PLATFORM,
+    Action,
+    Case,
+    Id,
+    Money,
+    Network,
+    Request,
+    Rule,
+    Ruling,
+    always,
+    denied,
+    micro_usd,
+)
+from holdback.core.rules.change import ask
+
+if TYPE_CHECKING:
+    from holdback.core.policy import Policy
+
+
+class ImportedAuthenticator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An authenticator the platform hands over: `secret` is its credential, `address` where codes are sent."""
+
+    kind: AuthenticatorKind
+    secret: Sealed | None = None
+    address: Sealed | None = None
+
+
+class ImportedContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A contact the platform hands over."""
+
+    channel: Channel
+    address: Sealed
+
+
+class ImportedBeneficiary(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A beneficiary the platform hands over; without `address` it opens the kind."""
+
+    name: Sealed
+    network: Network
+    address: ev.Destination | None = None
+
+
+class AccountImport(Action, frozen=True, tag="account.import"):
+    """Bring a customer under protection, once. Everything imported waits as new: stated ages loosen nothing (law 6)."""
+
+    name: Sealed
+    authenticators: Annotated[tuple[ImportedAuthenticator, ...], msgspec.Meta(min_length=1, max_length=16)]
+    contacts: Annotated[tuple[ImportedContact, ...], msgspec.Meta(min_length=1, max_length=8)]
+    sub_accounts: Annotated[tuple[Id, ...], msgspec.Meta(max_length=64)] = ()
+    equity_usd: Money = "0"
+    address_book: Annotated[tuple[ImportedBeneficiary, ...], msgspec.Meta(max_length=200)] = ()
+
+
+class AccountFreeze(Action, frozen=True, tag="account.freeze"):
+    """Stop every exit of the whole family at once, and everything that waits. Costs no proof (law 5)."""
+
+    scope: Annotated[str, msgspec.Meta(pattern="^all$")] = "all"
+
+
+class AccountUnfreeze(Action, frozen=True, tag="account.unfreeze"):
+    """Take the stop off, by the strongest senior proof and after a wait.
+
+    `mistaken` says that the freeze was wrong: the contact whose link made it may not freeze again until it is
+    confirmed.
+    """
+
+    mistaken: bool = False
+
+
+def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Instant) -> Ruling:
+    """The import of an account that does not exist yet. Refuses one whose owner could never be told."""
+    if not any(contact.channel in policy.notices.independent for contact in action.contacts):
+        return denied(why(Reason.BAD_FIELD, *(str(one) for one in policy.notices.independent), about="contacts"))
+    events: list[AnyEvent] = [
+        ev.AccountImported(now, request.account, action.name, action.sub_accounts, micro_usd(action.equity_usd))
+    ]
+    waits = policy.waits
+    wait = waits.authenticator_senior_h * HOUR
+    for place, one in enumerate(action.authenticators, start=1):
+        name = f"a{place}"
+        holder = one.address.mac if one.address else name.encode()
+        events.append(
+            ev.AuthenticatorBound(
+                now, name, one.kind, holder, one.secret, confirmed=True, wait_ms=wait, until=now + wait
+            )
+        )
+    wait = waits.contact_senior_h * HOUR
+    for place, contact in enumerate(action.contacts, start=1):
+        events.append(
+            ev.ContactAdded(
+                now, f"c{place}", contact.channel, contact.address, confirmed=True, wait_ms=wait, until=now + wait
+            )
+        )
+    who = Provenance(request.actor)
+    events += [added(now, entry, policy, who) for entry in action.address_book]
+    return Ruling(
+        Allow((why(Reason.RIPENS_LATER, "time", until=now + wait),), request.account, now + wait), tuple(events)
+    )
+
+
+def _already(_case: Case, _action: AccountImport) -> Finding | None:
+    return why(Reason.ALREADY_EXISTS, about="account")
+
+
+def _never(_case: Case, _action: AccountImport) -> Ruling:  # pragma: no cover - `_already` always objects before it
+    return denied(why(Reason.ALREADY_EXISTS, about="account"))
+
+
+def _may_freeze(case: Case, _action: AccountFreeze) -> Finding | None:
+    contact = case.head.contacts.get(case.request.actor.contact)
+    if contact is not None and contact.lost_freeze:
+        return why(Reason.FREEZE_RIGHT_LOST, "contact.confirm")
+    return None
+
+
+def _freeze(case: Case, _action: AccountFreeze) -> Ruling:
+    """Freezing again is allowed and stops whatever began to wait since, an unfreezing among it."""
+    stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
+    stopped += [ev.ExitCancelled(case.now, key) for key in case.head.exits]
+    stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
+    return Ruling(Allow((why(Reason.TIGHTENING, "account.unfreeze"),)), tuple(stopped))
+
+
+def _is_frozen(case: Case, _action: AccountUnfreeze) -> Finding | None:
+    return None if case.head.frozen_at else why(Reason.NOT_FOUND, about="freeze")
+
+
+def _unfreeze(case: Case, action: AccountUnfreeze) -> Ruling:
+    return ask(case, ChangeKind.UNFREEZE, "account", int(action.mistaken))
+
+
+RULES: dict[type[Action], Rule] = {
+    AccountImport: Rule(PLATFORM, _never, objection=_already),
+    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=_may_freeze, loosens=False),
+    AccountUnfreeze: Rule(OWNER, _unfreeze, level=always(Level.MONEY), objection=_is_frozen),
+}

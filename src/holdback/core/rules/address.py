@@ -1,0 +1,170 @@
+"""The address book: whom value may go to, entered with proof and provenance, usable after a wait (incidents C, G, I).
+
+An entry is an address on a network, a bank account (`bank`), a counterparty (`internal`), or, without an address, an
+opened kind (`p2p`, `card`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from holdback.core import events as ev
+from holdback.core.assurance import Level
+from holdback.core.decision import Allow, Reason, why
+from holdback.core.events import DAY, HOUR, Actor, Destination, Finding, Instant, Sealed
+from holdback.core.rules.asking import (
+    OWNER,
+    Action,
+    Case,
+    Network,
+    Request,
+    Rule,
+    Ruling,
+    always,
+    denied,
+    tightened,
+)
+from holdback.core.state import Beneficiary, Head, PartKey
+
+if TYPE_CHECKING:
+    from holdback.core.policy import Policy
+
+OPENED_KINDS = frozenset({"p2p", "card"})
+"""Networks whose entries open a kind instead of naming someone, for strangers are normal there."""
+
+
+class AddressAdd(Action, frozen=True, tag="address.add"):
+    """Enter a beneficiary under a name of the owner's choosing."""
+
+    name: Sealed
+    network: Network
+    address: Destination | None = None
+
+
+class AddressRenew(Action, frozen=True, tag="address.renew"):
+    """Confirm a beneficiary again by senior proof; it keeps its seniority."""
+
+    network: Network
+    address: Destination | None = None
+
+
+class AddressRemove(Action, frozen=True, tag="address.remove"):
+    """Take a beneficiary out of the book, at once."""
+
+    network: Network
+    address: Destination | None = None
+
+
+class Entry(Protocol):
+    """What an entry is made of, whether added by its owner or imported."""
+
+    @property
+    def name(self) -> Sealed:
+        """The owner's own name for it."""
+
+    @property
+    def network(self) -> str:
+        """Where it is."""
+
+    @property
+    def address(self) -> Destination | None:
+        """Who it is; None opens the kind."""
+
+
+class Provenance(NamedTuple):
+    """Who entered a beneficiary, from which device, with which authenticator (incident G)."""
+
+    actor: Actor
+    device: str = ""
+    authenticator: str = ""
+
+
+def beneficiary_name(network: str, address: Sealed | None) -> str:
+    """The name of a beneficiary's part row."""
+    return f"{network}.{address.name}" if address is not None else network
+
+
+def added(at: Instant, entry: Entry, policy: Policy, who: Provenance) -> ev.AddressAdded:
+    """A new entry of the book, waiting from now on."""
+    wait = policy.waits.address_h * HOUR
+    return ev.AddressAdded(
+        at=at,
+        beneficiary=beneficiary_name(entry.network, entry.address),
+        label=entry.name,
+        network=entry.network,
+        address=entry.address,
+        wait_ms=wait,
+        until=at + wait,
+        actor=who.actor,
+        device=who.device,
+        authenticator=who.authenticator,
+    )
+
+
+def _part(
+    _request: Request, action: AddressAdd | AddressRenew | AddressRemove, _peek: Head | None
+) -> tuple[PartKey, ...]:
+    return (("beneficiary", beneficiary_name(action.network, action.address)),)
+
+
+def _named(action: AddressAdd | AddressRenew | AddressRemove) -> Finding | None:
+    opens_kind = action.network in OPENED_KINDS
+    if opens_kind == (action.address is None):
+        return None
+    return why(Reason.BAD_FIELD, about="address")
+
+
+def _addable(case: Case, action: AddressAdd) -> Finding | None:
+    name = beneficiary_name(action.network, action.address)
+    if _named(action) is not None:
+        return _named(action)
+    if case.customer.beneficiary(name) is not None:
+        return why(Reason.ALREADY_EXISTS, "address.renew", about="address")
+    return None
+
+
+def look_alike(case: Case, address: Destination) -> str | None:
+    """The part name of a live entry that looks like this address and is not it; None if there is none."""
+    for (kind, name), part in case.customer.parts.items():
+        if kind != "beneficiary" or not isinstance(part, Beneficiary) or part.removed or part.address is None:
+            continue
+        if part.address.alike == address.alike and part.address.mac != address.mac:
+            return name
+    return None
+
+
+def _add(case: Case, action: AddressAdd) -> Ruling:
+    if action.address is not None:
+        alike = look_alike(case, action.address)
+        if alike is not None:
+            return denied(why(Reason.LOOK_ALIKE, "address.remove", about=alike))
+    name = beneficiary_name(action.network, action.address)
+    who = Provenance(case.request.actor, case.device, case.proved[-1].authenticator)
+    entry = added(case.now, action, case.policy, who)
+    verified = ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY)
+    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=entry.until),), name, entry.until), (entry, verified))
+
+
+def _listed(case: Case, action: AddressRenew | AddressRemove) -> Finding | None:
+    name = beneficiary_name(action.network, action.address)
+    return None if case.customer.beneficiary(name) is not None else why(Reason.NOT_FOUND, about="address")
+
+
+def _renew(case: Case, action: AddressRenew) -> Ruling:
+    name = beneficiary_name(action.network, action.address)
+    until = case.now + case.policy.book.verified_d * DAY
+    return Ruling(Allow((why(Reason.PROVED),), name), (ev.AddressRenewed(case.now, name, until),))
+
+
+def _remove(case: Case, action: AddressRemove) -> Ruling:
+    """An exit that waits for this entry would go to a stranger: it is stopped with it."""
+    name = beneficiary_name(action.network, action.address)
+    stopped = [ev.ExitCancelled(case.now, key) for key, held in case.head.exits.items() if held.beneficiary == name]
+    return tightened(ev.AddressRemoved(case.now, name), *stopped)
+
+
+RULES: dict[type[Action], Rule] = {
+    AddressAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_addable, parts=_part),
+    AddressRenew: Rule(OWNER, _renew, level=always(Level.MONEY), objection=_listed, parts=_part),
+    AddressRemove: Rule(OWNER, _remove, objection=_listed, parts=_part, loosens=False),
+}

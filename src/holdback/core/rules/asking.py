@@ -1,0 +1,154 @@
+"""What every rule shares: the action asked, the case it is judged in, and the ruling that comes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import msgspec
+
+from holdback.core import events as ev
+from holdback.core.assurance import Level
+from holdback.core.decision import Allow, Context, Decision, Deny, Reason, why
+from holdback.core.events import ActorKind, AnyEvent, Finding, Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.decision import Facts, Proof
+    from holdback.core.policy import Policy
+    from holdback.core.state import Customer, Head, PartKey, Session
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?$")]
+"""USD as a decimal string, at most a quadrillion, at most micro-USD."""
+Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$")]
+"""Units of an asset as a decimal string, at most 18 places."""
+Network = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+AMOUNT_UNIT = 10**18
+
+
+def micro_usd(text: str) -> int:
+    """Micro-USD of a `Money` string."""
+    whole, _, part = text.partition(".")
+    return int(whole) * 1_000_000 + int(part.ljust(6, "0") or 0)
+
+
+def units(text: str) -> int:
+    """Units of 1e-18 of an `Amount` string."""
+    whole, _, part = text.partition(".")
+    return int(whole) * AMOUNT_UNIT + int(part.ljust(18, "0") or 0)
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="action"):
+    """Base of everything that can be asked. Its tag is the public name, `subject.verb`."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """An action and who asks it. `account` is the main account or one of its sub-accounts.
+
+    `counterparty` is the receiving customer's account id where the action names one inside the platform.
+    """
+
+    action: Action
+    account: str
+    actor: ev.Actor
+    context: Context
+    challenge: str = ""
+    counterparty: str = ""
+
+
+class Case(NamedTuple):
+    """Everything a rule may look at. `seq` numbers the entry being written; `proved` holds the proofs that sufficed."""
+
+    head: Head
+    customer: Customer
+    request: Request
+    facts: Facts
+    policy: Policy
+    now: Instant
+    proved: tuple[Proof, ...] = ()
+
+    @property
+    def seq(self) -> int:
+        """The number of the entry this case will write."""
+        return self.head.seq + 1
+
+    @property
+    def session(self) -> Session | None:
+        """The session of the one who asks, if it still counts."""
+        session = self.head.sessions.get(self.request.actor.session)
+        return session if session is not None and self.now < session.ends_at() else None
+
+    @property
+    def device(self) -> str:
+        """The device that asks: the session's, else the one the platform names."""
+        return self.session.device if self.session else self.request.context.device
+
+
+class Ruling(NamedTuple):
+    """A rule's answer: the decision, what it causes here, and what it causes in the counterparty's stream."""
+
+    decision: Decision
+    events: tuple[AnyEvent, ...] = ()
+    elsewhere: tuple[AnyEvent, ...] = ()
+
+
+NOTHING: tuple[PartKey, ...] = ()
+
+
+def _no_objection(_case: Case, _action: Any) -> Finding | None:  # noqa: ANN401 - each rule narrows it to its own action
+    return None
+
+
+def _no_parts(_request: Request, _action: Any, _peek: Head | None) -> tuple[PartKey, ...]:  # noqa: ANN401 - as above
+    return NOTHING
+
+
+def _no_proof(_case: Case, _action: Any) -> Level:  # noqa: ANN401 - as above
+    return Level.NONE
+
+
+class Rule(NamedTuple):
+    """How one action is judged, in this order: who may ask, `objection`, the proofs of `level`, `ruling`.
+
+    `objection` refuses what no proof could mend. `parts` names the part rows wanted; with `peeks` it is given the
+    head as it was read without a lock, and may use of it only what never changes. `loosens` says that nothing of it
+    may happen while the clock is in doubt (law 8). `anonymous` lets an owner ask without a session.
+    """
+
+    actors: frozenset[ActorKind]
+    ruling: Callable[[Case, Any], Ruling]
+    level: Callable[[Case, Any], Level] = _no_proof
+    objection: Callable[[Case, Any], Finding | None] = _no_objection
+    parts: Callable[[Request, Any, Head | None], tuple[PartKey, ...]] = _no_parts
+    loosens: bool = True
+    anonymous: bool = False
+    peeks: bool = False
+
+
+OWNER = frozenset({ActorKind.OWNER})
+OWNER_OR_LINK = frozenset({ActorKind.OWNER, ActorKind.LINK})
+OWNER_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.PLATFORM})
+PLATFORM = frozenset({ActorKind.PLATFORM})
+SYSTEM = frozenset({ActorKind.SYSTEM})
+
+
+def always(level: Level) -> Callable[[Case, Any], Level]:
+    """A level that does not depend on the case."""
+
+    def fixed(_case: Case, _action: Any) -> Level:  # noqa: ANN401 - as above
+        return level
+
+    return fixed
+
+
+def denied(finding: Finding) -> Ruling:
+    """A refusal that changes nothing."""
+    return Ruling(Deny((finding,)))
+
+
+def tightened(*events: AnyEvent, id: str = "") -> Ruling:  # noqa: A002 - the answer's own word
+    """An allowed tightening: effective now."""
+    return Ruling(Allow((why(Reason.TIGHTENING),), id), events)

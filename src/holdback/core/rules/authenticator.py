@@ -1,0 +1,172 @@
+"""Authenticators: binding is junior, suspending is free, removing and reinstating wait (laws 1, 2, 10)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdback.core import events as ev
+from holdback.core.assurance import CLASS, Level, strongest
+from holdback.core.decision import Allow, Reason, why
+from holdback.core.events import HOUR, AuthenticatorKind, ChangeKind, Finding, Sealed
+from holdback.core.rules.asking import (
+    OWNER,
+    Action,
+    Case,
+    Id,
+    Request,
+    Rule,
+    Ruling,
+    always,
+    denied,
+    tightened,
+)
+from holdback.core.rules.change import ask
+from holdback.core.seniority import authenticator_is_senior
+
+if TYPE_CHECKING:
+    from holdback.core.state import Authenticator, Head, PartKey
+
+
+class AuthenticatorBind(Action, frozen=True, tag="authenticator.bind"):
+    """Bind one more authenticator. `secret` is made by Holdback, never sent; `address` is where codes would go."""
+
+    kind: AuthenticatorKind
+    secret: Sealed | None = None
+    address: Sealed | None = None
+
+
+class AuthenticatorConfirm(Action, frozen=True, tag="authenticator.confirm"):
+    """Show a proof by a newly bound authenticator, in `proofs`; it counts from here on."""
+
+    authenticator: Id
+
+
+class AuthenticatorRemove(Action, frozen=True, tag="authenticator.remove"):
+    """Take an authenticator away, after a wait."""
+
+    authenticator: Id
+
+
+class AuthenticatorSuspend(Action, frozen=True, tag="authenticator.suspend"):
+    """Stop an authenticator from proving anything, at once and for free: a stolen phone, a leaver's key."""
+
+    authenticator: Id
+
+
+class AuthenticatorReinstate(Action, frozen=True, tag="authenticator.reinstate"):
+    """Let a suspended authenticator prove again, after a wait."""
+
+    authenticator: Id
+
+
+CONFIRMED_AT_ONCE = frozenset({AuthenticatorKind.BACKUP_CODE, AuthenticatorKind.PASSKEY})
+"""Kinds whose binding already shows that they work: codes that were shown, a key that signed its registration."""
+
+
+def _credential(_request: Request, action: AuthenticatorConfirm, _peek: Head | None) -> tuple[PartKey, ...]:
+    return (("credential", action.authenticator),)
+
+
+def _bindable(case: Case, action: AuthenticatorBind) -> Finding | None:
+    if action.kind is AuthenticatorKind.PASSWORD:
+        return why(Reason.BAD_FIELD, "password.change", about="kind")
+    if len(case.head.authenticators) >= case.policy.bounds.authenticators:
+        return why(Reason.TOO_MANY, "authenticator.remove", about="authenticators")
+    return None
+
+
+def _bind(case: Case, action: AuthenticatorBind) -> Ruling:
+    """What is bound while nothing has confirmed it counts for nothing, and is replaced by the next of its kind."""
+    if action.secret is None and action.address is None:
+        return denied(why(Reason.NOT_AVAILABLE, about="kind"))
+    wait = case.policy.waits.authenticator_senior_h * HOUR
+    name = f"a{case.seq}"
+    unfinished = tuple(
+        key for key, one in case.head.authenticators.items() if one.kind is action.kind and not one.confirmed
+    )
+    holder = action.address.mac if action.address else name.encode()
+    at_once = action.kind in CONFIRMED_AT_ONCE
+    until = case.now + wait
+    bound = ev.AuthenticatorBound(case.now, name, action.kind, holder, action.secret, at_once, wait, until, unfinished)
+    findings = (why(Reason.RIPENS_LATER, "time" if at_once else "authenticator.confirm", until=until),)
+    return Ruling(Allow(findings, name, until), (bound,))
+
+
+def _held(case: Case, action: AuthenticatorRemove | AuthenticatorSuspend | AuthenticatorReinstate) -> Finding | None:
+    one = case.head.authenticators.get(action.authenticator)
+    if one is None:
+        return why(Reason.NOT_FOUND, about="authenticator")
+    if isinstance(action, AuthenticatorReinstate) and not one.suspended:
+        return why(Reason.NOT_FOUND, about="authenticator")
+    if isinstance(action, AuthenticatorSuspend) and one.kind is AuthenticatorKind.PASSWORD:
+        return why(Reason.BAD_FIELD, "password.change", about="authenticator")
+    if isinstance(action, AuthenticatorRemove):
+        return _removable(case, one)
+    return None
+
+
+def _removable(case: Case, one: Authenticator) -> Finding | None:
+    """The strongest stays until something as strong is senior: removing must not leave a weaker account by stealth."""
+    if one.kind is AuthenticatorKind.PASSWORD:
+        return why(Reason.LAST_ONE, "password.change", about="authenticator")
+    others = {
+        key: other
+        for key, other in case.head.authenticators.items()
+        if other is not one and authenticator_is_senior(case.head, other, case.now)
+    }
+    return None if others else why(Reason.LAST_ONE, "authenticator.bind", about="authenticator")
+
+
+def _remove(case: Case, action: AuthenticatorRemove) -> Ruling:
+    """The proofs that asked must be as strong as what they remove (law 2)."""
+    target = case.head.authenticators[action.authenticator]
+    proved = {proof.authenticator: case.head.authenticators[proof.authenticator] for proof in case.proved}
+    senior = authenticator_is_senior(case.head, target, case.now)
+    if senior and strongest(proved) < CLASS[target.kind]:
+        return denied(why(Reason.WEAKER_AUTHENTICATOR, about="authenticator"))
+    return ask(case, ChangeKind.REMOVE_AUTHENTICATOR, action.authenticator)
+
+
+def _suspend(case: Case, action: AuthenticatorSuspend) -> Ruling:
+    if case.head.authenticators[action.authenticator].suspended:
+        return tightened()
+    return tightened(ev.AuthenticatorSuspended(case.now, action.authenticator))
+
+
+def _reinstate(case: Case, action: AuthenticatorReinstate) -> Ruling:
+    return ask(case, ChangeKind.REINSTATE_AUTHENTICATOR, action.authenticator)
+
+
+def _unconfirmed(case: Case, action: AuthenticatorConfirm) -> Finding | None:
+    one = case.head.authenticators.get(action.authenticator)
+    return None if one is not None and not one.confirmed else why(Reason.NOT_FOUND, about="authenticator")
+
+
+def _confirm(case: Case, action: AuthenticatorConfirm) -> Ruling:
+    """Only the new authenticator itself confirms, so the session that bound it is all else that is asked."""
+    right = [proof for proof in case.facts.proofs if proof.right and proof.authenticator == action.authenticator]
+    if not right:
+        return _not_shown(case, case.head.authenticators[action.authenticator].kind)
+    wait = case.policy.waits.authenticator_senior_h * HOUR
+    until = case.now + wait
+    events = (
+        ev.AuthenticatorConfirmed(case.now, action.authenticator, wait, until),
+        ev.ProofUsed(case.now, action.authenticator, right[0].counter),
+    )
+    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=until),), action.authenticator, until), events)
+
+
+def _not_shown(case: Case, kind: AuthenticatorKind) -> Ruling:
+    if not case.facts.proofs:
+        return denied(why(Reason.PROOF_REQUIRED, kind.value, about="proofs"))
+    failed = ev.ProofFailed(case.now, (kind.value,))
+    return Ruling(denied(why(Reason.PROOF_WRONG, kind.value, about="proofs")).decision, (failed,))
+
+
+RULES: dict[type[Action], Rule] = {
+    AuthenticatorBind: Rule(OWNER, _bind, level=always(Level.CHANGE), objection=_bindable),
+    AuthenticatorConfirm: Rule(OWNER, _confirm, objection=_unconfirmed, parts=_credential),
+    AuthenticatorRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_held),
+    AuthenticatorSuspend: Rule(OWNER, _suspend, objection=_held, loosens=False),
+    AuthenticatorReinstate: Rule(OWNER, _reinstate, level=always(Level.REINSTATE), objection=_held),
+}

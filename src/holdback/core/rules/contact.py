@@ -1,0 +1,113 @@
+"""Contacts: where the owner is told. A new one is junior, a replaced one is told for 30 days more (laws 5 and 10)."""
+
+from __future__ import annotations
+
+from holdback.core import events as ev
+from holdback.core.assurance import CONTACT_CODE, Level
+from holdback.core.decision import Allow, Deny, Reason, why
+from holdback.core.events import HOUR, AnyEvent, ChangeKind, Channel, Finding, Sealed
+from holdback.core.rules.asking import (
+    OWNER,
+    OWNER_OR_PLATFORM,
+    Action,
+    Case,
+    Id,
+    Rule,
+    Ruling,
+    always,
+    tightened,
+)
+from holdback.core.rules.change import ask
+
+
+class ContactAdd(Action, frozen=True, tag="contact.add"):
+    """Name a new contact. A code is sent there; until it is shown back the contact counts for nothing."""
+
+    channel: Channel
+    address: Sealed
+
+
+class ContactConfirm(Action, frozen=True, tag="contact.confirm"):
+    """Show the code that was sent to a contact, in `proofs` as kind `contact_code`."""
+
+    contact: Id
+
+
+class ContactRemove(Action, frozen=True, tag="contact.remove"):
+    """Take a contact away, after a wait; it is told of severe news for 30 days more."""
+
+    contact: Id
+
+
+class ContactReportRecycled(Action, frozen=True, tag="contact.report_recycled"):
+    """Say that a number or mailbox was given to someone else: nothing is sent there again, no code from it counts."""
+
+    contact: Id
+
+
+def _room(case: Case, _action: ContactAdd) -> Finding | None:
+    live = [one for one in case.head.contacts.values() if not one.removed]
+    return (
+        why(Reason.TOO_MANY, "contact.remove", about="contacts") if len(live) >= case.policy.bounds.contacts else None
+    )
+
+
+def _add(case: Case, action: ContactAdd) -> Ruling:
+    wait = case.policy.waits.contact_senior_h * HOUR
+    name, until = f"c{case.seq}", case.now + wait
+    added = ev.ContactAdded(case.now, name, action.channel, action.address, confirmed=False, wait_ms=wait, until=until)
+    return Ruling(Allow((why(Reason.RIPENS_LATER, "contact.confirm", until=until),), name, until), (added,))
+
+
+def _known(case: Case, action: ContactConfirm | ContactRemove | ContactReportRecycled) -> Finding | None:
+    contact = case.head.contacts.get(action.contact)
+    if contact is None or contact.removed or contact.recycled:
+        return why(Reason.NOT_FOUND, about="contact")
+    if isinstance(action, ContactRemove) and not _another(case, action.contact):
+        return why(Reason.LAST_ONE, "contact.add", about="contact")
+    return None
+
+
+def _another(case: Case, contact: str) -> bool:
+    """Whether someone outside the platform's own systems could still be told."""
+    return any(
+        one.channel in case.policy.notices.independent and one.confirmed and not one.removed and not one.recycled
+        for key, one in case.head.contacts.items()
+        if key != contact
+    )
+
+
+def _confirm(case: Case, action: ContactConfirm) -> Ruling:
+    """Confirming gives back a lost right to freeze; for a new contact it also starts the wait to seniority."""
+    shown = [one for one in case.facts.proofs if one.kind == CONTACT_CODE and one.authenticator == action.contact]
+    if not shown:
+        return Ruling(Deny((why(Reason.PROOF_REQUIRED, CONTACT_CODE, about="proofs"),)))
+    if not any(one.right for one in shown):
+        return Ruling(Deny((why(Reason.PROOF_WRONG, CONTACT_CODE, about="proofs"),)), (ev.ProofFailed(case.now, ()),))
+    wait = case.policy.waits.contact_senior_h * HOUR
+    until = case.now + wait
+    confirmed = ev.ContactConfirmed(case.now, action.contact, wait, until)
+    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=until),), action.contact, until), (confirmed,))
+
+
+def _remove(case: Case, action: ContactRemove) -> Ruling:
+    return ask(case, ChangeKind.REMOVE_CONTACT, action.contact)
+
+
+def _recycled(case: Case, action: ContactReportRecycled) -> Ruling:
+    """Authenticators that live on the same number or mailbox are suspended with it."""
+    address = case.head.contacts[action.contact].address
+    suspended: list[AnyEvent] = [
+        ev.AuthenticatorSuspended(case.now, key)
+        for key, one in case.head.authenticators.items()
+        if one.holder == address.mac and not one.suspended
+    ]
+    return tightened(ev.ContactRecycled(case.now, action.contact), *suspended)
+
+
+RULES: dict[type[Action], Rule] = {
+    ContactAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_room),
+    ContactConfirm: Rule(OWNER, _confirm, objection=_known),
+    ContactRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_known),
+    ContactReportRecycled: Rule(OWNER_OR_PLATFORM, _recycled, objection=_known, loosens=False),
+}

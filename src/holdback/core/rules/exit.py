@@ -1,0 +1,414 @@
+"""Every way value leaves: one rule, one budget, one set of obstacles, whatever the kind (laws 3, 4 and 8).
+
+An exit is weighed the same way when it is asked for and when its hold ends: `weigh` lists what stands against it.
+Asking needs the strongest senior proof first, so that nobody without it learns or fills anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from holdback.core import budget, cooling
+from holdback.core import events as ev
+from holdback.core.assurance import Level, holder_of, witness
+from holdback.core.decision import Allow, Hold, Reason, ranked, why
+from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
+from holdback.core.rules.address import OPENED_KINDS, beneficiary_name
+from holdback.core.rules.asking import (
+    AMOUNT_UNIT,
+    OWNER,
+    OWNER_OR_PLATFORM,
+    PLATFORM,
+    SYSTEM,
+    Action,
+    Amount,
+    Case,
+    Id,
+    Money,
+    Network,
+    Request,
+    Rule,
+    Ruling,
+    denied,
+    micro_usd,
+    tightened,
+    units,
+)
+from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
+from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Wait
+
+Kind = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
+Asset = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,32}$")]
+
+
+class ExitRequest(Action, frozen=True, tag="exit.request"):
+    """Ask to let value leave. `usd` is the platform's own estimate, which may only tighten (law 6).
+
+    `address` and `network` name the destination of withdrawals and payouts, `counterparty` a customer of the platform,
+    or for a sweep the own account (`main` or a sub-account's id).
+    """
+
+    kind: Kind
+    asset: Asset
+    amount: Amount
+    usd: Money | None = None
+    address: Destination | None = None
+    network: Network | None = None
+    counterparty: Destination | None = None
+
+
+class ExitCancel(Action, frozen=True, tag="exit.cancel"):
+    """Stop a held exit: `which` is the id its hold was answered with."""
+
+    which: Id
+
+
+class ExitRelease(Action, frozen=True, tag="exit.release"):
+    """Let a held exit go. By the platform at its time, with no new proof; by the owner earlier, as law 10 allows."""
+
+    which: Id
+
+
+class ExitSettle(Action, frozen=True, tag="exit.settle"):
+    """Say that an allowed exit is final: `reference` is the platform's name for the payment."""
+
+    which: Id
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
+    """Count a receipt that the signer honoured and a restored store had forgotten."""
+
+    receipt: Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
+    lane: Lane
+    usd: Money
+
+
+class Asked(NamedTuple):
+    """What is to be weighed: a new request, or a held exit with the wait of its own that it has had."""
+
+    beneficiary: str
+    micro_usd: int
+    priced: bool
+    wait: Wait | None = None
+
+
+OUTWAITED_MS = 2**53
+"""A wait longer than any policy asks for: what an early release puts in place of the exit's own."""
+
+
+class Weighed(NamedTuple):
+    """What stands against an exit now, the lane it would draw on, and how long a wait of its own it needs (ms)."""
+
+    findings: tuple[Finding, ...]
+    lane: Lane
+    wait_ms: int
+
+
+def destination(action: ExitRequest, network: str) -> str:
+    """The beneficiary's part name: an opened kind for strangers, else who is paid."""
+    if network in OPENED_KINDS:
+        return network
+    target = action.counterparty if network == "internal" else action.address
+    return beneficiary_name(action.network or network if network == "*" else network, target)
+
+
+def _request_parts(_request: Request, action: ExitRequest, _peek: Head | None) -> tuple[PartKey, ...]:
+    """Both readings of the destination are asked for, for the policy that tells them apart is not known here."""
+    names = {beneficiary_name(action.network or "bank", action.address)} if action.address else set()
+    if action.counterparty:
+        names.add(beneficiary_name("internal", action.counterparty))
+    return (*(("beneficiary", name) for name in sorted(names)), ("beneficiary", "p2p"), ("beneficiary", "card"))
+
+
+def value_of(case: Case, asset: str, amount: str, stated: str | None) -> tuple[int, bool]:
+    """Micro-USD of an amount at Holdback's own price, never less than the platform states; and whether it is fresh.
+
+    Without a good price the platform's word is used for the books only: the exit is treated as over budget (law 8).
+    """
+    said = micro_usd(stated) if stated is not None else 0
+    price = case.facts.price
+    if price is None or price.asset != asset:
+        return said, False
+    own = -(-units(amount) * price.micro_usd // AMOUNT_UNIT)
+    fresh = case.now - price.at <= case.policy.signals.price_age_m * MINUTE
+    return max(own, said), fresh
+
+
+def weigh(case: Case, asked: Asked) -> Weighed:
+    """Everything that stands against an exit now (laws 3, 4, 5, 8 and 10).
+
+    An opened kind ripens like any entry, yet who is paid there is a stranger: never senior, never long-standing.
+    """
+    head, policy, now = case.head, case.policy, case.now
+    entry = case.customer.beneficiary(asked.beneficiary)
+    ripe = entry is not None and beneficiary_is_senior(head, entry, now)
+    senior = ripe and asked.beneficiary not in OPENED_KINDS
+    usual = asked.priced and asked.micro_usd <= budget.usual(head, policy, now)
+    findings = cooling.obstacles(head, senior=senior, usual=usual, now=now)
+    if case.facts.reconciling:
+        findings.append(why(Reason.RECONCILING, "operator.reconcile"))
+    instant = not ripe and _fits_instantly(case, asked)
+    wait_ms, lane = 0, Lane.INSTANT if instant else Lane.OTHERS
+    if senior and entry is not None and beneficiary_is_long_standing(head, entry, policy, now):
+        lane = Lane.LONG_STANDING
+    if not ripe and not instant:
+        wait_ms = 0 if entry is not None else policy.waits.address_h * HOUR
+        findings += _newness(case, asked, entry, wait_ms)
+    if not (asked.priced and budget.room(head, lane, policy, now).holds(asked.micro_usd)):
+        lane = Lane.NONE
+        hours = policy.outflow.over_budget_senior_h if senior else policy.outflow.over_budget_others_h
+        wait_ms = max(wait_ms, hours * HOUR)
+        reason = Reason.OVER_BUDGET if asked.priced else Reason.PRICE_UNKNOWN
+        findings += _own_wait(case, asked, hours * HOUR, reason)
+    return Weighed(ranked(findings + _received_lately(case, asked)), lane, wait_ms)
+
+
+def _fits_instantly(case: Case, asked: Asked) -> bool:
+    """Whether the small lane for beneficiaries that still wait is open: in no cool-off, and with room left."""
+    if not asked.priced or cooling.ends_at(case.head, case.now) is not None:
+        return False
+    return budget.room(case.head, Lane.INSTANT, case.policy, case.now).holds(asked.micro_usd)
+
+
+def _newness(case: Case, asked: Asked, entry: Beneficiary | None, wait_ms: int) -> list[Finding]:
+    if entry is None:
+        return _own_wait(case, asked, wait_ms, Reason.DESTINATION_NEW)
+    until = ripe_at(case.head, entry.added_at, entry.ripens)
+    if until is None:
+        until = max(entry.ripens.until, case.now + entry.ripens.length_ms)
+    return [why(Reason.DESTINATION_NEW, "time", until=until)]
+
+
+def _own_wait(case: Case, asked: Asked, length_ms: int, reason: Reason) -> list[Finding]:
+    """A wait of the exit itself: met once it ran that long. A longer one than was said counts from the same start."""
+    if asked.wait is None:
+        return [why(reason, "time", until=case.now + length_ms)]
+    until = asked.wait.until + max(0, length_ms - asked.wait.length_ms)
+    return [why(reason, "time", until=until)] if case.now < until else []
+
+
+def _received_lately(case: Case, asked: Asked) -> list[Finding]:
+    unripe, until = budget.unripe_value(case.head, case.now)
+    if not unripe:
+        return []
+    free = max(0, budget.lowest_equity(case.head, case.now) - unripe)
+    return [why(Reason.RECEIVED_LATELY, "time", until=until)] if asked.micro_usd > free else []
+
+
+def _over_own_limit(case: Case, value: int) -> Finding | None:
+    limit = case.head.setting(Setting.LIMIT_MICRO_USD)
+    day, _ = budget.drawn(case.head, Lane.TOTAL, case.now)
+    over = limit >= 0 and day + value > limit
+    return why(Reason.OVER_OWN_LIMIT, "limit.set", until=case.now + DAY) if over else None
+
+
+def _door(case: Case, action: ExitRequest) -> Finding | None:
+    """What no proof could mend: a closed kind, a freeze, the owner's own rules, a destination that cannot be."""
+    network = case.policy.exits.get(action.kind)
+    if network is None:
+        return why(Reason.EXIT_KIND_CLOSED, about="kind")
+    if case.head.frozen_at:
+        return why(Reason.FROZEN, "account.unfreeze")
+    if network == "own":
+        return _sweep_door(case)
+    missing = _missing_field(action, network)
+    if missing:
+        return why(Reason.BAD_FIELD, about=missing)
+    if network == "internal" and case.request.counterparty == case.head.account:
+        return why(Reason.BAD_FIELD, about="counterparty")
+    if network == "internal" and not case.facts.counterparty_known:
+        return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
+    listed = case.customer.beneficiary(destination(action, network)) is not None
+    if case.head.setting(Setting.ALLOWLIST) and not listed:
+        return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
+    if len(case.head.exits) >= case.policy.bounds.waiting_exits:
+        return why(Reason.TOO_MANY, "exit.cancel", about="exits")
+    return None
+
+
+def _missing_field(action: ExitRequest, network: str) -> str:
+    if network == "internal" or network in OPENED_KINDS:
+        return "" if action.counterparty is not None else "counterparty"
+    if action.address is None:
+        return "address"
+    return "network" if network == "*" and action.network is None else ""
+
+
+def _sweep_door(case: Case) -> Finding | None:
+    """Between accounts of one customer: nothing is drawn, but a cool-off shuts it (Gemini/IRA 2022)."""
+    if case.request.counterparty not in {"main", case.head.account, *case.head.sub_accounts}:
+        return why(Reason.BAD_FIELD, about="counterparty")
+    until = cooling.ends_at(case.head, case.now)
+    return why(Reason.COOL_OFF_CLOSES, "time", until=until, about="kind") if until is not None else None
+
+
+def _proof(case: Case, action: ExitRequest) -> Level:
+    return Level.NONE if case.policy.exits.get(action.kind) == "own" else Level.MONEY
+
+
+def _request(case: Case, action: ExitRequest) -> Ruling:
+    network = case.policy.exits[action.kind]
+    if network == "own":
+        return _sweep(case, action)
+    value, priced = value_of(case, action.asset, action.amount, action.usd)
+    if not priced and case.policy.signals.price == "deny":
+        return denied(why(Reason.PRICE_UNKNOWN, "operator.prices", about="asset"))
+    over = _over_own_limit(case, value)
+    if over is not None:
+        return denied(over)
+    name = destination(action, network)
+    weighed = weigh(case, Asked(name, value, priced))
+    if weighed.findings:
+        return _hold(case, action, name, value, weighed)
+    own = f"x{case.seq}"
+    allowed = ev.ExitAllowed(
+        case.now, own, action.kind, name, weighed.lane, value, case.facts.digest, case.request.account
+    )
+    reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
+    return Ruling(Allow((why(reason),), own), (allowed, *_renewed(case, name)), _received(case, network, value))
+
+
+def _sweep(case: Case, action: ExitRequest) -> Ruling:
+    value, _ = value_of(case, action.asset, action.amount, action.usd)
+    name = f"x{case.seq}"
+    account = case.request.account
+    swept = ev.ExitAllowed(case.now, name, action.kind, "own", Lane.NONE, value, case.facts.digest, account)
+    return Ruling(Allow((why(Reason.NO_HARM),), name), (swept,))
+
+
+def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
+    """A payment confirmed by senior proof renews its beneficiary; one by key or weaker proof would not."""
+    if case.customer.beneficiary(name) is None:
+        return ()
+    return (ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY),)
+
+
+def _received(case: Case, network: str, value: int) -> tuple[ev.ValueReceived, ...]:
+    """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3)."""
+    if network not in {"internal", "p2p"} or not case.facts.counterparty_known:
+        return ()
+    cooling_now = cooling.ends_at(case.head, case.now) is not None
+    hours = case.policy.outflow.received_from_cooling_h if cooling_now else case.policy.outflow.received_h
+    return (ev.ValueReceived(case.now, value, case.now + hours * HOUR),)
+
+
+def _release_at(findings: tuple[Finding, ...]) -> Instant | None:
+    untils = [finding.until for finding in findings if finding.until is not None]
+    return max(untils) if len(untils) == len(findings) else None
+
+
+def _hold(case: Case, action: ExitRequest, name: str, value: int, weighed: Weighed) -> Ruling:
+    until = _release_at(weighed.findings)
+    held = ev.ExitHeld(
+        at=case.now,
+        exit=f"x{case.seq}",
+        kind=action.kind,
+        beneficiary=name,
+        network=action.network or "",
+        asset=action.asset,
+        amount=action.amount,
+        micro_usd=value,
+        digest=case.facts.digest,
+        account=case.request.account,
+        asked_with=tuple(holder_of(case.head, proof) for proof in case.proved),
+        counterparty=case.request.counterparty,
+        wait_ms=weighed.wait_ms,
+        until=case.now if until is None else until,
+    )
+    return Ruling(Hold(weighed.findings, held.exit, until), (held, *_renewed(case, name)))
+
+
+def _held_parts(_request: Request, action: ExitRelease, peek: Head | None) -> tuple[PartKey, ...]:
+    held = peek.exits.get(action.which) if peek else None
+    return (("beneficiary", held.beneficiary),) if held else ()
+
+
+def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
+    held = case.head.exits.get(action.which)
+    if held is None:
+        return why(Reason.NOT_FOUND, about="which")
+    if isinstance(action, ExitRelease):
+        return _releasable(case, held)
+    return None
+
+
+def _releasable(case: Case, held: HeldExit) -> Finding | None:
+    if case.head.frozen_at:
+        return why(Reason.FROZEN, "account.unfreeze")
+    if held.kind not in case.policy.exits:
+        return why(Reason.EXIT_KIND_CLOSED, about="kind")
+    if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(held.beneficiary) is None:
+        return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
+    if case.request.actor.kind is not ActorKind.OWNER:
+        return None
+    entry = case.customer.beneficiary(held.beneficiary)
+    if entry is None or not beneficiary_is_senior(case.head, entry, case.now):
+        return why(Reason.SENIOR_BENEFICIARY_REQUIRED, "time", until=held.said_until)
+    cool = cooling.obstacles(case.head, senior=True, usual=False, now=case.now)
+    if cool:
+        return cool[0]
+    if witness(case.head, held, case.policy, case.now) is None:
+        return why(Reason.NO_SENIOR_CONTACT, "contact.add", "time", until=held.said_until)
+    return None
+
+
+def _release_level(case: Case, _action: ExitRelease) -> Level:
+    return Level.EARLY_RELEASE if case.request.actor.kind is ActorKind.OWNER else Level.NONE
+
+
+def _release(case: Case, action: ExitRelease) -> Ruling:
+    """Weigh again. What waited as over budget draws nothing now; the owner's early release skips that wait alone."""
+    held = case.head.exits[action.which]
+    early = case.request.actor.kind is ActorKind.OWNER
+    value, priced = value_of(case, held.asset, held.amount, None)
+    value = max(value, held.micro_usd)
+    over = _over_own_limit(case, value)
+    if over is not None:
+        return denied(over)
+    wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
+    weighed = weigh(case, Asked(held.beneficiary, value, priced, wait))
+    findings = weighed.findings
+    if not wait.heard:
+        told = why(Reason.NOTICE_UNDELIVERED, "notice.delivery", until=case.now + wait.length_ms, about="exit.held")
+        findings = ranked([*findings, told])
+    if findings:
+        until = _release_at(findings) or held.said_until
+        return Ruling(Hold(findings, action.which, until), (ev.ExitMoved(case.now, action.which, until),))
+    allowed = ev.ExitAllowed(
+        case.now, action.which, held.kind, held.beneficiary, weighed.lane, value, held.digest, held.account
+    )
+    network = case.policy.exits[held.kind]
+    return Ruling(Allow((why(Reason.PROVED),), action.which), (allowed,), _received(case, network, value))
+
+
+def _cancel(case: Case, action: ExitCancel) -> Ruling:
+    return tightened(ev.ExitCancelled(case.now, action.which), id=action.which)
+
+
+def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
+    return None if action.which in case.head.allowed else why(Reason.NOT_FOUND, about="which")
+
+
+def _settle(case: Case, action: ExitSettle) -> Ruling:
+    return Ruling(
+        Allow((why(Reason.NO_HARM),), action.which), (ev.ExitSettled(case.now, action.which, action.reference),)
+    )
+
+
+def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
+    counted = ev.ExitReconciled(case.now, action.receipt, action.lane, micro_usd(action.usd))
+    return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,))
+
+
+RULES: dict[type[Action], Rule] = {
+    ExitRequest: Rule(OWNER, _request, level=_proof, objection=_door, parts=_request_parts),
+    ExitCancel: Rule(OWNER_OR_PLATFORM, _cancel, objection=_held, loosens=False),
+    ExitRelease: Rule(
+        OWNER_OR_PLATFORM, _release, level=_release_level, objection=_held, parts=_held_parts, peeks=True
+    ),
+    ExitSettle: Rule(PLATFORM, _settle, objection=_was_allowed, loosens=False),
+    ExitReconcile: Rule(SYSTEM, _reconcile, loosens=False),
+}

@@ -1,0 +1,64 @@
+"""Law 10: what predates a disputed change can stop and undo it; what came after can never approve, unfreeze or outrank.
+
+Everything new is *junior* until its wait is over, the owner was told of it, no freeze disputed it, and no cool-off it
+was made in still runs. One function decides that for authenticators, contacts and beneficiaries alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdback.core.events import DAY
+
+if TYPE_CHECKING:
+    from holdback.core.events import Instant
+    from holdback.core.policy import Policy
+    from holdback.core.state import Authenticator, Beneficiary, Contact, Head, Wait
+
+
+def ripe_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
+    """When something made at `since` becomes senior; None while nobody knows (unheard, or disputed by a freeze).
+
+    A freeze disputes what was junior when it was pressed: its wait starts again when the account thaws.
+    """
+    if not wait.heard:
+        return None
+    until = wait.until
+    disputed = since <= head.was_frozen_at < until
+    if disputed:
+        if head.frozen_at:
+            return None
+        until = max(until, head.thawed_at + wait.length_ms)
+    for cool_off in head.cool_offs.values():
+        made_inside = cool_off.started_at <= since < cool_off.others.until
+        if made_inside:
+            until = max(until, cool_off.others.until)
+    return until
+
+
+def is_ripe(head: Head, since: Instant, wait: Wait, now: Instant) -> bool:
+    """Whether something made at `since` is senior now."""
+    until = ripe_at(head, since, wait)
+    return until is not None and until <= now
+
+
+def authenticator_is_senior(head: Head, authenticator: Authenticator, now: Instant) -> bool:
+    """Whether it counts for money and changes. A suspended one may be senior: it still counts for law 2."""
+    return authenticator.confirmed and is_ripe(head, authenticator.bound_at, authenticator.ripens, now)
+
+
+def contact_is_senior(head: Head, contact: Contact, now: Instant) -> bool:
+    """Whether a notice accepted there starts waits. A replaced contact still does, a recycled one never."""
+    usable = contact.confirmed and not contact.recycled and (not contact.removed or contact.told_until > now)
+    return usable and is_ripe(head, contact.added_at, contact.ripens, now)
+
+
+def beneficiary_is_senior(head: Head, beneficiary: Beneficiary, now: Instant) -> bool:
+    """Whether its own wait is over and undisputed."""
+    return is_ripe(head, beneficiary.added_at, beneficiary.ripens, now)
+
+
+def beneficiary_is_long_standing(head: Head, beneficiary: Beneficiary, policy: Policy, now: Instant) -> bool:
+    """Whether it has been senior for `outflow.long_standing_d` (law 3)."""
+    until = ripe_at(head, beneficiary.added_at, beneficiary.ripens)
+    return until is not None and until + policy.outflow.long_standing_d * DAY <= now

@@ -1,0 +1,619 @@
+"""What is true: a customer's state, and `evolve`, which folds one event into it.
+
+A *head* of a few kB is loaded for every decision; *parts* (beneficiaries, devices, credentials) are loaded by name.
+Both are folds of the stream, take no policy, and may be thrown away and rebuilt. Stored form: fields in order, so
+fields are only ever added at the end with a default, and `STATE_VERSION` grows when a reader of the old form would
+lose something.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from holdback.core import events as ev
+from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+STATE_VERSION: Final = 1
+
+HABIT_DAYS_KEPT: Final = 64
+EXITS_KEPT: Final = 64
+
+
+class Wait(msgspec.Struct, frozen=True, array_like=True):
+    """A wait of `length_ms` that ends at `until`, and does not run before the owner was told (`heard`)."""
+
+    length_ms: int
+    until: Instant
+    heard: bool
+
+    def moved(self, until: Instant) -> Wait:
+        """Heard now, and never earlier than was said before."""
+        return Wait(self.length_ms, max(self.until, until), heard=True)
+
+
+class Authenticator(msgspec.Struct, frozen=True, array_like=True):
+    """Something the customer proves with. Its secret is a credential part of the same name."""
+
+    kind: ev.AuthenticatorKind
+    holder: bytes
+    bound_at: Instant
+    ripens: Wait
+    confirmed: bool
+    epoch: int = 1
+    counter: int = 0
+    used: int = 0
+    suspended: bool = False
+
+
+class Contact(msgspec.Struct, frozen=True, array_like=True):
+    """Where notices go. A removed one is kept until `told_until`, a recycled one is kept and never used."""
+
+    channel: Channel
+    address: Sealed
+    added_at: Instant
+    ripens: Wait
+    confirmed: bool
+    removed: bool = False
+    told_until: Instant = 0
+    recycled: bool = False
+    lost_freeze: bool = False
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """A sign-in that still counts."""
+
+    device: str
+    started_at: Instant
+    seen_at: Instant
+    until: Instant
+    idle_ms: int
+    password_at: Instant
+
+    def ends_at(self) -> Instant:
+        """When it stops counting by itself."""
+        return min(self.until, self.seen_at + self.idle_ms)
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """A loosening that waits."""
+
+    kind: ev.ChangeKind
+    subject: str
+    value: int
+    asked_at: Instant
+    wait: Wait
+
+
+class HeldExit(msgspec.Struct, frozen=True, array_like=True):
+    """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release."""
+
+    kind: str
+    beneficiary: str
+    network: str
+    asset: str
+    amount: str
+    micro_usd: int
+    digest: bytes
+    account: str
+    asked_with: tuple[bytes, ...]
+    counterparty: str
+    asked_at: Instant
+    wait: Wait
+    said_until: Instant
+
+
+class CoolOff(msgspec.Struct, frozen=True, array_like=True):
+    """What a change closed: exits to senior beneficiaries and to others, each for its own wait."""
+
+    cause: str
+    severity: ev.Severity
+    started_at: Instant
+    senior: Wait
+    others: Wait
+
+
+class Challenge(msgspec.Struct, frozen=True, array_like=True):
+    """An open step-up, for the one action with this digest."""
+
+    digest: bytes
+    accept: tuple[tuple[str, ...], ...]
+    until: Instant
+    tries: int = 0
+    contact: str = ""
+
+
+class Meter(msgspec.Struct, frozen=True, array_like=True):
+    """Micro-USD drawn on a lane, by hour and by day since the epoch."""
+
+    hours: dict[int, int]
+    days: dict[int, int]
+
+
+class Unheard(msgspec.Struct, frozen=True, array_like=True):
+    """A notice that no senior contact has accepted yet, and what waits for it."""
+
+    due_at: Instant
+    about: tuple[About, ...]
+
+
+class Received(msgspec.Struct, frozen=True, array_like=True):
+    """Value that came from inside the platform and may not exit yet."""
+
+    micro_usd: int
+    until: Instant
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """What every decision about a customer needs."""
+
+    account: str
+    name: Sealed
+    opened_at: Instant
+    sub_accounts: tuple[str, ...]
+    at: Instant = 0
+    seq: int = 0
+    authenticators: dict[str, Authenticator] = {}
+    contacts: dict[str, Contact] = {}
+    sessions: dict[bytes, Session] = {}
+    settings: dict[Setting, int] = {}
+    changes: dict[str, Change] = {}
+    exits: dict[str, HeldExit] = {}
+    allowed: dict[str, Instant] = {}
+    cool_offs: dict[str, CoolOff] = {}
+    unheard: dict[str, Unheard] = {}
+    challenges: dict[str, Challenge] = {}
+    failures: int = 0
+    failed_at: Instant = 0
+    frozen_at: Instant = 0
+    frozen_by: ev.Actor | None = None
+    was_frozen_at: Instant = 0
+    thawed_at: Instant = 0
+    changed_at: Instant = 0
+    meters: dict[Lane, Meter] = {}
+    habit: dict[int, int] = {}
+    equity: dict[int, int] = {}
+    received: tuple[Received, ...] = ()
+    folded: dict[str, Instant] = {}
+
+    def setting(self, setting: Setting) -> int:
+        """A setting's value; its loosest one if it was never set."""
+        return self.settings.get(setting, SETTING_UNSET[setting])
+
+
+SETTING_UNSET: Final = {Setting.ALLOWLIST: 0, Setting.LOCK_HOURS: 0, Setting.LIMIT_MICRO_USD: -1}
+
+
+class Beneficiary(msgspec.Struct, frozen=True, array_like=True):
+    """Someone value may go to: an address, bank account, counterparty, or an opened kind, with its provenance."""
+
+    label: Sealed
+    network: str
+    address: Sealed | None
+    added_at: Instant
+    ripens: Wait
+    verified_until: Instant
+    actor: ev.Actor
+    device: str
+    authenticator: str
+    removed: bool = False
+
+
+class Device(msgspec.Struct, frozen=True, array_like=True):
+    """A device that signed in."""
+
+    first_at: Instant
+    last_at: Instant
+    user_agent: Sealed | None
+
+
+class Credential(msgspec.Struct, frozen=True, array_like=True):
+    """The sealed secret of an authenticator."""
+
+    secret: Sealed
+    epoch: int
+
+
+Part = Beneficiary | Device | Credential
+PartKey = tuple[str, str]
+"""Kind (`beneficiary`, `device`, `credential`) and name of a part."""
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """The aggregate: a head, None before the import, and those parts that were loaded."""
+
+    head: Head | None
+    parts: dict[PartKey, Part]
+
+    def beneficiary(self, name: str) -> Beneficiary | None:
+        """A loaded beneficiary that is still in the book."""
+        part = self.parts.get(("beneficiary", name))
+        return part if isinstance(part, Beneficiary) and not part.removed else None
+
+
+NOBODY: Final = Customer(None, {})
+
+
+def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
+    """The customer after an event. Total over histories that `decide` wrote; pure."""
+    if isinstance(event, ev.AccountImported):
+        equity = _lowest({}, event.at, event.equity_micro_usd)
+        born = Head(event.account, event.name, event.at, event.sub_accounts, at=event.at, seq=1, equity=equity)
+        return Customer(born, {})
+    if customer.head is None:
+        return customer
+    return Customer(_head(customer.head, event), _parts(customer.parts, event))
+
+
+def _head(head: Head, event: ev.AnyEvent) -> Head:
+    match event:
+        case ev.Decided():
+            return replace(head, at=event.at, seq=head.seq + 1)
+        case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded():
+            return replace(head, sessions=_sessions(head.sessions, event))
+        case (
+            ev.AuthenticatorBound()
+            | ev.AuthenticatorConfirmed()
+            | ev.AuthenticatorSuspended()
+            | ev.AuthenticatorReinstated()
+            | ev.AuthenticatorRemoved()
+            | ev.SecretReplaced()
+        ):
+            return replace(head, authenticators=_authenticators(head.authenticators, event))
+        case ev.ContactAdded() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
+            return replace(head, contacts=_contacts(head.contacts, event))
+        case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed():
+            return _proofs(head, event)
+        case ev.Frozen() | ev.Unfrozen() | ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled():
+            return _settings(head, event)
+        case ev.ChangeDone():
+            return replace(head, changes=_without(head.changes, event.change))
+        case ev.ExitAllowed() | ev.ExitHeld() | ev.ExitMoved() | ev.ExitCancelled() | ev.ExitReconciled():
+            return _exits(head, event)
+        case ev.ValueReceived() | ev.EquityStated():
+            return _value(head, event)
+        case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeFolded() | ev.NoticeAccepted() | ev.WaitMoved():
+            return _waits(head, event)
+        case (
+            ev.ExitSettled()
+            | ev.DeviceMet()
+            | ev.DeviceSeen()
+            | ev.AddressAdded()
+            | ev.AddressRenewed()
+            | ev.AddressRemoved()
+            | ev.NoticeFailed()
+            | ev.AccountImported()
+        ):
+            return head
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_SessionEvent = ev.SessionStarted | ev.SessionSeen | ev.SessionEnded
+
+
+def _sessions(sessions: dict[bytes, Session], event: _SessionEvent) -> dict[bytes, Session]:
+    if isinstance(event, ev.SessionStarted):
+        alive = {key: session for key, session in sessions.items() if session.ends_at() > event.at}
+        proved = event.at if ev.AuthenticatorKind.PASSWORD in event.proved else 0
+        alive[event.session] = Session(event.device, event.at, event.at, event.until, event.idle_ms, proved)
+        return alive
+    if isinstance(event, ev.SessionEnded):
+        return _without(sessions, event.session)
+    session = sessions[event.session]
+    proved = event.at if event.password else session.password_at
+    return sessions | {event.session: replace(session, seen_at=event.at, password_at=proved)}
+
+
+_AuthenticatorEvent = (
+    ev.AuthenticatorBound
+    | ev.AuthenticatorConfirmed
+    | ev.AuthenticatorSuspended
+    | ev.AuthenticatorReinstated
+    | ev.AuthenticatorRemoved
+    | ev.SecretReplaced
+)
+
+
+def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) -> dict[str, Authenticator]:
+    key = event.authenticator
+    match event:
+        case ev.AuthenticatorBound():
+            ripens = Wait(event.wait_ms, event.until, heard=True)
+            new = Authenticator(event.kind, event.holder, event.at, ripens, event.confirmed)
+            held = {name: one for name, one in held.items() if name not in event.replaces}
+        case ev.AuthenticatorConfirmed():
+            new = replace(held[key], confirmed=True, ripens=Wait(event.wait_ms, event.until, heard=True))
+        case ev.AuthenticatorSuspended():
+            new = replace(held[key], suspended=True)
+        case ev.AuthenticatorReinstated():
+            new = replace(held[key], suspended=False)
+        case ev.AuthenticatorRemoved():
+            return _without(held, key)
+        case ev.SecretReplaced():
+            ripens = Wait(event.wait_ms, event.until, heard=True)
+            new = replace(held[key], epoch=event.epoch, bound_at=event.at, ripens=ripens, counter=0, used=0)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+    return held | {key: new}
+
+
+_ContactEvent = ev.ContactAdded | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled
+
+
+def _contacts(contacts: dict[str, Contact], event: _ContactEvent) -> dict[str, Contact]:
+    kept = {key: one for key, one in contacts.items() if not one.removed or one.told_until > event.at}
+    key = event.contact
+    match event:
+        case ev.ContactAdded():
+            ripens = Wait(event.wait_ms, event.until, heard=True)
+            return kept | {key: Contact(event.channel, event.address, event.at, ripens, event.confirmed)}
+        case ev.ContactConfirmed():
+            old = kept[key]
+            ripens = old.ripens if old.confirmed else Wait(event.wait_ms, event.until, heard=True)
+            return kept | {key: replace(old, confirmed=True, ripens=ripens, lost_freeze=False)}
+        case ev.ContactRemoved():
+            return kept | {key: replace(kept[key], removed=True, told_until=event.told_until)}
+        case ev.ContactRecycled():
+            return kept | {key: replace(kept[key], recycled=True)}
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _proofs(head: Head, event: ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed) -> Head:
+    match event:
+        case ev.ProofUsed():
+            old = head.authenticators[event.authenticator]
+            if old.kind is ev.AuthenticatorKind.BACKUP_CODE:
+                new = replace(old, used=old.used | 1 << event.counter)
+            else:
+                new = replace(old, counter=max(old.counter, event.counter))
+            return replace(head, authenticators=head.authenticators | {event.authenticator: new}, failures=0)
+        case ev.ProofFailed():
+            challenges = head.challenges
+            if event.challenge in challenges:
+                tried = challenges[event.challenge]
+                challenges = challenges | {event.challenge: replace(tried, tries=tried.tries + 1)}
+            return replace(head, failures=head.failures + 1, failed_at=event.at, challenges=challenges)
+        case ev.ChallengeIssued():
+            alive = {key: one for key, one in head.challenges.items() if one.until > event.at}
+            challenge = Challenge(event.digest, event.accept, event.until, 0, event.contact)
+            return replace(head, challenges=alive | {event.challenge: challenge})
+        case ev.ChallengeClosed():
+            return replace(head, challenges=_without(head.challenges, event.challenge))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_SettingEvent = ev.Frozen | ev.Unfrozen | ev.SettingChanged | ev.ChangeAsked | ev.ChangeCancelled
+
+
+def _settings(head: Head, event: _SettingEvent) -> Head:
+    match event:
+        case ev.Frozen():
+            return replace(head, frozen_at=event.at, was_frozen_at=event.at, frozen_by=event.by)
+        case ev.Unfrozen():
+            contacts = head.contacts
+            by = head.frozen_by.contact if head.frozen_by else ""
+            if event.mistaken and by in contacts:
+                contacts = contacts | {by: replace(contacts[by], lost_freeze=True)}
+            return replace(head, frozen_at=0, frozen_by=None, thawed_at=event.at, contacts=contacts)
+        case ev.SettingChanged():
+            return replace(head, settings=head.settings | {event.setting: event.value})
+        case ev.ChangeAsked():
+            wait = Wait(event.wait_ms, event.until, heard=True)
+            change = Change(event.kind, event.subject, event.value, event.at, wait)
+            return replace(head, changes=head.changes | {event.change: change})
+        case ev.ChangeCancelled():
+            return replace(head, changes=_without(head.changes, event.change))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitCancelled | ev.ExitReconciled
+
+
+def _exits(head: Head, event: _ExitEvent) -> Head:
+    match event:
+        case ev.ExitAllowed():
+            allowed = dict(list(head.allowed.items())[1 - EXITS_KEPT :]) | {event.exit: event.at}
+            exits = _without(head.exits, event.exit)
+            return _drawn(replace(head, exits=exits, allowed=allowed), event.lane, event.micro_usd, event.at)
+        case ev.ExitReconciled():
+            return _drawn(head, event.lane, event.micro_usd, event.at)
+        case ev.ExitHeld():
+            held = HeldExit(
+                kind=event.kind,
+                beneficiary=event.beneficiary,
+                network=event.network,
+                asset=event.asset,
+                amount=event.amount,
+                micro_usd=event.micro_usd,
+                digest=event.digest,
+                account=event.account,
+                asked_with=event.asked_with,
+                counterparty=event.counterparty,
+                asked_at=event.at,
+                wait=Wait(event.wait_ms, event.at + event.wait_ms, heard=True),
+                said_until=event.until,
+            )
+            return replace(head, exits=head.exits | {event.exit: held})
+        case ev.ExitMoved():
+            old = head.exits[event.exit]
+            new = replace(old, said_until=max(old.said_until, event.until))
+            return replace(head, exits=head.exits | {event.exit: new})
+        case ev.ExitCancelled():
+            return replace(head, exits=_without(head.exits, event.exit))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _drawn(head: Head, lane: Lane, micro_usd: int, at: Instant) -> Head:
+    """Draw on the lane and on the total. What was over budget (lane none) makes no habit."""
+    meters = dict(head.meters)
+    for one in (Lane.TOTAL,) if lane is Lane.NONE else (Lane.TOTAL, lane):
+        meters[one] = _metered(meters.get(one), micro_usd, at)
+    if lane is Lane.NONE:
+        return replace(head, meters=meters)
+    habit = dict(list(head.habit.items())[1 - HABIT_DAYS_KEPT :])
+    habit[at // DAY] = head.habit.get(at // DAY, 0) + micro_usd
+    return replace(head, meters=meters, habit=habit)
+
+
+def _metered(meter: Meter | None, micro_usd: int, at: Instant) -> Meter:
+    hour, day = at // HOUR, at // DAY
+    hours = {key: value for key, value in meter.hours.items() if key >= hour - 24} if meter else {}
+    days = {key: value for key, value in meter.days.items() if key >= day - 30} if meter else {}
+    hours[hour] = hours.get(hour, 0) + micro_usd
+    days[day] = days.get(day, 0) + micro_usd
+    return Meter(hours, days)
+
+
+def _value(head: Head, event: ev.ValueReceived | ev.EquityStated) -> Head:
+    if isinstance(event, ev.EquityStated):
+        return replace(head, equity=_lowest(head.equity, event.at, event.micro_usd))
+    waiting = tuple(one for one in head.received if one.until > event.at)
+    return replace(head, received=(*waiting, Received(event.micro_usd, event.until)))
+
+
+def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, int]:
+    today = at // DAY
+    kept = {day: value for day, value in equity.items() if day >= today - 30}
+    if not kept and equity:
+        newest = max(equity)
+        kept = {newest: equity[newest]}
+    kept[today] = min(kept.get(today, micro_usd), micro_usd)
+    return kept
+
+
+_WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeFolded | ev.NoticeAccepted | ev.WaitMoved
+
+
+def _waits(head: Head, event: _WaitEvent) -> Head:
+    match event:
+        case ev.CoolOffStarted():
+            alive = {key: one for key, one in head.cool_offs.items() if not _past(one, event.at)}
+            senior = Wait(event.senior_ms, event.senior_until, heard=True)
+            others = Wait(event.others_ms, event.others_until, heard=True)
+            new = CoolOff(event.cause, event.severity, event.at, senior, others)
+            return replace(head, cool_offs=alive | {event.cool_off: new}, changed_at=event.at)
+        case ev.NoticeDue():
+            head = replace(head, folded=head.folded | {event.cause: event.at})
+            if not event.about:
+                return head
+            unheard = head.unheard | {event.notice: Unheard(event.at, event.about)}
+            for about in event.about:
+                head = _with_wait(head, about, lambda wait: replace(wait, heard=False))
+            return replace(head, unheard=unheard)
+        case ev.NoticeAccepted():
+            return replace(head, unheard=_without(head.unheard, event.notice))
+        case ev.WaitMoved():
+            if event.about.kind == "cool_off" and event.about.id in head.cool_offs:
+                old = head.cool_offs[event.about.id]
+                new = replace(old, senior=old.senior.moved(event.senior_until), others=old.others.moved(event.until))
+                return replace(head, cool_offs=head.cool_offs | {event.about.id: new})
+            return _with_wait(head, event.about, lambda wait: wait.moved(event.until))
+        case ev.NoticeFolded():
+            return head
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _with_wait(head: Head, about: About, change: Callable[[Wait], Wait]) -> Head:
+    """Apply `change` to the wait of a thing in the head; things that are gone or live in parts are left alone."""
+    match about.kind:
+        case "change" if about.id in head.changes:
+            old = head.changes[about.id]
+            return replace(head, changes=head.changes | {about.id: replace(old, wait=change(old.wait))})
+        case "exit" if about.id in head.exits:
+            held = head.exits[about.id]
+            wait = change(held.wait)
+            moved = replace(held, wait=wait, said_until=max(held.said_until, wait.until))
+            return replace(head, exits=head.exits | {about.id: moved})
+        case "authenticator" if about.id in head.authenticators:
+            one = head.authenticators[about.id]
+            new = replace(one, ripens=change(one.ripens))
+            return replace(head, authenticators=head.authenticators | {about.id: new})
+        case "contact" if about.id in head.contacts:
+            contact = head.contacts[about.id]
+            ripened = replace(contact, ripens=change(contact.ripens))
+            return replace(head, contacts=head.contacts | {about.id: ripened})
+        case "cool_off" if about.id in head.cool_offs:
+            cool = head.cool_offs[about.id]
+            cooled = replace(cool, senior=change(cool.senior), others=change(cool.others))
+            return replace(head, cool_offs=head.cool_offs | {about.id: cooled})
+        case _:
+            return head
+
+
+def _past(cool_off: CoolOff, at: Instant) -> bool:
+    return cool_off.others.heard and max(cool_off.others.until, cool_off.senior.until) <= at
+
+
+def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part]:
+    match event:
+        case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
+            key = ("beneficiary", event.beneficiary)
+            return _replaced(parts, key, _beneficiary(parts.get(key), event))
+        case ev.DeviceMet():
+            return parts | {("device", event.device): Device(event.at, event.at, event.user_agent)}
+        case ev.DeviceSeen():
+            device = parts.get(("device", event.device))
+            seen = replace(device, last_at=event.at) if isinstance(device, Device) else None
+            return _replaced(parts, ("device", event.device), seen)
+        case ev.AuthenticatorBound() if event.credential is not None:
+            return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
+        case ev.SecretReplaced():
+            return parts | {("credential", event.authenticator): Credential(event.credential, event.epoch)}
+        case ev.NoticeDue():
+            return _told(parts, event.about, lambda wait: replace(wait, heard=False))
+        case ev.WaitMoved():
+            return _told(parts, (event.about,), lambda wait: wait.moved(event.until))
+        case _:
+            return parts
+
+
+def _beneficiary(
+    part: Part | None, event: ev.AddressAdded | ev.AddressRenewed | ev.AddressRemoved
+) -> Beneficiary | None:
+    if isinstance(event, ev.AddressAdded):
+        return Beneficiary(
+            label=event.label,
+            network=event.network,
+            address=event.address,
+            added_at=event.at,
+            ripens=Wait(event.wait_ms, event.until, heard=True),
+            verified_until=event.at,
+            actor=event.actor,
+            device=event.device,
+            authenticator=event.authenticator,
+        )
+    if not isinstance(part, Beneficiary):
+        return None
+    if isinstance(event, ev.AddressRenewed):
+        return replace(part, verified_until=max(part.verified_until, event.until))
+    return replace(part, removed=True)
+
+
+def _told(parts: dict[PartKey, Part], about: tuple[About, ...], change: Callable[[Wait], Wait]) -> dict[PartKey, Part]:
+    for one in about:
+        part = parts.get((one.kind, one.id))
+        if isinstance(part, Beneficiary):
+            parts = parts | {(one.kind, one.id): replace(part, ripens=change(part.ripens))}
+    return parts
+
+
+def _replaced(parts: dict[PartKey, Part], key: PartKey, part: Part | None) -> dict[PartKey, Part]:
+    return parts if part is None else parts | {key: part}
+
+
+def _without(items: dict[_K, _V], key: _K) -> dict[_K, _V]:
+    return {name: value for name, value in items.items() if name != key}

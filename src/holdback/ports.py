@@ -1,0 +1,333 @@
+"""What Holdback needs of the world: contracts, in words. Adapters live in store/, channels/ and evidence/.
+
+Everything stored is bytes that the service has sealed, encoded and MACed; a store keeps and returns them, and is
+trusted for durability and mutual exclusion only. SECURITY.md says what a hostile one could do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from holdback.core.events import Instant  # noqa: TC001 - msgspec reads the rows' annotations when a back-up is restored
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from holdback.core.events import AuthenticatorKind, Channel
+    from holdback.core.ledger import Entry
+
+
+class Conflict(Exception):
+    """Another transaction came first (a new account, a used idempotency key, a moved head). Load again and retry."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached or refuses work. Nothing is known to be written; the caller may retry.
+
+    It is also what a commit raises whose outcome is unknown: retry under the same idempotency key, and the answer that
+    may have been stored comes back.
+    """
+
+
+class NewerDatabase(Exception):
+    """A newer program wrote the database and admits none as old as this one. Retrying cannot help: upgrade."""
+
+
+class Snapshot(NamedTuple):
+    """A customer's head row: `head` is the encoded state after entry `seq`, whose link is `link`.
+
+    `mac` covers version, account, seq, link and head; `key` is the customer's data key, wrapped by a master key.
+    """
+
+    account: str
+    version: int
+    seq: int
+    link: bytes
+    head: bytes
+    mac: bytes
+    key: bytes
+
+
+class PartRow(NamedTuple):
+    """A part of a customer's state that is loaded by name: a beneficiary, device or credential.
+
+    `alike` is empty, or equal for parts that people confuse. `mac` covers account, kind, name and body.
+    """
+
+    account: str
+    kind: str
+    name: str
+    alike: bytes
+    body: bytes
+    mac: bytes
+
+
+class Answer(NamedTuple):
+    """What was answered to an idempotency key of a caller, for a body with this SHA-256."""
+
+    caller: str
+    key: str
+    body_digest: bytes
+    answer: bytes
+    at: Instant
+
+
+class Price(NamedTuple):
+    """Micro-USD for one whole unit of an asset, as the operator's feed said at `at`."""
+
+    asset: str
+    micro_usd: int
+    at: Instant
+
+
+class NoticeRow(NamedTuple):
+    """One notice to one contact, waiting to be sent. `seq` is the entry that caused it; `tries` counts failed sends."""
+
+    id: str
+    account: str
+    seq: int
+    notice: str
+    contact: str
+    due_at: Instant
+    tries: int = 0
+    error: str = ""
+
+
+class KeyRow(NamedTuple):
+    """A platform key: `digest` is the SHA-256 of its secret, `scopes` what it may do, `retired_at` 0 while live."""
+
+    id: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created_at: Instant
+    retired_at: Instant = 0
+
+
+class Wanted(NamedTuple):
+    """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8."""
+
+    account: str
+    parts: tuple[tuple[str, str], ...] = ()
+    alike: bytes = b""
+    assets: tuple[str, ...] = ()
+    answer: tuple[str, str] | None = None
+
+
+class Loaded(NamedTuple):
+    """What a load found; what does not exist is absent. `now` is the database's clock.
+
+    `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until the
+    signer's receipts were reconciled.
+    """
+
+    now: Instant
+    snapshots: dict[str, Snapshot]
+    parts: dict[str, list[PartRow]]
+    prices: dict[str, Price]
+    answers: dict[tuple[str, str], Answer]
+    reconciling: bool
+
+
+class Writes(NamedTuple):
+    """What one transaction makes durable, all or nothing.
+
+    `snapshots` pairs each new head with the seq it replaces (0 = the account must not exist yet). `names` are lookup
+    hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more sending;
+    those already gone are passed over. Of two rows for one part the later counts, and two heads of one account must
+    follow each other. Whoever writes a part writes its account's snapshot too: a moved seq is how a transaction that
+    waited for a lock learns that what it had read is old.
+    """
+
+    entries: Sequence[Entry] = ()
+    snapshots: Sequence[tuple[int, Snapshot]] = ()
+    parts: Sequence[PartRow] = ()
+    notices: Sequence[NoticeRow] = ()
+    answers: Sequence[Answer] = ()
+    names: Sequence[tuple[bytes, str]] = ()
+    sent: Sequence[str] = ()
+
+
+class Transaction(Protocol):
+    """One atomic unit of work, committed when its context ends without an exception.
+
+    After `load` returned, nobody else can change the customers it named until the context ends. Locks are taken in
+    account order, so two transactions never wait for each other: load all that will be written, once. An account that
+    does not exist yet is not locked: the second to create it gets a Conflict. After `load` or `write` raised, nothing
+    of the transaction is kept, whatever the block does next. When the context has ended without an exception,
+    everything written is durable: it survives the loss of the process and of the machine's power.
+    """
+
+    async def load(self, wanted: Sequence[Wanted]) -> Loaded:
+        """Lock and read the customers named, with parts, prices and stored answers, in one round trip.
+
+        Raises NewerDatabase if a program with a schema this one does not know has closed it to older ones.
+        """
+
+    async def write(self, writes: Writes) -> None:
+        """Write everything.
+
+        Raises Conflict when a head moved, an account, entry or notice exists, a name belongs to another account, or a
+        key was used; ValueError for a part without its account's snapshot.
+        """
+
+
+class Store(Protocol):
+    """A durable store of customers. All methods may raise StoreUnavailable. Use each object in one event loop.
+
+    Safe to call from many tasks of one event loop, and from many processes on one database.
+    """
+
+    async def migrate(self) -> int:
+        """Bring the schema to this program's version and return the version it then has.
+
+        That is a higher one where a newer program migrated before, as in a rolling upgrade. Raises NewerDatabase if
+        that program admits none as old as this one. Safe to call from several processes at once.
+        """
+
+    async def ready(self) -> None:
+        """Return if a transaction could be made durable now; raises StoreUnavailable or NewerDatabase if not."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin; commit at the end of the block, roll back on an exception."""
+
+    async def read(self, wanted: Sequence[Wanted]) -> Loaded:
+        """Read without locking: for verifying proofs and showing pages, never for deciding."""
+
+    async def account_of(self, name: bytes) -> str | None:
+        """The account with this sign-in name's lookup hash."""
+
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """Account ids in order, those greater than `after`."""
+
+    async def entries(self, account: str, after: int, limit: int) -> list[Entry]:
+        """A stream's entries in order, those with seq greater than `after`."""
+
+    async def parts(self, account: str) -> list[PartRow]:
+        """All parts of one customer."""
+
+    async def claim(self, limit: int, lease_ms: int) -> list[NoticeRow]:
+        """Take notices that are due, oldest first, hidden from other takers for `lease_ms`.
+
+        Never dropped: a taker that dies leaves them to the next. `due_at` is what it was.
+        """
+
+    async def postpone(self, id: str, due_at: Instant, error: str) -> None:  # noqa: A002 - the row's own name
+        """Count a failed try of a notice, end its lease and make it due again at `due_at`."""
+
+    async def bury(self, id: str, error: str) -> None:  # noqa: A002 - the row's own name
+        """Move a notice to the dead letters, counting a failed try."""
+
+    async def dead_letters(self, limit: int) -> list[NoticeRow]:
+        """Notices given up, newest first."""
+
+    async def revive(self, id: str) -> bool:  # noqa: A002 - the row's own name
+        """Make a dead letter due again now, with no failed tries. False if there is none of that id."""
+
+    async def backlog(self) -> tuple[int, Instant]:
+        """How many notices wait (dead letters apart), and since when the oldest has been due (0 if none is)."""
+
+    async def put_prices(self, prices: Sequence[Price]) -> None:
+        """Keep the newest price of each asset; an older one than is kept changes nothing."""
+
+    async def keys(self) -> list[KeyRow]:
+        """All platform keys."""
+
+    async def put_key(self, key: KeyRow) -> None:
+        """Add or replace a platform key by id."""
+
+    async def forget_answers(self, before: Instant) -> int:
+        """Delete stored answers from before an instant (48 h old); how many."""
+
+    def dump(self) -> AsyncIterator[bytes]:
+        """One consistent copy of everything as a series of records, for a back-up. Use with `async for`.
+
+        The records are the same for every kind of store. Each is to be kept whole and in order; leases are left out.
+        """
+
+    async def fill(self, records: AsyncIterator[bytes]) -> int:
+        """Fill an empty, migrated store from `dump`'s records, mark it as reconciling, and say how many rows.
+
+        All or nothing. Raises ValueError if the store is not empty, or if a record is unknown, missing or altered;
+        NewerDatabase if the dump is of a program whose schema this one cannot read.
+        """
+
+    async def set_reconciling(self, on: bool) -> None:  # noqa: FBT001 - the port's one flag
+        """Hold every exit, or let exits go again."""
+
+    async def close(self) -> None:
+        """Give back connections and threads."""
+
+
+class Clock(Protocol):
+    """The second source of time, beside the database's clock."""
+
+    def now(self) -> Instant:
+        """This machine's idea of the time."""
+
+
+class Entropy(Protocol):
+    """The only source of chance."""
+
+    def token(self, size: int) -> bytes:
+        """`size` unpredictable bytes."""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What a channel sends. `id` is the same at each retry, so that a receiver can drop repeats."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    freeze_url: str
+    data: dict[str, str]
+
+
+class ChannelUnavailable(Exception):
+    """The channel did not accept the message now; trying again may help."""
+
+
+class ChannelRefused(Exception):
+    """The channel will never accept this message (no such mailbox)."""
+
+
+class Sender(Protocol):
+    """One way to reach people (`channel`).
+
+    `send` returns only when the next system has accepted the message for delivery, which is what starts waits (law 5).
+    It is called again with the same message id after an unclear failure. Trusted with the text and the freeze link.
+    """
+
+    channel: Channel
+
+    async def send(self, message: Message) -> None:
+        """Hand over one message. Raises ChannelUnavailable or ChannelRefused."""
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
+class Enrolment(NamedTuple):
+    """A new secret: `credential` is what Holdback keeps (sealed), `shown` what the owner is shown once."""
+
+    credential: str
+    shown: dict[str, object]
+
+
+class Verifier(Protocol):
+    """Checks one kind of proof against a kept credential. Comparisons take the same time for any input."""
+
+    kind: AuthenticatorKind
+
+    async def verify(self, credential: str, response: str, now: Instant) -> int | None:
+        """The counter the proof spends (0 if its kind has none), or None if the response is wrong.
+
+        The counter is the TOTP time step or one more than the backup code's index; whether it was spent already is the
+        core's to say.
+        """
+
+    async def enrol(self, given: str, label: str) -> Enrolment:
+        """Make a credential of what the owner gave (a password), or of chance. Raises ValueError on an unfit one."""
