@@ -1,0 +1,98 @@
+"""The public form of an answer: what `POST /v1/accounts/{account}/actions` returns and the idempotency record keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from holdback.core.decision import Allow, Deny, Hold, Reason, StepUp
+from holdback.wording import instant_text, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdback.core.decision import Decision
+    from holdback.core.events import Finding
+
+
+class ReasonForm(msgspec.Struct, frozen=True):
+    """One reason: its code, a public sentence, what would satisfy it, until when it stands, what it is about."""
+
+    code: str
+    text: str
+    satisfied_by: tuple[str, ...]
+    until: str | None
+    about: str
+
+
+class HoldForm(msgspec.Struct, frozen=True):
+    """What waits, and when it goes on if it is not stopped; null while that cannot be known."""
+
+    id: str
+    release_at: str | None
+
+
+class ChallengeForm(msgspec.Struct, frozen=True):
+    """What to prove: any one of `accept`, all its kinds together, before `expires_at`."""
+
+    id: str
+    accept: tuple[tuple[str, ...], ...]
+    expires_at: str
+
+
+class SessionForm(msgspec.Struct, frozen=True):
+    """A new session's token, shown once, and when it ends at the latest."""
+
+    token: str
+    expires_at: str
+
+
+class AnswerForm(msgspec.Struct, frozen=True):
+    """An answer. `decision` is allow, step_up, hold or deny; all four come with status 200.
+
+    `id` names what an allowed action made, `usable_from` when it may be used. `receipt` is a compact JWS for the
+    platform's signer. `policy` and `head` (hex) say under which policy and after which entry of the chain this was
+    decided.
+    """
+
+    decision: str
+    reasons: tuple[ReasonForm, ...]
+    id: str | None = None
+    usable_from: str | None = None
+    hold: HoldForm | None = None
+    challenge: ChallengeForm | None = None
+    receipt: str | None = None
+    session: SessionForm | None = None
+    enrolment: dict[str, Any] | None = None
+    policy: str = ""
+    head: str = ""
+
+
+def reason_form(finding: Finding) -> ReasonForm:
+    """The public form of a finding."""
+    until = instant_text(finding.until) if finding.until is not None else None
+    return ReasonForm(finding.code, sentence(Reason(finding.code)), finding.satisfied_by, until, finding.about)
+
+
+def answer_form(decision: Decision, policy: bytes, head: bytes) -> AnswerForm:
+    """The public form of a decision, without what is shown only once."""
+    reasons = tuple(reason_form(finding) for finding in decision.findings)
+    ends = {"policy": policy.hex(), "head": head.hex()}
+    match decision:
+        case Allow():
+            usable_from = instant_text(decision.usable_from) if decision.usable_from is not None else None
+            return AnswerForm("allow", reasons, decision.id or None, usable_from, **ends)
+        case StepUp():
+            challenge = ChallengeForm(decision.challenge, decision.accept, instant_text(decision.expires_at))
+            return AnswerForm("step_up", reasons, challenge=challenge, **ends)
+        case Hold():
+            release_at = instant_text(decision.release_at) if decision.release_at is not None else None
+            return AnswerForm("hold", reasons, hold=HoldForm(decision.id, release_at), **ends)
+        case Deny():
+            return AnswerForm("deny", reasons, **ends)
+
+
+def answer_body(form: AnswerForm, once: Mapping[str, Any]) -> bytes:
+    """The JSON of an answer with what is shown once: receipt, session, enrolment."""
+    return msgspec.json.encode(msgspec.structs.replace(form, **once) if once else form)

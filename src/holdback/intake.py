@@ -1,0 +1,340 @@
+"""From the wire to a question the core can judge: parse, verify proofs, seal, and name the exact action by its digest.
+
+Nothing in here decides or writes. What is malformed is refused with the name of the field; what is well-formed
+becomes a `core.rules.asking.Request` and `Facts`, in which every personal field is sealed and every secret is already
+hashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+
+import msgspec
+
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.assurance import CONTACT_CODE
+from holdback.core.decision import Context, Proof
+from holdback.core.events import HOUR, MINUTE, ActorKind, Channel, Destination, Sealed
+from holdback.core.rules.account import AccountImport
+from holdback.core.rules.asking import Action, Money, micro_usd
+from holdback.core.rules.authenticator import AuthenticatorBind
+from holdback.core.rules.exit import ExitReconcile
+from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.password import PasswordChange
+from holdback.sealing import LinkInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdback.core.events import AuthenticatorKind, Instant
+    from holdback.core.state import Head
+    from holdback.ports import Entropy, Verifier
+    from holdback.sealing import CustomerKey, MasterKeys
+
+ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
+"""A customer's id, or `customer.sub-account`."""
+
+ENVELOPE: Final = frozenset({"actor", "context", "proofs", "challenge", "dry_run"})
+"""Fields of a request that are not the action's own and so not part of its digest."""
+
+LONGEST: Final = 512
+"""The longest personal field, in characters."""
+
+INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile})
+"""Actions that no one outside can name."""
+
+Short = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+
+
+class BadRequest(Exception):
+    """The request is malformed. `pointer` is the JSON pointer of the field that is wrong, "" for the whole body."""
+
+    def __init__(self, detail: str, pointer: str = "") -> None:
+        """Say what is wrong, and where."""
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+
+
+class WireActor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who asks: an owner by session token, a link by its token, or the platform itself."""
+
+    kind: ActorKind
+    session: Short | None = None
+    token: Short | None = None
+
+
+class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the platform saw of the request; everything may be left out, and nothing left out is taken as good."""
+
+    ip: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    user_agent: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    device: Short | None = None
+    equity_usd: Money | None = None
+
+
+class WireProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One proof: `authenticator` (or contact) may be left out where the account holds one of the kind."""
+
+    kind: Annotated[str, msgspec.Meta(pattern="^(password|totp|passkey|sms|email|backup_code|contact_code)$")]
+    response: Annotated[str, msgspec.Meta(max_length=4096)]
+    authenticator: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+
+
+class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything about a request but the action."""
+
+    actor: WireActor
+    context: WireContext = WireContext()
+    proofs: Annotated[tuple[WireProof, ...], msgspec.Meta(max_length=8)] = ()
+    challenge: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    dry_run: bool = False
+
+
+class Parsed(NamedTuple):
+    """A well-formed question. `fields` are the action's own, as sent; `shown` is what its owner must be shown once."""
+
+    envelope: Envelope
+    fields: dict[str, Any]
+    kind: type[Action]
+
+
+PUBLIC: Final[dict[str, type[Action]]] = {
+    str(kind.__struct_config__.tag): kind for kind in decide.RULES if kind not in INTERNAL
+}
+"""Every action that can be asked from outside, by its public name."""
+
+ACTION_TYPE: Any = reduce(or_, PUBLIC.values())
+"""The union of all public actions, for decoding and for the API's description."""
+
+
+def parse(body: object) -> Parsed:
+    """Split a decoded body into envelope and action fields. Raises BadRequest naming the field that is wrong."""
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    envelope_fields = {key: value for key, value in body.items() if key in ENVELOPE}
+    fields = {key: value for key, value in body.items() if key not in ENVELOPE}
+    name = fields.get("action")
+    if not isinstance(name, str):
+        raise BadRequest("`action` must be the name of an action", "/action")
+    kind = PUBLIC.get(name, decide.NotAvailable if name in decide.PLANNED else None)
+    if kind is None:
+        raise BadRequest(f"there is no action `{name[:64]}`", "/action")
+    if "actor" not in envelope_fields:
+        raise BadRequest("`actor` is missing", "/actor")
+    return Parsed(_converted(envelope_fields, Envelope), fields, kind)
+
+
+def _converted(data: object, kind: Any, key: CustomerKey | None = None) -> Any:  # noqa: ANN401 - as msgspec.convert
+    def seal(expected: type, value: object) -> Sealed:
+        return _sealed(expected, value, key)
+
+    try:
+        return msgspec.convert(data, kind, dec_hook=seal)
+    except msgspec.ValidationError as error:
+        raise _bad_request(str(error)) from None
+
+
+def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
+    if key is None or not issubclass(expected, Sealed):
+        raise NotImplementedError
+    if not isinstance(value, str) or not 1 <= len(value) <= LONGEST or "\x00" in value:
+        raise msgspec.ValidationError(f"Expected `str` of 1 to {LONGEST} characters")
+    if issubclass(expected, Destination):
+        return key.seal_destination(value)
+    return key.seal(value)
+
+
+_AT = re.compile(r" - at `\$(.*)`$")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`|required field `([^`]*)`")
+
+
+def _bad_request(text: str) -> BadRequest:
+    """Turn a validation message into one with a JSON pointer. The offending value is never repeated."""
+    found = _AT.search(text)
+    path = found.group(1) if found else ""
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path).replace(".", "/")
+    detail = text[: found.start()] if found else text
+    named = _UNKNOWN.search(detail)
+    if named:
+        pointer += "/" + (named.group(1) or named.group(2))
+    return BadRequest(re.sub(r"Invalid value '.*'", "Invalid value", detail), pointer)
+
+
+def action_digest(account: str, fields: Mapping[str, Any], hide: bytes) -> bytes:
+    """The SHA-256 that names an action exactly: the account, a newline, and its fields as sorted compact JSON.
+
+    Secrets in it are replaced by a keyed hash under `hide`, so that a stored digest tells nothing about a password.
+    """
+    plain = dict(fields)
+    for name in ("password", "authenticators"):
+        if name in plain:
+            text = msgspec.json.encode(plain[name], order="sorted")
+            plain[name] = hmac.new(hide, text, hashlib.sha256).hexdigest()
+    return hashlib.sha256(account.encode() + b"\n" + msgspec.json.encode(plain, order="sorted")).digest()
+
+
+class Enrolled(NamedTuple):
+    """Action fields in which secrets were replaced by credentials, and what the owner must be shown once."""
+
+    fields: dict[str, Any]
+    shown: dict[str, object]
+
+
+class Intake:
+    """Turns wire requests into core requests, with the verifiers for each kind of proof.
+
+    Example: `Intake(masters, verifiers, entropy)`.
+    """
+
+    def __init__(self, masters: MasterKeys, verifiers: Mapping[AuthenticatorKind, Verifier], entropy: Entropy) -> None:
+        """Use these keys, verifiers (one a kind) and source of chance."""
+        self._masters = masters
+        self._verifiers = verifiers
+        self._entropy = entropy
+
+    def actor(self, account: str, wire: WireActor, now: Instant) -> ev.Actor:
+        """Who asks, from what they can show. Raises BadRequest for a kind that cannot be claimed over this API."""
+        if wire.kind is ActorKind.OWNER:
+            return ev.Actor(ActorKind.OWNER, session=token_hash(wire.session) if wire.session else b"")
+        if wire.kind is ActorKind.PLATFORM:
+            return ev.Actor(ActorKind.PLATFORM)
+        if wire.kind is ActorKind.LINK:
+            return self._link_actor(account, wire.token or "", now)
+        raise BadRequest("this kind of actor proves itself elsewhere", "/actor/kind")
+
+    def _link_actor(self, account: str, token: str, now: Instant) -> ev.Actor:
+        try:
+            link = self._masters.read_link(token)
+        except LinkInvalid:
+            raise BadRequest("the link is not valid", "/actor/token") from None
+        if link.account != account or link.expires_at <= now or link.purpose != "freeze":
+            raise BadRequest("the link is not valid for this account now", "/actor/token")
+        return ev.Actor(ActorKind.LINK, contact=link.contact)
+
+    async def enrolled(self, parsed: Parsed) -> Enrolled:
+        """Hash or make the secrets that an action carries. Raises BadRequest on an unfit one."""
+        fields = dict(parsed.fields)
+        if parsed.kind is PasswordChange:
+            fields["password"], _ = await self._enrol("password", fields.get("password"), "/password")
+        elif parsed.kind is AuthenticatorBind:
+            return await self._bound(fields)
+        elif parsed.kind is AccountImport:
+            fields["authenticators"] = await self._imported(fields.get("authenticators"))
+        return Enrolled(fields, {})
+
+    async def _bound(self, fields: dict[str, Any]) -> Enrolled:
+        if "secret" in fields:
+            raise BadRequest("the secret is made by Holdback and never sent", "/secret")
+        kind = fields.get("kind")
+        if kind not in self._verifiers or kind == "password":
+            return Enrolled(fields, {})
+        secret, shown = await self._enrol(kind, "", "/kind")
+        return Enrolled(fields | {"secret": secret}, shown)
+
+    async def _imported(self, given: object) -> list[dict[str, Any]]:
+        if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+            raise BadRequest("`authenticators` must be a list of objects", "/authenticators")
+        imported = []
+        for place, one in enumerate(given[:17]):
+            if one.get("kind") in self._verifiers:
+                secret, _ = await self._enrol(one["kind"], one.get("secret"), f"/authenticators/{place}/secret")
+                one = one | {"secret": secret}  # noqa: PLW2901 - the caller's own object stays as it was sent
+            imported.append(one)
+        return imported
+
+    async def _enrol(self, kind: str, given: object, pointer: str) -> tuple[str, dict[str, object]]:
+        if not isinstance(given, str):
+            raise BadRequest("a secret must be a string", pointer)
+        verifier = next(one for name, one in self._verifiers.items() if name == kind)
+        try:
+            enrolment = await verifier.enrol(given, "")
+        except ValueError as error:
+            raise BadRequest(str(error), pointer) from None
+        return enrolment.credential, enrolment.shown
+
+    def action(self, kind: type[Action], fields: dict[str, Any], key: CustomerKey) -> Action:
+        """The action with its personal fields sealed. Raises BadRequest naming the field that is wrong."""
+        if kind is decide.NotAvailable:
+            return decide.NotAvailable(fields["action"])
+        action: Action = _converted(fields, kind, key)
+        return action
+
+    def context(self, wire: WireContext, key: CustomerKey) -> Context:
+        """The context with its personal fields sealed."""
+        return Context(
+            device=key.mac(wire.device, field="device").hex() if wire.device else "",
+            ip=key.seal(wire.ip) if wire.ip else None,
+            user_agent=key.seal(wire.user_agent) if wire.user_agent else None,
+            equity_micro_usd=micro_usd(wire.equity_usd) if wire.equity_usd is not None else None,
+        )
+
+    def token(self) -> str:
+        """A new opaque session token of 256 bits."""
+        return self._entropy.token(32).hex()
+
+    async def proved(
+        self, envelope: Envelope, head: Head, secrets: Mapping[str, str], digest: bytes, now: Instant
+    ) -> tuple[Proof, ...]:
+        """The proofs as facts; `secrets` are opened credentials by authenticator id. Nothing here accepts."""
+        found = []
+        for wire in envelope.proofs:
+            if wire.kind == CONTACT_CODE:
+                found.append(self._contact_proof(wire, envelope, head, digest, now))
+            else:
+                found.append(await self._proof(wire, head, secrets, digest, now))
+        return tuple(found)
+
+    async def _proof(
+        self, wire: WireProof, head: Head, secrets: Mapping[str, str], digest: bytes, now: Instant
+    ) -> Proof:
+        """Try each credential the proof could be for; a proof for nothing at all is a wrong one."""
+        for name in candidates(wire, head):
+            verifier = next((one for kind, one in self._verifiers.items() if kind == wire.kind), None)
+            if verifier is None or name not in secrets:
+                continue
+            counter = await verifier.verify(secrets[name], wire.response, now)
+            if counter is not None:
+                return Proof(wire.kind, name, head.authenticators[name].epoch, counter, digest, now, right=True)
+        return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
+
+    def _contact_proof(self, wire: WireProof, envelope: Envelope, head: Head, digest: bytes, now: Instant) -> Proof:
+        challenge = head.challenges.get(envelope.challenge or "")
+        name = challenge.contact if challenge and challenge.contact else wire.authenticator or ""
+        contact = head.contacts.get(name)
+        if contact is None:
+            return Proof(CONTACT_CODE, name, 0, 0, digest, now, right=False)
+        if challenge and challenge.contact:
+            subject, fresh = envelope.challenge or "", now < challenge.until
+        else:
+            subject, fresh = confirm_subject(name, contact.asked_at), now < contact.asked_at + CODE_MS[contact.channel]
+        right = self._masters.check_contact_code(wire.response, head.account, subject, name)
+        return Proof(CONTACT_CODE, name, 0, 0, digest, now, right=right and fresh)
+
+
+def candidates(wire: WireProof, head: Head) -> list[str]:
+    """The authenticators a proof could be for: the one it names, else all of its kind."""
+    if wire.authenticator is not None:
+        named = head.authenticators.get(wire.authenticator)
+        return [wire.authenticator] if named is not None and named.kind == wire.kind else []
+    return [name for name, one in head.authenticators.items() if one.kind == wire.kind]
+
+
+CODE_MS: Final = {Channel.EMAIL: 24 * HOUR, Channel.SMS: 10 * MINUTE, Channel.PUSH: 10 * MINUTE}
+"""How long a code that confirms a contact is good for (NIST SP 800-63B-4 section 3.1.3.2)."""
+
+
+def confirm_subject(contact: str, asked_at: Instant) -> str:
+    """What a contact's confirmation code is made for: each asking has a code of its own."""
+    return f"confirm:{contact}:{asked_at}"
+
+
+def token_hash(token: str) -> bytes:
+    """The first 16 bytes of the SHA-256 of a session token, which is all that is kept of it."""
+    return hashlib.sha256(token.encode()).digest()[:16]

@@ -1,0 +1,253 @@
+"""One transaction's worth of customers: questions are judged against them in order, and what must be written piles up.
+
+A `Unit` lives inside one transaction of `service.Service._commit`. It touches no store: it is given what was loaded,
+and gives back what to write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from holdback.answers import SessionForm, answer_body, answer_form
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.decision import Allow, PriceFact
+from holdback.core.events import ENCODER, HOUR
+from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.state import NOBODY, Customer
+from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
+from holdback.receipts import Receipt
+from holdback.wording import instant_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdback.core.decide import Advance
+    from holdback.core.decision import Facts
+    from holdback.core.events import AnyEvent, Instant
+    from holdback.core.policy import Policy
+    from holdback.core.rules.asking import Request
+    from holdback.ports import Loaded, Snapshot
+    from holdback.receipts import ReceiptKeys
+    from holdback.sealing import MasterKeys
+    from holdback.snapshots import Snapshots
+
+
+class KeyReused(Exception):
+    """This idempotency key was used before, with another body."""
+
+
+class Asked(NamedTuple):
+    """A question ready to be judged. `shown` and `token` reach the owner once, with the answer.
+
+    `answer_to` is the caller, the idempotency key and the body's digest, None if the answer need not be kept.
+    `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent.
+    """
+
+    request: Request
+    facts: Facts
+    wanted: tuple[Wanted, ...]
+    dry_run: bool = False
+    answer_to: tuple[str, str, bytes] | None = None
+    shown: Mapping[str, object] = {}
+    token: str = ""
+    asset: str = ""
+    new_key: bytes = b""
+    sign_in_name: bytes = b""
+    sent: tuple[str, ...] = ()
+
+
+class Tools(NamedTuple):
+    """What every unit needs: policy, keys, and the issuer that receipts name."""
+
+    policy: Policy
+    masters: MasterKeys
+    snapshots: Snapshots
+    receipts: ReceiptKeys
+    issuer: str
+
+
+class _Standing(NamedTuple):
+    """A customer as it stands inside the unit, and what it was loaded as (seq 0: it did not exist)."""
+
+    customer: Customer
+    link: bytes
+    key: bytes
+    loaded_seq: int
+    loaded: Customer
+
+
+class Unit:
+    """Judges questions against loaded customers. Not safe to share; made anew for each transaction."""
+
+    def __init__(self, tools: Tools, loaded: Loaded, second_source: Instant) -> None:
+        """Take what was loaded; `second_source` is the time by the other clock, as of now."""
+        self._tools = tools
+        self._loaded = loaded
+        self._tolerance_ms = tools.policy.signals.clock_tolerance_s * 1000
+        self._clock_agrees = abs(loaded.now - second_source) <= self._tolerance_ms
+        self._standing: dict[str, _Standing] = {}
+        self._entries: list[Entry] = []
+        self._notices: list[NoticeRow] = []
+        self._answers: dict[tuple[str, str], Answer] = dict(loaded.answers)
+        self._new_answers: list[Answer] = []
+        self._names: list[tuple[bytes, str]] = []
+        self._sent: list[str] = []
+
+    def judge(self, asked: Asked) -> bytes:
+        """The answer to one question, as JSON. Raises KeyReused or snapshots.Tampered, and then writes nothing."""
+        standing, lengths = dict(self._standing), [len(one) for one in self._piles]
+        try:
+            return self._judged(asked)
+        except Exception:
+            self._standing = standing
+            for pile, length in zip(self._piles, lengths, strict=True):
+                del pile[length:]
+            raise
+
+    @property
+    def _piles(self) -> tuple[list[Any], ...]:
+        return self._entries, self._notices, self._new_answers, self._names, self._sent
+
+    def _judged(self, asked: Asked) -> bytes:
+        main = asked.request.account.partition(".")[0]
+        standing = self._stand(main)
+        if asked.answer_to is not None:
+            kept = self._kept(asked.answer_to, main, standing.key or asked.new_key)
+            if kept is not None:
+                return kept
+        now = self._now(standing.customer)
+        facts = self._facts(asked, now)
+        step = decide.advance(standing.customer, asked.request, facts, self._tools.policy, now)
+        if asked.dry_run:
+            return answer_body(answer_form(step.decision, self._tools.policy.digest, standing.link), {})
+        if step.events:
+            standing = self._write(main, standing, step, asked, now)
+            if step.elsewhere:
+                self._elsewhere(asked.request.counterparty, step.elsewhere, now)
+        self._sent += asked.sent
+        body = self._answer(asked, step, standing, now)
+        if asked.answer_to is not None and standing.key:
+            self._keep(asked.answer_to, main, standing.key, body, now)
+        return body
+
+    def writes(self) -> Writes:
+        """Everything that the judged questions made necessary."""
+        snapshots: list[tuple[int, Snapshot]] = []
+        parts: list[PartRow] = []
+        for account, one in self._standing.items():
+            head = one.customer.head
+            if head is None or head.seq == one.loaded_seq:
+                continue
+            snapshots.append((one.loaded_seq, self._tools.snapshots.row(head, one.link, one.key)))
+            parts += [
+                self._tools.snapshots.part_row(account, key, part)
+                for key, part in one.customer.parts.items()
+                if one.loaded.parts.get(key) is not part
+            ]
+        return Writes(self._entries, snapshots, parts, self._notices, self._new_answers, self._names, self._sent)
+
+    def _now(self, customer: Customer) -> Instant:
+        """The database's time, never earlier than the customer's last event (another replica may be a moment ahead)."""
+        return max(self._loaded.now, customer.head.at if customer.head else 0)
+
+    def _stand(self, account: str) -> _Standing:
+        standing = self._standing.get(account)
+        if standing is None:
+            row = self._loaded.snapshots.get(account)
+            if row is None:
+                return _Standing(NOBODY, GENESIS, b"", 0, NOBODY)
+            customer = self._tools.snapshots.customer(row, self._loaded.parts.get(account, []))
+            standing = self._standing[account] = _Standing(customer, row.link, row.key, row.seq, customer)
+        return standing
+
+    def _kept(self, answer_to: tuple[str, str, bytes], account: str, wrapped: bytes) -> bytes | None:
+        caller, key, digest = answer_to
+        kept = self._answers.get((caller, key))
+        if kept is None:
+            return None
+        if kept.body_digest != digest:
+            raise KeyReused(key)
+        return self._tools.snapshots.key_of(account, wrapped).open_bytes(kept.answer)
+
+    def _keep(self, answer_to: tuple[str, str, bytes], account: str, wrapped: bytes, body: bytes, now: Instant) -> None:
+        caller, key, digest = answer_to
+        sealed = self._tools.snapshots.key_of(account, wrapped).seal_bytes(body)
+        answer = Answer(caller, key, digest, sealed, now)
+        self._answers[caller, key] = answer
+        self._new_answers.append(answer)
+
+    def _facts(self, asked: Asked, now: Instant) -> Facts:
+        price = self._loaded.prices.get(asked.asset)
+        other = asked.request.counterparty
+        return msgspec.structs.replace(
+            asked.facts,
+            price=PriceFact(price.asset, price.micro_usd, price.at) if price else None,
+            clock_agrees=self._clock_agrees and now - self._loaded.now <= self._tolerance_ms,
+            reconciling=self._loaded.reconciling,
+            counterparty_known=bool(other) and self._stand(other).customer.head is not None,
+        )
+
+    def _write(self, account: str, standing: _Standing, step: Advance, asked: Asked, now: Instant) -> _Standing:
+        wrapped = standing.key or asked.new_key
+        if asked.sign_in_name and not standing.key:
+            self._names.append((asked.sign_in_name, account))
+        return self._append(account, standing._replace(key=wrapped), step, now)
+
+    def _append(self, account: str, standing: _Standing, step: Advance, now: Instant) -> _Standing:
+        """Add one entry to a customer's chain."""
+        head = step.customer.head
+        seq = head.seq if head else 0
+        body = ENCODER.encode(step.events)
+        chained = link(account, seq, standing.link, body)
+        self._entries.append(Entry(account, seq, body, chained))
+        for event in step.events:
+            if isinstance(event, ev.NoticeDue):
+                self._notices += [
+                    NoticeRow(f"{account}/{event.notice}/{contact}", account, seq, event.notice, contact, now)
+                    for contact in event.contacts
+                ]
+        after = self._standing[account] = standing._replace(customer=step.customer, link=chained)
+        return after
+
+    def _elsewhere(self, account: str, events: tuple[AnyEvent, ...], now: Instant) -> None:
+        """What a transfer causes in its receiver's stream, in the same transaction."""
+        standing = self._stand(account)
+        at = max(now, self._now(standing.customer))
+        self._append(account, standing, decide.receive(standing.customer, events, self._tools.policy, at), at)
+
+    def _answer(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> bytes:
+        form = answer_form(step.decision, self._tools.policy.digest, standing.link)
+        once: dict[str, object] = {}
+        if isinstance(step.decision, Allow) and standing.customer.head is not None:
+            once["receipt"] = self._receipt(asked, step, standing, now)
+            if asked.token:
+                until = now + self._tools.policy.sessions.absolute_h * HOUR
+                once["session"] = SessionForm(asked.token, instant_text(until))
+            if asked.shown:
+                once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
+        return answer_body(form, once)
+
+    def _receipt(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> str:
+        """A receipt for the exact action; for a released exit, for the action that asked for it."""
+        paid = next((one for one in step.events if isinstance(one, ev.ExitAllowed)), None)
+        seq = standing.customer.head.seq if standing.customer.head else 0
+        account = paid.account if paid else asked.request.account
+        receipt = Receipt(
+            issuer=self._tools.issuer,
+            account=account,
+            action_digest=paid.digest if paid else asked.facts.digest,
+            decision="allow",
+            policy=self._tools.policy.digest,
+            head=standing.link,
+            issued_at=now // 1000,
+            expires_at=now // 1000 + RECEIPT_S,
+            id=f"{standing.customer.head.account if standing.customer.head else account}/{seq}",
+        )
+        return self._tools.receipts.sign(receipt)
+
+
+RECEIPT_S = 60
+"""How long a receipt may wait for the signer, in seconds (design section 6)."""

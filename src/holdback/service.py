@@ -1,0 +1,262 @@
+"""One question in, one durable answer out. `Service._commit` is the only place that orders durable writes.
+
+A question is parsed and its proofs are verified without a lock; then it joins the next batch. A batch is one
+transaction: load and lock every customer in it, judge each question in the order of arrival, write all entries,
+states, notices and answers, commit, and only then answer anyone. A commit whose outcome is unknown answers nobody;
+whoever asks again under the same idempotency key gets the answer that was stored, or is judged for the first time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from holdback import intake
+from holdback.answers import answer_body, answer_form
+from holdback.batching import Batcher, Job
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.decision import Context, Deny, Facts, Reason, StepUp
+from holdback.core.events import ActorKind
+from holdback.core.rules.account import AccountImport
+from holdback.core.rules.asking import Request
+from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.session import SessionStart
+from holdback.judging import Asked, Tools, Unit
+from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdback.core.decision import Proof
+    from holdback.core.events import Instant
+    from holdback.core.rules.asking import Action
+    from holdback.core.state import Head
+    from holdback.intake import Intake, Parsed
+    from holdback.ports import Clock, Loaded, Store
+    from holdback.sealing import CustomerKey
+
+BATCH: Final = 96
+"""The most questions in one transaction."""
+TRIES: Final = 4
+"""How often a question is judged again when another replica came first."""
+
+
+class Question(NamedTuple):
+    """What a caller asks. `caller` is the platform key's id, and `raw` the body as it came, for idempotency."""
+
+    caller: str
+    account: str
+    body: object
+    key: str = ""
+    raw: bytes = b""
+
+
+class Peek(NamedTuple):
+    """A customer as it was read without a lock: enough to seal fields and verify proofs, never to decide."""
+
+    key: CustomerKey
+    head: Head
+    secrets: Mapping[str, str]
+    now: Instant
+
+
+class Service:
+    """Answers questions over one store.
+
+    Example: `await Service(store, tools, intake, clock).ask(Question("key-1", "alice", body))` gives the answer as
+    JSON.
+    """
+
+    def __init__(self, store: Store, tools: Tools, intake: Intake, clock: Clock, *, lanes: int = 1) -> None:
+        """Wire the parts together; nothing starts before the first question. `lanes` transactions run at a time."""
+        self.store = store
+        self.tools = tools
+        self._intake = intake
+        self._clock = clock
+        self._reads: Batcher[Wanted, Loaded] = Batcher(self._read_batch, largest=BATCH)
+        self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
+
+    async def ask(self, question: Question) -> bytes:
+        """Answer one question durably, as a JSON object (design section 5).
+
+        Raises BadRequest, KeyReused, Overloaded, StoreUnavailable, or snapshots.Tampered.
+        """
+        parsed = intake.parse(question.body)
+        if not intake.ACCOUNT_ID.fullmatch(question.account):
+            raise intake.BadRequest("this is not an account id", "/account")
+        if parsed.kind is AccountImport:
+            return await self._decisions.submit(await self._newcomer(question, parsed))
+        main = question.account.partition(".")[0]
+        peek = await self._peek(main, parsed)
+        if peek is None:
+            return self._unknown()
+        return await self._decisions.submit(await self._asked(question, parsed, main, peek))
+
+    async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
+        """Start a session by sign-in name. An unknown name is answered like a known one without its proofs."""
+        account = await self.store.account_of(self.tools.masters.lookup_hash("name", name.strip().casefold()))
+        full = body | {"action": "session.start", "actor": {"kind": "owner"}}
+        if account is None:
+            await self._intake.waste(intake.parse(full).envelope)
+            return self._stranger(name)
+        return await self.ask(Question(caller, account, full, key, raw))
+
+    def _stranger(self, name: str) -> bytes:
+        secret = self.tools.masters.lookup_hash("stranger", name)
+        until = self._clock.now() + self.tools.policy.step_up.challenge_m * ev.MINUTE
+        finding = ev.Finding(Reason.PROOF_REQUIRED.value, ("password+totp",), until)
+        step_up = StepUp((finding,), f"s{secret[1] + 2}", (("password", "totp"),), until)
+        return answer_body(answer_form(step_up, self.tools.policy.digest, hashlib.sha256(secret).digest()), {})
+
+    async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = ()) -> None:
+        """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream."""
+        request = Request(action, account, ev.Actor(ActorKind.SYSTEM), Context())
+        peek_needs = decide.needs(request, None)
+        wanted = (Wanted(account, peek_needs.parts),)
+        facts = Facts(digest=b"", clock_agrees=True)
+        await self._decisions.submit(Asked(request, facts, wanted, sent=sent))
+
+    async def _newcomer(self, question: Question, parsed: Parsed) -> Asked:
+        """An import: the customer's key is made here, and wasted if the account turns out to exist."""
+        new_key = self.tools.masters.new_key()
+        key = self.tools.masters.unwrap(new_key)
+        enrolled = await self._intake.enrolled(parsed)
+        action = self._intake.action(parsed.kind, enrolled.fields, key)
+        name = parsed.fields.get("name")
+        lookup = self.tools.masters.lookup_hash("name", str(name).strip().casefold())
+        actor = self._intake.actor(question.account, parsed.envelope.actor, self._clock.now())
+        request = Request(action, question.account, actor, self._intake.context(parsed.envelope.context, key))
+        digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        return Asked(
+            request,
+            Facts(digest=digest, clock_agrees=True),
+            (Wanted(question.account, answer=_answer_key(question)),),
+            parsed.envelope.dry_run,
+            self._answer_to(question),
+            new_key=new_key,
+            sign_in_name=lookup,
+        )
+
+    def _answer_to(self, question: Question) -> tuple[str, str, bytes] | None:
+        if not question.key:
+            return None
+        return question.caller, question.key, hmac.digest(self.tools.masters.hide, question.raw, "sha256")
+
+    async def _peek(self, account: str, parsed: Parsed) -> Peek | None:
+        """Read what parsing and proving need, without a lock. None if there is no such customer."""
+        named = tuple(("credential", one.authenticator) for one in parsed.envelope.proofs if one.authenticator)
+        loaded = await self._reads.submit(Wanted(account, named))
+        snapshot = loaded.snapshots.get(account)
+        if snapshot is None:
+            return None
+        head = self.tools.snapshots.head(snapshot)
+        rows = loaded.parts.get(account, [])
+        unnamed = [
+            ("credential", name)
+            for one in parsed.envelope.proofs
+            if not one.authenticator
+            for name in intake.candidates(one, head)
+        ]
+        if unnamed:
+            more = await self._reads.submit(Wanted(account, tuple(dict.fromkeys(unnamed))))
+            rows = [*rows, *more.parts.get(account, [])]
+        key = self.tools.snapshots.key_of(account, snapshot.key)
+        secrets = {
+            row.name: key.open(self.tools.snapshots.credential(row).secret) for row in rows if row.kind == "credential"
+        }
+        return Peek(key, head, secrets, loaded.now)
+
+    async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
+        """Seal the action, verify its proofs, and say what must be loaded to judge it."""
+        enrolled = await self._intake.enrolled(parsed)
+        action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
+        envelope = parsed.envelope
+        actor = self._intake.actor(main, envelope.actor, peek.now)
+        context = self._intake.context(envelope.context, peek.key)
+        counterparty = parsed.fields.get("counterparty")
+        other = counterparty if isinstance(counterparty, str) and intake.ACCOUNT_ID.fullmatch(counterparty) else ""
+        request = Request(action, question.account, actor, context, envelope.challenge or "", other)
+        digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        proofs: tuple[Proof, ...] = ()
+        if envelope.proofs:
+            proofs = await self._intake.proved(envelope, peek.head, peek.secrets, digest, peek.now)
+        token = self._intake.token() if isinstance(action, SessionStart) else ""
+        facts = Facts(digest=digest, proofs=proofs, token=intake.token_hash(token) if token else b"")
+        needs = decide.needs(request, peek.head)
+        assets = (needs.asset,) if needs.asset else ()
+        wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]
+        if needs.counterparty and needs.counterparty != main:
+            wanted.append(Wanted(needs.counterparty))
+        if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
+            request = msgspec.structs.replace(request, counterparty=needs.counterparty)
+        answer_to = self._answer_to(question)
+        return Asked(
+            request,
+            facts,
+            tuple(wanted),
+            envelope.dry_run,
+            answer_to,
+            enrolled.shown,
+            token,
+            asset=needs.asset,
+        )
+
+    def _unknown(self) -> bytes:
+        finding = ev.Finding(Reason.UNKNOWN_ACCOUNT.value, ("account.import",), None, "account")
+        return answer_body(answer_form(Deny((finding,)), self.tools.policy.digest, b""), {})
+
+    async def _read_batch(self, jobs: list[Job[Wanted, Loaded]]) -> None:
+        loaded = await self.store.read([job.work for job in jobs])
+        for job in jobs:
+            job.done(loaded)
+
+    async def _batch(self, jobs: list[Job[Asked, bytes]]) -> None:
+        """Commit a batch; if its jobs get in each other's way, each in a transaction of its own."""
+        try:
+            await self._commit(jobs)
+        except Conflict:
+            for job in jobs:
+                await self._alone(job)
+
+    async def _alone(self, job: Job[Asked, bytes]) -> None:
+        for _ in range(TRIES):
+            try:
+                await self._commit([job])
+            except Conflict:
+                continue
+            except Exception as error:  # noqa: BLE001 - it belongs to the one who asked
+                job.failed(error)
+            return
+        job.failed(StoreUnavailable("the account is too busy"))
+
+    async def _commit(self, jobs: list[Job[Asked, bytes]]) -> None:
+        """The order of durable writes: load under locks, judge, write, commit, answer.
+
+        The point of no return is the end of the `async with` block. Before it nothing is promised and nothing is known
+        outside; after it everything is durable. Receipts are signed before it and shown after it.
+        """
+        answers: list[tuple[Job[Asked, bytes], bytes | Exception]] = []
+        async with self.store.transaction() as transaction:
+            loaded = await transaction.load([one for job in jobs for one in job.work.wanted])
+            unit = Unit(self.tools, loaded, self._clock.now())
+            for job in jobs:
+                try:
+                    answers.append((job, unit.judge(job.work)))
+                except Exception as error:  # noqa: BLE001 - one bad question must not fail its batch
+                    answers.append((job, error))
+            writes = unit.writes()
+            if writes != Writes():
+                await transaction.write(writes)
+        for job, answer in answers:
+            if isinstance(answer, Exception):
+                job.failed(answer)
+            else:
+                job.done(answer)
+
+
+def _answer_key(question: Question) -> tuple[str, str] | None:
+    return (question.caller, question.key) if question.key else None

@@ -1,0 +1,99 @@
+"""How a customer's state is kept: encoded, numbered, and under a keyed MAC that is checked at every load (law 9).
+
+The MAC of a head covers version, account, number and link of the last entry, and the encoded state; the MAC of a part
+covers account, kind, name and body. A row that was edited by hand, or moved to another account, raises Tampered. What
+is not noticed at load, an older part row put back in place of a newer one, is found by `holdback verify`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+from holdback.core.events import ENCODER, stored_decoder
+from holdback.core.state import STATE_VERSION, Beneficiary, Credential, Customer, Device, Head, Part, PartKey
+from holdback.ports import PartRow, Snapshot
+
+if TYPE_CHECKING:
+    from holdback.sealing import CustomerKey, MasterKeys
+
+
+class Tampered(Exception):
+    """A stored row does not carry the MAC that Holdback would have written. Nothing is decided on it."""
+
+
+class NewerState(Exception):
+    """The snapshot was written by a newer program; this one would drop its fields, so it refuses."""
+
+
+_HEAD: Final = stored_decoder(Head)
+_PARTS: Final[dict[str, Any]] = {
+    "beneficiary": stored_decoder(Beneficiary),
+    "device": stored_decoder(Device),
+    "credential": stored_decoder(Credential),
+}
+
+
+KEYS_KEPT: Final = 50_000
+"""How many customers' opened keys are kept in memory."""
+
+
+class Snapshots:
+    """Reads and writes a customer's rows with one ring of master keys."""
+
+    def __init__(self, masters: MasterKeys) -> None:
+        """Check and write MACs with these keys."""
+        self._masters = masters
+        self._keys: OrderedDict[str, CustomerKey] = OrderedDict()
+
+    def key_of(self, account: str, wrapped: bytes) -> CustomerKey:
+        """A customer's key, opened once and kept while it is among the last used."""
+        key = self._keys.get(account)
+        if key is None:
+            key = self._keys[account] = self._masters.unwrap(wrapped)
+            if len(self._keys) > KEYS_KEPT:
+                self._keys.popitem(last=False)
+        return key
+
+    def head(self, row: Snapshot) -> Head:
+        """The head of a row. Raises Tampered or NewerState."""
+        if row.version > STATE_VERSION:
+            raise NewerState(row.account)
+        good = self._masters.check_snapshot(row.mac, row.version, row.account, row.seq, row.link, row.head)
+        if not good:
+            raise Tampered(row.account)
+        head = _HEAD.decode(row.head)
+        if head.seq != row.seq or head.account != row.account:
+            raise Tampered(row.account)
+        return head
+
+    def part(self, row: PartRow) -> Part:
+        """The part of a row. Raises Tampered."""
+        if not self._masters.check_part(row.mac, row.account, row.kind, row.name, row.body):
+            raise Tampered(row.account)
+        part: Part = _PARTS[row.kind].decode(row.body)
+        return part
+
+    def credential(self, row: PartRow) -> Credential:
+        """The credential of a row. Raises Tampered."""
+        part = self.part(row)
+        if not isinstance(part, Credential):
+            raise Tampered(row.account)
+        return part
+
+    def customer(self, row: Snapshot, parts: list[PartRow]) -> Customer:
+        """A customer with those parts that were loaded."""
+        return Customer(self.head(row), {(one.kind, one.name): self.part(one) for one in parts})
+
+    def row(self, head: Head, link: bytes, key: bytes) -> Snapshot:
+        """The row that keeps a head after the entry with this link."""
+        body = ENCODER.encode(head)
+        mac = self._masters.snapshot_mac(STATE_VERSION, head.account, head.seq, link, body)
+        return Snapshot(head.account, STATE_VERSION, head.seq, link, body, mac, key)
+
+    def part_row(self, account: str, key: PartKey, part: Part) -> PartRow:
+        """The row that keeps a part."""
+        kind, name = key
+        body = ENCODER.encode(part)
+        alike = part.address.alike if isinstance(part, Beneficiary) and part.address else b""
+        return PartRow(account, kind, name, alike, body, self._masters.part_mac(account, kind, name, body))
