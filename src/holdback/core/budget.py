@@ -63,10 +63,12 @@ def drawn(head: Head, lane: Lane, now: Instant) -> tuple[int, int]:
     return day, month
 
 
-def room(head: Head, lane: Lane, policy: Policy, now: Instant) -> Room:
-    """What is left of a lane now. The instant lane is a small part of the others' one and draws on both."""
+def room(head: Head, lane: Lane, own: int, policy: Policy, now: Instant) -> Room:
+    """What is left of a lane now; `own` is what `usual` says of this account.
+
+    The instant lane is a small part of the others' one and draws on both.
+    """
     outflow = policy.outflow
-    own = usual(head, policy, now)
     if lane is Lane.LONG_STANDING:
         day, _ = drawn(head, lane, now)
         return Room(max(outflow.long_standing_day_usd * MICRO, own) - day, None)

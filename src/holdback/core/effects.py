@@ -65,6 +65,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ChallengeIssued: _SILENT,
     ev.ChallengeClosed: _SILENT,
     ev.ContactAdded: _SILENT,
+    ev.ContactAsked: _SILENT,
     ev.ContactConfirmed: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "contact"),
     ev.ContactRemoved: _SEVERE_CHANGE,
     ev.ContactRecycled: Effect(Direction.TIGHTENING, Severity.SEVERE, Severity.SEVERE),
@@ -146,10 +147,9 @@ def consequences(
         if effect.cools is not None:
             found.append(_cool_off(number, event, effect.cools, policy))
             about = (*about, About("cool_off", number))
-        if isinstance(event, ev.ContactAdded) and not event.confirmed:
-            found.append(_code(number, event.at, event.contact))
-        if isinstance(event, ev.ChallengeIssued) and event.contact:
-            found.append(_code(number, event.at, event.contact))
+        sent_to = _code_for(event)
+        if sent_to:
+            found.append(ev.NoticeDue(event.at, f"{number}-code", "contact.code", Severity.INFO, (sent_to,), ()))
         if effect.notice is not None:
             found.append(_notice(number, event, about, after, policy))
     return found
@@ -178,8 +178,13 @@ def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) 
     )
 
 
-def _code(number: str, at: Instant, contact: str) -> ev.NoticeDue:
-    return ev.NoticeDue(at, f"{number}-code", "contact.code", Severity.INFO, (contact,), ())
+def _code_for(event: AnyEvent) -> str:
+    """The contact a code must be sent to, if this asks for one."""
+    match event:
+        case ev.ContactAdded(confirmed=False) | ev.ContactAsked() | ev.ChallengeIssued():
+            return event.contact
+        case _:
+            return ""
 
 
 def _notice(

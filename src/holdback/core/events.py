@@ -349,6 +349,12 @@ class ContactAdded(Event, frozen=True, array_like=True, tag="contact.added"):
     until: Instant
 
 
+class ContactAsked(Event, frozen=True, array_like=True, tag="contact.asked"):
+    """A fresh code was sent to a contact that must be confirmed, again or for the first time."""
+
+    contact: str
+
+
 class ContactConfirmed(Event, frozen=True, array_like=True, tag="contact.confirmed"):
     """Whoever asked can read what is sent there; its wait starts here, and a lost right to freeze returns."""
 
@@ -575,6 +581,7 @@ AnyEvent = (
     | ChallengeIssued
     | ChallengeClosed
     | ContactAdded
+    | ContactAsked
     | ContactConfirmed
     | ContactRemoved
     | ContactRecycled

@@ -128,7 +128,7 @@ class PolicyError(ValueError):
 
 
 class Policy(Section, frozen=True):
-    """One published policy. `digest` names it in every event and receipt.
+    """One published policy. `digest` names it in every event and receipt: 16 bytes of the SHA-256 of its sorted JSON.
 
     Example: `Policy.parse(tomllib.loads(text))`.
     """
@@ -144,6 +144,13 @@ class Policy(Section, frozen=True):
     signals: Signals
     bounds: Bounds
     exits: dict[str, str]
+    digest: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Compute the digest once; whatever a file claims it to be is not looked at."""
+        msgspec.structs.force_setattr(self, "digest", b"")
+        body = msgspec.json.encode(self, order="sorted")
+        msgspec.structs.force_setattr(self, "digest", hashlib.sha256(body).digest()[:16])
 
     @classmethod
     def parse(cls, data: object) -> Policy:
@@ -154,11 +161,6 @@ class Policy(Section, frozen=True):
             raise PolicyError(str(error)) from error
         policy.check()
         return policy
-
-    @property
-    def digest(self) -> bytes:
-        """The first 16 bytes of the SHA-256 of the policy's sorted JSON form."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).digest()[:16]
 
     def check(self) -> None:
         """Refuse numbers that break a law together. Raises PolicyError."""

@@ -66,6 +66,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     told_until: Instant = 0
     recycled: bool = False
     lost_freeze: bool = False
+    asked_at: Instant = 0
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
@@ -254,36 +255,19 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
 
 
 def _head(head: Head, event: ev.AnyEvent) -> Head:
+    """The head after an event; cases stand in the order of how often they happen, for each costs the ones before it."""
     match event:
         case ev.Decided():
             return replace(head, at=event.at, seq=head.seq + 1)
-        case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded():
-            return replace(head, sessions=_sessions(head.sessions, event))
-        case (
-            ev.AuthenticatorBound()
-            | ev.AuthenticatorConfirmed()
-            | ev.AuthenticatorSuspended()
-            | ev.AuthenticatorReinstated()
-            | ev.AuthenticatorRemoved()
-            | ev.SecretReplaced()
-        ):
-            return replace(head, authenticators=_authenticators(head.authenticators, event))
-        case ev.ContactAdded() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
-            return replace(head, contacts=_contacts(head.contacts, event))
         case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed():
             return _proofs(head, event)
-        case ev.Frozen() | ev.Unfrozen() | ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled():
-            return _settings(head, event)
-        case ev.ChangeDone():
-            return replace(head, changes=_without(head.changes, event.change))
         case ev.ExitAllowed() | ev.ExitHeld() | ev.ExitMoved() | ev.ExitCancelled() | ev.ExitReconciled():
             return _exits(head, event)
-        case ev.ValueReceived() | ev.EquityStated():
-            return _value(head, event)
-        case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeFolded() | ev.NoticeAccepted() | ev.WaitMoved():
+        case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeAccepted() | ev.WaitMoved():
             return _waits(head, event)
         case (
-            ev.ExitSettled()
+            ev.NoticeFolded()
+            | ev.ExitSettled()
             | ev.DeviceMet()
             | ev.DeviceSeen()
             | ev.AddressAdded()
@@ -293,6 +277,31 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:
             | ev.AccountImported()
         ):
             return head
+        case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded():
+            return replace(head, sessions=_sessions(head.sessions, event))
+        case ev.ValueReceived() | ev.EquityStated():
+            return _value(head, event)
+        case ev.Frozen() | ev.Unfrozen() | ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled():
+            return _settings(head, event)
+        case ev.ChangeDone():
+            return replace(head, changes=_without(head.changes, event.change))
+        case (
+            ev.AuthenticatorBound()
+            | ev.AuthenticatorConfirmed()
+            | ev.AuthenticatorSuspended()
+            | ev.AuthenticatorReinstated()
+            | ev.AuthenticatorRemoved()
+            | ev.SecretReplaced()
+        ):
+            return replace(head, authenticators=_authenticators(head.authenticators, event))
+        case (
+            ev.ContactAdded()
+            | ev.ContactAsked()
+            | ev.ContactConfirmed()
+            | ev.ContactRemoved()
+            | ev.ContactRecycled()
+        ):
+            return replace(head, contacts=_contacts(head.contacts, event))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -346,7 +355,7 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
     return held | {key: new}
 
 
-_ContactEvent = ev.ContactAdded | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled
+_ContactEvent = ev.ContactAdded | ev.ContactAsked | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled
 
 
 def _contacts(contacts: dict[str, Contact], event: _ContactEvent) -> dict[str, Contact]:
@@ -355,7 +364,10 @@ def _contacts(contacts: dict[str, Contact], event: _ContactEvent) -> dict[str, C
     match event:
         case ev.ContactAdded():
             ripens = Wait(event.wait_ms, event.until, heard=True)
-            return kept | {key: Contact(event.channel, event.address, event.at, ripens, event.confirmed)}
+            new = Contact(event.channel, event.address, event.at, ripens, event.confirmed, asked_at=event.at)
+            return kept | {key: new}
+        case ev.ContactAsked():
+            return kept | {key: replace(kept[key], asked_at=event.at)}
         case ev.ContactConfirmed():
             old = kept[key]
             ripens = old.ripens if old.confirmed else Wait(event.wait_ms, event.until, heard=True)
@@ -494,7 +506,7 @@ def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, in
     return kept
 
 
-_WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeFolded | ev.NoticeAccepted | ev.WaitMoved
+_WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeAccepted | ev.WaitMoved
 
 
 def _waits(head: Head, event: _WaitEvent) -> Head:
@@ -521,8 +533,6 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
                 new = replace(old, senior=old.senior.moved(event.senior_until), others=old.others.moved(event.until))
                 return replace(head, cool_offs=head.cool_offs | {event.about.id: new})
             return _with_wait(head, event.about, lambda wait: wait.moved(event.until))
-        case ev.NoticeFolded():
-            return head
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -558,7 +568,22 @@ def _past(cool_off: CoolOff, at: Instant) -> bool:
     return cool_off.others.heard and max(cool_off.others.until, cool_off.senior.until) <= at
 
 
+_TOUCHES_PARTS: Final = (
+    ev.AddressAdded,
+    ev.AddressRenewed,
+    ev.AddressRemoved,
+    ev.DeviceMet,
+    ev.DeviceSeen,
+    ev.AuthenticatorBound,
+    ev.SecretReplaced,
+    ev.NoticeDue,
+    ev.WaitMoved,
+)
+
+
 def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part]:
+    if not isinstance(event, _TOUCHES_PARTS):
+        return parts
     match event:
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)

@@ -15,6 +15,7 @@ from holdback.core.rules.asking import (
     Rule,
     Ruling,
     always,
+    denied,
     tightened,
 )
 from holdback.core.rules.change import ask
@@ -53,6 +54,18 @@ def _room(case: Case, _action: ContactAdd) -> Finding | None:
 
 
 def _add(case: Case, action: ContactAdd) -> Ruling:
+    """Naming a contact again that waits to be confirmed, or lost its right to freeze, sends it a fresh code."""
+    for key, one in case.head.contacts.items():
+        if (one.channel, one.address.mac, one.removed, one.recycled) != (
+            action.channel,
+            action.address.mac,
+            False,
+            False,
+        ):
+            continue
+        if one.confirmed and not one.lost_freeze:
+            return denied(why(Reason.ALREADY_EXISTS, about="address"))
+        return Ruling(Allow((why(Reason.RIPENS_LATER, "contact.confirm"),), key), (ev.ContactAsked(case.now, key),))
     wait = case.policy.waits.contact_senior_h * HOUR
     name, until = f"c{case.seq}", case.now + wait
     added = ev.ContactAdded(case.now, name, action.channel, action.address, confirmed=False, wait_ms=wait, until=until)

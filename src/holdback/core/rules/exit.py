@@ -146,18 +146,18 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     entry = case.customer.beneficiary(asked.beneficiary)
     ripe = entry is not None and beneficiary_is_senior(head, entry, now)
     senior = ripe and asked.beneficiary not in OPENED_KINDS
-    usual = asked.priced and asked.micro_usd <= budget.usual(head, policy, now)
-    findings = cooling.obstacles(head, senior=senior, usual=usual, now=now)
+    own = budget.usual(head, policy, now)
+    findings = cooling.obstacles(head, senior=senior, usual=asked.priced and asked.micro_usd <= own, now=now)
     if case.facts.reconciling:
         findings.append(why(Reason.RECONCILING, "operator.reconcile"))
-    instant = not ripe and _fits_instantly(case, asked)
+    instant = not ripe and _fits_instantly(case, asked, own)
     wait_ms, lane = 0, Lane.INSTANT if instant else Lane.OTHERS
     if senior and entry is not None and beneficiary_is_long_standing(head, entry, policy, now):
         lane = Lane.LONG_STANDING
     if not ripe and not instant:
         wait_ms = 0 if entry is not None else policy.waits.address_h * HOUR
         findings += _newness(case, asked, entry, wait_ms)
-    if not (asked.priced and budget.room(head, lane, policy, now).holds(asked.micro_usd)):
+    if not (asked.priced and budget.room(head, lane, own, policy, now).holds(asked.micro_usd)):
         lane = Lane.NONE
         hours = policy.outflow.over_budget_senior_h if senior else policy.outflow.over_budget_others_h
         wait_ms = max(wait_ms, hours * HOUR)
@@ -166,11 +166,11 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     return Weighed(ranked(findings + _received_lately(case, asked)), lane, wait_ms)
 
 
-def _fits_instantly(case: Case, asked: Asked) -> bool:
+def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
     """Whether the small lane for beneficiaries that still wait is open: in no cool-off, and with room left."""
     if not asked.priced or cooling.ends_at(case.head, case.now) is not None:
         return False
-    return budget.room(case.head, Lane.INSTANT, case.policy, case.now).holds(asked.micro_usd)
+    return budget.room(case.head, Lane.INSTANT, own, case.policy, case.now).holds(asked.micro_usd)
 
 
 def _newness(case: Case, asked: Asked, entry: Beneficiary | None, wait_ms: int) -> list[Finding]:
