@@ -250,8 +250,8 @@ class Store(Protocol):
     async def fill(self, records: AsyncIterator[bytes]) -> int:
         """Fill an empty, migrated store from `dump`'s records, mark it as reconciling, and say how many rows.
 
-        All or nothing. Raises ValueError if the store is not empty, or if a record is unknown, missing or altered;
-        NewerDatabase if the dump is of a program whose schema this one cannot read.
+        All or nothing. Raises ValueError if the store is not empty, or if a record is of a newer format, missing or
+        altered.
         """
 
     async def set_reconciling(self, on: bool) -> None:  # noqa: FBT001 - the port's one flag

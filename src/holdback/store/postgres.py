@@ -1,0 +1,657 @@
+"""The production store: PostgreSQL 15 or newer through asyncpg, with hand-written SQL.
+
+A batch costs four round trips: BEGIN, load, write, COMMIT. Load and write are one statement each whatever the size of
+the batch, so that a batch holds its row locks for two round trips and not for hundreds.
+"""
+
+# ruff: noqa: S608 - what is put into statements are this file's own constants; values are always bound
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from holdback.core.ledger import Entry
+from holdback.ports import (
+    Answer,
+    Conflict,
+    KeyRow,
+    Loaded,
+    NoticeRow,
+    PartRow,
+    Price,
+    Snapshot,
+    StoreUnavailable,
+)
+from holdback.store import migrations
+from holdback.store.records import (
+    ALIKE_LIMIT,
+    FORMAT,
+    Header,
+    Letter,
+    Name,
+    Packer,
+    Unpacker,
+    grouped,
+    newest_prices,
+    plan,
+    settled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    from holdback.core.events import Instant
+    from holdback.ports import Wanted, Writes
+    from holdback.store.records import Row
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+_MIGRATING: Final = 0x486F6C646261636B
+"""The advisory lock of migrations: "Holdback" as a number."""
+
+_FILL_ROWS: Final = 2_000
+"""Rows sent at once while a back-up is restored."""
+
+_TIMEOUTS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
+
+_MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+
+_CUSTOMER, _PART, _PRICE, _ANSWER, _STATUS = range(5)
+
+
+def _load(lock: str) -> str:
+    """One statement for all that a batch wants; the first column says what a row is.
+
+    `seen.seq` is what this statement's snapshot holds of a row that may have been waited for. The clock is read
+    last, for it must not be earlier than the transactions that were waited for. A LIMIT in a lateral part keeps the
+    planner from turning the join round, as it would if it met the table empty.
+    """
+    return f"""
+WITH customer AS MATERIALIZED (
+    SELECT * FROM customers WHERE account = ANY($1::text[]) ORDER BY account {lock}
+)
+SELECT {_CUSTOMER}, c.account, NULL::text, NULL::text, c.version::bigint, c.seq, seen.seq,
+       c.link, c.head, c.mac, c.key
+  FROM customer c CROSS JOIN LATERAL (SELECT seq FROM customers s WHERE s.account = c.account LIMIT 1) seen
+UNION ALL
+SELECT {_PART}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
+  FROM unnest($2::text[], $3::text[], $4::text[]) w (account, kind, name) CROSS JOIN LATERAL (
+    SELECT * FROM parts p WHERE p.account = w.account AND p.kind = w.kind AND p.name = w.name LIMIT 1) p
+UNION ALL
+SELECT {_PART}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
+  FROM unnest($5::text[], $6::bytea[]) w (account, alike) CROSS JOIN LATERAL (
+    SELECT * FROM parts p WHERE p.account = w.account AND p.alike = w.alike AND p.alike <> ''
+     ORDER BY p.name LIMIT {ALIKE_LIMIT}) p
+UNION ALL
+SELECT {_PRICE}, p.asset, NULL, NULL, p.micro_usd, p.at, NULL, NULL, NULL, NULL, NULL
+  FROM prices p WHERE p.asset = ANY($7::text[])
+UNION ALL
+SELECT {_ANSWER}, a.caller, a.key, NULL, a.at, NULL, NULL, a.body_digest, a.answer, NULL, NULL
+  FROM unnest($8::text[], $9::text[]) w (caller, key) CROSS JOIN LATERAL (
+    SELECT * FROM answers a WHERE a.caller = w.caller AND a.key = w.key LIMIT 1) a
+UNION ALL
+SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, NULL, NULL, NULL, NULL
+  FROM (SELECT count(*) FROM customer) locked, status s,
+       (SELECT max(oldest_reader) AS oldest_reader FROM schema_version) v
+"""
+
+
+_READ: Final = _load("")
+_LOCK: Final = _load("FOR NO KEY UPDATE")
+
+_WRITE: Final = """
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($5::text[], $6::bigint[], $7::int[], $8::bigint[],
+                         $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[])
+                  g (account, expected, version, seq, link, head, mac, key)
+), moved AS (
+    UPDATE customers c
+       SET version = g.version, seq = g.seq, link = g.link, head = g.head, mac = g.mac, key = g.key
+      FROM given g CROSS JOIN LATERAL (
+        SELECT ctid FROM customers s WHERE s.account = g.account AND s.seq = g.expected LIMIT 1) s
+     WHERE c.ctid = s.ctid AND g.expected > 0
+    RETURNING 1
+), made AS (
+    INSERT INTO customers (account, version, seq, link, head, mac, key)
+    SELECT account, version, seq, link, head, mac, key FROM given WHERE expected = 0
+    ON CONFLICT DO NOTHING RETURNING 1
+), entry AS (
+    INSERT INTO entries (account, seq, body, link)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[])
+), part AS (
+    INSERT INTO parts (account, kind, name, alike, body, mac)
+    SELECT * FROM unnest($13::text[], $14::text[], $15::text[], $16::bytea[], $17::bytea[], $18::bytea[])
+    ON CONFLICT (account, kind, name) DO UPDATE
+       SET alike = excluded.alike, body = excluded.body, mac = excluded.mac
+), notice AS (
+    INSERT INTO notices (id, account, seq, notice, contact, due_at, tries, error)
+    SELECT * FROM unnest($19::text[], $20::text[], $21::bigint[], $22::text[],
+                         $23::text[], $24::bigint[], $25::int[], $26::text[])
+), answer AS (
+    INSERT INTO answers (caller, key, body_digest, answer, at)
+    SELECT * FROM unnest($27::text[], $28::text[], $29::bytea[], $30::bytea[], $31::bigint[])
+), named AS (
+    INSERT INTO names AS n (name, account) SELECT * FROM unnest($32::bytea[], $33::text[])
+    ON CONFLICT (name) DO UPDATE SET account = n.account WHERE n.account = excluded.account
+    RETURNING 1
+), gone AS (
+    DELETE FROM notices WHERE id = ANY($34::text[])
+)
+SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM made), (SELECT count(*) FROM named)
+"""
+
+_NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
+
+_CLAIM: Final = f"""
+WITH clock AS MATERIALIZED (SELECT coalesce($3::bigint, {_MS}) AS now), due AS (
+    SELECT id FROM notices
+     WHERE dead_at IS NULL AND due_at <= (SELECT now FROM clock) AND leased_until <= (SELECT now FROM clock)
+     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+UPDATE notices SET leased_until = (SELECT now FROM clock) + $2 WHERE id = ANY(ARRAY(SELECT id FROM due))
+RETURNING {_NOTICE}
+"""
+
+_PRICES: Final = """
+INSERT INTO prices AS p SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+ON CONFLICT (asset) DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at WHERE p.at <= excluded.at
+"""
+
+_KEYS: Final = "SELECT id, digest, scopes, created_at, retired_at FROM platform_keys ORDER BY id"
+_KEY: Final = """
+INSERT INTO platform_keys (id, digest, scopes, created_at, retired_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, scopes = excluded.scopes, created_at = excluded.created_at,
+    retired_at = excluded.retired_at
+"""
+
+_DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
+    ("SELECT account, version, seq, link, head, mac, key FROM customers ORDER BY account", Snapshot),
+    ("SELECT account, seq, body, link FROM entries ORDER BY account, seq", Entry),
+    ("SELECT account, kind, name, alike, body, mac FROM parts ORDER BY account, kind, name", PartRow),
+    (f"SELECT {_NOTICE}, dead_at FROM notices ORDER BY id", lambda *row: Letter(NoticeRow(*row[:-1]), row[-1])),
+    ("SELECT caller, key, body_digest, answer, at FROM answers ORDER BY caller, key", Answer),
+    ("SELECT name, account FROM names ORDER BY name", Name),
+    ("SELECT asset, micro_usd, at FROM prices ORDER BY asset", Price),
+    (_KEYS, lambda *row: _key(row)),
+)
+
+_TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
+    Snapshot: ("customers", Snapshot._fields),
+    Entry: ("entries", Entry._fields),
+    PartRow: ("parts", PartRow._fields),
+    Letter: ("notices", (*NoticeRow._fields, "dead_at")),
+    Answer: ("answers", Answer._fields),
+    Name: ("names", Name._fields),
+    Price: ("prices", Price._fields),
+    KeyRow: ("platform_keys", KeyRow._fields),
+}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into the port's; leave bugs (a wrong statement, a wrong type) as they are."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state in {"23505", "40001", "40P01"}:
+            # Without the driver's detail line, which names the key: who asks and what of may be personal.
+            raise Conflict(error.args[0]) from error
+        if state == "42P01":
+            raise StoreUnavailable("the schema is missing: run `holdback migrate`") from error
+        if state[:2] in {"08", "25", "28", "3D", "53", "55", "57", "58", "XX"}:
+            raise StoreUnavailable(str(error)) from error
+        raise
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        if isinstance(error, asyncpg.DataError):
+            raise
+        raise StoreUnavailable(str(error) or type(error).__name__) from error
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
+    """Rows turned into the arrays that `unnest` wants."""
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def _key(row: Sequence[Any] | asyncpg.Record) -> KeyRow:
+    """A platform key; the driver gives an array as a list."""
+    return KeyRow(row[0], row[1], tuple(row[2]), row[3], row[4])
+
+
+def _arguments(wanted: Sequence[Wanted]) -> list[Sequence[Any]]:
+    """The arguments of the load statement."""
+    wants = plan(wanted)
+    return [
+        wants.accounts,
+        *_columns(wants.parts, 3),
+        *_columns(wants.alikes, 2),
+        wants.assets,
+        *_columns(wants.answers, 2),
+    ]
+
+
+def _loaded(rows: list[asyncpg.Record], clock: Callable[[], Instant] | None) -> Loaded | None:
+    """Sort a load's rows. None if a row was waited for, so that the rest of the statement saw what was before it."""
+    snapshots, parts, prices, answers = {}, [], {}, {}
+    now = reconciling = 0
+    for row in rows:
+        kind, a, b, c, i, j, k, w, x, y, z = row
+        if kind == _CUSTOMER:
+            if j != k:
+                return None
+            snapshots[a] = Snapshot(a, i, j, w, x, y, z)
+        elif kind == _PART:
+            parts.append(PartRow(a, b, c, w, x, y))
+        elif kind == _PRICE:
+            prices[a] = Price(a, i, j)
+        elif kind == _ANSWER:
+            answers[a, b] = Answer(a, b, w, x, i)
+        else:
+            now, reconciling = i, j
+            migrations.admit("postgres", k or 0)
+    return Loaded(clock() if clock else now, snapshots, grouped(parts), prices, answers, bool(reconciling))
+
+
+class _Transaction:
+    """A transaction on one connection. `failed` is the first error, after which nothing may be committed."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], Instant] | None) -> None:
+        self._connection = connection
+        self._clock = clock
+        self.failed: Exception | None = None
+
+    async def load(self, wanted: Sequence[Wanted]) -> Loaded:
+        """See ports.Transaction."""
+        arguments = _arguments(wanted)
+        with self._noting_failure():
+            # In READ COMMITTED a statement that waits for a row lock gets that row's newest version, but sees the rest
+            # as it was when it began. It holds the locks now, so a second one sees all of it as it is.
+            loaded = None
+            while loaded is None:
+                loaded = _loaded(await self._connection.fetch(_LOCK, *arguments), self._clock)
+            return loaded
+
+    async def write(self, writes: Writes) -> None:
+        """See ports.Transaction."""
+        with self._noting_failure():
+            rows = settled(writes)
+            heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
+            done = await self._connection.fetchrow(
+                _WRITE,
+                *_columns(rows.entries, 4),
+                *_columns(heads, 8),
+                *_columns(rows.parts, 6),
+                *_columns(rows.notices, 8),
+                *_columns(rows.answers, 5),
+                *_columns(rows.names, 2),
+                rows.sent,
+            )
+            if done is None or done[0] != len(heads):
+                raise Conflict("a head moved, or an account exists already")
+            if done[1] != len(rows.names):
+                raise Conflict("a sign-in name belongs to another account")
+
+    def check(self) -> None:
+        """Raise what failed before, also where the block has swallowed it."""
+        if self.failed is not None:
+            raise self.failed
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        self.check()
+        try:
+            with _translated():
+                yield
+        except Exception as error:
+            self.failed = self.failed or error
+            raise
+
+
+async def _keep(_: Connection) -> None:
+    """Spare the round trip by which asyncpg would reset a connection whose settings nobody changed."""
+
+
+class PostgresStore:
+    """A store in one PostgreSQL database; as many processes as there are connections may share it.
+
+    `dsn` is a libpq URI; unknown query parameters become settings of the session (`?search_path=tenant`). At most
+    `pool_size` connections are held, two more while a back-up runs. `statement_timeout_ms` bounds each statement, the
+    wait for a free connection, and how long a stalled program may keep its locks. `clock` (ms) replaces the
+    database's. `lossy` accepts a server that acknowledges before it writes: for tests.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        pool_size: int = 10,
+        statement_timeout_ms: int = 5_000,
+        clock: Callable[[], Instant] | None = None,
+        *,
+        lossy: bool = False,
+    ) -> None:
+        """Connect to nothing yet."""
+        self._lossy = lossy
+        self._dsn = dsn
+        self._pool_size = pool_size
+        self._timeout_s = statement_timeout_ms / 1000
+        self._clock = clock
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._settings = {
+            "application_name": "holdback",
+            **dict.fromkeys(_TIMEOUTS, str(statement_timeout_ms)),
+            # The statements are of one shape whatever the batch: a plan made once, by index, stays right, while one
+            # made when a table was empty would scan it. Compiling them would cost more than running them.
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "jit": "off",
+        }
+
+    async def migrate(self) -> int:
+        """See ports.Store."""
+        async with self._alone() as connection:
+            with _translated():
+                async with connection.transaction():
+                    return await _migrated(connection)
+
+    async def ready(self) -> None:
+        """See ports.Store. A read-only standby is not ready, nor is one that acknowledges before it writes."""
+        async with self._connection() as connection:
+            row = await connection.fetchrow(
+                "SELECT max(version), max(oldest_reader), current_setting('transaction_read_only'),"
+                " current_setting('synchronous_commit'), current_setting('fsync') FROM schema_version"
+            )
+        if row is None or row[2] == "on":
+            raise StoreUnavailable("the database is read-only")
+        if "off" in row[3:] and not self._lossy:
+            raise StoreUnavailable("synchronous_commit or fsync is off: what is acknowledged can be lost")
+        migrations.up_to_date("postgres", row[0] or 0, row[1] or 0)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[_Transaction]:
+        """See ports.Store."""
+        async with self._connection() as connection:
+            with _translated():
+                await connection.execute("BEGIN")
+            transaction = _Transaction(connection, self._clock)
+            try:
+                yield transaction
+                transaction.check()
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await _commit(connection)
+
+    async def read(self, wanted: Sequence[Wanted]) -> Loaded:
+        """See ports.Store."""
+        rows = await self._fetch(_READ, *_arguments(wanted))
+        loaded = _loaded(rows, self._clock)
+        if loaded is None:  # pragma: no cover - both sides come from one snapshot
+            raise AssertionError("a read saw two snapshots")
+        return loaded
+
+    async def account_of(self, name: bytes) -> str | None:
+        """See ports.Store."""
+        rows = await self._fetch("SELECT account FROM names WHERE name = $1", name)
+        return rows[0][0] if rows else None
+
+    async def accounts(self, after: str, limit: int) -> list[str]:
+        """See ports.Store."""
+        sql = "SELECT account FROM customers WHERE account > $1 ORDER BY account LIMIT $2"
+        return [row[0] for row in await self._fetch(sql, after, limit)]
+
+    async def entries(self, account: str, after: int, limit: int) -> list[Entry]:
+        """See ports.Store."""
+        rows = await self._fetch(
+            "SELECT account, seq, body, link FROM entries WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+            account,
+            after,
+            limit,
+        )
+        return [Entry(*row) for row in rows]
+
+    async def parts(self, account: str) -> list[PartRow]:
+        """See ports.Store."""
+        rows = await self._fetch(
+            "SELECT account, kind, name, alike, body, mac FROM parts WHERE account = $1 ORDER BY kind, name", account
+        )
+        return [PartRow(*row) for row in rows]
+
+    async def claim(self, limit: int, lease_ms: int) -> list[NoticeRow]:
+        """See ports.Store."""
+        rows = await self._fetch(_CLAIM, limit, lease_ms, self._now())
+        return sorted((NoticeRow(*row) for row in rows), key=lambda notice: (notice.due_at, notice.id))
+
+    async def postpone(self, id: str, due_at: Instant, error: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        await self._fetch(
+            "UPDATE notices SET due_at = $2, error = $3, tries = tries + 1, leased_until = 0 WHERE id = $1",
+            id,
+            due_at,
+            error,
+        )
+
+    async def bury(self, id: str, error: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        await self._fetch(
+            "UPDATE notices SET error = $2, tries = tries + 1, leased_until = 0,"
+            f" dead_at = coalesce($3::bigint, {_MS}) WHERE id = $1",
+            id,
+            error,
+            self._now(),
+        )
+
+    async def dead_letters(self, limit: int) -> list[NoticeRow]:
+        """See ports.Store."""
+        rows = await self._fetch(
+            f"SELECT {_NOTICE} FROM notices WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC LIMIT $1", limit
+        )
+        return [NoticeRow(*row) for row in rows]
+
+    async def revive(self, id: str) -> bool:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        rows = await self._fetch(
+            f"UPDATE notices SET dead_at = NULL, tries = 0, due_at = coalesce($2::bigint, {_MS})"
+            " WHERE id = $1 AND dead_at IS NOT NULL RETURNING 1",
+            id,
+            self._now(),
+        )
+        return bool(rows)
+
+    async def backlog(self) -> tuple[int, Instant]:
+        """See ports.Store."""
+        rows = await self._fetch(
+            f"SELECT count(*), coalesce(min(due_at) FILTER (WHERE due_at <= coalesce($1::bigint, {_MS})), 0)"
+            " FROM notices WHERE dead_at IS NULL",
+            self._now(),
+        )
+        return rows[0][0], rows[0][1]
+
+    async def put_prices(self, prices: Sequence[Price]) -> None:
+        """See ports.Store."""
+        await self._fetch(_PRICES, *_columns(newest_prices(prices), 3))
+
+    async def keys(self) -> list[KeyRow]:
+        """See ports.Store."""
+        return [_key(row) for row in await self._fetch(_KEYS)]
+
+    async def put_key(self, key: KeyRow) -> None:
+        """See ports.Store."""
+        await self._fetch(_KEY, *key)
+
+    async def forget_answers(self, before: Instant) -> int:
+        """See ports.Store."""
+        async with self._alone() as connection:
+            with _translated():
+                done = await connection.execute("DELETE FROM answers WHERE at < $1", before)
+        return int(done.rpartition(" ")[2])
+
+    async def dump(self) -> AsyncIterator[bytes]:
+        """See ports.Store."""
+        packer = Packer()
+        async with self._alone() as connection:
+            with _translated():
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                at = await connection.fetchval(f"SELECT coalesce($1::bigint, {_MS})", self._now())
+            yield packer.pack(Header(FORMAT, at))
+            for sql, made in _DUMPS:
+                with _translated():
+                    cursor = await connection.cursor(sql)
+                while True:
+                    with _translated():
+                        rows = await cursor.fetch(_FILL_ROWS)
+                    if not rows:
+                        break
+                    for found in rows:
+                        yield packer.pack(made(*found))
+            yield packer.end()
+
+    async def fill(self, records: AsyncIterator[bytes]) -> int:
+        """See ports.Store."""
+        unpacker = Unpacker()
+        async with self._alone() as connection:
+            with _translated():
+                await connection.execute("BEGIN")
+                await _empty(connection)
+            waiting: list[Row] = []
+            async for record in records:
+                row = unpacker.unpack(record)
+                if row is not None:
+                    waiting.append(row)
+                if len(waiting) == _FILL_ROWS:
+                    await _copy(connection, waiting)
+                    waiting.clear()
+            await _copy(connection, waiting)
+            rows = unpacker.finish()
+            with _translated():
+                await connection.execute("UPDATE status SET reconciling = true")
+            await _commit(connection)
+            return rows
+
+    async def set_reconciling(self, on: bool) -> None:  # noqa: FBT001 - the port's one flag
+        """See ports.Store."""
+        await self._fetch("UPDATE status SET reconciling = $1", on)
+
+    async def close(self) -> None:
+        """See ports.Store."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with _translated():
+                await pool.close()
+
+    def _now(self) -> Instant | None:
+        """What takes the place of the database's clock, if anything does."""
+        return self._clock() if self._clock else None
+
+    async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Run one statement, which commits by itself."""
+        async with self._connection() as connection:
+            with _translated():
+                return await connection.fetch(sql, *arguments)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        """A connection of the pool."""
+        with _translated():
+            if self._pool is None:
+                # Without a minimum this connects to nothing, so no other task runs between check and setting.
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=self._pool_size,
+                    timeout=self._timeout_s,
+                    command_timeout=2 * self._timeout_s,
+                    max_cached_statement_lifetime=0,
+                    server_settings=self._settings,
+                    reset=_keep,
+                )
+            pool = self._pool
+            connection = await pool.acquire(timeout=self._timeout_s)
+        try:
+            yield connection
+        finally:
+            # What was committed stays so, whatever becomes of the connection.
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await pool.release(connection)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[Connection]:
+        """A connection of its own for rare and long work, bound by no time-out."""
+        settings = {"application_name": "holdback", **dict.fromkeys(_TIMEOUTS, "0")}
+        with _translated():
+            connection = await asyncpg.connect(self._dsn, timeout=self._timeout_s, server_settings=settings)
+        try:
+            yield connection
+        finally:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await connection.close(timeout=self._timeout_s)
+
+
+async def _migrated(connection: Connection) -> int:
+    """Apply what is missing, once however many processes try, and say which version that gives."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATING)
+    version = 0
+    if await connection.fetchval("SELECT to_regclass('schema_version')"):
+        row = await connection.fetchrow("SELECT max(version), max(oldest_reader) FROM schema_version")
+        version, oldest = row or (0, 0)
+        migrations.admit("postgres", oldest)
+    for step in migrations.migrations("postgres")[version:]:
+        await connection.execute(step.sql)
+        await connection.execute(
+            "INSERT INTO schema_version (version, oldest_reader) VALUES ($1, $2)", step.version, step.oldest_reader
+        )
+        version = step.version
+    return version
+
+
+async def _commit(connection: Connection) -> None:
+    """Raises StoreUnavailable if the transaction is not known to be durable."""
+    try:
+        with _translated():
+            done = await connection.execute("COMMIT")
+    except BaseException:
+        connection.terminate()
+        raise
+    if done != "COMMIT":
+        raise StoreUnavailable("the server rolled the transaction back")
+
+
+async def _roll_back(connection: Connection) -> None:
+    """Give up a transaction; the error that is being raised matters more than one here."""
+    try:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _empty(connection: Connection) -> None:
+    """Keep everybody else from writing. Raises ValueError if there is a row."""
+    tables = [table for table, _ in _TABLES.values()]
+    await connection.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+    for table in tables:
+        if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):
+            raise ValueError(f"the store is not empty: {table} has rows")
+
+
+async def _copy(connection: Connection, rows: list[Row]) -> None:
+    """Add rows of a back-up by COPY."""
+    for kind, (table, columns) in _TABLES.items():
+        given = [_values(row) for row in rows if isinstance(row, kind)]
+        if given:
+            with _translated():
+                await connection.copy_records_to_table(table, records=given, columns=columns)
+
+
+def _values(row: Row) -> tuple[Any, ...]:
+    """A row of a back-up as the values of its table's columns."""
+    return (*row.notice, row.dead_at) if isinstance(row, Letter) else row
