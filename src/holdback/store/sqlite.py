@@ -20,7 +20,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -54,6 +53,7 @@ from holdback.store.records import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
 
     from holdback.core.events import Instant
     from holdback.ports import Wanted, Writes
@@ -263,11 +263,82 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(str(error)) from error
 
 
+_HELD: Final[dict[str, tuple[int, int]]] = {}
+"""One descriptor for each open database file of this process, and how many connections there are to it."""
+
+_HOLDING: Final = threading.Lock()
+
+
+class _File:
+    """A database file, and the one way to open and close connections to it.
+
+    Closing any descriptor of a file gives up all locks this process has on it (POSIX), those of SQLite's connections
+    too; another process may then take the WAL away from under them. So one descriptor, to create the file by and to
+    sync it by, stays open until the process's last connection has closed.
+    """
+
+    def __init__(self, path: Path | str, busy_timeout_ms: int) -> None:
+        self._path = os.path.realpath(path)
+        self._busy_timeout_s = busy_timeout_ms / 1000
+
+    def open(self) -> sqlite3.Connection:
+        """A connection that writes."""
+        with _HOLDING:
+            # SQLite gives the WAL and its index the permissions of the file.
+            file, users = _HELD.get(self._path) or (os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), 0)
+            _HELD[self._path] = (file, users + 1)
+        try:
+            return self._connected()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def open_to_read(self) -> sqlite3.Connection:
+        """A connection that cannot write."""
+        connection = self.open()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def close(self, connection: sqlite3.Connection) -> None:
+        """Close a connection that `open` gave. The last one copies the WAL into the file and deletes it."""
+        connection.close()
+        self._let_go()
+
+    def sync(self) -> None:
+        """Make durable what was copied into the file; there must be a connection."""
+        os.fsync(_HELD[self._path][0])
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            # Only one thread uses each, but another may close it once that one has ended.
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(f"PRAGMA journal_size_limit = {4096 * _WAL_PAGES}")
+        connection.execute("PRAGMA cache_size = -65536")
+        return connection
+
+    def _let_go(self) -> None:
+        with _HOLDING:
+            file, users = _HELD.pop(self._path)
+            if users > 1:
+                _HELD[self._path] = (file, users - 1)
+            else:
+                os.close(file)
+
+
 class _Lane:
     """One thread and a connection that only it uses, opened at the first job; jobs run in the order they came."""
 
-    def __init__(self, open_: Callable[[], sqlite3.Connection], name: str) -> None:
-        self._open = open_
+    def __init__(self, file: _File, name: str, *, reads: bool = False) -> None:
+        self._file = file
+        self._open = file.open_to_read if reads else file.open
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"holdback-{name}")
         self._connection: sqlite3.Connection | None = None
 
@@ -290,7 +361,7 @@ class _Lane:
         """Finish the jobs that were handed over, then close the connection."""
         await asyncio.to_thread(self._thread.shutdown)
         if self._connection is not None:
-            self._connection.close()
+            self._file.close(self._connection)
             self._connection = None
 
 
@@ -326,8 +397,8 @@ def _checkpoint(connection: sqlite3.Connection) -> int:
 class _Checkpointer:
     """The thread that copies the WAL into the file; `behind` says that it can't catch up with the transactions."""
 
-    def __init__(self, open_: Callable[[], sqlite3.Connection]) -> None:
-        self._open = open_
+    def __init__(self, file: _File) -> None:
+        self._file = file
         self._wake = threading.Event()
         self._commits = 0
         self._stopping = False
@@ -356,13 +427,15 @@ class _Checkpointer:
             self._wake.clear()
             # An error here (a full disk) is the writer's to meet and report: it meets it at its next commit.
             with suppress(sqlite3.Error, OSError):
-                connection = connection or self._open()
+                connection = connection or self._file.open()
                 if _checkpoint(connection) > _WAL_PAGES:
-                    # What was committed meanwhile is little, so that little is left to copy between transactions.
+                    # SQLite syncs the file only when it has copied all, that is between two transactions: what is
+                    # left to copy and to sync then is to be little.
+                    self._file.sync()
                     _checkpoint(connection)
                     self.behind = True
         if connection is not None:
-            connection.close()
+            self._file.close(connection)
 
 
 class _Transaction:
@@ -414,12 +487,11 @@ class SqliteStore:
         self, path: Path | str, clock: Callable[[], Instant] | None = None, busy_timeout_ms: int = 5_000
     ) -> None:
         """Open nothing yet."""
-        self._path = Path(path)
+        self._file = _File(path, busy_timeout_ms)
         self._now = clock or (lambda: time.time_ns() // 1_000_000)
-        self._busy_timeout_ms = busy_timeout_ms
-        self._writer = _Lane(self._open, "writer")
-        self._reader = _Lane(self._open_reader, "reader")
-        self._checkpointer = _Checkpointer(self._open)
+        self._writer = _Lane(self._file, "writer")
+        self._reader = _Lane(self._file, "reader", reads=True)
+        self._checkpointer = _Checkpointer(self._file)
         self._turn = asyncio.Lock()
 
     async def migrate(self) -> int:
@@ -553,7 +625,7 @@ class SqliteStore:
     async def dump(self) -> AsyncIterator[bytes]:
         """See ports.Store."""
         packer = Packer()
-        lane = _Lane(self._open_reader, "dump")
+        lane = _Lane(self._file, "dump", reads=True)
         try:
             await lane.run(lambda connection: connection.execute("BEGIN"))
             yield packer.pack(Header(FORMAT, self._now()))
@@ -592,7 +664,6 @@ class SqliteStore:
         async with self._turn:
             await asyncio.to_thread(self._checkpointer.stop)
             await self._reader.close()
-            # The last connection that closes copies the WAL into the file and deletes it.
             await self._writer.close()
 
     async def _fetch(self, sql: str, *arguments: object) -> list[Any]:
@@ -615,30 +686,6 @@ class SqliteStore:
             self._checkpointer.behind = False
             with suppress(sqlite3.Error):
                 _checkpoint(connection)
-
-    def _open(self) -> sqlite3.Connection:
-        """A connection that writes."""
-        # SQLite gives the WAL and its index the permissions of the file.
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(
-            self._path,
-            timeout=self._busy_timeout_ms / 1000,
-            isolation_level=None,
-            # Only one thread uses each, but another may close it once that one has ended.
-            check_same_thread=False,
-            cached_statements=256,
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {4096 * _WAL_PAGES}")
-        connection.execute("PRAGMA cache_size = -65536")
-        return connection
-
-    def _open_reader(self) -> sqlite3.Connection:
-        connection = self._open()
-        connection.execute("PRAGMA query_only = ON")
-        return connection
 
 
 def _migrated(connection: sqlite3.Connection) -> int:
