@@ -78,19 +78,20 @@ def reason_form(finding: Finding) -> ReasonForm:
 def answer_form(decision: Decision, policy: bytes, head: bytes) -> AnswerForm:
     """The public form of a decision, without what is shown only once."""
     reasons = tuple(reason_form(finding) for finding in decision.findings)
-    ends = {"policy": policy.hex(), "head": head.hex()}
+    made, usable_from, hold, challenge = None, None, None, None
     match decision:
         case Allow():
+            made = decision.id or None
             usable_from = instant_text(decision.usable_from) if decision.usable_from is not None else None
-            return AnswerForm("allow", reasons, decision.id or None, usable_from, **ends)
         case StepUp():
             challenge = ChallengeForm(decision.challenge, decision.accept, instant_text(decision.expires_at))
-            return AnswerForm("step_up", reasons, challenge=challenge, **ends)
         case Hold():
             release_at = instant_text(decision.release_at) if decision.release_at is not None else None
-            return AnswerForm("hold", reasons, hold=HoldForm(decision.id, release_at), **ends)
+            hold = HoldForm(decision.id, release_at)
         case Deny():
-            return AnswerForm("deny", reasons, **ends)
+            pass
+    name = str(type(decision).__struct_config__.tag)
+    return AnswerForm(name, reasons, made, usable_from, hold, challenge, policy=policy.hex(), head=head.hex())
 
 
 def answer_body(form: AnswerForm, once: Mapping[str, Any]) -> bytes:

@@ -235,7 +235,7 @@ class Intake:
         kind = fields.get("kind")
         if kind not in self._verifiers or kind == "password":
             return Enrolled(fields, {})
-        secret, shown = await self._enrol(kind, "", "/kind")
+        secret, shown = await self._enrol(str(kind), "", "/kind")
         return Enrolled(fields | {"secret": secret}, shown)
 
     async def _imported(self, given: object) -> list[dict[str, Any]]:
@@ -244,10 +244,16 @@ class Intake:
         imported = []
         for place, one in enumerate(given[:17]):
             if one.get("kind") in self._verifiers:
-                secret, _ = await self._enrol(one["kind"], one.get("secret"), f"/authenticators/{place}/secret")
+                secret, _ = await self._enrol(str(one["kind"]), one.get("secret"), f"/authenticators/{place}/secret")
                 one = one | {"secret": secret}  # noqa: PLW2901 - the caller's own object stays as it was sent
             imported.append(one)
         return imported
+
+    async def waste(self, envelope: Envelope) -> None:
+        """Spend the work of checking these proofs on nobody, so that an unknown name costs what a known one does."""
+        for wire in envelope.proofs:
+            if wire.kind == AuthenticatorKind.PASSWORD:
+                await self._passwords.waste(wire.response)
 
     async def _enrol(self, kind: str, given: object, pointer: str) -> tuple[str, dict[str, object]]:
         if not isinstance(given, str):

@@ -170,11 +170,11 @@ class Unit:
             return None
         if kept.body_digest != digest:
             raise KeyReused(key)
-        return self._tools.snapshots.key_of(account, wrapped).open_bytes(kept.answer)
+        return self._tools.snapshots.key_of(account, wrapped).open_bytes(kept.answer, field="answer")
 
     def _keep(self, answer_to: tuple[str, str, bytes], account: str, wrapped: bytes, body: bytes, now: Instant) -> None:
         caller, key, digest = answer_to
-        sealed = self._tools.snapshots.key_of(account, wrapped).seal_bytes(body)
+        sealed = self._tools.snapshots.key_of(account, wrapped).seal_bytes(body, field="answer")
         answer = Answer(caller, key, digest, sealed, now)
         self._answers[caller, key] = answer
         self._new_answers.append(answer)

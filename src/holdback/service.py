@@ -8,6 +8,7 @@ whoever asks again under the same idempotency key gets the answer that was store
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -77,6 +78,7 @@ class Service:
         self.tools = tools
         self._intake = intake
         self._clock = clock
+        self.noticed = asyncio.Event()
         self._reads: Batcher[Wanted, Loaded] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
@@ -98,12 +100,20 @@ class Service:
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. An unknown name is answered like a known one without its proofs."""
-        account = await self.store.account_of(self.tools.masters.lookup_hash("name", name.strip().casefold()))
+        account = await self._account_of(name.strip().casefold())
         full = body | {"action": "session.start", "actor": {"kind": "owner"}}
         if account is None:
             await self._intake.waste(intake.parse(full).envelope)
             return self._stranger(name)
         return await self.ask(Question(caller, account, full, key, raw))
+
+    async def _account_of(self, name: str) -> str | None:
+        """Look a sign-in name up under each master key of the ring, newest first."""
+        for hashed in self.tools.masters.lookup_hashes("name", name):
+            account = await self.store.account_of(hashed)
+            if account is not None:
+                return account
+        return None
 
     def _stranger(self, name: str) -> bytes:
         secret = self.tools.masters.lookup_hash("stranger", name)
@@ -251,6 +261,8 @@ class Service:
             writes = unit.writes()
             if writes != Writes():
                 await transaction.write(writes)
+        if writes.notices:
+            self.noticed.set()
         for job, answer in answers:
             if isinstance(answer, Exception):
                 job.failed(answer)

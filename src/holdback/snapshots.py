@@ -59,7 +59,7 @@ class Snapshots:
         """The head of a row. Raises Tampered or NewerState."""
         if row.version > STATE_VERSION:
             raise NewerState(row.account)
-        good = self._masters.check_snapshot(row.mac, row.version, row.account, row.seq, row.link, row.head)
+        good = self._masters.check_snapshot(row.version, row.account, row.seq, row.link, row.head, row.mac)
         if not good:
             raise Tampered(row.account)
         head = _HEAD.decode(row.head)
@@ -69,7 +69,7 @@ class Snapshots:
 
     def part(self, row: PartRow) -> Part:
         """The part of a row. Raises Tampered."""
-        if not self._masters.check_part(row.mac, row.account, row.kind, row.name, row.body):
+        if not self._masters.check_part(row.account, row.kind, row.name, row.body, row.mac):
             raise Tampered(row.account)
         part: Part = _PARTS[row.kind].decode(row.body)
         return part

@@ -69,7 +69,7 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     if strict and not senior:
         return Demand((), frozenset(), _nothing_senior(head, confirmed))
     pool = confirmed if level is Level.SIGN_IN or not senior else senior
-    floor = strongest(senior or confirmed)
+    floor = strongest(senior or _first_held(confirmed))
     usable = {key: one for key, one in pool.items() if CLASS[one.kind] >= floor}
     if level is not Level.REINSTATE:
         usable = {key: one for key, one in usable.items() if not one.suspended}
@@ -90,6 +90,20 @@ def _nothing_senior(head: Head, confirmed: dict[str, Authenticator]) -> Finding:
     ripe = [ripe_at(head, one.bound_at, one.ripens) for one in confirmed.values() if not one.suspended]
     known = [until for until in ripe if until is not None]
     return why(Reason.NO_SENIOR_AUTHENTICATOR, "time", "authenticator.bind", until=min(known, default=None))
+
+
+def _first_held(confirmed: dict[str, Authenticator]) -> dict[str, Authenticator]:
+    """While nothing is senior, what was bound first sets the bar: what came after outranks nothing (law 10)."""
+    first = min((one.held_since for one in confirmed.values()), default=0)
+    return {key: one for key, one in confirmed.items() if one.held_since == first}
+
+
+def may_go(head: Head, name: str, now: Instant) -> bool:
+    """Whether an authenticator may be removed: another senior one, not suspended, must be left to sign in with."""
+    return any(
+        key != name and not one.suspended and authenticator_is_senior(head, one, now)
+        for key, one in head.authenticators.items()
+    )
 
 
 def strongest(held: dict[str, Authenticator]) -> int:

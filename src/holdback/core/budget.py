@@ -30,11 +30,10 @@ class Room(NamedTuple):
 
 
 def lowest_equity(head: Head, now: Instant) -> int:
-    """The lowest equity stated in 30 days, else the last one known, in micro-USD. Never stated = 0."""
-    recent = [value for day, value in head.equity.items() if day >= now // DAY - 30]
-    if recent:
-        return min(recent)
-    return head.equity[max(head.equity)] if head.equity else 0
+    """The lowest equity in force in the last 30 days, the one that stood when they began included. Never stated = 0."""
+    begins = now // DAY - 30
+    in_force = max((day for day in head.equity if day < begins), default=begins)
+    return min((value for day, value in head.equity.items() if day >= in_force), default=0)
 
 
 def habit(head: Head, policy: Policy, now: Instant) -> int:
@@ -84,7 +83,16 @@ def room(head: Head, lane: Lane, own: int, policy: Policy, now: Instant) -> Room
     return Room(min(outflow.instant_day_usd * MICRO - instant_day, left.day), left.month)
 
 
-def unripe_value(head: Head, now: Instant) -> tuple[int, Instant]:
-    """Micro-USD received inside the platform that may not exit yet, and when the last of it may (0 if none)."""
+def ripe_value(head: Head, policy: Policy, now: Instant) -> tuple[int, Instant] | None:
+    """Micro-USD that may exit while some of what was received inside the platform may not, and until when that is so.
+
+    None if nothing received waits. What left in the longest such wait is taken off, for it may have been the old part.
+    """
     waiting = [one for one in head.received if one.until > now]
-    return sum(one.micro_usd for one in waiting), max((one.until for one in waiting), default=0)
+    if not waiting:
+        return None
+    first_day = (now - policy.outflow.received_from_cooling_h * HOUR) // DAY
+    total = head.meters.get(Lane.TOTAL)
+    left = sum(value for day, value in total.days.items() if day >= first_day) if total else 0
+    unripe = sum(one.micro_usd for one in waiting)
+    return max(0, lowest_equity(head, now) - unripe - left), max(one.until for one in waiting)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Demand, Level, demand, satisfying, spent, witness
 from holdback.core.decision import Decision, Deny, Reason, StepUp, why
-from holdback.core.effects import EFFECTS, consequences
+from holdback.core.effects import Direction, consequences, effect_of
 from holdback.core.events import (
     DAY,
     ENCODER,
@@ -26,7 +26,7 @@ from holdback.core.events import (
 from holdback.core.rules import account, address, authenticator, change, contact, notice, password, session, setting
 from holdback.core.rules import exit as exits
 from holdback.core.rules.asking import Action, Case, Request, Rule, Ruling, denied
-from holdback.core.state import Customer, Head, PartKey, evolve
+from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 
 if TYPE_CHECKING:
     from holdback.core.decision import Facts
@@ -132,12 +132,15 @@ class Advance(NamedTuple):
 def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Advance:
     """Answer one request. `now` is never earlier than the head's last event; the caller sees to that."""
     due: list[AnyEvent] = []
+    beat = _heartbeat(customer.head, request, now)
     current = customer
+    for event in beat:
+        current = evolve(current, event)
     if customer.head is not None and facts.clock_agrees and customer.head.changes:
         due = change.due(customer.head, policy, now)
-        current, due = _with_consequences(customer, due, policy, f"{customer.head.seq + 1}-d")
+        current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
     ruling = _judge(current, request, facts, policy, now)
-    caused = [*_heartbeat(current.head, request, now), *ruling.events]
+    caused = list(ruling.events)
     prefix = f"{current.head.seq + 1}-" if current.head else "1-"
     after, caused = _with_consequences(current, caused, policy, prefix)
     decided = _decided(request, facts, policy, ruling.decision, now)
@@ -145,7 +148,7 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
         return Advance(ruling.decision, (), after, ())
     if customer.head is not None:
         after = evolve(after, decided)
-    return Advance(ruling.decision, (decided, *due, *caused), after, ruling.elsewhere)
+    return Advance(ruling.decision, (decided, *beat, *due, *caused), after, ruling.elsewhere)
 
 
 def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, now: Instant) -> Advance:
@@ -227,7 +230,11 @@ def _judge(customer: Customer, request: Request, facts: Facts, policy: Policy, n
         return denied(objection)
     level = rule.level(case, action)
     ruling = rule.ruling(case, action) if level is Level.NONE else _proved(case, rule, action, level)
-    return ruling if _has_room(case, ruling) else denied(why(Reason.TOO_MANY, "time", about="cool_offs"))
+    return (
+        ruling
+        if _has_room(case, ruling)
+        else denied(why(Reason.TOO_MANY, "time", "notice.delivery", about="cool_offs"))
+    )
 
 
 def _entitled(case: Case, rule: Rule) -> Finding | None:
@@ -279,9 +286,19 @@ GUARDS: Final = (_entitled, _signed_in, _clock_agrees, _not_too_many_failures, _
 
 
 def _has_room(case: Case, ruling: Ruling) -> bool:
-    """Whether the head can keep another cool-off, if this would start one."""
-    full = len(case.head.cool_offs) >= case.policy.bounds.cool_offs
-    return not full or not any(EFFECTS[type(event)].cools for event in ruling.events)
+    """Whether the head can keep another cool-off and another thing that waits to be heard of.
+
+    Tightening always may: it is the owner's way out.
+    """
+    bounds, head = case.policy.bounds, case.head
+    if len(head.cool_offs) < bounds.cool_offs and len(head.unheard) < bounds.unheard:
+        return True
+    running = [one for one in head.cool_offs.values() if not is_past(one, case.now)]
+    effects = [effect_of(event) for event in ruling.events]
+    loose = [one for one in effects if one.direction is not Direction.TIGHTENING]
+    if len(running) >= bounds.cool_offs and any(one.cools for one in loose):
+        return False
+    return len(head.unheard) < bounds.unheard or not any(one.about or one.cools for one in loose)
 
 
 def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noqa: ANN401 - the rule's own action

@@ -19,7 +19,6 @@ class Reason(StrEnum):
     UNKNOWN_ACCOUNT = "unknown_account"
     NOT_AVAILABLE = "not_available"
     NOT_ENTITLED = "not_entitled"
-    LINK_INVALID = "link_invalid"
     SESSION_REQUIRED = "session_required"
     SESSION_ENDED = "session_ended"
     CLOCK_UNCERTAIN = "clock_uncertain"

@@ -141,7 +141,7 @@ def consequences(
     for event in caused:
         if before is None and not isinstance(event, ev.AccountImported):
             continue
-        effect = _effect(event)
+        effect = effect_of(event)
         number = f"{prefix}{len(found)}"
         about = _about(event, effect)
         if effect.cools is not None:
@@ -155,11 +155,13 @@ def consequences(
     return found
 
 
-def _effect(event: AnyEvent) -> Effect:
-    """The table's row, with the two events whose effect depends on what they carry."""
+def effect_of(event: AnyEvent) -> Effect:
+    """The table's row, with the three events whose effect depends on what they carry."""
     effect = EFFECTS[type(event)]
     if isinstance(event, ev.AuthenticatorBound) and not event.confirmed:
         return _SILENT
+    if isinstance(event, ev.ContactConfirmed) and not event.wait_ms:
+        return _TIGHTER
     if isinstance(event, ev.ChangeAsked):
         return effect._replace(cools=CHANGES[event.kind].cools)
     return effect
@@ -192,7 +194,7 @@ def _notice(
 ) -> ev.NoticeDue | ev.NoticeFolded:
     """Repeats of quiet news are folded together; severe ones, and those a wait depends on, never are."""
     cause = tag_of(event)
-    severity = _effect(event).notice or Severity.INFO
+    severity = effect_of(event).notice or Severity.INFO
     last = after.folded.get(cause)
     quiet = severity is Severity.INFO and not about
     if quiet and last is not None and event.at < last + policy.notices.fold_m * MINUTE:

@@ -137,13 +137,15 @@ class ChangeKind(StrEnum):
 class Lane(StrEnum):
     """Which outflow meter an exit draws on (law 3).
 
-    `total` counts every exit beside its lane, for the owner's own limit; `none` draws on no budget.
+    `total` counts every exit beside its lane, for the owner's own limit; `none` draws on no other budget, `own`
+    (between accounts of one owner) on nothing at all.
     """
 
     LONG_STANDING = "long_standing"
     OTHERS = "others"
     INSTANT = "instant"
     NONE = "none"
+    OWN = "own"
     TOTAL = "total"
 
 
@@ -356,7 +358,10 @@ class ContactAsked(Event, frozen=True, array_like=True, tag="contact.asked"):
 
 
 class ContactConfirmed(Event, frozen=True, array_like=True, tag="contact.confirmed"):
-    """Whoever asked can read what is sent there; its wait starts here, and a lost right to freeze returns."""
+    """Whoever asked can read what is sent there: its wait starts here; with `wait_ms` 0 it had been confirmed before.
+
+    Either way a lost right to freeze returns.
+    """
 
     contact: str
     wait_ms: int
@@ -434,7 +439,10 @@ class ChangeDone(Event, frozen=True, array_like=True, tag="change.done"):
 
 
 class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
-    """Value may leave. It drew `micro_usd` on `lane`; `none` for sweeps and for exits that were held as over budget."""
+    """Value may leave. It drew `micro_usd` on `lane`: `none` if it was held as over budget, `own` for sweeps.
+
+    `usual_micro_usd` is the part that may shape the account's habit: Holdback's own price of it, 0 if it had none.
+    """
 
     exit: str
     kind: str
@@ -443,6 +451,7 @@ class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
     micro_usd: int
     digest: bytes
     account: str
+    usual_micro_usd: int = 0
 
 
 class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):

@@ -121,6 +121,7 @@ class Bounds(Section, frozen=True):
     authenticators: Count
     contacts: Count
     cool_offs: Count
+    unheard: Count
 
 
 class PolicyError(ValueError):

@@ -17,22 +17,26 @@ if TYPE_CHECKING:
 
 
 def ripe_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
-    """When something made at `since` becomes senior; None while nobody knows (unheard, or disputed by a freeze).
+    """When something made at `since` becomes senior; None while nobody knows.
 
-    A freeze disputes what was junior when it was pressed: its wait starts again when the account thaws.
+    Nobody knows while the owner was not told of it, while a freeze disputes it, or while a cool-off it was made in
+    waits for its own notice. A freeze disputes what was junior when it was pressed: its wait starts again at the
+    thaw.
     """
     if not wait.heard:
         return None
     until = wait.until
-    disputed = since <= head.was_frozen_at < until
-    if disputed:
-        if head.frozen_at:
-            return None
-        until = max(until, head.thawed_at + wait.length_ms)
+    for freeze in head.freezes:
+        if since <= freeze.frozen_at < until:
+            if not freeze.thawed_at:
+                return None
+            until = max(until, freeze.thawed_at + wait.length_ms)
     for cool_off in head.cool_offs.values():
-        made_inside = cool_off.started_at <= since < cool_off.others.until
-        if made_inside:
-            until = max(until, cool_off.others.until)
+        if cool_off.started_at <= since:
+            if not cool_off.others.heard:
+                return None
+            if since < cool_off.others.until:
+                until = max(until, cool_off.others.until)
     return until
 
 

@@ -26,6 +26,7 @@ STATE_VERSION: Final = 1
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
+FREEZES_KEPT: Final = 64
 
 
 class Wait(msgspec.Struct, frozen=True, array_like=True):
@@ -41,7 +42,10 @@ class Wait(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Authenticator(msgspec.Struct, frozen=True, array_like=True):
-    """Something the customer proves with. Its secret is a credential part of the same name."""
+    """Something the customer proves with. Its secret is a credential part of the same name.
+
+    `bound_at` is when its present secret came, `held_since` when it was first bound.
+    """
 
     kind: ev.AuthenticatorKind
     holder: bytes
@@ -52,6 +56,7 @@ class Authenticator(msgspec.Struct, frozen=True, array_like=True):
     counter: int = 0
     used: int = 0
     suspended: bool = False
+    held_since: Instant = 0
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
@@ -146,6 +151,13 @@ class Unheard(msgspec.Struct, frozen=True, array_like=True):
     about: tuple[About, ...]
 
 
+class Freeze(msgspec.Struct, frozen=True, array_like=True):
+    """A time in which the owner had everything stopped; `thawed_at` is 0 while it lasts."""
+
+    frozen_at: Instant
+    thawed_at: Instant = 0
+
+
 class Received(msgspec.Struct, frozen=True, array_like=True):
     """Value that came from inside the platform and may not exit yet."""
 
@@ -176,8 +188,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     failed_at: Instant = 0
     frozen_at: Instant = 0
     frozen_by: ev.Actor | None = None
-    was_frozen_at: Instant = 0
-    thawed_at: Instant = 0
+    freezes: tuple[Freeze, ...] = ()
     changed_at: Instant = 0
     meters: dict[Lane, Meter] = {}
     habit: dict[int, int] = {}
@@ -294,13 +305,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:
             | ev.SecretReplaced()
         ):
             return replace(head, authenticators=_authenticators(head.authenticators, event))
-        case (
-            ev.ContactAdded()
-            | ev.ContactAsked()
-            | ev.ContactConfirmed()
-            | ev.ContactRemoved()
-            | ev.ContactRecycled()
-        ):
+        case ev.ContactAdded() | ev.ContactAsked() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
             return replace(head, contacts=_contacts(head.contacts, event))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
@@ -337,7 +342,7 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
     match event:
         case ev.AuthenticatorBound():
             ripens = Wait(event.wait_ms, event.until, heard=True)
-            new = Authenticator(event.kind, event.holder, event.at, ripens, event.confirmed)
+            new = Authenticator(event.kind, event.holder, event.at, ripens, event.confirmed, held_since=event.at)
             held = {name: one for name, one in held.items() if name not in event.replaces}
         case ev.AuthenticatorConfirmed():
             new = replace(held[key], confirmed=True, ripens=Wait(event.wait_ms, event.until, heard=True))
@@ -370,7 +375,7 @@ def _contacts(contacts: dict[str, Contact], event: _ContactEvent) -> dict[str, C
             return kept | {key: replace(kept[key], asked_at=event.at)}
         case ev.ContactConfirmed():
             old = kept[key]
-            ripens = old.ripens if old.confirmed else Wait(event.wait_ms, event.until, heard=True)
+            ripens = Wait(event.wait_ms, event.until, heard=True) if event.wait_ms else old.ripens
             return kept | {key: replace(old, confirmed=True, ripens=ripens, lost_freeze=False)}
         case ev.ContactRemoved():
             return kept | {key: replace(kept[key], removed=True, told_until=event.told_until)}
@@ -411,13 +416,17 @@ _SettingEvent = ev.Frozen | ev.Unfrozen | ev.SettingChanged | ev.ChangeAsked | e
 def _settings(head: Head, event: _SettingEvent) -> Head:
     match event:
         case ev.Frozen():
-            return replace(head, frozen_at=event.at, was_frozen_at=event.at, frozen_by=event.by)
+            if head.frozen_at:
+                return head
+            freezes = (*head.freezes, Freeze(event.at))[-FREEZES_KEPT:]
+            return replace(head, frozen_at=event.at, frozen_by=event.by, freezes=freezes)
         case ev.Unfrozen():
             contacts = head.contacts
             by = head.frozen_by.contact if head.frozen_by else ""
             if event.mistaken and by in contacts:
                 contacts = contacts | {by: replace(contacts[by], lost_freeze=True)}
-            return replace(head, frozen_at=0, frozen_by=None, thawed_at=event.at, contacts=contacts)
+            freezes = (*head.freezes[:-1], Freeze(head.frozen_at, event.at))
+            return replace(head, frozen_at=0, frozen_by=None, freezes=freezes, contacts=contacts)
         case ev.SettingChanged():
             return replace(head, settings=head.settings | {event.setting: event.value})
         case ev.ChangeAsked():
@@ -438,9 +447,10 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
         case ev.ExitAllowed():
             allowed = dict(list(head.allowed.items())[1 - EXITS_KEPT :]) | {event.exit: event.at}
             exits = _without(head.exits, event.exit)
-            return _drawn(replace(head, exits=exits, allowed=allowed), event.lane, event.micro_usd, event.at)
+            left = replace(head, exits=exits, allowed=allowed)
+            return _drawn(left, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
         case ev.ExitReconciled():
-            return _drawn(head, event.lane, event.micro_usd, event.at)
+            return _drawn(head, event.lane, event.micro_usd, 0, event.at)
         case ev.ExitHeld():
             held = HeldExit(
                 kind=event.kind,
@@ -468,15 +478,17 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             assert_never(event)
 
 
-def _drawn(head: Head, lane: Lane, micro_usd: int, at: Instant) -> Head:
-    """Draw on the lane and on the total. What was over budget (lane none) makes no habit."""
+def _drawn(head: Head, lane: Lane, micro_usd: int, usual_micro_usd: int, at: Instant) -> Head:
+    """Draw on the lane and on the total. What Holdback could not price, or was over budget, makes no habit."""
+    if lane is Lane.OWN:
+        return head
     meters = dict(head.meters)
     for one in (Lane.TOTAL,) if lane is Lane.NONE else (Lane.TOTAL, lane):
         meters[one] = _metered(meters.get(one), micro_usd, at)
-    if lane is Lane.NONE:
+    if lane is Lane.NONE or not usual_micro_usd:
         return replace(head, meters=meters)
     habit = dict(list(head.habit.items())[1 - HABIT_DAYS_KEPT :])
-    habit[at // DAY] = head.habit.get(at // DAY, 0) + micro_usd
+    habit[at // DAY] = head.habit.get(at // DAY, 0) + usual_micro_usd
     return replace(head, meters=meters, habit=habit)
 
 
@@ -497,11 +509,12 @@ def _value(head: Head, event: ev.ValueReceived | ev.EquityStated) -> Head:
 
 
 def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, int]:
+    """Keep 31 days and what was in force when they began: a claim counts for as long as it stood."""
     today = at // DAY
     kept = {day: value for day, value in equity.items() if day >= today - 30}
-    if not kept and equity:
-        newest = max(equity)
-        kept = {newest: equity[newest]}
+    older = max((day for day in equity if day < today - 30), default=None)
+    if older is not None:
+        kept[older] = equity[older]
     kept[today] = min(kept.get(today, micro_usd), micro_usd)
     return kept
 
@@ -512,7 +525,7 @@ _WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeAccepted | ev.WaitMoved
 def _waits(head: Head, event: _WaitEvent) -> Head:
     match event:
         case ev.CoolOffStarted():
-            alive = {key: one for key, one in head.cool_offs.items() if not _past(one, event.at)}
+            alive = {key: one for key, one in head.cool_offs.items() if not is_past(one, event.at)}
             senior = Wait(event.senior_ms, event.senior_until, heard=True)
             others = Wait(event.others_ms, event.others_until, heard=True)
             new = CoolOff(event.cause, event.severity, event.at, senior, others)
@@ -521,7 +534,7 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             head = replace(head, folded=head.folded | {event.cause: event.at})
             if not event.about:
                 return head
-            unheard = head.unheard | {event.notice: Unheard(event.at, event.about)}
+            unheard = _superseded(head.unheard, event.about) | {event.notice: Unheard(event.at, event.about)}
             for about in event.about:
                 head = _with_wait(head, about, lambda wait: replace(wait, heard=False))
             return replace(head, unheard=unheard)
@@ -564,7 +577,17 @@ def _with_wait(head: Head, about: About, change: Callable[[Wait], Wait]) -> Head
             return head
 
 
-def _past(cool_off: CoolOff, at: Instant) -> bool:
+def _superseded(unheard: dict[str, Unheard], about: tuple[About, ...]) -> dict[str, Unheard]:
+    """What older notices still say: nothing about things that a newer one is about."""
+    left = {
+        key: replace(one, about=tuple(thing for thing in one.about if thing not in about))
+        for key, one in unheard.items()
+    }
+    return {key: one for key, one in left.items() if one.about}
+
+
+def is_past(cool_off: CoolOff, at: Instant) -> bool:
+    """Whether a cool-off closes nothing any more."""
     return cool_off.others.heard and max(cool_off.others.until, cool_off.senior.until) <= at
 
 
@@ -588,7 +611,7 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)
             return _replaced(parts, key, _beneficiary(parts.get(key), event))
-        case ev.DeviceMet():
+        case ev.DeviceMet() if event.device:
             return parts | {("device", event.device): Device(event.at, event.at, event.user_agent)}
         case ev.DeviceSeen():
             device = parts.get(("device", event.device))

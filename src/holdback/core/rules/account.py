@@ -93,7 +93,7 @@ def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Insta
     waits = policy.waits
     wait = waits.authenticator_senior_h * HOUR
     for place, one in enumerate(action.authenticators, start=1):
-        name = f"a{place}"
+        name = f"a1-{place}"
         holder = one.address.mac if one.address else name.encode()
         events.append(
             ev.AuthenticatorBound(
@@ -104,7 +104,7 @@ def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Insta
     for place, contact in enumerate(action.contacts, start=1):
         events.append(
             ev.ContactAdded(
-                now, f"c{place}", contact.channel, contact.address, confirmed=True, wait_ms=wait, until=now + wait
+                now, f"c1-{place}", contact.channel, contact.address, confirmed=True, wait_ms=wait, until=now + wait
             )
         )
     who = Provenance(request.actor)

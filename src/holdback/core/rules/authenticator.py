@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdback.core import events as ev
-from holdback.core.assurance import CLASS, Level, strongest
+from holdback.core.assurance import CLASS, Level, may_go, strongest
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import HOUR, AuthenticatorKind, ChangeKind, Finding, Sealed
 from holdback.core.rules.asking import (
@@ -24,7 +24,7 @@ from holdback.core.rules.change import ask
 from holdback.core.seniority import authenticator_is_senior
 
 if TYPE_CHECKING:
-    from holdback.core.state import Authenticator, Head, PartKey
+    from holdback.core.state import Head, PartKey
 
 
 class AuthenticatorBind(Action, frozen=True, tag="authenticator.bind"):
@@ -101,20 +101,16 @@ def _held(case: Case, action: AuthenticatorRemove | AuthenticatorSuspend | Authe
     if isinstance(action, AuthenticatorSuspend) and one.kind is AuthenticatorKind.PASSWORD:
         return why(Reason.BAD_FIELD, "password.change", about="authenticator")
     if isinstance(action, AuthenticatorRemove):
-        return _removable(case, one)
+        return _removable(case, action.authenticator)
     return None
 
 
-def _removable(case: Case, one: Authenticator) -> Finding | None:
-    """The strongest stays until something as strong is senior: removing must not leave a weaker account by stealth."""
-    if one.kind is AuthenticatorKind.PASSWORD:
+def _removable(case: Case, name: str) -> Finding | None:
+    if case.head.authenticators[name].kind is AuthenticatorKind.PASSWORD:
         return why(Reason.LAST_ONE, "password.change", about="authenticator")
-    others = {
-        key: other
-        for key, other in case.head.authenticators.items()
-        if other is not one and authenticator_is_senior(case.head, other, case.now)
-    }
-    return None if others else why(Reason.LAST_ONE, "authenticator.bind", about="authenticator")
+    return (
+        None if may_go(case.head, name, case.now) else why(Reason.LAST_ONE, "authenticator.bind", about="authenticator")
+    )
 
 
 def _remove(case: Case, action: AuthenticatorRemove) -> Ruling:
@@ -144,7 +140,11 @@ def _unconfirmed(case: Case, action: AuthenticatorConfirm) -> Finding | None:
 
 def _confirm(case: Case, action: AuthenticatorConfirm) -> Ruling:
     """Only the new authenticator itself confirms, so the session that bound it is all else that is asked."""
-    right = [proof for proof in case.facts.proofs if proof.right and proof.authenticator == action.authenticator]
+    right = [
+        proof
+        for proof in case.facts.proofs
+        if proof.right and proof.authenticator == action.authenticator and proof.digest == case.facts.digest
+    ]
     if not right:
         return _not_shown(case, case.head.authenticators[action.authenticator].kind)
     wait = case.policy.waits.authenticator_senior_h * HOUR

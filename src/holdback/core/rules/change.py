@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdback.core import events as ev
+from holdback.core.assurance import may_go
 from holdback.core.decision import Hold, Reason, why
 from holdback.core.effects import loosening_wait
 from holdback.core.events import DAY, AnyEvent, ChangeKind, Finding, Instant, Setting
 from holdback.core.rules.asking import OWNER, Action, Case, Id, Rule, Ruling, denied, tightened
+from holdback.core.state import Customer, evolve
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
@@ -27,8 +29,11 @@ class ChangeCancel(Action, frozen=True, tag="change.cancel"):
 
 def ask(case: Case, kind: ChangeKind, subject: str, value: int = 0) -> Ruling:
     """Let a loosening wait; asking for the same again changes nothing and answers the hold that already runs."""
+    if not case.facts.clock_agrees:
+        return denied(why(Reason.CLOCK_UNCERTAIN, "operator.clock"))
     for key, change in case.head.changes.items():
-        if (change.kind, change.subject, change.value) == (kind, subject, value):
+        same_value = change.value == value or kind is ChangeKind.UNFREEZE
+        if (change.kind, change.subject) == (kind, subject) and same_value:
             return Ruling(Hold((why(Reason.LOOSENING_WAITS, "time", until=change.wait.until),), key, change.wait.until))
     if len(case.head.changes) >= case.policy.bounds.waiting_changes:
         return denied(why(Reason.TOO_MANY, "change.cancel", about="changes"))
@@ -41,15 +46,29 @@ def ask(case: Case, kind: ChangeKind, subject: str, value: int = 0) -> Ruling:
 def due(head: Head, policy: Policy, now: Instant) -> list[AnyEvent]:
     """The loosenings whose wait is over, in the order of their instants, and what carries each out.
 
-    While the account is frozen only the unfreezing itself may come due.
+    While the account is frozen only the unfreezing itself may come due. Each is looked at again as the ones before it
+    left the account: two removals that were asked for side by side never take the last of anything.
     """
     events: list[AnyEvent] = []
+    customer = Customer(head, {})
     for key, change in sorted(head.changes.items(), key=lambda item: item[1].wait.until):
+        current = customer.head or head
         runs = change.wait.heard and change.wait.until <= now
-        if runs and (not head.frozen_at or change.kind is ChangeKind.UNFREEZE):
-            events.append(ev.ChangeDone(now, key))
-            events.extend(_carried_out(head, change, policy, now))
+        if runs and (not current.frozen_at or change.kind is ChangeKind.UNFREEZE):
+            done = [ev.ChangeDone(now, key), *_carried_out(current, change, policy, now)]
+            for event in done:
+                customer = evolve(customer, event)
+            events += done
     return events
+
+
+def contact_may_go(head: Head, contact: str, policy: Policy) -> bool:
+    """Whether someone outside the platform's own systems could still be told without this contact."""
+    return any(
+        one.channel in policy.notices.independent and one.confirmed and not one.removed and not one.recycled
+        for key, one in head.contacts.items()
+        if key != contact
+    )
 
 
 def _carried_out(head: Head, change: Change, policy: Policy, now: Instant) -> list[AnyEvent]:
@@ -57,11 +76,11 @@ def _carried_out(head: Head, change: Change, policy: Policy, now: Instant) -> li
     match change.kind:
         case ChangeKind.SET:
             return [ev.SettingChanged(now, Setting(subject), change.value)]
-        case ChangeKind.REMOVE_AUTHENTICATOR if subject in head.authenticators:
+        case ChangeKind.REMOVE_AUTHENTICATOR if subject in head.authenticators and may_go(head, subject, now):
             return [ev.AuthenticatorRemoved(now, subject)]
         case ChangeKind.REINSTATE_AUTHENTICATOR if subject in head.authenticators:
             return [ev.AuthenticatorReinstated(now, subject)]
-        case ChangeKind.REMOVE_CONTACT if subject in head.contacts:
+        case ChangeKind.REMOVE_CONTACT if subject in head.contacts and contact_may_go(head, subject, policy):
             return [ev.ContactRemoved(now, subject, now + policy.notices.replaced_contact_d * DAY)]
         case ChangeKind.UNFREEZE if head.frozen_at:
             return [ev.Unfrozen(now, bool(change.value))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Level
 from holdback.core.decision import Allow, Deny, Reason, why
-from holdback.core.events import HOUR, AnyEvent, ChangeKind, Channel, Finding, Sealed
+from holdback.core.events import HOUR, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Sealed
 from holdback.core.rules.asking import (
     OWNER,
     OWNER_OR_PLATFORM,
@@ -18,7 +18,7 @@ from holdback.core.rules.asking import (
     denied,
     tightened,
 )
-from holdback.core.rules.change import ask
+from holdback.core.rules.change import ask, contact_may_go
 
 
 class ContactAdd(Action, frozen=True, tag="contact.add"):
@@ -76,27 +76,25 @@ def _known(case: Case, action: ContactConfirm | ContactRemove | ContactReportRec
     contact = case.head.contacts.get(action.contact)
     if contact is None or contact.removed or contact.recycled:
         return why(Reason.NOT_FOUND, about="contact")
-    if isinstance(action, ContactRemove) and not _another(case, action.contact):
+    if isinstance(action, ContactRemove) and not contact_may_go(case.head, action.contact, case.policy):
         return why(Reason.LAST_ONE, "contact.add", about="contact")
     return None
 
 
-def _another(case: Case, contact: str) -> bool:
-    """Whether someone outside the platform's own systems could still be told."""
-    return any(
-        one.channel in case.policy.notices.independent and one.confirmed and not one.removed and not one.recycled
-        for key, one in case.head.contacts.items()
-        if key != contact
-    )
-
-
 def _confirm(case: Case, action: ContactConfirm) -> Ruling:
     """Confirming gives back a lost right to freeze; for a new contact it also starts the wait to seniority."""
-    shown = [one for one in case.facts.proofs if one.kind == CONTACT_CODE and one.authenticator == action.contact]
+    shown = [
+        one
+        for one in case.facts.proofs
+        if one.kind == CONTACT_CODE and one.authenticator == action.contact and one.digest == case.facts.digest
+    ]
     if not shown:
         return Ruling(Deny((why(Reason.PROOF_REQUIRED, CONTACT_CODE, about="proofs"),)))
     if not any(one.right for one in shown):
         return Ruling(Deny((why(Reason.PROOF_WRONG, CONTACT_CODE, about="proofs"),)), (ev.ProofFailed(case.now, ()),))
+    if case.head.contacts[action.contact].confirmed:
+        again = ev.ContactConfirmed(case.now, action.contact, 0, case.now)
+        return Ruling(Allow((why(Reason.PROVED),), action.contact), (again,))
     wait = case.policy.waits.contact_senior_h * HOUR
     until = case.now + wait
     confirmed = ev.ContactConfirmed(case.now, action.contact, wait, until)
@@ -105,6 +103,11 @@ def _confirm(case: Case, action: ContactConfirm) -> Ruling:
 
 def _remove(case: Case, action: ContactRemove) -> Ruling:
     return ask(case, ChangeKind.REMOVE_CONTACT, action.contact)
+
+
+def _reporting(case: Case, _action: ContactReportRecycled) -> Level:
+    """The platform quarantines at once; whoever holds a session could silence the owner, and so proves more."""
+    return Level.CHANGE if case.request.actor.kind is ActorKind.OWNER else Level.NONE
 
 
 def _recycled(case: Case, action: ContactReportRecycled) -> Ruling:
@@ -122,5 +125,5 @@ RULES: dict[type[Action], Rule] = {
     ContactAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_room),
     ContactConfirm: Rule(OWNER, _confirm, objection=_known),
     ContactRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_known),
-    ContactReportRecycled: Rule(OWNER_OR_PLATFORM, _recycled, objection=_known, loosens=False),
+    ContactReportRecycled: Rule(OWNER_OR_PLATFORM, _recycled, level=_reporting, objection=_known, loosens=False),
 }

@@ -90,8 +90,7 @@ class Asked(NamedTuple):
     """What is to be weighed: a new request, or a held exit with the wait of its own that it has had."""
 
     beneficiary: str
-    micro_usd: int
-    priced: bool
+    value: Value
     wait: Wait | None = None
 
 
@@ -117,24 +116,40 @@ def destination(action: ExitRequest, network: str) -> str:
 
 def _request_parts(_request: Request, action: ExitRequest, _peek: Head | None) -> tuple[PartKey, ...]:
     """Both readings of the destination are asked for, for the policy that tells them apart is not known here."""
-    names = {beneficiary_name(action.network or "bank", action.address)} if action.address else set()
+    networks = {"bank", action.network or "bank"}
+    names = {beneficiary_name(network, action.address) for network in networks} if action.address else set()
     if action.counterparty:
         names.add(beneficiary_name("internal", action.counterparty))
     return (*(("beneficiary", name) for name in sorted(names)), ("beneficiary", "p2p"), ("beneficiary", "card"))
 
 
-def value_of(case: Case, asset: str, amount: str, stated: str | None) -> tuple[int, bool]:
-    """Micro-USD of an amount at Holdback's own price, never less than the platform states; and whether it is fresh.
+class Value(NamedTuple):
+    """What an amount is worth, in micro-USD.
 
-    Without a good price the platform's word is used for the books only: the exit is treated as over budget (law 8).
+    `micro_usd` is Holdback's own price or the platform's word, whichever is more, and counts against every budget.
+    `own_micro_usd` is Holdback's alone and shapes the account's habit; it is None without a fresh price (law 6).
     """
-    said = micro_usd(stated) if stated is not None else 0
+
+    micro_usd: int
+    own_micro_usd: int | None
+
+    @property
+    def priced(self) -> bool:
+        """Whether Holdback itself knows what this is worth."""
+        return self.own_micro_usd is not None
+
+
+def value_of(case: Case, asset: str, amount: str, stated: int) -> Value:
+    """Price an amount. `stated` is the platform's word in micro-USD, 0 if it said nothing.
+
+    Without a fresh price the platform's word is used for the books only: the exit is treated as over budget (law 8).
+    """
     price = case.facts.price
     if price is None or price.asset != asset:
-        return said, False
+        return Value(stated, None)
     own = -(-units(amount) * price.micro_usd // AMOUNT_UNIT)
     fresh = case.now - price.at <= case.policy.signals.price_age_m * MINUTE
-    return max(own, said), fresh
+    return Value(max(own, stated), own if fresh else None)
 
 
 def weigh(case: Case, asked: Asked) -> Weighed:
@@ -147,7 +162,9 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     ripe = entry is not None and beneficiary_is_senior(head, entry, now)
     senior = ripe and asked.beneficiary not in OPENED_KINDS
     own = budget.usual(head, policy, now)
-    findings = cooling.obstacles(head, senior=senior, usual=asked.priced and asked.micro_usd <= own, now=now)
+    today, _ = budget.drawn(head, Lane.TOTAL, now)
+    usual = asked.value.priced and today + asked.value.micro_usd <= own
+    findings = cooling.obstacles(head, senior=senior, usual=usual, now=now)
     if case.facts.reconciling:
         findings.append(why(Reason.RECONCILING, "operator.reconcile"))
     instant = not ripe and _fits_instantly(case, asked, own)
@@ -157,20 +174,20 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     if not ripe and not instant:
         wait_ms = 0 if entry is not None else policy.waits.address_h * HOUR
         findings += _newness(case, asked, entry, wait_ms)
-    if not (asked.priced and budget.room(head, lane, own, policy, now).holds(asked.micro_usd)):
+    if not (asked.value.priced and budget.room(head, lane, own, policy, now).holds(asked.value.micro_usd)):
         lane = Lane.NONE
         hours = policy.outflow.over_budget_senior_h if senior else policy.outflow.over_budget_others_h
         wait_ms = max(wait_ms, hours * HOUR)
-        reason = Reason.OVER_BUDGET if asked.priced else Reason.PRICE_UNKNOWN
+        reason = Reason.OVER_BUDGET if asked.value.priced else Reason.PRICE_UNKNOWN
         findings += _own_wait(case, asked, hours * HOUR, reason)
     return Weighed(ranked(findings + _received_lately(case, asked)), lane, wait_ms)
 
 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
     """Whether the small lane for beneficiaries that still wait is open: in no cool-off, and with room left."""
-    if not asked.priced or cooling.ends_at(case.head, case.now) is not None:
+    if not asked.value.priced or cooling.ends_at(case.head, case.now) is not None:
         return False
-    return budget.room(case.head, Lane.INSTANT, own, case.policy, case.now).holds(asked.micro_usd)
+    return budget.room(case.head, Lane.INSTANT, own, case.policy, case.now).holds(asked.value.micro_usd)
 
 
 def _newness(case: Case, asked: Asked, entry: Beneficiary | None, wait_ms: int) -> list[Finding]:
@@ -191,17 +208,19 @@ def _own_wait(case: Case, asked: Asked, length_ms: int, reason: Reason) -> list[
 
 
 def _received_lately(case: Case, asked: Asked) -> list[Finding]:
-    unripe, until = budget.unripe_value(case.head, case.now)
-    if not unripe:
+    ripe = budget.ripe_value(case.head, case.policy, case.now)
+    if ripe is None or asked.value.micro_usd <= ripe[0]:
         return []
-    free = max(0, budget.lowest_equity(case.head, case.now) - unripe)
-    return [why(Reason.RECEIVED_LATELY, "time", until=until)] if asked.micro_usd > free else []
+    return [why(Reason.RECEIVED_LATELY, "time", until=ripe[1])]
 
 
-def _over_own_limit(case: Case, value: int) -> Finding | None:
+def _refused_by_value(case: Case, value: Value) -> Finding | None:
+    """What a price decides before anything waits: the owner's own limit, and a policy that will not do without one."""
     limit = case.head.setting(Setting.LIMIT_MICRO_USD)
+    if not value.priced and (limit >= 0 or case.policy.signals.price == "deny"):
+        return why(Reason.PRICE_UNKNOWN, "operator.prices", about="asset")
     day, _ = budget.drawn(case.head, Lane.TOTAL, case.now)
-    over = limit >= 0 and day + value > limit
+    over = limit >= 0 and day + value.micro_usd > limit
     return why(Reason.OVER_OWN_LIMIT, "limit.set", until=case.now + DAY) if over else None
 
 
@@ -253,30 +272,43 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
     network = case.policy.exits[action.kind]
     if network == "own":
         return _sweep(case, action)
-    value, priced = value_of(case, action.asset, action.amount, action.usd)
-    if not priced and case.policy.signals.price == "deny":
-        return denied(why(Reason.PRICE_UNKNOWN, "operator.prices", about="asset"))
-    over = _over_own_limit(case, value)
-    if over is not None:
-        return denied(over)
+    value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
+    refusal = _refused_by_value(case, value)
+    if refusal is not None:
+        return denied(refusal)
     name = destination(action, network)
-    weighed = weigh(case, Asked(name, value, priced))
+    weighed = weigh(case, Asked(name, value))
     if weighed.findings:
         return _hold(case, action, name, value, weighed)
-    own = f"x{case.seq}"
-    allowed = ev.ExitAllowed(
-        case.now, own, action.kind, name, weighed.lane, value, case.facts.digest, case.request.account
-    )
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
-    return Ruling(Allow((why(reason),), own), (allowed, *_renewed(case, name)), _received(case, network, value))
+    paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
+    ruling = _let_go(case, paid, weighed.lane, value, network)
+    return ruling._replace(decision=Allow((why(reason),), paid.exit), events=(*ruling.events, *_renewed(case, name)))
+
+
+class Paid(NamedTuple):
+    """Which exit is let go: its id and kind, who is paid, and account and digest of the action that asked for it."""
+
+    exit: str
+    kind: str
+    beneficiary: str
+    digest: bytes
+    account: str
+
+
+def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
+    usual = value.own_micro_usd or 0
+    gone = ev.ExitAllowed(
+        case.now, paid.exit, paid.kind, paid.beneficiary, lane, value.micro_usd, paid.digest, paid.account, usual
+    )
+    return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone,), _received(case, network, value.micro_usd))
 
 
 def _sweep(case: Case, action: ExitRequest) -> Ruling:
-    value, _ = value_of(case, action.asset, action.amount, action.usd)
-    name = f"x{case.seq}"
-    account = case.request.account
-    swept = ev.ExitAllowed(case.now, name, action.kind, "own", Lane.NONE, value, case.facts.digest, account)
-    return Ruling(Allow((why(Reason.NO_HARM),), name), (swept,))
+    value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
+    paid = Paid(f"x{case.seq}", action.kind, "own", case.facts.digest, case.request.account)
+    ruling = _let_go(case, paid, Lane.OWN, value, "own")
+    return ruling._replace(decision=Allow((why(Reason.NO_HARM),), paid.exit))
 
 
 def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
@@ -300,7 +332,7 @@ def _release_at(findings: tuple[Finding, ...]) -> Instant | None:
     return max(untils) if len(untils) == len(findings) else None
 
 
-def _hold(case: Case, action: ExitRequest, name: str, value: int, weighed: Weighed) -> Ruling:
+def _hold(case: Case, action: ExitRequest, name: str, value: Value, weighed: Weighed) -> Ruling:
     until = _release_at(weighed.findings)
     held = ev.ExitHeld(
         at=case.now,
@@ -310,7 +342,7 @@ def _hold(case: Case, action: ExitRequest, name: str, value: int, weighed: Weigh
         network=action.network or "",
         asset=action.asset,
         amount=action.amount,
-        micro_usd=value,
+        micro_usd=value.micro_usd,
         digest=case.facts.digest,
         account=case.request.account,
         asked_with=tuple(holder_of(case.head, proof) for proof in case.proved),
@@ -338,8 +370,11 @@ def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
 def _releasable(case: Case, held: HeldExit) -> Finding | None:
     if case.head.frozen_at:
         return why(Reason.FROZEN, "account.unfreeze")
-    if held.kind not in case.policy.exits:
+    network = case.policy.exits.get(held.kind)
+    if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
+    if network == "internal" and not case.facts.counterparty_known:
+        return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
     if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(held.beneficiary) is None:
         return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
     if case.request.actor.kind is not ActorKind.OWNER:
@@ -363,25 +398,26 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     """Weigh again. What waited as over budget draws nothing now; the owner's early release skips that wait alone."""
     held = case.head.exits[action.which]
     early = case.request.actor.kind is ActorKind.OWNER
-    value, priced = value_of(case, held.asset, held.amount, None)
-    value = max(value, held.micro_usd)
-    over = _over_own_limit(case, value)
-    if over is not None:
-        return denied(over)
+    value = value_of(case, held.asset, held.amount, held.micro_usd)
+    refusal = _refused_by_value(case, value)
+    if refusal is not None:
+        return denied(refusal)
     wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
-    weighed = weigh(case, Asked(held.beneficiary, value, priced, wait))
-    findings = weighed.findings
-    if not wait.heard:
-        told = why(Reason.NOTICE_UNDELIVERED, "notice.delivery", until=case.now + wait.length_ms, about="exit.held")
-        findings = ranked([*findings, told])
+    weighed = weigh(case, Asked(held.beneficiary, value, wait))
+    findings = weighed.findings if early else ranked([*weighed.findings, *_not_yet(case, held)])
     if findings:
         until = _release_at(findings) or held.said_until
         return Ruling(Hold(findings, action.which, until), (ev.ExitMoved(case.now, action.which, until),))
-    allowed = ev.ExitAllowed(
-        case.now, action.which, held.kind, held.beneficiary, weighed.lane, value, held.digest, held.account
-    )
-    network = case.policy.exits[held.kind]
-    return Ruling(Allow((why(Reason.PROVED),), action.which), (allowed,), _received(case, network, value))
+    paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account)
+    return _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
+
+
+def _not_yet(case: Case, held: HeldExit) -> list[Finding]:
+    """A hold ends at the instant that was said, not when its reason happens to go away (law 10)."""
+    if not held.wait.heard:
+        until = max(held.said_until, case.now + held.wait.length_ms)
+        return [why(Reason.NOTICE_UNDELIVERED, "notice.delivery", until=until, about="exit.held")]
+    return [why(Reason.NOT_YET_DUE, "time", until=held.said_until)] if case.now < held.said_until else []
 
 
 def _cancel(case: Case, action: ExitCancel) -> Ruling:

@@ -51,7 +51,7 @@ def _full(case: Case, alive: int) -> bool:
 def _start(case: Case, _action: SessionStart) -> Ruling:
     """A device that is not named counts as a new one each time: a missing signal never loosens (law 8)."""
     device = case.request.context.device
-    known = ("device", device) in case.customer.parts
+    known = bool(device) and ("device", device) in case.customer.parts
     limits = case.policy.sessions
     until = case.now + limits.absolute_h * HOUR
     proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved)

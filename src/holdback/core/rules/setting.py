@@ -56,6 +56,6 @@ def _set(case: Case, action: AllowlistSet | LockSet | LimitSet) -> Ruling:
     return tightened(ev.SettingChanged(case.now, setting, value), *overtaken)
 
 
-_RULE = Rule(OWNER, _set, level=always(Level.CHANGE))
+_RULE = Rule(OWNER, _set, level=always(Level.CHANGE), loosens=False)
 
 RULES: dict[type[Action], Rule] = {AllowlistSet: _RULE, LockSet: _RULE, LimitSet: _RULE}

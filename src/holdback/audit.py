@@ -1,0 +1,132 @@
+"""Reading the log back: does it hold together, and what does it say (law 9).
+
+`check` folds a customer's whole stream again and compares every byte with what is stored; `timeline` reads it entry
+by entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from holdback.core import events as ev
+from holdback.core import ledger
+from holdback.core.events import ENCODER, decode_events
+from holdback.core.state import NOBODY, evolve
+from holdback.ports import Wanted
+from holdback.snapshots import NewerState, Snapshots, Tampered
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from holdback.core.events import AnyEvent
+    from holdback.core.ledger import Entry
+    from holdback.core.state import Customer
+    from holdback.ports import PartRow, Snapshot, Store
+
+PAGE: Final = 500
+"""Entries read at a time."""
+
+
+class Fault(NamedTuple):
+    """One thing that does not hold, in a customer's rows; `seq` is the entry it shows at, 0 for the head as a whole."""
+
+    account: str
+    seq: int
+    why: str
+
+
+async def stream(store: Store, account: str) -> list[Entry]:
+    """All entries of a customer, in order."""
+    found: list[Entry] = []
+    while page := await store.entries(account, found[-1].seq if found else 0, PAGE):
+        found += page
+    return found
+
+
+async def accounts(store: Store) -> AsyncIterator[str]:
+    """All account ids, in order."""
+    after = ""
+    while page := await store.accounts(after, PAGE):
+        for account in page:
+            yield account
+        after = page[-1]
+
+
+async def check(store: Store, snapshots: Snapshots, account: str, heads: dict[int, bytes] | None = None) -> list[Fault]:
+    """Everything that is wrong with a customer's rows; an empty list if nothing is.
+
+    `heads` are chain heads that left the house, by entry number: from receipts, or from the owner's own notices. A tail
+    that was deleted together with its snapshot shows only against them.
+    """
+    loaded = await store.read([Wanted(account)])
+    row = loaded.snapshots.get(account)
+    entries = await stream(store, account)
+    if row is None:
+        return [Fault(account, 0, "the head is missing")]
+    faults = [
+        Fault(account, seq, "a receipt or notice names another entry here, or one that is gone")
+        for seq, known in sorted((heads or {}).items())
+        if not (0 < seq <= len(entries) and entries[seq - 1].link == known)
+    ]
+    broken = ledger.verify(account, entries, row.seq, row.link)
+    if broken is not None:
+        return [*faults, Fault(account, broken.seq, broken.why)]
+    return faults + _compared(snapshots, row, _folded(entries), await store.parts(account))
+
+
+def _folded(entries: list[Entry]) -> Customer:
+    customer = NOBODY
+    for entry in entries:
+        for event in decode_events(entry.body):
+            customer = evolve(customer, event)
+    return customer
+
+
+def _compared(snapshots: Snapshots, row: Snapshot, folded: Customer, parts: list[PartRow]) -> list[Fault]:
+    """Compare what is stored with what the log says, row by row."""
+    account, faults = row.account, []
+    try:
+        snapshots.head(row)
+        if folded.head is None or row.head != ENCODER.encode(folded.head):
+            faults.append(Fault(account, row.seq, "the state is not what the log says"))
+    except (Tampered, NewerState, msgspec.DecodeError):
+        faults.append(Fault(account, 0, "the state was altered"))
+    stored = {(part.kind, part.name): part for part in parts}
+    for key in stored.keys() | folded.parts.keys():
+        faults += _compared_part(snapshots, account, key, stored.get(key), folded)
+    return faults
+
+
+def _compared_part(
+    snapshots: Snapshots, account: str, key: tuple[str, str], row: PartRow | None, folded: Customer
+) -> list[Fault]:
+    name = f"{key[0]} {key[1]}"
+    expected = folded.parts.get(key)
+    if row is None or expected is None:
+        return [Fault(account, 0, f"the part {name} is {'missing' if row is None else 'not in the log'}")]
+    try:
+        snapshots.part(row)
+    except Tampered:
+        return [Fault(account, 0, f"the part {name} was altered")]
+    same = row.body == ENCODER.encode(expected)
+    return [] if same else [Fault(account, 0, f"the part {name} is not what the log says")]
+
+
+class Told(NamedTuple):
+    """One entry of a customer's stream: the decision that wrote it, and what followed."""
+
+    entry: Entry
+    decided: ev.Decided
+    events: tuple[AnyEvent, ...]
+
+
+async def timeline(store: Store, account: str, after: int, limit: int) -> list[Told]:
+    """Entries after a number, at most `limit`, each with its decision first."""
+    told = []
+    for entry in await store.entries(account, after, limit):
+        decided, *events = decode_events(entry.body)
+        if isinstance(decided, ev.Decided):
+            told.append(Told(entry, decided, tuple(events)))
+    return told

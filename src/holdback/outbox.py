@@ -1,0 +1,205 @@
+"""Due notices go out here: worded, sent, and their outcome written into the customer's stream (law 5).
+
+At least once, never dropped: a notice is claimed for a while, sent, and marked sent in the same transaction that
+records its acceptance. Whoever dies in between leaves it to the next, which sends it again under the same message id.
+What fails for good becomes a dead letter that an operator can see and revive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+
+from holdback.core import events as ev
+from holdback.core.effects import tag_of
+from holdback.core.events import DAY, MINUTE, decode_events
+from holdback.core.rules.notice import NoticeOutcome
+from holdback.intake import confirm_subject
+from holdback.ports import ChannelRefused, ChannelUnavailable, Message, StoreUnavailable, Wanted
+from holdback.wording import Notice, notice_text, phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdback.core.events import AnyEvent, Channel
+    from holdback.core.ledger import Entry
+    from holdback.core.state import Contact, Head
+    from holdback.ports import NoticeRow, Sender
+    from holdback.sealing import CustomerKey
+    from holdback.service import Service
+
+log = structlog.get_logger()
+
+LEASE_MS: Final = MINUTE
+BACK_OFF_MS: Final = (5_000, 30_000, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 60 * MINUTE, 180 * MINUTE, 360 * MINUTE)
+"""How long to wait after each failed try; after the last one the notice is a dead letter."""
+AT_ONCE: Final = 16
+"""Notices in flight at a time."""
+LINK_MS: Final = 30 * DAY
+"""How long a freeze link works."""
+
+
+class _Due(NamedTuple):
+    """A notice with what is needed to word it."""
+
+    row: NoticeRow
+    due: ev.NoticeDue
+    cause: AnyEvent
+    decided: ev.Decided
+    entry: Entry
+    head: Head
+    contact: Contact
+    key: CustomerKey
+
+
+class Outbox:
+    """Delivers notices of one store over the channels it is given.
+
+    Example: `await Outbox(service, {Channel.EMAIL: smtp}, "https://id.example").run(stop)`.
+    """
+
+    def __init__(self, service: Service, senders: Mapping[Channel, Sender], public_url: str) -> None:
+        """Links in notices start with `public_url`."""
+        self._service = service
+        self._senders = senders
+        self._public_url = public_url.rstrip("/")
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self, stop: asyncio.Event, poll_s: float = 1.0) -> None:
+        """Deliver until `stop` is set: at once when this process wrote a notice, else every `poll_s` seconds."""
+        while not stop.is_set():
+            self._service.noticed.clear()
+            try:
+                sent = await self.deliver_due()
+            except StoreUnavailable:
+                log.warning("outbox.store_unavailable")
+                sent = 0
+            if sent == 0:
+                await _first(self._service.noticed, stop, poll_s)
+
+    async def deliver_due(self, limit: int = 100) -> int:
+        """Send what is due now, and say how many notices were taken in hand."""
+        rows = await self._service.store.claim(limit, LEASE_MS)
+        async with asyncio.TaskGroup() as group:
+            for row in rows:
+                group.create_task(self._deliver(row))
+        return len(rows)
+
+    async def _deliver(self, row: NoticeRow) -> None:
+        async with self._slots:
+            try:
+                due = await self._found(row)
+                if due is None:
+                    await self._service.store.bury(row.id, "the contact is gone")
+                    return
+                await self._sender(due.contact.channel).send(self._message(due))
+            except ChannelUnavailable as error:
+                await self._try_later(row, str(error))
+            except ChannelRefused as error:
+                await self._give_up(row, str(error))
+            except StoreUnavailable:
+                log.warning("outbox.store_unavailable", notice=row.id)
+            else:
+                await self._accepted(due)
+
+    def _sender(self, channel: Channel) -> Sender:
+        sender = self._senders.get(channel)
+        if sender is None:
+            raise ChannelUnavailable(f"no channel {channel} is set up")
+        return sender
+
+    async def _accepted(self, due: _Due) -> None:
+        outcome = NoticeOutcome(due.row.notice, due.row.contact, accepted=True, about=due.due.about)
+        try:
+            await self._service.record(due.row.account, outcome, sent=(due.row.id,))
+        except StoreUnavailable:
+            log.warning("outbox.sent_but_not_recorded", notice=due.row.id)
+
+    async def _try_later(self, row: NoticeRow, error: str) -> None:
+        if row.tries >= len(BACK_OFF_MS):
+            await self._give_up(row, error)
+            return
+        now = (await self._service.store.read([Wanted(row.account)])).now
+        await self._service.store.postpone(row.id, now + BACK_OFF_MS[row.tries], error[:200])
+
+    async def _give_up(self, row: NoticeRow, error: str) -> None:
+        """Write down that nobody was told; what waits for this notice goes on waiting for another contact."""
+        log.error("outbox.dead_letter", notice=row.id, error=error[:200])
+        await self._service.record(row.account, NoticeOutcome(row.notice, row.contact, accepted=False))
+        await self._service.store.bury(row.id, error[:200])
+
+    async def _found(self, row: NoticeRow) -> _Due | None:
+        """The notice, its cause and its reader; None if the reader is gone meanwhile."""
+        entries = await self._service.store.entries(row.account, row.seq - 1, 1)
+        loaded = await self._service.store.read([Wanted(row.account)])
+        snapshot = loaded.snapshots[row.account]
+        head = self._service.tools.snapshots.head(snapshot)
+        contact = head.contacts.get(row.contact)
+        if contact is None or contact.recycled:
+            return None
+        decided, *events = decode_events(entries[0].body)
+        due, cause = _cause(row.notice, events)
+        assert isinstance(decided, ev.Decided)  # noqa: S101 - every entry begins with its decision
+        key = self._service.tools.snapshots.key_of(row.account, snapshot.key)
+        return _Due(row, due, cause, decided, entries[0], head, contact, key)
+
+    def _message(self, due: _Due) -> Message:
+        row, masters = due.row, self._service.tools.masters
+        token = masters.link_token(row.account, row.notice, row.contact, "freeze", due.due.at + LINK_MS)
+        url = f"{self._public_url}/freeze?t={token}"
+        text = notice_text(
+            Notice(
+                due=due.due,
+                cause=due.cause,
+                decided=due.decided,
+                channel=due.contact.channel,
+                replaced=due.contact.removed,
+                phrase=phrase(due.key.mac("phrase", field="phrase")),
+                freeze_url=url,
+                chain_head=due.entry.link,
+                code=self._code(due),
+            ),
+            due.key.open,
+        )
+        data = {"kind": due.due.cause, "severity": due.due.severity.value, "account": row.account}
+        return Message(row.id, due.key.open(due.contact.address), text.subject, text.text, url, data)
+
+    def _code(self, due: _Due) -> str:
+        """The code this notice carries, if it is one: made for the challenge, or for this asking of the contact."""
+        match due.cause:
+            case ev.ChallengeIssued():
+                subject = due.cause.challenge
+            case ev.ContactAdded() | ev.ContactAsked():
+                subject = confirm_subject(due.row.contact, due.cause.at)
+            case _:
+                return ""
+        return self._service.tools.masters.contact_code(due.row.account, subject, due.row.contact)
+
+
+def _cause(notice: str, events: list[AnyEvent]) -> tuple[ev.NoticeDue, AnyEvent]:
+    """The notice and the event it tells of: the n-th notice of a cause belongs to the n-th event of that name."""
+    earlier: dict[str, int] = {}
+    for event in events:
+        if not isinstance(event, ev.NoticeDue):
+            continue
+        if event.notice == notice:
+            causes = [one for one in events if _is_cause(one, event.cause)]
+            return event, causes[min(earlier.get(event.cause, 0), len(causes) - 1)]
+        earlier[event.cause] = earlier.get(event.cause, 0) + 1
+    raise LookupError(notice)
+
+
+def _is_cause(event: AnyEvent, cause: str) -> bool:
+    if cause == "contact.code":
+        return isinstance(event, ev.ContactAdded | ev.ContactAsked | ev.ChallengeIssued)
+    return tag_of(event) == cause
+
+
+async def _first(one: asyncio.Event, other: asyncio.Event, timeout_s: float) -> None:
+    """Wait for either event, or for the time to pass."""
+    waiters = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    await asyncio.wait(waiters, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for waiter in waiters:
+        waiter.cancel()

@@ -1,0 +1,259 @@
+"""Settings become objects here. The only file that names concrete adapters.
+
+Settings are environment variables, `HOLDBACK_` and the field's name in capitals. A secret may also be given as the
+path of a file in a variable of that name with `_FILE` behind it, so that it never stands on a command line.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import tomllib
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+from holdback.channels.smtp import SmtpSender
+from holdback.channels.webhook import WebhookSender
+from holdback.core.events import AuthenticatorKind, Channel
+from holdback.core.policy import Policy, PolicyError
+from holdback.evidence.backup_code import BackupCodes
+from holdback.evidence.password import Passwords
+from holdback.evidence.totp import Totp
+from holdback.intake import Intake
+from holdback.judging import Tools
+from holdback.outbox import Outbox
+from holdback.receipts import ReceiptKeys
+from holdback.sealing import MasterKeys
+from holdback.service import Service
+from holdback.snapshots import Snapshots
+from holdback.store.postgres import PostgresStore
+from holdback.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from holdback.core.events import Instant
+    from holdback.ports import Sender, Store, Verifier
+
+
+class SettingError(ValueError):
+    """A setting is missing or wrong. The message names the variable."""
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything an operator sets. Each field's docstring below is its line in `docs/reference/settings.md`."""
+
+    store: str = "sqlite:holdback.db"
+    master_keys: str = ""
+    receipt_keys: str = ""
+    policy: str = "default"
+    issuer: str = "holdback"
+    public_url: str = "http://127.0.0.1:8400"
+    smtp_host: str = ""
+    smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
+    smtp_tls: Annotated[str, msgspec.Meta(pattern="^(starttls|tls|none)$")] = "starttls"
+    smtp_user: str = ""
+    smtp_password: str = ""
+    mail_from: str = ""
+    webhook_url: str = ""
+    webhook_secret: str = ""
+    pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
+    password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+
+
+SETTINGS: Final[dict[str, str]] = {
+    "store": "Where state is kept: `sqlite:PATH` (one process) or `postgresql://...` (many).", "master_keys": "Ring of
+    master keys, `1:BASE64,2:BASE64`, the current one first. Secret. Made by `holdback keys master`.", "receipt_keys":
+    "JSON of the receipt signing keys. Secret. Made by `holdback keys receipt`.", "policy": "Name of a packaged policy
+    or path of a TOML file.", "issuer": "The `iss` of receipts.", "public_url": "Where owners reach this server;
+    freeze links start with it.", "smtp_host": "Mail relay; empty sends no mail, and then nothing that must be
+    announced ever ripens.", "smtp_port": "Port of the mail relay.", "smtp_tls": "`starttls`, `tls`, or `none`
+    (loopback only).", "smtp_user": "User name at the mail relay.", "smtp_password": "Password at the mail relay.
+    Secret.", "mail_from": "Sender address of notices.", "webhook_url": "Where push and text notices are posted,
+    signed after Standard Webhooks.", "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.", "pool":
+    "PostgreSQL connections.", "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
+}
+"""Each setting, in a sentence; `Settings` has the types and defaults."""
+
+SECRET: Final = frozenset({"master_keys", "receipt_keys", "smtp_password", "webhook_secret"})
+"""Settings that may come from a file named by `HOLDBACK_<NAME>_FILE`."""
+
+
+def settings_from(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from an environment. Raises SettingError naming the variable that is wrong."""
+    given: dict[str, str] = {}
+    for field in Settings.__struct_fields__:
+        variable = f"HOLDBACK_{field.upper()}"
+        if variable in environ:
+            given[field] = environ[variable]
+        elif field in SECRET and f"{variable}_FILE" in environ:
+            given[field] = _secret_file(f"{variable}_FILE", environ)
+    unknown = {
+        name
+        for name in environ
+        if name.startswith("HOLDBACK_") and name.removeprefix("HOLDBACK_").removesuffix("_FILE").lower() not in SETTINGS
+    }
+    if unknown:
+        raise SettingError(f"{sorted(unknown)[0]} is not a setting")
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].rstrip("`")
+        raise SettingError(f"HOLDBACK_{field.upper()}: {str(error).partition(' - at')[0]}") from None
+
+
+def _secret_file(variable: str, environ: Mapping[str, str]) -> str:
+    try:
+        return Path(environ[variable]).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingError(f"{variable}: cannot read {environ[variable]}: {error.strerror}") from None
+
+
+def load_policy(name: str) -> Policy:
+    """A packaged policy by name, or one from a file. Raises PolicyError.
+
+    A file may say `extends = "default"` (or another packaged name) and give only what differs.
+    """
+    data = _policy_data(name)
+    base = data.pop("extends", None)
+    if base is not None:
+        if not isinstance(base, str):
+            raise PolicyError("`extends` must be the name of a policy")
+        data = _merged(_policy_data(base), data)
+    return Policy.parse(data)
+
+
+def _policy_data(name: str) -> dict[str, object]:
+    packaged = resources.files("holdback") / "policies" / f"{name}.toml"
+    try:
+        text = packaged.read_text() if packaged.is_file() else Path(name).read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except OSError:
+        raise PolicyError(f"there is no policy `{name}`, packaged or as a file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(f"`{name}` is not TOML: {error}") from None
+
+
+def _merged(base: dict[str, object], over: dict[str, object]) -> dict[str, object]:
+    """Tables key by key, everything else replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+class SteadyClock:
+    """The second source of time: this machine's clock when the program began, carried on by its monotonic one.
+
+    A step of the system's clock does not move it, so a jump shows as a disagreement. It follows slow corrections (as
+    NTP makes them) by at most one part in a thousand.
+    """
+
+    def __init__(self) -> None:
+        """Start from the time it is."""
+        self._at = time.time() * 1000
+        self._mark = time.monotonic()
+
+    def now(self) -> Instant:
+        """Milliseconds since the epoch."""
+        mark = time.monotonic()
+        passed = (mark - self._mark) * 1000
+        expected = self._at + passed
+        off = time.time() * 1000 - expected
+        allowed = passed / 1000
+        self._at, self._mark = expected + max(-allowed, min(allowed, off)), mark
+        return int(self._at)
+
+
+class SystemEntropy:
+    """Chance from the operating system."""
+
+    def token(self, size: int) -> bytes:
+        """`size` unpredictable bytes."""
+        return os.urandom(size)
+
+
+def open_store(settings: Settings, clock: Callable[[], Instant] | None = None) -> Store:
+    """The store that the settings name. Raises SettingError."""
+    kind, _, rest = settings.store.partition(":")
+    if kind == "sqlite" and rest:
+        return SqliteStore(Path(rest), clock=clock)
+    if kind in {"postgres", "postgresql"}:
+        return PostgresStore(settings.store, pool=settings.pool, clock=clock)
+    raise SettingError("HOLDBACK_STORE must be sqlite:PATH or postgresql://...")
+
+
+def tools(settings: Settings) -> Tools:
+    """Policy and keys. Raises SettingError or PolicyError."""
+    try:
+        masters = MasterKeys.parse(settings.master_keys)
+    except ValueError as error:
+        raise SettingError(f"HOLDBACK_MASTER_KEYS: {error}; `holdback keys master` makes one") from None
+    try:
+        receipts = ReceiptKeys.parse(settings.receipt_keys)
+    except ValueError as error:
+        raise SettingError(f"HOLDBACK_RECEIPT_KEYS: {error}; `holdback keys receipt` makes one") from None
+    return Tools(load_policy(settings.policy), masters, Snapshots(masters), receipts, settings.issuer)
+
+
+def verifiers(settings: Settings) -> dict[AuthenticatorKind, Verifier]:
+    """One verifier a kind of proof that works today."""
+    return {
+        AuthenticatorKind.PASSWORD: Passwords(threads=settings.password_threads),
+        AuthenticatorKind.TOTP: Totp(settings.issuer),
+        AuthenticatorKind.BACKUP_CODE: BackupCodes(),
+    }
+
+
+def senders(settings: Settings) -> dict[Channel, Sender]:
+    """The channels that are set up."""
+    found: dict[Channel, Sender] = {}
+    if settings.smtp_host:
+        found[Channel.EMAIL] = SmtpSender(
+            settings.smtp_host,
+            settings.smtp_port,
+            tls=settings.smtp_tls,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+            sender=settings.mail_from,
+        )
+    if settings.webhook_url:
+        for channel in (Channel.PUSH, Channel.SMS):
+            found[channel] = WebhookSender(settings.webhook_url, settings.webhook_secret, channel=channel)
+    return found
+
+
+def build_service(settings: Settings, store: Store, clock: Callable[[], Instant] | None = None) -> Service:
+    """A service over a store. `clock` replaces the second source of time, for demos and tests."""
+    second = _Given(clock) if clock is not None else SteadyClock()
+    made = tools(settings)
+    intake = Intake(made.masters, verifiers(settings), SystemEntropy())
+    lanes = 1 if isinstance(store, SqliteStore) else 2
+    return Service(store, made, intake, second, lanes=lanes)
+
+
+class _Given:
+    """A clock that somebody else moves."""
+
+    def __init__(self, clock: Callable[[], Instant]) -> None:
+        self.now = clock
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[Service, Outbox]]:
+    """A migrated store with its service and outbox, closed at the end."""
+    store = open_store(settings)
+    channels = senders(settings)
+    try:
+        await store.migrate()
+        service = build_service(settings, store)
+        yield service, Outbox(service, channels, settings.public_url)
+    finally:
+        for sender in channels.values():
+            await sender.close()
+        await store.close()
