@@ -57,8 +57,13 @@ def drawn(head: Head, lane: Lane, now: Instant) -> tuple[int, int]:
     if meter is None:
         return 0, 0
     first_hour, first_day = (now - DAY) // HOUR, now // DAY - 30
-    day = sum(value for hour, value in meter.hours.items() if hour >= first_hour)
-    month = sum(value for key, value in meter.days.items() if key >= first_day)
+    day = month = 0
+    for key, value in meter.hours.items():
+        if key >= first_hour:
+            day += value
+    for key, value in meter.days.items():
+        if key >= first_day:
+            month += value
     return day, month
 
 

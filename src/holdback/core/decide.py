@@ -29,7 +29,7 @@ from holdback.core.rules.asking import Action, Case, Request, Rule, Ruling, deni
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 
 if TYPE_CHECKING:
-    from holdback.core.decision import Facts
+    from holdback.core.decision import Facts, Proof
     from holdback.core.policy import Policy
 
 RULES: Final[dict[type[Action], Rule]] = {
@@ -194,7 +194,7 @@ def _decided(request: Request, facts: Facts, policy: Policy, decision: Decision,
 
 
 SESSION_SEEN_MS: Final = MINUTE
-"""How stale a session's last use may be in the state; a write a request would buy nothing."""
+"""How stale a session's last use or last password may be in the state; a write a request would buy nothing."""
 
 
 def _heartbeat(head: Head | None, request: Request, now: Instant) -> list[AnyEvent]:
@@ -312,16 +312,21 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
     if proofs is None:
         return _step_up(case, action, level, wanted)
     ruling = rule.ruling(case._replace(proved=proofs), action)
-    used: list[AnyEvent] = [
-        ev.ProofUsed(case.now, one.authenticator, one.counter) for one in proofs if one.kind != CONTACT_CODE
-    ]
+    used: list[AnyEvent] = [ev.ProofUsed(case.now, one.authenticator, one.counter) for one in _spendable(proofs)]
     if open_challenge is not None:
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
     ends = any(isinstance(event, ev.SessionEnded) for event in ruling.events)
     password_shown = any(one.kind == AuthenticatorKind.PASSWORD for one in proofs)
-    if case.session is not None and password_shown and not ends:
+    session = case.session
+    if session is not None and password_shown and not ends and session.password_at + SESSION_SEEN_MS <= case.now:
         used.append(ev.SessionSeen(case.now, case.request.actor.session, password=True))
     return ruling._replace(events=(*used, *ruling.events))
+
+
+def _spendable(proofs: tuple[Proof, ...]) -> list[Proof]:
+    """The proofs worth an event: a password beside another is spent by nothing, a contact's code with its challenge."""
+    own = [one for one in proofs if one.kind != CONTACT_CODE]
+    return [one for one in own if one.kind != AuthenticatorKind.PASSWORD] or own
 
 
 def _step_up(case: Case, action: Any, level: Level, wanted: Demand) -> Ruling:  # noqa: ANN401 - as above

@@ -368,26 +368,27 @@ def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
 
 
 def _releasable(case: Case, held: HeldExit) -> Finding | None:
-    if case.head.frozen_at:
-        return why(Reason.FROZEN, "account.unfreeze")
     network = case.policy.exits.get(held.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
+    if case.head.frozen_at:
+        return why(Reason.FROZEN, "account.unfreeze")
     if network == "internal" and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
     if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(held.beneficiary) is None:
         return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
-    if case.request.actor.kind is not ActorKind.OWNER:
-        return None
+    return _early(case, held) if case.request.actor.kind is ActorKind.OWNER else None
+
+
+def _early(case: Case, held: HeldExit) -> Finding | None:
+    """A hold ends early only for a senior beneficiary, with a senior witness, and never inside a cool-off (law 10)."""
     entry = case.customer.beneficiary(held.beneficiary)
     if entry is None or not beneficiary_is_senior(case.head, entry, case.now):
         return why(Reason.SENIOR_BENEFICIARY_REQUIRED, "time", until=held.said_until)
-    cool = cooling.obstacles(case.head, senior=True, usual=False, now=case.now)
-    if cool:
-        return cool[0]
     if witness(case.head, held, case.policy, case.now) is None:
         return why(Reason.NO_SENIOR_CONTACT, "contact.add", "time", until=held.said_until)
-    return None
+    cool = cooling.obstacles(case.head, senior=True, usual=False, now=case.now)
+    return cool[0] if cool else None
 
 
 def _release_level(case: Case, _action: ExitRelease) -> Level:
