@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
+_DRIVERS_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
 _MIGRATING: Final = 0x486F6C646261636B
 """The advisory lock of migrations: "Holdback" as a number."""
 
@@ -362,16 +364,16 @@ class PostgresStore:
 
     async def ready(self) -> None:
         """See ports.Store. A read-only standby is not ready, nor is one that acknowledges before it writes."""
-        async with self._connection() as connection:
-            row = await connection.fetchrow(
-                "SELECT max(version), max(oldest_reader), current_setting('transaction_read_only'),"
-                " current_setting('synchronous_commit'), current_setting('fsync') FROM schema_version"
-            )
-        if row is None or row[2] == "on":
+        rows = await self._fetch(
+            "SELECT max(version), max(oldest_reader), current_setting('transaction_read_only'),"
+            " current_setting('synchronous_commit'), current_setting('fsync') FROM schema_version"
+        )
+        version, oldest, read_only, *durable = rows[0]
+        migrations.up_to_date("postgres", version, oldest)
+        if read_only == "on":
             raise StoreUnavailable("the database is read-only")
-        if "off" in row[3:] and not self._lossy:
+        if "off" in durable and not self._lossy:
             raise StoreUnavailable("synchronous_commit or fsync is off: what is acknowledged can be lost")
-        migrations.up_to_date("postgres", row[0] or 0, row[1] or 0)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[_Transaction]:
@@ -577,7 +579,7 @@ class PostgresStore:
             yield connection
         finally:
             # What was committed stays so, whatever becomes of the connection.
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*_DRIVERS_ERRORS):
                 await pool.release(connection)
 
     @asynccontextmanager
@@ -589,7 +591,7 @@ class PostgresStore:
         try:
             yield connection
         finally:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*_DRIVERS_ERRORS):
                 await connection.close(timeout=self._timeout_s)
 
 
@@ -616,22 +618,27 @@ async def _commit(connection: Connection) -> None:
         with _translated():
             done = await connection.execute("COMMIT")
     except BaseException:
-        connection.terminate()
+        _abandon(connection)
         raise
     if done != "COMMIT":
         raise StoreUnavailable("the server rolled the transaction back")
 
 
 async def _roll_back(connection: Connection) -> None:
-    """Give up a transaction; the error that is being raised matters more than one here."""
+    """Give up a transaction; the error that is being raised matters more than one of the driver's here."""
     try:
-        if not connection.is_closed():
-            await connection.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        await connection.execute("ROLLBACK")
+    except BaseException as error:
+        _abandon(connection)
+        if not isinstance(error, _DRIVERS_ERRORS):
+            raise
+
+
+def _abandon(connection: Connection) -> None:
+    """Close a connection of which nothing is known; the server then ends its transaction."""
+    # The pool may have taken it back already.
+    with suppress(asyncpg.InterfaceError):
         connection.terminate()
-    except BaseException:
-        connection.terminate()
-        raise
 
 
 async def _empty(connection: Connection) -> None:

@@ -627,7 +627,7 @@ class SqliteStore:
         packer = Packer()
         lane = _Lane(self._file, "dump", reads=True)
         try:
-            await lane.run(lambda connection: connection.execute("BEGIN"))
+            await lane.run(_begin_to_read)
             yield packer.pack(Header(FORMAT, self._now()))
             for sql, made in _DUMPS:
                 cursor = await lane.run(partial(_select_all, sql=sql))
@@ -719,6 +719,12 @@ def _empty(connection: sqlite3.Connection) -> None:
     for table in ("customers", "entries", "parts", "notices", "answers", "names", "prices", "platform_keys"):
         if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]:
             raise ValueError(f"the store is not empty: {table} has rows")
+
+
+def _begin_to_read(connection: sqlite3.Connection) -> None:
+    """See from here on what is committed now; BEGIN alone leaves that to the first thing read."""
+    connection.execute("BEGIN")
+    connection.execute("SELECT * FROM status").fetchone()
 
 
 def _select_all(connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor:
