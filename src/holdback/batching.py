@@ -49,7 +49,8 @@ class Job(Generic[J, R]):
 class Batcher(Generic[J, R]):
     """Runs jobs in batches, at most `lanes` batches at a time, `largest` jobs each, `waiting` jobs in the queue.
 
-    `run` must settle every job of its batch; one it leaves unsettled fails with its exception.
+    `run` must settle every job of its batch; one it leaves unsettled fails with its exception. `batches` and `jobs`
+    count what was begun.
 
     Example: `await Batcher(run, largest=64).submit(work)`.
     """
@@ -63,6 +64,8 @@ class Batcher(Generic[J, R]):
         self._lanes = lanes
         self._waiting = waiting
         self._queue: list[Job[J, R]] = []
+        self.batches = 0
+        self.jobs = 0
         self._running: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -84,6 +87,8 @@ class Batcher(Generic[J, R]):
     async def _lane(self) -> None:
         while self._queue:
             batch, self._queue = self._queue[: self._largest], self._queue[self._largest :]
+            self.batches += 1
+            self.jobs += len(batch)
             try:
                 await self._run(batch)
             except Exception as error:  # noqa: BLE001 - whatever it was belongs to those who wait for it

@@ -20,7 +20,7 @@ from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
 from holdback.core.decision import Context, Proof
-from holdback.core.events import HOUR, MINUTE, ActorKind, Channel, Destination, Sealed
+from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Action, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind
@@ -32,7 +32,7 @@ from holdback.sealing import LinkInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.core.events import AuthenticatorKind, Instant
+    from holdback.core.events import Instant
     from holdback.core.state import Head
     from holdback.ports import Entropy, Verifier
     from holdback.sealing import CustomerKey, MasterKeys

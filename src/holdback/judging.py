@@ -244,7 +244,9 @@ class Unit:
             head=standing.link,
             issued_at=now // 1000,
             expires_at=now // 1000 + RECEIPT_S,
-            id=f"{standing.customer.head.account if standing.customer.head else account}/{seq}",
+            id=f"{account.partition('.')[0]}/{seq}",
+            kind=paid.kind if paid else "",
+            usd=f"{paid.micro_usd // 1_000_000}.{paid.micro_usd % 1_000_000:06}" if paid else "",
         )
         return self._tools.receipts.sign(receipt)
 

@@ -65,6 +65,14 @@ class Peek(NamedTuple):
     now: Instant
 
 
+class Work(NamedTuple):
+    """How many questions wait, how many batches there were since the start, and how many questions in them."""
+
+    waiting: int
+    batches: int
+    jobs: int
+
+
 class Service:
     """Answers questions over one store.
 
@@ -81,6 +89,11 @@ class Service:
         self.noticed = asyncio.Event()
         self._reads: Batcher[Wanted, Loaded] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
+
+    @property
+    def work(self) -> Work:
+        """What the service has to do, and has done."""
+        return Work(len(self._decisions), self._decisions.batches, self._decisions.jobs)
 
     async def ask(self, question: Question) -> bytes:
         """Answer one question durably, as a JSON object (design section 5).

@@ -66,16 +66,22 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 SETTINGS: Final[dict[str, str]] = {
-    "store": "Where state is kept: `sqlite:PATH` (one process) or `postgresql://...` (many).", "master_keys": "Ring of
-    master keys, `1:BASE64,2:BASE64`, the current one first. Secret. Made by `holdback keys master`.", "receipt_keys":
-    "JSON of the receipt signing keys. Secret. Made by `holdback keys receipt`.", "policy": "Name of a packaged policy
-    or path of a TOML file.", "issuer": "The `iss` of receipts.", "public_url": "Where owners reach this server;
-    freeze links start with it.", "smtp_host": "Mail relay; empty sends no mail, and then nothing that must be
-    announced ever ripens.", "smtp_port": "Port of the mail relay.", "smtp_tls": "`starttls`, `tls`, or `none`
-    (loopback only).", "smtp_user": "User name at the mail relay.", "smtp_password": "Password at the mail relay.
-    Secret.", "mail_from": "Sender address of notices.", "webhook_url": "Where push and text notices are posted,
-    signed after Standard Webhooks.", "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.", "pool":
-    "PostgreSQL connections.", "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
+    "store": "Where state is kept: `sqlite:PATH` (one process) or `postgresql://...` (many).",
+    "master_keys": "Ring of master keys, the current one first. Secret. `holdback keys master` makes one.",
+    "receipt_keys": "JSON of the receipt signing keys. Secret. `holdback keys receipt` makes it.",
+    "policy": "Name of a packaged policy or path of a TOML file.",
+    "issuer": "The `iss` of receipts.",
+    "public_url": "Where owners reach this server; freeze links start with it.",
+    "smtp_host": "Mail relay; empty sends no mail, and then nothing that must be announced ever ripens.",
+    "smtp_port": "Port of the mail relay.",
+    "smtp_tls": "`starttls`, `tls`, or `none` (loopback only).",
+    "smtp_user": "User name at the mail relay.",
+    "smtp_password": "Password at the mail relay. Secret.",
+    "mail_from": "Sender address of notices.",
+    "webhook_url": "Where push and text notices are posted, signed after Standard Webhooks.",
+    "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.",
+    "pool": "PostgreSQL connections.",
+    "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
 
@@ -98,7 +104,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         if name.startswith("HOLDBACK_") and name.removeprefix("HOLDBACK_").removesuffix("_FILE").lower() not in SETTINGS
     }
     if unknown:
-        raise SettingError(f"{sorted(unknown)[0]} is not a setting")
+        raise SettingError(f"{min(unknown)} is not a setting")
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -184,7 +190,7 @@ def open_store(settings: Settings, clock: Callable[[], Instant] | None = None) -
     if kind == "sqlite" and rest:
         return SqliteStore(Path(rest), clock=clock)
     if kind in {"postgres", "postgresql"}:
-        return PostgresStore(settings.store, pool=settings.pool, clock=clock)
+        return PostgresStore(settings.store, pool_size=settings.pool, clock=clock)
     raise SettingError("HOLDBACK_STORE must be sqlite:PATH or postgresql://...")
 
 

@@ -7,7 +7,7 @@ are refused with the key's name, so that a file that loads is a file that can be
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -124,6 +124,63 @@ class Bounds(Section, frozen=True):
     unheard: Count
 
 
+class Difference(NamedTuple):
+    """One key in which two policies differ; `way` is looser, tighter, or other where neither can be said."""
+
+    key: str
+    before: object
+    after: object
+    way: str
+
+
+LOOSER_WHEN_LARGER: Final = frozenset(
+    {
+        "outflow.long_standing_day_usd",
+        "outflow.others_day_percent",
+        "outflow.others_month_percent",
+        "outflow.usual_factor_percent",
+        "outflow.usual_quantile_percent",
+        "outflow.instant_day_usd",
+        "book.verified_d",
+        "step_up.challenge_m",
+        "step_up.challenge_tries",
+        "step_up.password_fresh_m",
+        "step_up.failures_before_delay",
+        "step_up.failures_max",
+        "sessions.absolute_h",
+        "sessions.idle_m",
+        "notices.fold_m",
+        "signals.price_age_m",
+        "signals.clock_tolerance_s",
+    }
+)
+"""Numbers that protect less when they grow. `BOUNDS` protect neither way; all others protect more when they grow."""
+
+NEITHER: Final = frozenset({"bounds", "notices", "signals", "exits", "sessions.open_max", "step_up.challenges_open"})
+"""Tables and keys of which it cannot be said."""
+
+
+def _way(key: str, before: object, after: object) -> str:
+    if isinstance(before, int) and isinstance(after, int) and (key in LOOSER_WHEN_LARGER or not _neither(key)):
+        return "looser" if (after > before) == (key in LOOSER_WHEN_LARGER) else "tighter"
+    if key.startswith("exits."):
+        return "looser" if before is None else "tighter" if after is None else "other"
+    return "other"
+
+
+def _neither(key: str) -> bool:
+    return key in NEITHER or key.partition(".")[0] in NEITHER
+
+
+def _flat(data: dict[str, Any]) -> dict[str, object]:
+    """Nested tables as dotted keys."""
+    flat: dict[str, object] = {}
+    for key, value in data.items():
+        below = {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
+        flat |= below
+    return flat
+
+
 class PolicyError(ValueError):
     """A policy that cannot be obeyed. The message names the key, what it is and what it must be."""
 
@@ -173,6 +230,14 @@ class Policy(Section, frozen=True):
         if not self.notices.independent:
             msg = "`notices.independent` is empty: no wait could ever start"
             raise PolicyError(msg)
+
+    def differences(self, other: Policy) -> list[Difference]:
+        """Where this policy's numbers differ from another's, and which way."""
+        ours, theirs = _flat(msgspec.to_builtins(self)), _flat(msgspec.to_builtins(other))
+        keys = [key for key in ours | theirs if key not in {"name", "digest"} and ours.get(key) != theirs.get(key)]
+        return [
+            Difference(key, theirs.get(key), ours.get(key), _way(key, theirs.get(key), ours.get(key))) for key in keys
+        ]
 
     def number(self, key: str) -> int:
         """The value of a dotted key such as `waits.address_h`."""

@@ -27,7 +27,7 @@ def ripe_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
         return None
     until = wait.until
     for freeze in head.freezes:
-        if since <= freeze.frozen_at < until:
+        if since <= freeze.pressed_at and freeze.frozen_at < until:
             if not freeze.thawed_at:
                 return None
             until = max(until, freeze.thawed_at + wait.length_ms)

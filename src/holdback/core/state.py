@@ -152,9 +152,10 @@ class Unheard(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Freeze(msgspec.Struct, frozen=True, array_like=True):
-    """A time in which the owner had everything stopped; `thawed_at` is 0 while it lasts."""
+    """A time in which the owner had everything stopped, pressed again or not; `thawed_at` is 0 while it lasts."""
 
     frozen_at: Instant
+    pressed_at: Instant
     thawed_at: Instant = 0
 
 
@@ -417,15 +418,16 @@ def _settings(head: Head, event: _SettingEvent) -> Head:
     match event:
         case ev.Frozen():
             if head.frozen_at:
-                return head
-            freezes = (*head.freezes, Freeze(event.at))[-FREEZES_KEPT:]
+                pressed = replace(head.freezes[-1], pressed_at=event.at)
+                return replace(head, freezes=(*head.freezes[:-1], pressed))
+            freezes = (*head.freezes, Freeze(event.at, event.at))[-FREEZES_KEPT:]
             return replace(head, frozen_at=event.at, frozen_by=event.by, freezes=freezes)
         case ev.Unfrozen():
             contacts = head.contacts
             by = head.frozen_by.contact if head.frozen_by else ""
             if event.mistaken and by in contacts:
                 contacts = contacts | {by: replace(contacts[by], lost_freeze=True)}
-            freezes = (*head.freezes[:-1], Freeze(head.frozen_at, event.at))
+            freezes = (*head.freezes[:-1], replace(head.freezes[-1], thawed_at=event.at))
             return replace(head, frozen_at=0, frozen_by=None, freezes=freezes, contacts=contacts)
         case ev.SettingChanged():
             return replace(head, settings=head.settings | {event.setting: event.value})
@@ -445,12 +447,13 @@ _ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitCancelled | ev
 def _exits(head: Head, event: _ExitEvent) -> Head:
     match event:
         case ev.ExitAllowed():
-            allowed = dict(list(head.allowed.items())[1 - EXITS_KEPT :]) | {event.exit: event.at}
+            allowed = _kept(head.allowed, event.exit, event.at)
             exits = _without(head.exits, event.exit)
             left = replace(head, exits=exits, allowed=allowed)
             return _drawn(left, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
         case ev.ExitReconciled():
-            return _drawn(head, event.lane, event.micro_usd, 0, event.at)
+            counted = replace(head, allowed=_kept(head.allowed, event.receipt, event.at))
+            return _drawn(counted, event.lane, event.micro_usd, 0, event.at)
         case ev.ExitHeld():
             held = HeldExit(
                 kind=event.kind,
@@ -476,6 +479,11 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             return replace(head, exits=_without(head.exits, event.exit))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _kept(allowed: dict[str, Instant], name: str, at: Instant) -> dict[str, Instant]:
+    """The last exits that were let go, newest last."""
+    return dict(list(allowed.items())[1 - EXITS_KEPT :]) | {name: at}
 
 
 def _drawn(head: Head, lane: Lane, micro_usd: int, usual_micro_usd: int, at: Instant) -> Head:

@@ -436,6 +436,8 @@ def _settle(case: Case, action: ExitSettle) -> Ruling:
 
 
 def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
+    if action.receipt in case.head.allowed:
+        return Ruling(Allow((why(Reason.NO_HARM),)))
     counted = ev.ExitReconciled(case.now, action.receipt, action.lane, micro_usd(action.usd))
     return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,))
 

@@ -1,0 +1,92 @@
+"""Back-ups: one file of records that either store can be filled from, and the reconciling that must follow.
+
+A restored store has forgotten its last moments, while the signer may have paid on receipts from them. So it starts with
+every exit held, until the signer's receipts were shown to it: those the log does not know draw on the budget again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from holdback.core.events import Lane
+from holdback.core.rules.exit import ExitReconcile
+from holdback.ports import Wanted
+from holdback.receipts import ReceiptForged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from holdback.ports import Store
+    from holdback.service import Service
+
+MAGIC = b"holdback-backup-1\n"
+LENGTH_BYTES = 4
+RECORD_MOST = 1 << 26
+
+
+class NotABackup(ValueError):
+    """The file is not a back-up, or is cut short. Nothing was restored from it."""
+
+
+async def save(store: Store, file: BinaryIO, progress: Callable[[int], None]) -> int:
+    """Write everything in the store to a file; how many records. `progress` hears of each."""
+    file.write(MAGIC)
+    count = 0
+    async for record in store.dump():
+        file.write(len(record).to_bytes(LENGTH_BYTES) + record)
+        count += 1
+        progress(count)
+    return count
+
+
+async def restore(store: Store, file: BinaryIO, progress: Callable[[int], None]) -> int:
+    """Fill an empty store from a file and hold every exit; how many records. Raises NotABackup."""
+    if file.read(len(MAGIC)) != MAGIC:
+        raise NotABackup("this is not a Holdback back-up")
+    return await store.fill(_records(file, progress))
+
+
+async def _records(file: BinaryIO, progress: Callable[[int], None]) -> AsyncIterator[bytes]:
+    count = 0
+    while prefix := file.read(LENGTH_BYTES):
+        length = int.from_bytes(prefix)
+        record = file.read(length) if length <= RECORD_MOST else b""
+        if len(prefix) < LENGTH_BYTES or len(record) < length:
+            raise NotABackup("the back-up is cut short")
+        count += 1
+        progress(count)
+        yield record
+
+
+class Reconciled(NamedTuple):
+    """What the signer's receipts told a restored store."""
+
+    known: int
+    forgotten: int
+    unknown_accounts: int
+    forged: int
+
+
+async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
+    """Show the signer's receipts to the store: what it forgot draws again on its account's budget.
+
+    Exits are let go again only by `Store.set_reconciling`, which the operator decides on after reading the outcome.
+    """
+    known = forgotten = unknown = forged = 0
+    for jws in receipts:
+        try:
+            receipt = service.tools.receipts.read(jws.strip())
+        except ReceiptForged:
+            forged += 1
+            continue
+        main, _, seq = receipt.id.partition("/")
+        if main not in (await service.store.read([Wanted(main)])).snapshots:
+            unknown += 1
+            continue
+        entry = await service.store.entries(main, int(seq) - 1, 1)
+        if entry and entry[0].link == receipt.head:
+            known += 1
+        elif receipt.usd:
+            await service.record(main, ExitReconcile(receipt.id, Lane.OTHERS, receipt.usd))
+            forgotten += 1
+    return Reconciled(known, forgotten, unknown, forged)

@@ -1,0 +1,523 @@
+"""The `holdback` command. Each command's help ends with examples; `--json` prints one object for machines."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import secrets
+import sys
+import time
+from pathlib import Path  # noqa: TC003 - the command line reads it from the signatures
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import holdback
+from holdback import audit, backup, bench, demo, timeline, wiring
+from holdback.core.policy import PolicyError
+from holdback.lab import report
+from holdback.lab.playbooks import PlaybookError
+from holdback.lab.player import play as play_stories
+from holdback.ports import KeyRow, StoreUnavailable
+from holdback.receipts import ReceiptForged, ReceiptKeys
+from holdback.sealing import MasterKeys
+from holdback.web import serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from holdback.ports import Store
+    from holdback.service import Service
+
+T = TypeVar("T")
+
+SCOPES = ("ask", "read", "feed")
+FAULTS_SHOWN = 50
+
+out = Console()
+err = Console(stderr=True)
+
+app = App(
+    name="holdback",
+    version=holdback.__version__,
+    help="Holds money back until the true owner has had time and a way to speak.",
+    help_format="markdown",
+)
+keys = App(name="keys", help="Make, list and retire keys.", help_format="markdown")
+policy = App(name="policy", help="Look at policies before they are obeyed.", help_format="markdown")
+letters = App(name="dead-letters", help="Notices that could not be delivered.", help_format="markdown")
+app.command(keys)
+app.command(policy)
+app.command(letters)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def _with_service(work: Callable[[Service], Awaitable[T]]) -> T:
+    """Run one command's work over the store that the environment names."""
+
+    async def run() -> T:
+        async with wiring.running(wiring.settings_from(os.environ)) as (service, _outbox):
+            return await work(service)
+
+    return asyncio.run(run())
+
+
+def _with_store(work: Callable[[Store], Awaitable[T]], *, migrated: bool = True) -> T:
+    """The same for work that needs no keys."""
+
+    async def run() -> T:
+        store = wiring.open_store(wiring.settings_from(os.environ))
+        try:
+            if migrated:
+                await store.migrate()
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def _progress(what: str) -> Progress:
+    columns = (SpinnerColumn(), TextColumn(what + " {task.completed}"), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True)
+
+
+@app.command(name="demo")
+def demo_(
+    *, once: bool = False, directory: Annotated[Path | None, Parameter(name="--dir")] = None, port: int = 0
+) -> int:
+    """Play a theft against a running Holdback and a small exchange, and stay up to be tried by hand.
+
+    Examples:
+        holdback demo
+
+        holdback demo --once      # end after the story, with status 0 if it went as it must
+
+    Args:
+        once: End after the story.
+        directory: Keep the databases here instead of in a folder that is removed.
+        port: First of the ports to use; free ones if left out.
+    """
+    return demo.run(once=once, directory=directory, port=port)
+
+
+@app.command
+def serve(*, host: str = "127.0.0.1", port: int = 8400, workers: int = 1) -> int:
+    """Serve the API, and deliver notices.
+
+    Settings come from the environment (`docs/reference/settings.md`). More than one worker needs PostgreSQL.
+
+    Examples:
+        HOLDBACK_STORE=sqlite:holdback.db holdback serve
+
+        HOLDBACK_STORE=postgresql:///holdback holdback serve --host 0.0.0.0 --workers 2
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        workers: Server processes.
+    """
+    return serving.serve(wiring.settings_from(os.environ), host=host, port=port, workers=workers)
+
+
+@app.command
+def migrate() -> int:
+    """Bring the database's schema to this program's version.
+
+    Examples:
+        HOLDBACK_STORE=postgresql:///holdback holdback migrate
+    """
+    version = _with_store(lambda store: store.migrate(), migrated=False)
+    out.print(f"The schema is at version {version}.")
+    return 0
+
+
+@keys.command
+def master(*, after: Annotated[str, Parameter(help="The ring so far; the new key is put in front of it.")] = "") -> int:
+    """Make a master key and print the ring to set as HOLDBACK_MASTER_KEYS.
+
+    Keep it as you keep the money: whoever has it reads every sealed field, and without it nothing can be read.
+
+    Examples:
+        holdback keys master > master.keys
+
+        holdback keys master --after "$(cat master.keys)" > rotated.keys
+    """
+    used = max((int(one.partition(":")[0]) for one in after.split(",") if one), default=0)
+    fresh = MasterKeys.new_setting(used + 1)
+    sys.stdout.write(f"{fresh},{after}\n" if after else f"{fresh}\n")
+    return 0
+
+
+@keys.command
+def receipt(*, after: Annotated[Path | None, Parameter(help="File of the keys so far.")] = None) -> int:
+    """Make a receipt key and print the JSON to set as HOLDBACK_RECEIPT_KEYS. The key before it goes on verifying.
+
+    Examples:
+        holdback keys receipt > receipt.json
+
+        holdback keys receipt --after receipt.json > rotated.json
+    """
+    made = ReceiptKeys.parse(after.read_text()).rotated() if after else ReceiptKeys.generate()
+    sys.stdout.write(made.to_json() + "\n")
+    return 0
+
+
+@keys.command
+def add(name: str, *, scope: list[str]) -> int:
+    """Make a platform key and print it once; only its hash is kept.
+
+    Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key).
+
+    Examples:
+        holdback keys add backend --scope ask --scope read
+
+        holdback keys add prices --scope feed
+
+    Args:
+        name: What to call it, letters, digits and dashes.
+        scope: What it may do.
+    """
+    wrong = [one for one in scope if one not in SCOPES]
+    if wrong or not name.replace("-", "").isalnum():
+        err.print(f"[red]scope must be of {', '.join(SCOPES)}; the name of letters, digits and dashes[/]")
+        return 2
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    row = KeyRow(name, hashlib.sha256(secret.encode()).digest(), tuple(scope), int(time.time() * 1000))
+    _with_store(lambda store: store.put_key(row))
+    sys.stdout.write(f"hb_{name}_{secret}\n")
+    return 0
+
+
+@keys.command
+def retire(name: str) -> int:
+    """Refuse a platform key from now on.
+
+    Examples:
+        holdback keys retire backend
+    """
+
+    async def work(store: Store) -> bool:
+        found = [one for one in await store.keys() if one.id == name]
+        for one in found:
+            await store.put_key(one._replace(retired_at=int(time.time() * 1000)))
+        return bool(found)
+
+    if _with_store(work):
+        out.print(f"{name} is retired; servers notice within seconds.")
+        return 0
+    err.print(f"[red]there is no platform key {name}[/]")
+    return 1
+
+
+@keys.command(name="list")
+def list_(*, json: Json = False) -> int:
+    """Show the platform keys, without their secrets.
+
+    Examples:
+        holdback keys list
+    """
+    rows = _with_store(lambda store: store.keys())
+    if json:
+        shown = [{"name": one.id, "scopes": one.scopes, "retired": bool(one.retired_at)} for one in rows]
+        _print_json({"keys": shown})
+        return 0
+    table = Table("name", "scopes", "state")
+    for one in rows:
+        table.add_row(one.id, " ".join(one.scopes), "retired" if one.retired_at else "live")
+    out.print(table)
+    return 0
+
+
+@app.command
+def play(*files: Path, policy: str = "default", json: Json = False) -> int:
+    """Play stories of attacks and honest journeys against the real core, with a fake clock.
+
+    Ends with 0 when every story meets what it expects, 1 when one misses, 2 for a file that cannot be used.
+
+    Examples:
+        holdback play playbooks/*.toml
+
+        holdback play playbooks/stolen-cookie.toml --policy my-policy.toml --json
+
+    Args:
+        files: The stories.
+        policy: Name of a packaged policy, or a TOML file.
+        json: Print one JSON object.
+    """
+    try:
+        results = play_stories(files, wiring.load_policy(policy))
+    except (PlaybookError, PolicyError) as error:
+        err.print(f"[red]{error}[/]", markup=True, highlight=False)
+        return 2
+    if json:
+        sys.stdout.write(report.to_json(results) + "\n")
+    else:
+        out.print(report.render(results))
+    return report.exit_code(results)
+
+
+@app.command
+def explain(account: str, *, after: int = 0, limit: int = 200, json: Json = False) -> int:
+    """Tell an account's history in sentences: what was asked, what was answered and why, what followed.
+
+    Examples:
+        holdback explain alice
+
+        holdback explain alice --after 120 --json
+
+    Args:
+        account: The customer.
+        after: Start behind this entry.
+        limit: The most entries to show.
+        json: Print one JSON object.
+    """
+    lines = _with_service(lambda service: timeline.lines(service, account, after, limit))
+    if lines is None:
+        err.print(f"[red]there is no account {account}[/]")
+        return 1
+    if json:
+        _print_json({"account": account, "entries": lines})
+    else:
+        out.print(timeline.render(lines))
+    return 0
+
+
+@app.command
+def verify(*accounts: str, receipts: Path | None = None, json: Json = False) -> int:
+    """Check that chains, MACs and states hold together: fold every log again and compare.
+
+    Examples:
+        holdback verify
+
+        holdback verify alice --receipts signer-receipts.txt   # a tail deleted with its state shows only so
+
+    Args:
+        accounts: The customers; all of them if none is named.
+        receipts: Receipts the signer kept, one a line; each names a head its account must have had.
+        json: Print one JSON object.
+    """
+
+    async def work(service: Service) -> tuple[int, list[audit.Fault]]:
+        known = _heads(service, receipts)
+        count, faults = 0, list[audit.Fault]()
+        with _progress("accounts checked:") as progress:
+            task = progress.add_task("", total=None)
+            async for account in _chosen(service.store, accounts):
+                faults += await audit.check(service.store, service.tools.snapshots, account, known.get(account))
+                count += 1
+                progress.advance(task)
+        missing = [audit.Fault(account, 0, "receipts name it, the store does not") for account in known]
+        stored = {account async for account in _chosen(service.store, ())} if known else set()
+        return count, faults + [one for one in missing if one.account not in stored]
+
+    count, faults = _with_service(work)
+    if json:
+        _print_json({"accounts": count, "faults": [one._asdict() for one in faults]})
+    else:
+        for one in faults[:FAULTS_SHOWN]:
+            err.print(f"[red]{one.account}[/] entry {one.seq}: {one.why}", highlight=False)
+        out.print(f"{count} accounts checked, {len(faults)} faults.")
+    return 1 if faults else 0
+
+
+def _heads(service: Service, receipts: Path | None) -> dict[str, dict[int, bytes]]:
+    """The chain heads that receipts name, by account and entry."""
+    known: dict[str, dict[int, bytes]] = {}
+    for line in receipts.read_text().splitlines() if receipts else []:
+        try:
+            one = service.tools.receipts.read(line.strip())
+        except ReceiptForged:
+            err.print("[yellow]a line is no receipt of this Holdback; left out[/]")
+            continue
+        account, _, seq = one.id.partition("/")
+        known.setdefault(account, {})[int(seq)] = one.head
+    return known
+
+
+async def _chosen(store: Store, accounts: tuple[str, ...]) -> AsyncIterator[str]:
+    if accounts:
+        for account in accounts:
+            yield account
+        return
+    async for account in audit.accounts(store):
+        yield account
+
+
+@policy.command
+def check(file: str, *, json: Json = False) -> int:
+    """Say whether a policy can be obeyed, and what it loosens or tightens beside the default one.
+
+    Examples:
+        holdback policy check my-policy.toml
+    """
+    try:
+        theirs, ours = wiring.load_policy(file), wiring.load_policy("default")
+    except PolicyError as error:
+        err.print(f"[red]{error}[/]", markup=True, highlight=False)
+        return 2
+    differences = theirs.differences(ours)
+    if json:
+        shown = [one._asdict() for one in differences]
+        _print_json({"policy": theirs.name, "digest": theirs.digest.hex(), "differences": shown})
+        return 0
+    table = Table("key", "default", theirs.name, "which is", title=f"{theirs.name} {theirs.digest.hex()}")
+    styles = {"looser": "red", "tighter": "green"}
+    for one in differences:
+        style = styles.get(one.way, "yellow")
+        table.add_row(one.key, str(one.before), str(one.after), f"[{style}]{one.way}[/]")
+    out.print(table if differences else f"{theirs.name} is the default policy, number for number.")
+    return 0
+
+
+@app.command(name="bench")
+def bench_(name: str = "decide", *, store: str = "sqlite", quick: bool = False, json: Json = False) -> int:
+    """Measure, and print a ratio to something known that was measured in the same run.
+
+    Examples:
+        holdback bench decide --store postgres
+
+        holdback bench decide --store sqlite --quick --json
+
+    Args:
+        name: Which bench; `decide` is the only one so far.
+        store: `sqlite` or `postgres` (a throw-away cluster of its own).
+        quick: Fewer accounts and shorter runs.
+        json: Print one JSON object.
+    """
+    return bench.run(name, store=store, quick=quick, json=json)
+
+
+@app.command(name="backup")
+def backup_(file: Path) -> int:
+    """Write a consistent copy of the store to a file, while it is in use.
+
+    Personal fields in it stay sealed, but it holds the customers' wrapped keys: keep it as safe as the store itself.
+
+    Examples:
+        holdback backup /safe/holdback-$(date +%F).hb
+    """
+
+    async def work(store: Store) -> int:
+        with _progress("records written:") as progress, part.open("xb") as target:
+            task = progress.add_task("", total=None)
+            count = await backup.save(store, target, lambda done: progress.update(task, completed=done))
+            target.flush()
+            os.fsync(target.fileno())
+            return count
+
+    part = file.with_name(file.name + ".part")
+    count = _with_store(work)
+    part.rename(file)
+    out.print(f"{count} records written to {file}.")
+    return 0
+
+
+@app.command
+def restore(file: Path) -> int:
+    """Fill an empty store from a back-up. Exits stay held until `holdback reconcile`.
+
+    Examples:
+        HOLDBACK_STORE=sqlite:restored.db holdback restore /safe/holdback-2026-01-01.hb
+    """
+
+    async def work(store: Store) -> int:
+        with _progress("records read:") as progress, file.open("rb") as source:
+            task = progress.add_task("", total=None)
+            return await backup.restore(store, source, lambda done: progress.update(task, completed=done))
+
+    try:
+        count = _with_store(work)
+    except (backup.NotABackup, ValueError) as error:
+        err.print(f"[red]{error}[/]", highlight=False)
+        return 2
+    out.print(f"{count} records restored. Every exit is held until `holdback reconcile --receipts FILE`.")
+    return 0
+
+
+@app.command
+def reconcile(*, receipts: Path, release: bool = False, json: Json = False) -> int:
+    """Show a restored store the receipts its signer honoured; what it forgot draws on the budget again.
+
+    Examples:
+        holdback reconcile --receipts signer-receipts.txt
+
+        holdback reconcile --receipts signer-receipts.txt --release   # and let exits go again
+
+    Args:
+        receipts: Receipts the signer kept, one a line.
+        release: Let exits go again afterwards; refused while a receipt names an account the store does not know.
+        json: Print one JSON object.
+    """
+    shown = receipts.read_text().splitlines()
+
+    async def work(service: Service) -> backup.Reconciled:
+        outcome = await backup.reconcile(service, shown)
+        if release and not outcome.unknown_accounts:
+            await service.store.set_reconciling(False)
+        return outcome
+
+    outcome = _with_service(work)
+    released = release and not outcome.unknown_accounts
+    if json:
+        _print_json(outcome._asdict() | {"released": released})
+    else:
+        out.print(
+            f"{outcome.known} receipts known, {outcome.forgotten} forgotten and counted again, "
+            f"{outcome.unknown_accounts} of unknown accounts, {outcome.forged} not ours. "
+            f"Exits are {'let go again' if released else 'still held'}."
+        )
+    return 0 if not release or released else 1
+
+
+@letters.command(name="list")
+def letters_list(*, limit: int = 100, json: Json = False) -> int:
+    """Show the newest notices that were given up.
+
+    Examples:
+        holdback dead-letters list --json
+    """
+    rows = _with_store(lambda store: store.dead_letters(limit))
+    if json:
+        _print_json({"dead_letters": [one._asdict() for one in rows]})
+        return 0
+    table = Table("id", "tries", "last error")
+    for one in rows:
+        table.add_row(one.id, str(one.tries), one.error)
+    out.print(table if rows else "No dead letters.")
+    return 0
+
+
+@letters.command
+def revive(id: str) -> int:  # noqa: A002 - the letter's own name
+    """Try to deliver a dead letter again.
+
+    Examples:
+        holdback dead-letters revive alice/12-0/c1-1
+    """
+    if _with_store(lambda store: store.revive(id)):
+        out.print("It is due again.")
+        return 0
+    err.print(f"[red]there is no dead letter {id}[/]")
+    return 1
+
+
+def main() -> None:
+    """Run the command line; errors an operator can mend are one line, not a traceback."""
+    try:
+        status = app(result_action="return_value")
+    except (wiring.SettingError, PolicyError, StoreUnavailable, OSError) as error:
+        err.print(f"[red]holdback: {error}[/]", highlight=False)
+        sys.exit(2)
+    sys.exit(status if isinstance(status, int) else 0)

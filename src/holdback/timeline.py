@@ -1,0 +1,68 @@
+"""An account's history told in sentences, for `holdback explain` and the pages to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from rich.table import Table
+
+from holdback import audit
+from holdback.core import events as ev
+from holdback.ports import Wanted
+from holdback.wording import event_line, finding_line, instant_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.events import Sealed
+    from holdback.service import Service
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One entry: when, who asked for what, the answer, its reasons, and what followed."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    decision: str
+    reasons: list[str]
+    followed: list[str]
+    link: str
+
+
+async def lines(service: Service, account: str, after: int, limit: int) -> list[Line] | None:
+    """The entries after a number, at most `limit`; None if there is no such account."""
+    loaded = await service.store.read([Wanted(account)])
+    snapshot = loaded.snapshots.get(account)
+    if snapshot is None:
+        return None
+    key = service.tools.snapshots.key_of(account, snapshot.key)
+    return [_line(told, key.open) for told in await audit.timeline(service.store, account, after, limit)]
+
+
+def _line(told: audit.Told, opened: Callable[[Sealed], str]) -> Line:
+    decided = told.decided
+    followed = [event_line(event, opened) for event in told.events if not isinstance(event, ev.NoticeFolded)]
+    return Line(
+        told.entry.seq,
+        instant_text(decided.at),
+        decided.actor.kind.value,
+        decided.action,
+        decided.decision,
+        [finding_line(one) for one in decided.findings],
+        followed,
+        told.entry.link.hex(),
+    )
+
+
+def render(found: list[Line]) -> Table:
+    """The same for people."""
+    table = Table("when", "who", "what", "answer", "why, and what followed", show_lines=True)
+    styles = {"allow": "green", "deny": "red", "hold": "yellow", "step_up": "cyan"}
+    for line in found:
+        style = styles.get(line.decision, "")
+        text = "\n".join([*line.reasons, *(f"- {one}" for one in line.followed)])
+        table.add_row(line.at, line.actor, line.action, f"[{style}]{line.decision}[/]", text)
+    return table
