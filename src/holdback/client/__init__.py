@@ -1,0 +1,72 @@
+"""What a platform imports: ask Holdback before acting, and verify its receipts before value moves.
+
+    with Holdback("https://holdback.internal", platform_key) as holdback:
+        match holdback.ask(account, withdrawal, actor=owner, idempotency_key=order_id):
+            case Allow(receipt=str(jws)):
+                receipt = holdback.verify_receipt(jws, account=account, action=withdrawal)
+                with database:  # one transaction
+                    consume(receipt, database, now=time.time())
+                    pay_out(withdrawal)
+            case StepUp() as asked:
+                show(asked.challenge)  # and later holdback.resume(asked, proofs)
+            case Hold() | Deny() as no:
+                show(no.reasons)
+
+Whatever is in doubt is an exception (`holdback.client.errors` draws the tree), never an allow. The signer should run
+`verify_receipt` and `consume` itself: then a stolen platform key, or a bug in the backend, pays nothing out.
+
+This package imports nothing of the rest of Holdback.
+"""
+
+from holdback.client.clients import AsyncHoldback, Holdback
+from holdback.client.consuming import CREATE_RECEIPTS_SQL, consume, consume_async
+from holdback.client.decisions import Allow, Challenge, Decision, Deny, Enrolment, Hold, Reason, Session, StepUp
+from holdback.client.digest import action_digest
+from holdback.client.errors import (
+    HoldbackError,
+    KeyUnknown,
+    NotCanonical,
+    NotUnderstood,
+    Problem,
+    ReceiptExpired,
+    ReceiptForged,
+    ReceiptMismatch,
+    ReceiptRefused,
+    ReceiptUsed,
+    Unreachable,
+)
+from holdback.client.patience import Patience
+from holdback.client.receipts import Keys, Receipt, verify_receipt
+
+__all__ = [
+    "CREATE_RECEIPTS_SQL",
+    "Allow",
+    "AsyncHoldback",
+    "Challenge",
+    "Decision",
+    "Deny",
+    "Enrolment",
+    "Hold",
+    "Holdback",
+    "HoldbackError",
+    "KeyUnknown",
+    "Keys",
+    "NotCanonical",
+    "NotUnderstood",
+    "Patience",
+    "Problem",
+    "Reason",
+    "Receipt",
+    "ReceiptExpired",
+    "ReceiptForged",
+    "ReceiptMismatch",
+    "ReceiptRefused",
+    "ReceiptUsed",
+    "Session",
+    "StepUp",
+    "Unreachable",
+    "action_digest",
+    "consume",
+    "consume_async",
+    "verify_receipt",
+]
