@@ -1,0 +1,246 @@
+"""From a step's words to the action the core is asked: names become ids, destinations and accounts."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdback.core import decide
+from holdback.core.events import AuthenticatorKind, Channel
+from holdback.core.rules import account, address, authenticator, change, contact, password, session, setting
+from holdback.core.rules import exit as exits
+from holdback.lab import playbooks as words
+from holdback.lab.people import OWNER, People
+from holdback.lab.sealing import fake_destination, fake_sealed
+from holdback.lab.world import CUSTOMER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.events import Destination
+    from holdback.core.policy import Policy
+    from holdback.core.rules.asking import Action
+    from holdback.core.state import Head
+    from holdback.lab.playbooks import Playbook, Step
+    from holdback.lab.world import World
+
+ASSET: Final = "USDT"
+"""What every story is paid in: a dollar each, so that amounts are what they are worth."""
+
+_UNKNOWN: Final = "none"
+"""An id that nothing has: asking for it is how an actor asks for what does not exist."""
+
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9]{26,}")
+
+
+class Move(NamedTuple):
+    """What to ask. `proof` names the kind, and whose, of a proof that comes with the question itself."""
+
+    action: Action
+    counterparty: str = ""
+    proof: tuple[str, str] | None = None
+    address: str = ""
+
+
+def usd(amount: float) -> str:
+    """A number of the story as the core's money: at most six places, none of them by accident."""
+    return f"{Decimal(str(amount)).quantize(Decimal('0.000001')):f}"
+
+
+def address_text(name: str, network: str) -> str:
+    """Where a name of the story points: a name that is written like an address is itself one."""
+    if _ADDRESS.fullmatch(name):
+        return name
+    return hashlib.sha256(f"{network}/{name}".encode()).hexdigest()[:40]
+
+
+def place_in_book(name: str, network: str) -> Destination | None:
+    """The destination of an entry of the book; None where the entry opens a kind."""
+    return None if network in address.OPENED_KINDS else fake_destination(address_text(name, network))
+
+
+class Moves:
+    """Makes actions of steps, for one story. It remembers which things earlier steps have made."""
+
+    def __init__(self, story: Playbook, policy: Policy, world: World, people: People) -> None:
+        """Learn every network a name of the story is on."""
+        self._policy = policy
+        self._world = world
+        self._people = people
+        self._networks = {step.fields.name: step.fields.network for step in story.steps if _names_place(step)}
+        self._networks |= {one.name: one.network for one in story.account.address_book}
+        self._made: dict[str, str] = {}
+        self._last: dict[str, str] = {}
+        self._newest: dict[Channel, str] = {}
+        self._secrets = 0
+        self._makers: dict[str, Callable[[Step], Move]] = {
+            "account.import": self._import,
+            "password.change": self._password,
+            "authenticator.bind": self._bind,
+            **dict.fromkeys(_BY_AUTHENTICATOR, self._authenticator),
+            "contact.add": self._new_contact,
+            **dict.fromkeys(_BY_CONTACT, self._contact),
+            **dict.fromkeys(("address.add", "address.renew", "address.remove"), self._place),
+            **dict.fromkeys(("allowlist.set", "lock.set", "limit.set"), self._setting),
+            **dict.fromkeys(_BY_WHICH, self._which),
+            "exit.request": self._exit,
+        }
+
+    def made(self, step: Step, name: str, *, waits: bool) -> None:
+        """Remember the id of what a step made, or made wait."""
+        if waits or step.do == "exit.request":
+            self._last[_group(step.do)] = name
+        if step.id is not None:
+            self._made[step.id] = name
+        if isinstance(step.fields, words.NewContact):
+            self._newest[step.fields.channel] = name
+
+    def of(self, step: Step) -> Move:
+        """The action a step asks for."""
+        if step.do in decide.PLANNED:
+            return Move(decide.NotAvailable(step.do))
+        if step.do in _PLAIN:
+            return Move(_PLAIN[step.do]())
+        return self._makers[step.do](step)
+
+    @property
+    def _head(self) -> Head:
+        return self._world.head
+
+    def _import(self, _step: Step) -> Move:
+        """Importing an account twice is all that a story could try."""
+        own = account.ImportedAuthenticator(AuthenticatorKind.PASSWORD, fake_sealed("another"))
+        reached = account.ImportedContact(Channel.EMAIL, fake_sealed("another"))
+        return Move(account.AccountImport(fake_sealed("another"), (own,), (reached,)))
+
+    def _password(self, _step: Step) -> Move:
+        self._secrets += 1
+        return Move(password.PasswordChange(fake_sealed(f"password {self._secrets}")))
+
+    def _bind(self, step: Step) -> Move:
+        """A phone number or mailbox is the owner's first one if he has not bound it yet, else another."""
+        kind, person = step.fields.kind, step.by
+        self._secrets += 1
+        if kind not in {AuthenticatorKind.SMS, AuthenticatorKind.EMAIL}:
+            return Move(authenticator.AuthenticatorBind(kind, secret=fake_sealed(f"secret {self._secrets}")))
+        first = self._people.address(person, Channel(kind.value))
+        taken = {one.holder for one in self._head.authenticators.values()}
+        again = person != OWNER or fake_sealed(first).mac in taken
+        text = self._people.address(person, Channel(kind.value), self._secrets) if again else first
+        return Move(authenticator.AuthenticatorBind(kind, address=fake_sealed(text)), address=text)
+
+    def _authenticator(self, step: Step) -> Move:
+        """The oldest of its kind that the action could be about; confirming, the newest."""
+        confirmed = step.do != "authenticator.confirm"
+        fitting = [
+            key
+            for key, one in self._head.authenticators.items()
+            if one.kind is step.fields.kind and one.confirmed == confirmed
+            if one.suspended == (step.do == "authenticator.reinstate") or step.do == "authenticator.remove"
+        ]
+        name = (fitting[0] if confirmed else fitting[-1]) if fitting else _UNKNOWN
+        proof = None if confirmed else (step.fields.kind.value, name)
+        return Move(_BY_AUTHENTICATOR[step.do](name), proof=proof)
+
+    def _new_contact(self, step: Step) -> Move:
+        text = step.fields.address
+        return Move(contact.ContactAdd(step.fields.channel, fake_sealed(text)))
+
+    def _contact(self, step: Step) -> Move:
+        channel = step.fields.channel
+        first = next((key for key, one in self._head.contacts.items() if one.channel is channel), _UNKNOWN)
+        name = self._newest.get(channel, first) if step.fields.contact == "newest" else first
+        proof = ("contact_code", name) if step.do == "contact.confirm" else None
+        return Move(_BY_CONTACT[step.do](name), proof=proof)
+
+    def _place(self, step: Step) -> Move:
+        name, network = step.fields.name, step.fields.network
+        place = place_in_book(name, network)
+        if step.do == "address.add":
+            return Move(address.AddressAdd(fake_sealed(name), network, place))
+        kind = address.AddressRenew if step.do == "address.renew" else address.AddressRemove
+        return Move(kind(network, place))
+
+    def _setting(self, step: Step) -> Move:
+        match step.fields:
+            case words.On(on=on):
+                return Move(setting.AllowlistSet(on))
+            case words.Hours(hours=hours):
+                return Move(setting.LockSet(hours))
+            case _:
+                return Move(setting.LimitSet(usd(step.fields.usd_per_day)))
+
+    def _which(self, step: Step) -> Move:
+        which = step.fields.which
+        name = self._last.get(_group(step.do)) if which == "last" else self._made.get(which)
+        return Move(_BY_WHICH[step.do](name or _UNKNOWN))
+
+    def _exit(self, step: Step) -> Move:
+        return self.exit(step.fields)
+
+    def exit(self, wish: words.Exit, network: str | None = None) -> Move:
+        """An exit. Whom it names is an address or a customer of the platform as the kind's network wants it.
+
+        `network` is where an address is, if not where the story says.
+        """
+        on = network
+        network = self._policy.exits.get(wish.kind, "*")
+        name = wish.address or wish.counterparty or "someone"
+        amount = usd(wish.usd)
+        if network == "own":
+            own = CUSTOMER if name == "main" else name
+            return Move(exits.ExitRequest(wish.kind, ASSET, amount, amount, counterparty=fake_destination(own)), own)
+        if network in {"internal", *address.OPENED_KINDS}:
+            other = self._customer(name)
+            place = fake_destination(address_text(name, "internal"))
+            return Move(exits.ExitRequest(wish.kind, ASSET, amount, amount, counterparty=place), other)
+        on = on or (self._networks.get(name, "bitcoin") if network == "*" else network)
+        place = fake_destination(address_text(name, on))
+        return Move(exits.ExitRequest(wish.kind, ASSET, amount, amount, address=place, network=on))
+
+    def _customer(self, name: str) -> str:
+        """The account id of another customer, who is imported if need be; own accounts are the own customer's."""
+        if name == "main" or name in self._head.sub_accounts:
+            return CUSTOMER
+        other = f"other-{name}"
+        self._world.know(other)
+        return other
+
+
+def _names_place(step: Step) -> bool:
+    return isinstance(step.fields, words.Destination)
+
+
+def _group(do: str) -> str:
+    """What `last` means to an action: exits are apart from changes."""
+    return "exit" if do.startswith("exit.") else "change"
+
+
+_PLAIN: Final[dict[str, Callable[[], Action]]] = {
+    "account.freeze": account.AccountFreeze,
+    "account.unfreeze": account.AccountUnfreeze,
+    "session.start": session.SessionStart,
+    "session.end": session.SessionEnd,
+    "session.end_all": session.SessionEndAll,
+}
+"""What needs no fields. A freeze stops the whole family whatever scope the story names."""
+
+_BY_AUTHENTICATOR: Final[dict[str, Callable[[str], Action]]] = {
+    "authenticator.confirm": authenticator.AuthenticatorConfirm,
+    "authenticator.remove": authenticator.AuthenticatorRemove,
+    "authenticator.suspend": authenticator.AuthenticatorSuspend,
+    "authenticator.reinstate": authenticator.AuthenticatorReinstate,
+}
+_BY_CONTACT: Final[dict[str, Callable[[str], Action]]] = {
+    "contact.confirm": contact.ContactConfirm,
+    "contact.remove": contact.ContactRemove,
+    "contact.report_recycled": contact.ContactReportRecycled,
+}
+_BY_WHICH: Final[dict[str, Callable[[str], Action]]] = {
+    "change.cancel": change.ChangeCancel,
+    "exit.cancel": exits.ExitCancel,
+    "exit.release": exits.ExitRelease,
+    "exit.settle": lambda which: exits.ExitSettle(which, "payment"),
+}

@@ -1,0 +1,27 @@
+"""How the lab seals: openly. A stand-in for the service's keyed sealing that needs no keys and repeats itself."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from holdback.core.events import ALIKE_BYTES, MAC_BYTES, Destination, Sealed
+
+SHOWN: Final = 4
+"""How many characters of an address, at each end, people compare."""
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(f"lab:{text}".encode()).digest()
+
+
+def fake_sealed(text: str) -> Sealed:
+    """A personal field as the core sees it, with its plaintext in the box."""
+    return Sealed(_digest(text)[:MAC_BYTES], text.encode())
+
+
+def fake_destination(text: str) -> Destination:
+    """A destination as the core sees it; two that begin and end alike look alike."""
+    seen = text.removeprefix("0x")
+    alike = _digest(f"alike:{seen[:SHOWN]}:{seen[-SHOWN:]}")[:ALIKE_BYTES]
+    return Destination(_digest(text)[:MAC_BYTES], text.encode(), alike)

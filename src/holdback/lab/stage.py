@@ -1,0 +1,155 @@
+"""The stage: how a person of a story asks the core something, with the session, link and proofs he has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.decision import Allow, Context, Decision, StepUp
+from holdback.core.events import ActorKind, AuthenticatorKind
+from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.asking import Action, Request
+from holdback.core.rules.session import SessionEnd, SessionStart
+from holdback.lab.people import ATTACKER, OWNER, People
+from holdback.lab.world import CUSTOMER, PLATFORM, World
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Proof
+    from holdback.core.events import Instant
+    from holdback.core.policy import Policy
+    from holdback.lab.playbooks import Playbook
+
+_STAFF: Final = frozenset({"support", "reviewer_1", "reviewer_2", "legal_1", "legal_2"})
+
+_PLANNED_WITH_SESSION: Final = frozenset(
+    {"vault.set", "api_key.create", "api_key.suspend", "api_key.revoke", "order.place"}
+)
+"""Planned actions that an owner will ask by session."""
+
+
+class Stage:
+    """A world with people in it. Example: `Stage(story, policy, now).ask("owner", action)`."""
+
+    def __init__(self, story: Playbook, policy: Policy, now: Instant) -> None:
+        """Set the scene at an instant."""
+        self.story = story
+        self.world = World(policy, now)
+        self.people = People(story)
+        self.step_ups = 0
+        self.equity_micro_usd: int | None = None
+
+    def ask(
+        self, person: str, action: Action, *, account: str = "main", via: str | None = None, counterparty: str = ""
+    ) -> Decision:
+        """Ask as a person, signing in first if need be, and answer a step-up at once with what he holds."""
+        actor = ev.Actor(ActorKind.API_KEY, key=via) if via is not None else self._actor(person, action)
+        if not isinstance(actor, ev.Actor):
+            return actor
+        return self._asked(person, self._request(person, action, actor, account, counterparty))
+
+    def shown(self, person: str, action: Action, kind: str, name: str) -> Decision:
+        """Ask something whose proof, of this kind and by this authenticator or contact, comes with the question."""
+        actor = self._actor(person, action)
+        if not isinstance(actor, ev.Actor):
+            return actor
+        request = self._request(person, action, actor, "main", "")
+        made = (self.world.digest(request), self.world.now)
+        proofs = self.people.proofs(person, (kind,), self.world.head, made, name) or ()
+        named = tuple(proof for proof in proofs if proof.authenticator == name)
+        return self.world.ask(request, person, named)
+
+    def by_link(self, person: str, action: Action, contact: str) -> Decision:
+        """Ask by the link of a notice that was sent to a contact."""
+        actor = ev.Actor(ActorKind.LINK, contact=contact)
+        return self._asked(person, self._request(person, action, actor, "main", ""))
+
+    def by_platform(self, cause: str, action: Action) -> Decision:
+        """Let the platform ask by itself; `cause` is the person whose doing it carries on."""
+        return self.world.ask(self._request("platform", action, PLATFORM, "main", ""), cause)
+
+    def sign_in(self, person: str) -> Decision:
+        """Start a session from where the person is."""
+        decision = self._asked(person, self._request(person, SessionStart(), ev.Actor(ActorKind.OWNER), "main", ""))
+        if isinstance(decision, Allow):
+            self.people.signed_in(person, bytes.fromhex(decision.id))
+        return decision
+
+    def touch(self, person: str, token: bytes) -> None:
+        """Use a session for nothing: any question keeps it alive, and this one ends a session that never was."""
+        actor = ev.Actor(ActorKind.OWNER, session=token)
+        self._asked(person, self._request(person, SessionEnd("0" * 32), actor, "main", ""))
+
+    def stated(self, equity_micro_usd: int) -> None:
+        """Let the platform say what the family owns now, once, with the next question."""
+        self.equity_micro_usd = equity_micro_usd
+
+    def _request(self, person: str, action: Action, actor: ev.Actor, account: str, counterparty: str) -> Request:
+        place = self.people.place(person) if person in {OWNER, ATTACKER} else None
+        equity, self.equity_micro_usd = self.equity_micro_usd, None
+        context = place.context(equity) if place else Context(equity_micro_usd=equity)
+        name = CUSTOMER if account == "main" else f"{CUSTOMER}.{account}"
+        return Request(action, name, actor, context, counterparty=counterparty)
+
+    def _asked(self, person: str, request: Request) -> Decision:
+        decision = self.world.ask(request, person)
+        if not isinstance(decision, StepUp):
+            return decision
+        proofs = self._proofs(person, request, decision)
+        if proofs is None:
+            return decision
+        self.step_ups += person == OWNER
+        return self.world.ask(replace(request, challenge=decision.challenge), person, proofs)
+
+    def _proofs(self, person: str, request: Request, wanted: StepUp) -> tuple[Proof, ...] | None:
+        """What a person holds of the first alternative he can satisfy; a backup code is spent only in need."""
+        head, made = self.world.head, (self.world.digest(request), self.world.now)
+        contact = head.challenges[wanted.challenge].contact
+        for kinds in sorted(wanted.accept, key=lambda kinds: AuthenticatorKind.BACKUP_CODE in kinds):
+            proofs = self.people.proofs(person, kinds, head, made, contact)
+            if proofs is not None:
+                return proofs
+        return None
+
+    def _actor(self, person: str, action: Action) -> ev.Actor | Decision:
+        """As whom a person asks; or the decision that kept him from signing in for it, which is not counted."""
+        if person in _STAFF:
+            return ev.Actor(ActorKind.STAFF, key=person)
+        if person == "agency":
+            return ev.Actor(ActorKind.AGENCY, key=person)
+        if person == "platform":
+            return PLATFORM
+        has_platform_key = person == ATTACKER and self.people.has("platform_key")
+        rule = decide.RULES.get(type(action))
+        if rule is not None and ActorKind.OWNER not in rule.actors and has_platform_key:
+            return PLATFORM
+        token = self.people.session(person, self.world.head, self.world.now)
+        if token or not _wants_session(action):
+            return ev.Actor(ActorKind.OWNER, session=token)
+        contact = self._link(person) if isinstance(action, AccountFreeze) else ""
+        if contact:
+            return ev.Actor(ActorKind.LINK, contact=contact)
+        step_ups = self.step_ups
+        signed_in = self.sign_in(person)
+        self.step_ups = step_ups
+        if isinstance(signed_in, Allow):
+            return ev.Actor(ActorKind.OWNER, session=bytes.fromhex(signed_in.id))
+        return PLATFORM if has_platform_key else signed_in
+
+    def _link(self, person: str) -> str:
+        """A contact whose notices, and so whose freeze links, a person can read; none if there is none."""
+        for key, contact in self.world.head.contacts.items():
+            muted = person == OWNER and self.people.is_tapped(key, contact.channel)
+            reads = self.people.reads_codes(person, key, self.world.head) and not muted
+            if reads and contact.confirmed and not contact.recycled:
+                return key
+        return ""
+
+
+def _wants_session(action: Action) -> bool:
+    rule = decide.RULES.get(type(action))
+    if rule is None:
+        return decide.action_name(action) in _PLANNED_WITH_SESSION
+    return not rule.anonymous

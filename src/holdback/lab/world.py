@@ -1,0 +1,153 @@
+"""The world of a story: customers in memory, a clock that is set, and the one way to ask the core something.
+
+It stands where the service, the store and the outbox stand in earnest, and does as they do: it loads what `needs`
+names and nothing else, keeps what `advance` returns, hands a transfer's other half to its receiver, and reports every
+notice as accepted at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.decision import Context, Decision, Facts, PriceFact, Proof
+from holdback.core.events import ENCODER, ActorKind, Instant
+from holdback.core.policy import MICRO
+from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
+from holdback.core.rules.asking import Request
+from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey
+from holdback.lab.sealing import fake_sealed
+
+if TYPE_CHECKING:
+    from holdback.core.policy import Policy
+
+CUSTOMER: Final = "customer"
+"""The main account of every story."""
+
+SYSTEM: Final = ev.Actor(ActorKind.SYSTEM)
+PLATFORM: Final = ev.Actor(ActorKind.PLATFORM)
+
+TOKEN_BYTES: Final = 16
+
+_NO_CONTEXT: Final = Context()
+
+
+class Entry(NamedTuple):
+    """One answered question. `cause` is the person whose doing it is, whoever carried it out."""
+
+    at: Instant
+    account: str
+    cause: str
+    decision: Decision
+    events: tuple[ev.AnyEvent, ...]
+
+
+class Delivery(NamedTuple):
+    """A notice that arrived at a contact of the story's customer."""
+
+    at: Instant
+    notice: ev.NoticeDue
+    contact: str
+    cause: str
+
+
+class World:
+    """Everything that persists while a story runs. Example: `World(policy, now)`."""
+
+    def __init__(self, policy: Policy, now: Instant) -> None:
+        """Start empty, at an instant."""
+        self.policy = policy
+        self.now = now
+        self.customers: dict[str, Customer] = {}
+        self.entries: list[Entry] = []
+        self.deliveries: list[Delivery] = []
+        self._asked = 0
+
+    @property
+    def head(self) -> Head:
+        """The state of the story's customer, who exists."""
+        head = self.story_customer
+        if head is None:
+            msg = "the story's customer was never imported"
+            raise LookupError(msg)
+        return head
+
+    @property
+    def story_customer(self) -> Head | None:
+        """The same, or None before the import."""
+        customer = self.customers.get(CUSTOMER)
+        return customer.head if customer else None
+
+    @property
+    def parts(self) -> dict[PartKey, Part]:
+        """All part rows of the story's customer."""
+        return self.customers[CUSTOMER].parts
+
+    def digest(self, request: Request) -> bytes:
+        """The name of the exact action, which proofs are made for."""
+        return hashlib.sha256(request.account.encode() + b"\n" + ENCODER.encode(request.action)).digest()
+
+    def ask(self, request: Request, cause: str, proofs: tuple[Proof, ...] = ()) -> Decision:
+        """Put one question to the core, keep what follows from it, and deliver its notices."""
+        name = request.account.partition(".")[0]
+        customer = self.customers.get(name, NOBODY)
+        wanted = decide.needs(request, customer.head)
+        self._asked += 1
+        facts = Facts(
+            digest=self.digest(request),
+            proofs=proofs,
+            price=PriceFact(wanted.asset, MICRO, self.now) if wanted.asset else None,
+            clock_agrees=True,
+            counterparty_known=wanted.counterparty in self.customers,
+            token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
+        )
+        answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
+        self.customers[name] = Customer(answer.customer.head, customer.parts | answer.customer.parts)
+        if answer.elsewhere:
+            self._hand_over(wanted.counterparty, answer.elsewhere)
+        self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
+        self._deliver(name, answer.events, cause)
+        return answer.decision
+
+    def tick(self, cause: str) -> None:
+        """Let time take effect: any question carries out what is due, and this one does nothing else."""
+        self.ask(Request(NoticeOutcome("none", "none", accepted=True), CUSTOMER, SYSTEM, _NO_CONTEXT), cause)
+
+    def know(self, name: str) -> None:
+        """Make sure that another customer of the platform exists, so that a transfer has a stream to arrive in."""
+        if name in self.customers:
+            return
+        imported = AccountImport(
+            name=fake_sealed(name),
+            authenticators=(ImportedAuthenticator(ev.AuthenticatorKind.PASSWORD, fake_sealed(f"{name}:password")),),
+            contacts=(ImportedContact(ev.Channel.EMAIL, fake_sealed(f"{name}@example.org")),),
+        )
+        self.ask(Request(imported, name, PLATFORM, _NO_CONTEXT), "platform")
+
+    def _hand_over(self, name: str, events: tuple[ev.AnyEvent, ...]) -> None:
+        customer = self.customers[name]
+        received = decide.receive(customer, events, self.policy, self.now)
+        self.customers[name] = Customer(received.customer.head, customer.parts | received.customer.parts)
+
+    def _deliver(self, name: str, events: tuple[ev.AnyEvent, ...], cause: str) -> None:
+        for notice in events:
+            if not isinstance(notice, ev.NoticeDue):
+                continue
+            for contact in notice.contacts:
+                if name == CUSTOMER:
+                    self.deliveries.append(Delivery(self.now, notice, contact, cause))
+                accepted = NoticeOutcome(notice.notice, contact, accepted=True, about=notice.about)
+                self.ask(Request(accepted, name, SYSTEM, _NO_CONTEXT), cause)
+
+
+def _loaded(customer: Customer, wanted: decide.Needs) -> Customer:
+    """The part rows a store would load: those named, and entries of the book that look like the one to be added."""
+    parts = {key: customer.parts[key] for key in wanted.parts if key in customer.parts}
+    for key, part in customer.parts.items():
+        alike = isinstance(part, Beneficiary) and part.address is not None and part.address.alike == wanted.alike
+        if wanted.alike and alike:
+            parts[key] = part
+    return Customer(customer.head, parts)
