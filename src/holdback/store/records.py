@@ -69,14 +69,16 @@ def settled(writes: Writes) -> Writes:
     parts = {(part.account, part.kind, part.name): part for part in writes.parts}
     if not heads.keys() >= {account for account, _, _ in parts}:
         raise ValueError("a part is written without its account's snapshot")
+    sent = set(writes.sent)
     return Writes(
         entries=sorted(writes.entries),
         snapshots=[heads[account] for account in sorted(heads)],
         parts=[parts[key] for key in sorted(parts)],
-        notices=sorted(writes.notices),
+        # One statement does not see what it inserts, so it would not delete it either.
+        notices=sorted(one for one in writes.notices if one.id not in sent),
         answers=sorted(writes.answers),
         names=sorted(set(writes.names)),
-        sent=sorted(set(writes.sent)),
+        sent=sorted(sent),
     )
 
 
