@@ -1,0 +1,269 @@
+"""The HTTP that customers of the exchange speak. Every answer is JSON and says what was decided, and why.
+
+A customer shows who he is by `Authorization: Bearer SESSION`. An `Idempotency-Key` makes a request that is sent twice
+one request; left out, each is its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from holdback.client import Allow, Deny, Hold, HoldbackError, Problem, ReceiptRefused, StepUp, Unreachable
+from holdback.exchange.backend import Asker, NoSuchHold, NotSignedIn
+from holdback.exchange.books import PLACES, NotCovered
+from holdback.exchange.signer import NotPayable, units
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from holdback.client import Decision
+    from holdback.exchange.backend import Backend
+    from holdback.exchange.books import Books, Payment
+    from holdback.exchange.signer import Signer
+
+BODY_MAX: Final = 16 * 1024
+T = TypeVar("T", bound="Body")
+Json = dict[str, Any]
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """Any request's body: what an earlier step-up asked for comes along as `challenge` and `proofs`."""
+
+    proofs: list[dict[str, str]] = []
+    challenge: str | None = None
+
+
+class SignIn(Body):
+    """Name and proofs."""
+
+    name: str = ""
+
+
+class Withdrawal(Body, kw_only=True):
+    """Pay an address outside."""
+
+    asset: str
+    amount: str
+    network: str
+    address: str
+
+
+class Transfer(Body, kw_only=True):
+    """Pay another customer: `to` is his account. A P2P sale is one whose price was paid elsewhere."""
+
+    asset: str
+    amount: str
+    to: str
+
+
+class Change(Body, kw_only=True):
+    """Anything about the account's security, as Holdback's catalogue names it."""
+
+    action: dict[str, Any]
+
+
+class Payout(Body, kw_only=True):
+    """What the backend tells the signer; open here so that you may try to fool it."""
+
+    account: str
+    action: dict[str, Any]
+    receipt: str
+
+
+class Refused(Exception):
+    """The request cannot be taken: HTTP status, a code, and a sentence."""
+
+    def __init__(self, status: int, error: str, detail: str) -> None:
+        """Say what is wrong."""
+        super().__init__(detail)
+        self.status, self.error, self.detail = status, error, detail
+
+
+class Exchange:
+    """The handlers, one for each route. Example: `Exchange(backend, signer, books).app()`."""
+
+    def __init__(self, backend: Backend, signer: Signer, books: Books) -> None:
+        """Serve these."""
+        self._backend = backend
+        self._signer = signer
+        self._books = books
+
+    def app(self) -> Starlette:
+        """The application, for any ASGI server."""
+        routes = {
+            ("GET", "/healthz"): self._healthz,
+            ("GET", "/account"): self._account,
+            ("POST", "/sign-in"): self._sign_in,
+            ("POST", "/withdraw"): self._withdraw,
+            ("POST", "/transfer"): self._transfer,
+            ("POST", "/sell"): self._sell,
+            ("POST", "/release/{hold}"): self._release,
+            ("POST", "/security"): self._security,
+            ("POST", "/signer/pay"): self._pay,
+        }
+        return Starlette(
+            routes=[Route(path, _guarded(handle), methods=[method]) for (method, path), handle in routes.items()]
+        )
+
+    async def _healthz(self, _request: Request) -> Json:
+        return {"status": "ok"}
+
+    async def _account(self, request: Request) -> Json:
+        account = await run_in_threadpool(self._backend.account_of, _asker(request, Body()))
+        return await run_in_threadpool(self._standing, account)
+
+    def _standing(self, account: str) -> Json:
+        return {
+            "account": account,
+            "balances": {asset: _decimal(amount) for asset, amount in self._books.balances(account).items()},
+            "held": self._books.held(account),
+            "payments": [_payment_json(payment) for payment in self._books.payments(account)],
+        }
+
+    async def _sign_in(self, request: Request) -> Json:
+        body = await _body(request, SignIn)
+        decision = await run_in_threadpool(self._backend.sign_in, body.name, _asker(request, body))
+        return decision_json(decision)
+
+    async def _withdraw(self, request: Request) -> Json:
+        body = await _body(request, Withdrawal)
+        where = {"network": body.network, "address": body.address}
+        return await self._exit(request, body, body.amount, {"kind": "withdrawal", "asset": body.asset, **where})
+
+    async def _transfer(self, request: Request) -> Json:
+        body = await _body(request, Transfer)
+        wish = {"kind": "internal_transfer", "asset": body.asset, "counterparty": body.to}
+        return await self._exit(request, body, body.amount, wish)
+
+    async def _sell(self, request: Request) -> Json:
+        body = await _body(request, Transfer)
+        wish = {"kind": "p2p_sale", "asset": body.asset, "counterparty": body.to}
+        return await self._exit(request, body, body.amount, wish)
+
+    async def _exit(self, request: Request, body: Body, amount: str, wish: dict[str, str]) -> Json:
+        units(amount)
+        action = {"action": "exit.request", "amount": amount, **wish}
+        return _exit_json(*await run_in_threadpool(self._backend.exit, _asker(request, body), action))
+
+    async def _release(self, request: Request) -> Json:
+        hold = request.path_params["hold"]
+        return _exit_json(*await run_in_threadpool(self._backend.release, _asker(request, Body()), hold))
+
+    async def _security(self, request: Request) -> Json:
+        body = await _body(request, Change)
+        if str(body.action.get("action", "")).startswith("exit."):
+            raise Refused(400, "not_here", "what pays goes through /withdraw, /transfer, /sell and /release")
+        return decision_json(await run_in_threadpool(self._backend.change, _asker(request, body), body.action))
+
+    async def _pay(self, request: Request) -> Json:
+        body = await _body(request, Payout)
+        payment = await run_in_threadpool(self._signer.pay, body.account, body.action, body.receipt)
+        return {"paid": True, "payment": _payment_json(payment)}
+
+
+def _guarded(handle: Callable[[Request], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
+    """Turn what went wrong into JSON. None of it ever paid anything."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return JSONResponse(await handle(request))
+        except Refused as error:
+            return _error(error.status, error.error, error.detail)
+        except NotSignedIn:
+            return _error(401, "not_signed_in", "send `Authorization: Bearer SESSION`, which /sign-in gives")
+        except NoSuchHold:
+            return _error(404, "no_such_hold", "no order of yours waits under that id")
+        except NotCovered as error:
+            return _error(409, "not_covered", str(error))
+        except NotPayable as error:
+            return _error(400, "not_payable", str(error))
+        except ReceiptRefused as error:
+            return _error(403, "receipt_refused", str(error), why=type(error).__name__)
+        except Unreachable:
+            return _error(503, "unreachable", "Holdback gave no answer, so nothing was done; ask again")
+        except Problem as error:
+            return _error(error.status, "not_taken", error.detail or error.title, pointer=error.pointer)
+        except HoldbackError as error:
+            return _error(502, "not_understood", str(error))
+
+    return answer
+
+
+def _error(status: int, error: str, detail: str, **more: str) -> Response:
+    return JSONResponse({"error": error, "detail": detail, **more}, status_code=status)
+
+
+async def _body(request: Request, kind: type[T]) -> T:
+    """Read a body of this kind. Raises Refused naming the field that is wrong."""
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > BODY_MAX:
+            raise Refused(413, "too_large", f"a body is at most {BODY_MAX} bytes")
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except ValueError as error:
+        raise Refused(400, "bad_request", str(error)) from None
+
+
+def _asker(request: Request, body: Body) -> Asker:
+    """Who asks and from where, as this exchange sees it."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    seen = {
+        "ip": request.client.host if request.client else "",
+        "user_agent": request.headers.get("user-agent", ""),
+        "device": request.headers.get("x-device", ""),
+    }
+    return Asker(
+        token=token if scheme.lower() == "bearer" else "",
+        key=request.headers.get("idempotency-key") or secrets.token_hex(16),
+        context={name: value for name, value in seen.items() if value},
+        proofs=body.proofs,
+        challenge=body.challenge,
+    )
+
+
+def decision_json(decision: Decision) -> Json:
+    """What a customer is told: the decision, its reasons, and what goes with it. A receipt is for the signer only."""
+    told: Json = {"decision": _NAMES[type(decision)], "reasons": [_plain(reason) for reason in decision.reasons]}
+    match decision:
+        case Allow():
+            told |= {"id": decision.id, "usable_from": _plain(decision.usable_from)}
+            told |= {"session": _plain(decision.session), "enrolment": _plain(decision.enrolment)}
+        case StepUp():
+            told |= {"challenge": _plain(decision.challenge)}
+        case Hold():
+            told |= {"hold": {"id": decision.id, "release_at": _plain(decision.release_at)}}
+        case Deny():
+            pass
+    return {name: value for name, value in told.items() if value is not None}
+
+
+_NAMES: Final = {Allow: "allow", StepUp: "step_up", Hold: "hold", Deny: "deny"}
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON the value is
+    return msgspec.to_builtins(value)
+
+
+def _exit_json(decision: Decision, payment: Payment | None) -> Json:
+    return decision_json(decision) | {"payment": _payment_json(payment) if payment else None}
+
+
+def _payment_json(payment: Payment) -> Json:
+    return payment._asdict() | {"amount": _decimal(payment.units)}
+
+
+def _decimal(amount: int) -> str:
+    whole, part = divmod(amount, 10**PLACES)
+    return f"{whole}.{part:0{PLACES}}"

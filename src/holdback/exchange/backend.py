@@ -1,0 +1,134 @@
+"""The exchange's backend: it asks Holdback before it acts, and hands the receipt to the signer. Nothing else is to it.
+
+Every customer's wish goes the same way, so there is no second door: what pays goes through `exit`, what changes the
+account's security through `change`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from holdback.client import Allow, Hold, HoldbackError, ReceiptUsed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from holdback.client import Decision, Holdback
+    from holdback.exchange.books import Books, Payment
+    from holdback.exchange.signer import Signer
+
+PLATFORM = {"kind": "platform"}
+
+
+class NotSignedIn(Exception):
+    """No session of this exchange was shown."""
+
+
+class NoSuchHold(Exception):
+    """No order of this account waits under that id."""
+
+
+class Asker(NamedTuple):
+    """A customer's request, as this exchange saw it. `key` makes asking twice one question.
+
+    `proofs` and `challenge` answer an earlier step-up; both come from the customer and pass through unread.
+    """
+
+    token: str
+    key: str
+    context: Mapping[str, str]
+    proofs: Sequence[Mapping[str, str]] = ()
+    challenge: str | None = None
+
+
+class Backend:
+    """Asks, and acts on nothing but an allow. Example: `Backend(holdback, signer, books).exit(asker, action)`."""
+
+    def __init__(self, holdback: Holdback, signer: Signer, books: Books) -> None:
+        """Use these three."""
+        self._holdback = holdback
+        self._signer = signer
+        self._books = books
+
+    def sign_in(self, name: str, asker: Asker) -> Decision:
+        """Start a session by sign-in name. Holdback judges it; this exchange only notes whose it is."""
+        decision = self._holdback.sign_in(
+            name,
+            proofs=asker.proofs or None,
+            context=asker.context,
+            challenge=asker.challenge,
+            idempotency_key=_key(name, asker),
+        )
+        account = self._books.account_named(name)
+        if isinstance(decision, Allow) and decision.session and account:
+            self._books.keep_session(decision.session.token, account)
+        return decision
+
+    def exit(self, asker: Asker, action: Mapping[str, object]) -> tuple[Decision, Payment | None]:
+        """Let value leave if Holdback allows it, and keep the order if it must wait."""
+        account = self.account_of(asker)
+        decision = self._ask(asker, account, action)
+        match decision:
+            case Allow(receipt=str(receipt)):
+                return decision, self._pay(account, action, receipt, decision.id)
+            case Hold(id=hold):
+                self._books.keep_held(account, hold, action)
+        return decision, None
+
+    def release(self, asker: Asker, hold: str) -> tuple[Decision, Payment | None]:
+        """Ask again for an order that waited. The receipt that comes names the order as it was first asked."""
+        account = self.account_of(asker)
+        action = self._books.held(account).get(hold)
+        if action is None:
+            raise NoSuchHold
+        wish = {"action": "exit.release", "which": hold}
+        decision = self._holdback.ask(account, wish, actor=PLATFORM, idempotency_key=_key(account, asker))
+        if not isinstance(decision, Allow) or decision.receipt is None:
+            return decision, None
+        payment = self._pay(account, action, decision.receipt, decision.id)
+        self._books.forget_held(account, hold)
+        return decision, payment
+
+    def change(self, asker: Asker, action: Mapping[str, object]) -> Decision:
+        """Anything about the account's security: Holdback decides and keeps it, there is nothing left to do here."""
+        return self._ask(asker, self.account_of(asker), action)
+
+    def account_of(self, asker: Asker) -> str:
+        """Whose session was shown. Raises NotSignedIn."""
+        account = self._books.account_in(asker.token)
+        if account is None:
+            raise NotSignedIn
+        return account
+
+    def _ask(self, asker: Asker, account: str, action: Mapping[str, object]) -> Decision:
+        return self._holdback.ask(
+            account,
+            action,
+            actor={"kind": "owner", "session": asker.token},
+            context=asker.context,
+            proofs=asker.proofs or None,
+            challenge=asker.challenge,
+            idempotency_key=_key(account, asker),
+        )
+
+    def _pay(self, account: str, action: Mapping[str, object], receipt: str, exit_id: str | None) -> Payment:
+        """Pay once, and say so. Asked again after a crash, the stored answer brings the same receipt: paid before."""
+        try:
+            payment = self._signer.pay(account, action, receipt)
+        except ReceiptUsed:
+            earlier = self._books.paid_by(receipt)
+            if earlier is None:
+                raise
+            payment = earlier
+        # The money has moved, whether or not Holdback can be told just now.
+        with suppress(HoldbackError):
+            settled = {"action": "exit.settle", "which": exit_id, "reference": payment.receipt}
+            self._holdback.ask(account, settled, actor=PLATFORM, idempotency_key=f"settle:{payment.receipt}")
+        return payment
+
+
+def _key(whose: str, asker: Asker) -> str:
+    """One customer's keys never meet another's, though Holdback sees them all come from one platform."""
+    return hashlib.sha256(f"{whose}\n{asker.key}".encode()).hexdigest()
