@@ -103,8 +103,6 @@ class History:
         known = [one.name for one in self._account.devices if one.first_seen <= at]
         return known[0] if known else EARLIER
 
-    # What happened.
-
     def _beginning(self) -> Iterator[_Act]:
         opened, account = self._account.opened, self._account
         yield _Act(opened, 0, "account.import", self._import)
@@ -227,8 +225,6 @@ class History:
 
         yield _Act(started, 8, "sign in", start)
         yield _Act(max(-MINUTE, started), 9, "use of the session", use)
-
-    # What came of it.
 
     def _differences(self) -> Iterator[str]:
         """Where the state is not what the story says."""

@@ -85,8 +85,6 @@ class People:
             return Place(self._owners_place().device, thief.country, thief.asn)
         return Place("thief:new", thief.country, thief.asn)
 
-    # Authenticators.
-
     def address(self, person: str, channel: Channel, number: int = 0) -> str:
         """A mailbox, phone number or app of a person; number 0 is the one the account began with."""
         return f"{person}:{channel}:{number}"
@@ -111,8 +109,6 @@ class People:
         holders = self._holders.get(name, set())
         return person in holders or (person == ATTACKER and self.has("own_device") and OWNER in holders)
 
-    # Contacts.
-
     def added(self, contact: str, person: str) -> None:
         """Note whose a new contact is."""
         self._added_by.setdefault(contact, person)
@@ -136,8 +132,6 @@ class People:
         same_box = [key for key, other in head.authenticators.items() if other.holder == one.address.mac]
         return self.is_tapped(contact, one.channel) or any(self.holds(ATTACKER, key) for key in same_box)
 
-    # Sessions.
-
     def signed_in(self, person: str, token: bytes) -> None:
         """Note a session that a person started."""
         self._tokens[person].append(token)
@@ -155,8 +149,6 @@ class People:
             if session is not None and now < session.ends_at() and (session.device == here or token == cookie):
                 return token
         return b""
-
-    # Proofs.
 
     def proofs(
         self, person: str, kinds: Iterable[str], head: Head, made: tuple[bytes, Instant], contact: str = ""

@@ -76,6 +76,7 @@ class _Play:
         began = self._entries_read = len(self._world.entries)
         self._deliveries_read = len(self._world.deliveries)
         self._timeline.released = self._released
+        self._timeline.acted = self._absorb
         self._plan()
         end = T0 + self._story.horizon
         self._timeline.run(end)
@@ -123,14 +124,11 @@ class _Play:
         asked = [one.what.split()[0] for one in self._steps if "not_available" in one.reasons]
         return tuple(dict.fromkeys([*past, *asked]))
 
-    # Steps.
-
     def _step(self, number: int, step: Step) -> None:
         move = self._moves.of(step)
         decision = self._ask(step, move)
         self._note(step, move, decision)
         self._steps.append(self._row(number, step.by, _words(step), decision, step.want))
-        self._absorb()
 
     def _ask(self, step: Step, move: Move) -> Decision:
         if move.proof is not None and step.via is None:
@@ -172,7 +170,6 @@ class _Play:
     def _released(self, name: str, decision: Decision) -> None:
         asked = self._made.get(name, "of the past").removeprefix("exit.request ")
         self._others.append(self._row(0, "platform", f"exit.release {asked}", decision))
-        self._absorb()
 
     def _row(self, number: int, who: str, what: str, decision: Decision, want: str | None = None) -> StepResult:
         until = _until(decision)
@@ -187,8 +184,6 @@ class _Play:
             want=want,
             missed=want is not None and not _is(decision, want),
         )
-
-    # What follows.
 
     def _absorb(self) -> None:
         """Let the platform state what the family still owns, and the owner notice what he sees."""
@@ -212,25 +207,19 @@ class _Play:
         return reacts and news and self._people.sees(delivery.contact, channel)
 
     def _react(self, delivery: Delivery) -> None:
-        """Press the freeze link, else one of another notice, else freeze signed in; then cancel what still waits."""
+        """Press the freeze link, or freeze signed in if that link may not; then cancel what still waits."""
         if self._world.head.frozen_at or delivery.at <= self._reacted_at:
             return
         self._reacted_at = self._world.now
-        contacts = self._world.head.contacts
-        others = [key for key, one in contacts.items() if self._people.sees(key, one.channel)]
-        for contact in dict.fromkeys([delivery.contact, *others]):
-            decision = self._stage.by_link(OWNER, AccountFreeze(), contact)
-            self._others.append(self._row(0, OWNER, "account.freeze by link", decision))
-            if isinstance(decision, Allow):
-                break
-        else:
+        decision = self._stage.by_link(OWNER, AccountFreeze(), delivery.contact)
+        self._others.append(self._row(0, OWNER, "account.freeze by link", decision))
+        if not isinstance(decision, Allow):
             decision = self._stage.ask(OWNER, AccountFreeze())
             self._others.append(self._row(0, OWNER, "account.freeze", decision))
         for change in tuple(self._world.head.changes):
             if self._timeline.causes.get(change) != OWNER:
                 decision = self._stage.ask(OWNER, ChangeCancel(change))
                 self._others.append(self._row(0, OWNER, f"change.cancel {self._made.get(change, '')}", decision))
-        self._absorb()
 
 
 def _wanted(step: Step, decision: Decision) -> bool:

@@ -32,7 +32,10 @@ class _Planned(NamedTuple):
 
 
 class Timeline:
-    """What is going to happen. The platform releases held exits, and waiting loosenings take effect, at their time."""
+    """What is going to happen. The platform releases held exits, and waiting loosenings take effect, at their time.
+
+    `released` hears of each release, `acted` after everything that happened.
+    """
 
     def __init__(self, stage: Stage) -> None:
         """Start with nothing planned."""
@@ -42,6 +45,7 @@ class Timeline:
         self._tried: dict[str, Instant] = {}
         self.causes: dict[str, str] = {}
         self.released: Callable[[str, Decision], None] = lambda _exit, _decision: None
+        self.acted: Callable[[], None] = lambda: None
 
     def plan(self, at: Instant, order: int, act: Callable[[], None]) -> None:
         """Let something happen at an instant; among equals, by order and then as planned first."""
@@ -59,6 +63,7 @@ class Timeline:
             if self._planned and upcoming is self._planned[0]:
                 heapq.heappop(self._planned)
             upcoming.act()
+            self.acted()
         world.now = max(world.now, until)
 
     def _next(self) -> _Planned | None:

@@ -1,0 +1,134 @@
+"""The project's own stories, in `playbooks/`, come out as they say, and for the reasons that they are about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tests.lab.telling import DEFAULT
+
+from holdback.lab.playbooks import read
+from holdback.lab.player import play
+
+if TYPE_CHECKING:
+    from holdback.lab.report import StepResult
+
+STORIES: Final = {path.stem: path for path in sorted((Path(__file__).parents[2] / "playbooks").glob("*.toml"))}
+HONEST: Final = [name for name in STORIES if name.startswith("honest-")]
+
+FROZEN_BY_LINK: Final = "account.freeze by link"
+
+WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
+    "bought-file-meets-the-mailbox": [
+        (0, ("proof_required",)),
+        (1, ("not_available",)),
+        (2, ("proof_required",)),
+        (3, ("proof_required",)),
+        (4, ("proof_required",)),
+    ],
+    "address-added-and-emptied": [
+        (1, ("ripens_later",)),
+        (2, ("cooling_off", "destination_new", "over_budget")),
+        (3, ("cooling_off", "destination_new")),
+        (4, ("frozen",)),
+    ],
+    "eight-doors": [
+        (1, ("cooling_off", "destination_new", "over_budget")),
+        (2, ("cooling_off", "destination_new", "over_budget")),
+        (3, ("cooling_off", "destination_new")),
+        (4, ("cooling_off", "destination_new")),
+        (5, ("cooling_off", "destination_new")),
+        (6, ("cooling_off", "destination_new")),
+        (7, ("cool_off_closes",)),
+        (8, ("exit_kind_closed",)),
+        (10, ("frozen",)),
+    ],
+    "stranger-in-the-allowlist": [
+        (0, ("not_on_allowlist",)),
+        (1, ("loosening_waits",)),
+        (2, ("ripens_later",)),
+        (3, ("cooling_off", "destination_new", "over_budget")),
+        (4, ("frozen",)),
+    ],
+    "new-password-then-out": [
+        (1, ("cooling_off", "destination_new")),
+        (2, ("cooling_off", "destination_new", "over_budget")),
+        (3, ("cooling_off",)),
+        (4, ("frozen",)),
+    ],
+    "swapped-sim-own-contact": [
+        (2, ("ripens_later",)),
+        (3, ("loosening_waits",)),
+        (4, ("cooling_off", "destination_new", "over_budget")),
+        (5, ("frozen",)),
+        (6, ("loosening_waits",)),
+    ],
+    "authenticator-removed-in-silence": [
+        (1, ("ripens_later",)),
+        (2, ("loosening_waits",)),
+        (3, ("cooling_off", "destination_new", "over_budget")),
+        (4, ("frozen",)),
+    ],
+    "stolen-phone": [
+        (1, ("destination_new", "over_budget")),
+        (2, ("instant_lane",)),
+        (3, ("destination_new",)),
+        (8, ("frozen",)),
+    ],
+    "malware-and-an-owner-awake": [(1, ("destination_new",)), (2, ("loosening_waits",)), (3, ("frozen",))],
+    "contact-flood": [(7, ("too_many",)), (8, ("cooling_off", "destination_new")), (47, ("too_many",))],
+    "poisoned-history": [(1, ("look_alike",)), (2, ("destination_new", "over_budget"))],
+    "stolen-cookie": [(0, ("proof_required",)), (1, ("tightening",)), (9, ("proof_required",))],
+    "honest-payday": [(1, ("proved",))],
+    "honest-new-handset": [(2, ("proved",)), (3, ("loosening_waits",)), (4, ("proved",))],
+    "honest-new-laptop": [(1, ("proved",)), (2, ("cooling_off", "destination_new"))],
+    "honest-cold-wallet": [(0, ("ripens_later",)), (1, ("instant_lane",)), (2, ("proved",))],
+    "honest-house-purchase": [(1, ("over_budget",)), (2, ("proved",))],
+    "honest-false-alarm": [(1, ("frozen",)), (2, ("loosening_waits",)), (3, ("proved",))],
+    "honest-new-mailbox": [(2, ("loosening_waits",)), (3, ("proved",)), (4, ("proved",))],
+    "honest-new-password": [(2, ("cooling_off",)), (3, ("proved",))],
+}
+"""By story: place of a step's answer, and the reasons it must have, the most important first."""
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_story(name: str) -> None:
+    """A story of ours meets what it expects, for the reasons it was written about."""
+    (story,) = play([STORIES[name]], DEFAULT)
+    assert story.misses == ()
+    steps: tuple[StepResult, ...] = story.steps
+    assert [(place, steps[place].reasons) for place, _ in WHY[name]] == WHY[name]
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_story_is_named_after_its_file(name: str) -> None:
+    """A story's id is its file's name, so that a report leads to it."""
+    assert read(STORIES[name]).id == name
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_journey_needs_nothing_that_is_missing(name: str) -> None:
+    """What an honest owner wants can be had today."""
+    (story,) = play([STORIES[name]], DEFAULT)
+    assert story.not_available == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "address-added-and-emptied",
+        "eight-doors",
+        "stranger-in-the-allowlist",
+        "new-password-then-out",
+        "swapped-sim-own-contact",
+        "authenticator-removed-in-silence",
+        "stolen-phone",
+        "malware-and-an-owner-awake",
+        "contact-flood",
+    ],
+)
+def test_owner_has_the_last_word(name: str) -> None:
+    """In these stories the thief is stopped by an owner who was told in time."""
+    (story,) = play([STORIES[name]], DEFAULT)
+    assert FROZEN_BY_LINK in {one.what for one in story.others}
