@@ -82,9 +82,9 @@ class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class WireProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One proof: `authenticator` (or contact) may be left out where the account holds one of the kind."""
 
-    kind: Annotated[str, msgspec.Meta(pattern="^(password|totp|passkey|sms|email|backup_code|contact_code)$")]
+    kind: Annotated[str, msgspec.Meta(pattern=r"^(password|totp|passkey|sms|email|backup_code|contact_code)\Z")]
     response: Annotated[str, msgspec.Meta(max_length=4096)]
-    authenticator: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    authenticator: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")] | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +93,7 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     actor: WireActor
     context: WireContext = WireContext()
     proofs: Annotated[tuple[WireProof, ...], msgspec.Meta(max_length=8)] = ()
-    challenge: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,64}$")] | None = None
+    challenge: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")] | None = None
     dry_run: bool = False
 
 
@@ -138,33 +138,37 @@ def _converted(data: object, kind: Any, key: CustomerKey | None = None) -> Any: 
     try:
         return msgspec.convert(data, kind, dec_hook=seal)
     except msgspec.ValidationError as error:
-        raise _bad_request(str(error)) from None
+        raise bad_request(str(error)) from None
 
 
 def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
     if key is None or not issubclass(expected, Sealed):
         raise NotImplementedError
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST or "\x00" in value:
-        raise msgspec.ValidationError(f"Expected `str` of 1 to {LONGEST} characters")
+        raise ValueError(f"Expected `str` of 1 to {LONGEST} characters without NUL")
     if issubclass(expected, Destination):
         return key.seal_destination(value)
     return key.seal(value)
 
 
-_AT = re.compile(r" - at `\$(.*)`$")
-_UNKNOWN = re.compile(r"unknown field `([^`]*)`|required field `([^`]*)`")
+_AT: Final = re.compile(r" - at `(?:key` in `)?\$(.*)`$")
+_UNKNOWN: Final = re.compile(r"^Object (?:contains unknown|missing required) field `(.*)`$", re.DOTALL)
+_NAMED: Final = 64
+"""How much of an unknown field's name is said back, in characters."""
 
 
-def _bad_request(text: str) -> BadRequest:
-    """Turn a validation message into one with a JSON pointer. The offending value is never repeated."""
+def bad_request(text: str) -> BadRequest:
+    """Turn msgspec's message into one with a JSON pointer (RFC 6901). The offending value is never repeated."""
     found = _AT.search(text)
-    path = found.group(1) if found else ""
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path).replace(".", "/")
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", found[1]).replace(".", "/") if found else ""
     detail = text[: found.start()] if found else text
-    named = _UNKNOWN.search(detail)
+    named = _UNKNOWN.match(detail)
     if named:
-        pointer += "/" + (named.group(1) or named.group(2))
-    return BadRequest(re.sub(r"Invalid value '.*'", "Invalid value", detail), pointer)
+        name = named[1][:_NAMED]
+        detail = detail.replace(named[1], name)
+        pointer += "/" + name.replace("~", "~0").replace("/", "~1")
+    detail = re.sub(r"(Invalid (?:enum )?value) '.*'", r"\1", detail, flags=re.DOTALL)
+    return BadRequest(detail.replace(r"\\Z", "$"), pointer)
 
 
 def action_digest(account: str, fields: Mapping[str, Any], hide: bytes) -> bytes:
@@ -197,6 +201,7 @@ class Intake:
         """Use these keys, verifiers (one a kind) and source of chance."""
         self._masters = masters
         self._verifiers = verifiers
+        self._passwords = verifiers[AuthenticatorKind.PASSWORD]
         self._entropy = entropy
 
     def actor(self, account: str, wire: WireActor, now: Instant) -> ev.Actor:
@@ -233,7 +238,7 @@ class Intake:
         if "secret" in fields:
             raise BadRequest("the secret is made by Holdback and never sent", "/secret")
         kind = fields.get("kind")
-        if kind not in self._verifiers or kind == "password":
+        if not isinstance(kind, str) or kind not in self._verifiers or kind == "password":
             return Enrolled(fields, {})
         secret, shown = await self._enrol(str(kind), "", "/kind")
         return Enrolled(fields | {"secret": secret}, shown)
@@ -243,7 +248,7 @@ class Intake:
             raise BadRequest("`authenticators` must be a list of objects", "/authenticators")
         imported = []
         for place, one in enumerate(given[:17]):
-            if one.get("kind") in self._verifiers:
+            if isinstance(one.get("kind"), str) and one["kind"] in self._verifiers:
                 secret, _ = await self._enrol(str(one["kind"]), one.get("secret"), f"/authenticators/{place}/secret")
                 one = one | {"secret": secret}  # noqa: PLW2901 - the caller's own object stays as it was sent
             imported.append(one)

@@ -70,7 +70,7 @@ class AccountImport(Action, frozen=True, tag="account.import"):
 class AccountFreeze(Action, frozen=True, tag="account.freeze"):
     """Stop every exit of the whole family at once, and everything that waits. Costs no proof (law 5)."""
 
-    scope: Annotated[str, msgspec.Meta(pattern="^all$")] = "all"
+    scope: Annotated[str, msgspec.Meta(pattern=r"^all\Z")] = "all"
 
 
 class AccountUnfreeze(Action, frozen=True, tag="account.unfreeze"):

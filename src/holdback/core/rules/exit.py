@@ -39,8 +39,8 @@ from holdback.core.rules.asking import (
 from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
 from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Wait
 
-Kind = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,31}$")]
-Asset = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9._-]{1,32}$")]
+Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
+Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
 
 
 class ExitRequest(Action, frozen=True, tag="exit.request"):

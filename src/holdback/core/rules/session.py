@@ -23,7 +23,7 @@ class SessionStart(Action, frozen=True, tag="session.start"):
 class SessionEnd(Action, frozen=True, tag="session.end"):
     """Sign out: `which` is a session's public id, the asker's own if left out."""
 
-    which: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")] | None = None
+    which: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")] | None = None
 
 
 class SessionEndAll(Action, frozen=True, tag="session.end_all"):
