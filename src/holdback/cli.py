@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import os
 import secrets
 import sys
@@ -24,9 +22,10 @@ from holdback.core.policy import PolicyError
 from holdback.lab import report
 from holdback.lab.playbooks import PlaybookError
 from holdback.lab.player import play as play_stories
-from holdback.ports import KeyRow, StoreUnavailable
+from holdback.ports import StoreUnavailable
 from holdback.receipts import ReceiptForged, ReceiptKeys
 from holdback.sealing import MasterKeys
+from holdback.web import keys as platform_keys
 from holdback.web import serving
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SCOPES = ("ask", "read", "feed")
 FAULTS_SHOWN = 50
 
 out = Console()
@@ -175,7 +173,7 @@ def receipt(*, after: Annotated[Path | None, Parameter(help="File of the keys so
 
 
 @keys.command
-def add(name: str, *, scope: list[str]) -> int:
+def add(name: str, *, scope: list[platform_keys.Scope]) -> int:
     """Make a platform key and print it once; only its hash is kept.
 
     Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key).
@@ -189,14 +187,13 @@ def add(name: str, *, scope: list[str]) -> int:
         name: What to call it, letters, digits and dashes.
         scope: What it may do.
     """
-    wrong = [one for one in scope if one not in SCOPES]
-    if wrong or not name.replace("-", "").isalnum():
-        err.print(f"[red]scope must be of {', '.join(SCOPES)}; the name of letters, digits and dashes[/]")
+    try:
+        text, row = platform_keys.issued(name, scope, secrets.token_bytes(32), int(time.time() * 1000))
+    except ValueError as error:
+        err.print(f"[red]{error}[/]", highlight=False)
         return 2
-    secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-    row = KeyRow(name, hashlib.sha256(secret.encode()).digest(), tuple(scope), int(time.time() * 1000))
     _with_store(lambda store: store.put_key(row))
-    sys.stdout.write(f"hb_{name}_{secret}\n")
+    sys.stdout.write(f"{text}\n")
     return 0
 
 

@@ -325,9 +325,12 @@ class Verifier(Protocol):
     async def verify(self, credential: str, response: str, now: Instant) -> int | None:
         """The counter the proof spends (0 if its kind has none), or None if the response is wrong.
 
-        The counter is the TOTP time step or one more than the backup code's index; whether it was spent already is the
+        The counter is the TOTP time step or the backup code's index; whether it was spent already is the
         core's to say.
         """
+
+    async def waste(self, response: str) -> None:
+        """Spend the work of checking a response on nobody, so that an unknown name costs what a known one does."""
 
     async def enrol(self, given: str, label: str) -> Enrolment:
         """Make a credential of what the owner gave (a password), or of chance. Raises ValueError on an unfit one."""

@@ -1,1 +1,36 @@
 """Benchmarks: one file each, each printing a ratio to something known, because bare numbers belong to one machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from rich.console import Console
+
+from holdback.bench import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, object]]]] = {"decide": decide.measure}
+"""Each bench takes the store's name, whether to be quick, and whom to tell how far it is; it gives one JSON object."""
+
+
+def run(name: str, *, store: str, quick: bool, json: bool) -> int:
+    """Run one bench and print its figures. The status is 0 if it could be run at all: figures pass no judgement."""
+    err = Console(stderr=True)
+    bench = BENCHES.get(name)
+    if bench is None or store not in {"sqlite", "postgres"}:
+        err.print(
+            f"[red]there is no bench {name} on {store}; benches: {', '.join(BENCHES)}; stores: sqlite, postgres[/]"
+        )
+        return 2
+    found = bench(store, quick, lambda step: err.print(f"[dim]{step}[/]", highlight=False))
+    if json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        out = Console()
+        for key, value in found.items():
+            out.print(f"{key:>24}  {value}", highlight=False)
+    return 0
