@@ -35,7 +35,7 @@ _PARTS: Final[dict[str, Any]] = {
 
 
 KEYS_KEPT: Final = 50_000
-"""How many customers' opened keys are kept in memory."""
+"""How many opened keys of customers are kept in memory."""
 
 
 class Snapshots:
@@ -44,13 +44,16 @@ class Snapshots:
     def __init__(self, masters: MasterKeys) -> None:
         """Check and write MACs with these keys."""
         self._masters = masters
-        self._keys: OrderedDict[str, CustomerKey] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, bytes], CustomerKey] = OrderedDict()
 
     def key_of(self, account: str, wrapped: bytes) -> CustomerKey:
-        """A customer's key, opened once and kept while it is among the last used."""
-        key = self._keys.get(account)
+        """A customer's key, opened once and kept while it is among the last opened.
+
+        An import that is not committed leaves a key that is nobody's, so the account's name alone does not find it.
+        """
+        key = self._keys.get((account, wrapped))
         if key is None:
-            key = self._keys[account] = self._masters.unwrap(wrapped)
+            key = self._keys[account, wrapped] = self._masters.unwrap(wrapped)
             if len(self._keys) > KEYS_KEPT:
                 self._keys.popitem(last=False)
         return key
