@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from holdback.core.rules.asking import Request
     from holdback.ports import Loaded, Snapshot
     from holdback.receipts import ReceiptKeys
-    from holdback.sealing import MasterKeys
+    from holdback.sealing import CustomerKey, MasterKeys
     from holdback.snapshots import Snapshots
 
 
@@ -42,7 +42,7 @@ class KeyReused(Exception):
 class Asked(NamedTuple):
     """A question ready to be judged. `shown` and `token` reach the owner once, with the answer.
 
-    `answer_to` is the caller, the idempotency key and the body's digest, None if the answer need not be kept.
+    `answer_to` is the caller, the idempotency key and the question's digest, None if the answer need not be kept.
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent.
     """
 
@@ -168,14 +168,15 @@ class Unit:
         kept = self._answers.get((caller, key))
         if kept is None:
             return None
-        if kept.body_digest != digest:
+        sealing = self._tools.snapshots.key_of(account, wrapped)
+        if kept.body_digest != _kept_digest(sealing, digest):
             raise KeyReused(key)
-        return self._tools.snapshots.key_of(account, wrapped).open_bytes(kept.answer, field="answer")
+        return sealing.open_bytes(kept.answer, field="answer")
 
     def _keep(self, answer_to: tuple[str, str, bytes], account: str, wrapped: bytes, body: bytes, now: Instant) -> None:
         caller, key, digest = answer_to
-        sealed = self._tools.snapshots.key_of(account, wrapped).seal_bytes(body, field="answer")
-        answer = Answer(caller, key, digest, sealed, now)
+        sealing = self._tools.snapshots.key_of(account, wrapped)
+        answer = Answer(caller, key, _kept_digest(sealing, digest), sealing.seal_bytes(body, field="answer"), now)
         self._answers[caller, key] = answer
         self._new_answers.append(answer)
 
@@ -249,6 +250,14 @@ class Unit:
             usd=f"{paid.micro_usd // 1_000_000}.{paid.micro_usd % 1_000_000:06}" if paid else "",
         )
         return self._tools.receipts.sign(receipt)
+
+
+def _kept_digest(sealing: CustomerKey, digest: bytes) -> bytes:
+    """A question's digest as it is kept: under the customer's key, for the body may hold a password to be guessed.
+
+    Not under a master key: a question asked again after a rotation is still the same one.
+    """
+    return sealing.mac(digest.hex(), field="question")
 
 
 RECEIPT_S = 60

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import hmac
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -159,15 +158,10 @@ class Service:
             Facts(digest=digest, clock_agrees=True),
             (Wanted(question.account, answer=_answer_key(question)),),
             parsed.envelope.dry_run,
-            self._answer_to(question),
+            _answer_to(question),
             new_key=new_key,
             sign_in_name=lookup,
         )
-
-    def _answer_to(self, question: Question) -> tuple[str, str, bytes] | None:
-        if not question.key:
-            return None
-        return question.caller, question.key, hmac.digest(self.tools.masters.hide, question.raw, "sha256")
 
     async def _peek(self, account: str, parsed: Parsed) -> Peek | None:
         """Read what parsing and proving need, without a lock. None if there is no such customer."""
@@ -216,7 +210,7 @@ class Service:
             wanted.append(Wanted(needs.counterparty))
         if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
             request = msgspec.structs.replace(request, counterparty=needs.counterparty)
-        answer_to = self._answer_to(question)
+        answer_to = _answer_to(question)
         return Asked(
             request,
             facts,
@@ -285,3 +279,9 @@ class Service:
 
 def _answer_key(question: Question) -> tuple[str, str] | None:
     return (question.caller, question.key) if question.key else None
+
+
+def _answer_to(question: Question) -> tuple[str, str, bytes] | None:
+    """Under which key an answer is kept, and what tells its question from another one under that key."""
+    digest = hashlib.sha256(question.account.encode() + b"\n" + question.raw).digest()
+    return (question.caller, question.key, digest) if question.key else None
