@@ -8,16 +8,19 @@ What fails for good becomes a dead letter that an operator can see and revive.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
+from holdback.batching import Overloaded
 from holdback.core import events as ev
 from holdback.core.effects import tag_of
 from holdback.core.events import DAY, MINUTE, decode_events
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.intake import confirm_subject
 from holdback.ports import ChannelRefused, ChannelUnavailable, Message, StoreUnavailable, Wanted
+from holdback.snapshots import NewerState, Tampered
 from holdback.wording import Notice, notice_text, phrase
 
 if TYPE_CHECKING:
@@ -88,21 +91,36 @@ class Outbox:
         return len(rows)
 
     async def _deliver(self, row: NoticeRow) -> None:
+        """Take one notice as far as it goes. What goes wrong with it is its own: the others go out all the same."""
         async with self._slots:
             try:
-                due = await self._found(row)
-                if due is None:
-                    await self._service.store.bury(row.id, "the contact is gone")
-                    return
-                await self._sender(due.contact.channel).send(self._message(due))
-            except ChannelUnavailable as error:
-                await self._try_later(row, str(error))
-            except ChannelRefused as error:
-                await self._give_up(row, str(error))
-            except StoreUnavailable:
+                await self._tried(row)
+            except (StoreUnavailable, Overloaded):
+                # Its lease ends by itself, and then it is taken again.
                 log.warning("outbox.store_unavailable", notice=row.id)
-            else:
-                await self._accepted(due)
+
+    async def _tried(self, row: NoticeRow) -> None:
+        try:
+            await self._send(row)
+        except (StoreUnavailable, Overloaded):
+            raise
+        except ChannelUnavailable as error:
+            await self._try_later(row, str(error))
+        except ChannelRefused as error:
+            await self._give_up(row, str(error))
+        except Exception as error:  # noqa: BLE001 - an altered row, say, or an adapter's own mistake
+            # Only where it happened: an error's own words may hold what was to be sent.
+            frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
+            log.error("outbox.failed", notice=row.id, error=type(error).__name__, frames=frames)  # noqa: TRY400 - as above
+            await self._try_later(row, f"{type(error).__name__}, see the log")
+
+    async def _send(self, row: NoticeRow) -> None:
+        due = await self._found(row)
+        if due is None:
+            await self._service.store.bury(row.id, "the contact is gone")
+            return
+        await self._sender(due.contact.channel).send(self._message(due))
+        await self._accepted(due)
 
     def _sender(self, channel: Channel) -> Sender:
         sender = self._senders.get(channel)
@@ -112,10 +130,7 @@ class Outbox:
 
     async def _accepted(self, due: _Due) -> None:
         outcome = NoticeOutcome(due.row.notice, due.row.contact, accepted=True, about=due.due.about)
-        try:
-            await self._service.record(due.row.account, outcome, sent=(due.row.id,))
-        except StoreUnavailable:
-            log.warning("outbox.sent_but_not_recorded", notice=due.row.id)
+        await self._service.record(due.row.account, outcome, sent=(due.row.id,))
 
     async def _try_later(self, row: NoticeRow, error: str) -> None:
         if row.tries >= len(BACK_OFF_MS):
@@ -127,7 +142,10 @@ class Outbox:
     async def _give_up(self, row: NoticeRow, error: str) -> None:
         """Write down that nobody was told; what waits for this notice goes on waiting for another contact."""
         log.error("outbox.dead_letter", notice=row.id, error=error[:200])
-        await self._service.record(row.account, NoticeOutcome(row.notice, row.contact, accepted=False))
+        try:
+            await self._service.record(row.account, NoticeOutcome(row.notice, row.contact, accepted=False))
+        except (Tampered, NewerState) as trouble:
+            log.error("outbox.not_recorded", notice=row.id, error=type(trouble).__name__)  # noqa: TRY400 - nothing to add
         await self._service.store.bury(row.id, error[:200])
 
     async def _found(self, row: NoticeRow) -> _Due | None:
