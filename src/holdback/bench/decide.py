@@ -41,7 +41,6 @@ from holdback.core.rules.exit import ExitRequest
 from holdback.ports import Wanted
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
-from holdback.web import keys as platform_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +78,8 @@ def measure(store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, o
         tell(f"measuring on {cluster or sqlite3.sqlite_version}")
         settings = wiring.settings_from(_environment(url))
         tools = wiring.tools(settings)
-        key, model = asyncio.run(_prepared(settings, tools, size, tell))
+        model = asyncio.run(_prepared(settings, tools, size, tell))
+        key = _holdback(url, settings, "keys", "add", "bench", "--scope", "ask")
         core_us = _core_us(tools, model)
         with _server(url, settings, place) as port:
             tell("warming up")
@@ -134,20 +134,15 @@ def _environment(url: str) -> dict[str, str]:
     }
 
 
-async def _prepared(
-    settings: Settings, tools: Tools, size: _Size, tell: Callable[[str], None]
-) -> tuple[str, accounts.Model]:
-    """A filled store, and the platform key to ask it with."""
+async def _prepared(settings: Settings, tools: Tools, size: _Size, tell: Callable[[str], None]) -> accounts.Model:
+    """A filled store."""
     store = wiring.open_store(settings)
     try:
         await store.migrate()
         model = await accounts.fill(store, tools, size.accounts, lambda done: _milestone(done, tell))
-        scopes = [platform_keys.Scope.ASK]
-        text, row = platform_keys.issued("bench", scopes, secrets.token_bytes(32), time.time_ns() // 1_000_000)
-        await store.put_key(row)
     finally:
         await store.close()
-    return text, model
+    return model
 
 
 def _milestone(done: int, tell: Callable[[str], None]) -> None:
@@ -175,19 +170,33 @@ def _core_us(tools: Tools, model: accounts.Model) -> float:
     return statistics.median(took) / 1000
 
 
+def _command(url: str, settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """How to call the `holdback` command on this store, and its environment."""
+    ours = {
+        "HOLDBACK_STORE": url,
+        "HOLDBACK_MASTER_KEYS": settings.master_keys,
+        "HOLDBACK_RECEIPT_KEYS": settings.receipt_keys,
+    }
+    theirs = {key: value for key, value in os.environ.items() if not key.startswith("HOLDBACK_")}
+    return [sys.executable, "-m", "holdback"], theirs | ours
+
+
+def _holdback(url: str, settings: Settings, *words: str) -> str:
+    """What a `holdback` command prints."""
+    command, environment = _command(url, settings)
+    done = subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
 @contextmanager
 def _server(url: str, settings: Settings, place: Path) -> Iterator[int]:
     """A server process of its own, on a free port; it ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("HOLDBACK_")} | {
-        "HOLDBACK_STORE": url,
-        "HOLDBACK_MASTER_KEYS": settings.master_keys,
-        "HOLDBACK_RECEIPT_KEYS": settings.receipt_keys,
-    }
+    command, environment = _command(url, settings)
+    command += ["serve", "--port", str(port)]
     with (place / "server.log").open("wb") as log:
-        command = [sys.executable, "-m", "holdback", "serve", "--port", str(port)]
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
             _wait_ready(server, port, place / "server.log")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from functools import partial
+from typing import cast
 
 import msgspec
 import pyotp
@@ -68,7 +70,7 @@ class Load:
         account = f"u{number % self.plan.accounts:07}"
         kind = number % 20
         old = kind < self.plan.proved or kind >= self.plan.proved + self.plan.strangers
-        body = {
+        body: dict[str, object] = {
             "action": "exit.request",
             "kind": "withdrawal",
             "asset": "BTC",
@@ -119,7 +121,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self.next()
 
     def next(self) -> None:
@@ -136,7 +138,7 @@ class Connection(asyncio.Protocol):
     def send(self) -> None:
         """Send one question."""
         self.started = self.due if self.period_s else time.perf_counter()
-        self.transport.write(self.load.question())  # type: ignore[attr-defined] - a stream's transport writes
+        self.transport.write(self.load.question())
 
     def data_received(self, data: bytes) -> None:
         """Take one whole answer and go on."""
@@ -163,7 +165,8 @@ async def _run(plan: Plan) -> Seen:
     lines = []
     for place in range(plan.connections):
         first_s = began + place * period_s / plan.connections
-        _, line = await loop.create_connection(lambda at=first_s: Connection(load, period_s, at), plan.host, plan.port)
+        made = partial(Connection, load, period_s, first_s)
+        _, line = await loop.create_connection(made, plan.host, plan.port)
         lines.append(line)
     await asyncio.gather(*(line.done for line in lines))
     load.seen.seconds = time.perf_counter() - began

@@ -99,9 +99,9 @@ def _first_held(confirmed: dict[str, Authenticator]) -> dict[str, Authenticator]
 
 
 def may_go(head: Head, name: str, now: Instant) -> bool:
-    """Whether an authenticator may be removed: another senior one, not suspended, must be left to sign in with."""
+    """Whether an authenticator may be removed: another senior one, not suspended, must be left beside the password."""
     return any(
-        key != name and not one.suspended and authenticator_is_senior(head, one, now)
+        key != name and CLASS[one.kind] and not one.suspended and authenticator_is_senior(head, one, now)
         for key, one in head.authenticators.items()
     )
 

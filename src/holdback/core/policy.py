@@ -82,6 +82,7 @@ class StepUps(Section, frozen=True):
     challenge_m: Minutes
     challenge_tries: Count
     challenges_open: Count
+    code_again_m: Minutes
     password_fresh_m: Minutes
     failures_before_delay: Count
     failures_delay_s: Seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Level
 from holdback.core.decision import Allow, Deny, Reason, why
-from holdback.core.events import HOUR, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Sealed
+from holdback.core.events import HOUR, MINUTE, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Sealed
 from holdback.core.rules.asking import (
     OWNER,
     OWNER_OR_PLATFORM,
@@ -65,6 +65,9 @@ def _add(case: Case, action: ContactAdd) -> Ruling:
             continue
         if one.confirmed and not one.lost_freeze:
             return denied(why(Reason.ALREADY_EXISTS, about="address"))
+        again_at = one.asked_at + case.policy.step_up.code_again_m * MINUTE
+        if case.now < again_at:
+            return denied(why(Reason.TOO_MANY, "time", until=again_at, about="codes"))
         return Ruling(Allow((why(Reason.RIPENS_LATER, "contact.confirm"),), key), (ev.ContactAsked(case.now, key),))
     wait = case.policy.waits.contact_senior_h * HOUR
     name, until = f"c{case.seq}", case.now + wait
