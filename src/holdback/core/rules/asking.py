@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
-Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?\Z")]
-"""USD as a decimal string, at most a quadrillion, at most micro-USD."""
+Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?\Z")]
+"""USD as a decimal string, below a trillion, at most micro-USD: fits 64 bits as an integer of them."""
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?\Z")]
 """Units of an asset as a decimal string, at most 18 places."""
 Network = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]

@@ -139,17 +139,23 @@ class Value(NamedTuple):
         return self.own_micro_usd is not None
 
 
+MOST_MICRO_USD = 10**15
+"""A billion dollars, the most that one exit is booked as: sums of many still fit 64 bits."""
+
+
 def value_of(case: Case, asset: str, amount: str, stated: int) -> Value:
     """Price an amount. `stated` is the platform's word in micro-USD, 0 if it said nothing.
 
-    Without a fresh price the platform's word is used for the books only: the exit is treated as over budget (law 8).
+    Without a fresh price the platform's word is used for the books only: the exit is treated as over budget (law 8). So
+    is one that would be worth more than anybody owns: the books could not hold many of it.
     """
     price = case.facts.price
     if price is None or price.asset != asset:
-        return Value(stated, None)
+        return Value(min(stated, MOST_MICRO_USD), None)
     own = -(-units(amount) * price.micro_usd // AMOUNT_UNIT)
     fresh = case.now - price.at <= case.policy.signals.price_age_m * MINUTE
-    return Value(max(own, stated), own if fresh else None)
+    worth = max(own, stated)
+    return Value(min(worth, MOST_MICRO_USD), own if fresh and worth <= MOST_MICRO_USD else None)
 
 
 def weigh(case: Case, asked: Asked) -> Weighed:
