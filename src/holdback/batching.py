@@ -42,8 +42,8 @@ class Job(Generic[J, R]):
             self._future.set_exception(error)
 
     async def outcome(self) -> R:
-        """Wait for the answer. Giving up waiting does not stop the work."""
-        return await asyncio.shield(self._future)
+        """Wait for the answer. Giving up waiting does not stop the work: it only leaves nobody to answer."""
+        return await self._future
 
 
 class Batcher(Generic[J, R]):

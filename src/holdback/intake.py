@@ -277,12 +277,12 @@ class Intake:
         action: Action = _converted(fields, kind, key)
         return action
 
-    def context(self, wire: WireContext, key: CustomerKey) -> Context:
-        """The context with its personal fields sealed."""
+    def context(self, wire: WireContext, key: CustomerKey, *, signs_in: bool = False) -> Context:
+        """The context with its personal fields sealed; what only a sign-in keeps is left out of all others."""
         return Context(
             device=key.mac(wire.device, field="device").hex() if wire.device else "",
             ip=key.seal(wire.ip) if wire.ip else None,
-            user_agent=key.seal(wire.user_agent) if wire.user_agent else None,
+            user_agent=key.seal(wire.user_agent) if wire.user_agent and signs_in else None,
             equity_micro_usd=micro_usd(wire.equity_usd) if wire.equity_usd is not None else None,
         )
 

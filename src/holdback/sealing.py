@@ -15,6 +15,7 @@ import base64
 import binascii
 import hmac
 import os
+import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _LINK_BLOCK: Final = 64
+_LENGTHS: Final = [struct.Struct(f">B{count}I") for count in range(8)]
+"""What stands before so many fields: their number in a byte, and the length of each in four."""
+_LENGTHS: Final = [struct.Struct(f">B{count}I") for count in range(8)]
+"""What stands before so many fields: their number in a byte, and the length of each in four."""
 _FORMAT: Final = b"\x01"
 """First byte of every box, so that a later way of sealing can tell its own."""
 
@@ -340,8 +345,8 @@ def _sub_keys(master: bytes) -> _SubKeys:
 
 
 def _framed(*fields: bytes) -> bytes:
-    """Fields one after another, each behind its length, so that no two lists of fields give the same bytes."""
-    return b"".join([len(field).to_bytes(4) + field for field in fields])
+    """Fields one after another behind their number and lengths, so that no two lists of fields give the same bytes."""
+    return _LENGTHS[len(fields)].pack(len(fields), *map(len, fields)) + b"".join(fields)
 
 
 def _decrypted(key: AESGCM, data: bytes, context: bytes) -> bytes:

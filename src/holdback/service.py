@@ -193,7 +193,7 @@ class Service:
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         envelope = parsed.envelope
         actor = self._intake.actor(main, envelope.actor, peek.now)
-        context = self._intake.context(envelope.context, peek.key)
+        context = self._intake.context(envelope.context, peek.key, signs_in=isinstance(action, SessionStart))
         counterparty = parsed.fields.get("counterparty")
         other = counterparty if isinstance(counterparty, str) and intake.ACCOUNT_ID.fullmatch(counterparty) else ""
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)

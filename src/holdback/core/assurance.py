@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CONTACT_CODE: Final = "contact_code"
 
+BACKUP_CODES_MOST: Final = 64
+"""Codes in a set that can be told apart as used, a bit each."""
+
 CLASS: Final = {
     AuthenticatorKind.PASSWORD: 0,
     AuthenticatorKind.EMAIL: 1,
@@ -124,7 +127,7 @@ def spent(head: Head, proof: Proof) -> bool:
     if proof.epoch != one.epoch:
         return True
     if one.kind is AuthenticatorKind.BACKUP_CODE:
-        return bool(one.used >> proof.counter & 1)
+        return proof.counter >= BACKUP_CODES_MOST or bool(one.used >> proof.counter & 1)
     return one.kind is AuthenticatorKind.TOTP and proof.counter <= one.counter
 
 

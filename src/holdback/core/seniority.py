@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from holdback.core.state import Authenticator, Beneficiary, Contact, Head, Wait
 
 
-def ripe_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
-    """When something made at `since` becomes senior; None while nobody knows.
+def undisputed_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
+    """When the wait of something made at `since` ends; None while nobody knows.
 
-    Nobody knows while the owner was not told of it, while a freeze disputes it, or while a cool-off it was made in
-    waits for its own notice. A freeze disputes what was junior when it was pressed: its wait starts again at the
-    thaw.
+    Nobody knows while the owner was not told of it, or while a freeze disputes it. A freeze disputes what was still waiting
+    when it was pressed: its wait starts again at the thaw.
     """
     if not wait.heard:
         return None
@@ -31,12 +30,21 @@ def ripe_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
             if not freeze.thawed_at:
                 return None
             until = max(until, freeze.thawed_at + wait.length_ms)
-    for cool_off in head.cool_offs.values():
+    return until
+
+
+def ripe_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
+    """When something made at `since` becomes senior: undisputed, and out of every cool-off that it was made in.
+
+    None while nobody knows, which is also so while such a cool-off waits for its own notice.
+    """
+    until = undisputed_at(head, since, wait)
+    for cool_off in head.cool_offs.values() if until is not None else ():
         if cool_off.started_at <= since:
             if not cool_off.others.heard:
                 return None
             if since < cool_off.others.until:
-                until = max(until, cool_off.others.until)
+                until = max(until or 0, cool_off.others.until)
     return until
 
 
@@ -63,6 +71,10 @@ def beneficiary_is_senior(head: Head, beneficiary: Beneficiary, now: Instant) ->
 
 
 def beneficiary_is_long_standing(head: Head, beneficiary: Beneficiary, policy: Policy, now: Instant) -> bool:
-    """Whether it has been senior for `outflow.long_standing_d` (law 3)."""
-    until = ripe_at(head, beneficiary.added_at, beneficiary.ripens)
-    return until is not None and until + policy.outflow.long_standing_d * DAY <= now
+    """Whether it is senior and its wait ended `outflow.long_standing_d` ago (law 3).
+
+    Cool-offs it was made in do not count here, for they are forgotten once they are over, and this must not move.
+    """
+    ended = undisputed_at(head, beneficiary.added_at, beneficiary.ripens)
+    old = ended is not None and ended + policy.outflow.long_standing_d * DAY <= now
+    return old and beneficiary_is_senior(head, beneficiary, now)

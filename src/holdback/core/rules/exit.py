@@ -239,6 +239,8 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
         return why(Reason.FROZEN, "account.unfreeze")
     if network == "own":
         return _sweep_door(case)
+    if not units(action.amount):
+        return why(Reason.BAD_FIELD, about="amount")
     missing = _missing_field(action, network)
     if missing:
         return why(Reason.BAD_FIELD, about=missing)
