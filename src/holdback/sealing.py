@@ -32,8 +32,6 @@ _NONCE_BYTES: Final = 12
 _LINK_BLOCK: Final = 64
 _LENGTHS: Final = [struct.Struct(f">B{count}I") for count in range(8)]
 """What stands before so many fields: their number in a byte, and the length of each in four."""
-_LENGTHS: Final = [struct.Struct(f">B{count}I") for count in range(8)]
-"""What stands before so many fields: their number in a byte, and the length of each in four."""
 _FORMAT: Final = b"\x01"
 """First byte of every box, so that a later way of sealing can tell its own."""
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def undisputed_at(head: Head, since: Instant, wait: Wait) -> Instant | None:
     """When the wait of something made at `since` ends; None while nobody knows.
 
-    Nobody knows while the owner was not told of it, or while a freeze disputes it. A freeze disputes what was still waiting
-    when it was pressed: its wait starts again at the thaw.
+    Nobody knows while the owner was not told of it, or while a freeze disputes it. A freeze disputes what was still
+    waiting when it was pressed: its wait starts again at the thaw.
     """
     if not wait.heard:
         return None
