@@ -3,77 +3,102 @@
 Reasons are worded for people who have proved nothing yet: they say what to do, and nothing about the account. Event
 lines are for those who may read the account; personal fields reach them through `opened`, shortened so that a glance
 over a shoulder tells little.
+
+A thief in a session chooses some of the words that a notice repeats: a beneficiary's name, an address, a user agent.
+None may speak for the platform. They are cut short, lose whatever a mail program would make a link of, and stand in
+quotation marks; of a user agent only words of our own remain, and subjects are made of our own words alone.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import ipaddress
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from holdback.core import events as ev
 from holdback.core.decision import Reason
-from holdback.core.events import ChangeKind, Channel, Lane, Setting, Severity
+from holdback.core.events import (
+    HOUR,
+    MINUTE,
+    ActorKind,
+    AuthenticatorKind,
+    ChangeKind,
+    Channel,
+    Lane,
+    Setting,
+    Severity,
+    stored_decoder,
+)
+from holdback.core.policy import MICRO
+from holdback.core.rules.address import OPENED_KINDS
+from holdback.core.rules.exit import ExitRelease, ExitRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from holdback.core.events import AnyEvent, Finding, Instant, Sealed
+    from holdback.core.state import Head
 
     Opened = Callable[[Sealed], str]
     """Opens a sealed field of the account in hand."""
 
-SHORT_ADDRESS: Final = 16
-"""The longest address that is shown whole, in characters."""
-
 TEXT_MESSAGE_MOST: Final = 300
-"""Characters of a text message, which phones show in two parts at most."""
+"""Characters of a text message, which phones show in two parts at most; a link is never cut to fit."""
+SHORT_ADDRESS: Final = 16
+"""Characters of an address that is shown whole."""
+LABEL_MOST: Final = 32
+"""Characters of a name that an owner gave, or a thief."""
+LONG_DOMAIN: Final = 48
+"""Characters of a mail domain, its end shown if it has more."""
 
 SENTENCES: Final[dict[Reason, str]] = {
-    Reason.UNKNOWN_ACCOUNT: "There is no such account here.",
-    Reason.NOT_AVAILABLE: "This is not offered yet.",
-    Reason.NOT_ENTITLED: "This is not for you to ask.",
+    Reason.UNKNOWN_ACCOUNT: "There is no such account here. Check its name.",
+    Reason.NOT_AVAILABLE: "This is not offered yet. Ask support which way there is.",
+    Reason.NOT_ENTITLED: "This is not for you to ask. The owner may, signed in.",
     Reason.SESSION_REQUIRED: "Sign in first.",
     Reason.SESSION_ENDED: "You were signed out. Sign in again.",
     Reason.CLOCK_UNCERTAIN: "The time is in doubt, and while it is nothing is loosened or paid out. Try again soon.",
     Reason.TOO_MANY_FAILURES: "There were too many wrong tries. Wait before the next one.",
     Reason.CHALLENGE_UNKNOWN: "This confirmation is not open any more. Ask again.",
     Reason.CHALLENGE_EXPIRED: "This confirmation took too long. Ask again.",
-    Reason.CHALLENGE_OTHER_ACTION: "This confirmation belongs to something else. Nothing was done.",
-    Reason.ALREADY_EXISTS: "This exists already.",
-    Reason.NOT_FOUND: "There is nothing of that name.",
-    Reason.EXIT_KIND_CLOSED: "This way of sending value is closed.",
-    Reason.FROZEN: "The account is frozen by its owner. Nothing leaves until it is unfrozen.",
-    Reason.BAD_FIELD: "A field does not fit this action.",
-    Reason.COUNTERPARTY_UNKNOWN: "The receiving account is not known here.",
+    Reason.CHALLENGE_OTHER_ACTION: "This confirmation belongs to something else. Nothing was done. Ask again.",
+    Reason.ALREADY_EXISTS: "This exists already. Use what is there.",
+    Reason.NOT_FOUND: "There is nothing of that name. Check what is there.",
+    Reason.EXIT_KIND_CLOSED: "This way of sending value is closed. Choose another.",
+    Reason.FROZEN: "The account is frozen by its owner. Nothing leaves until the owner has unfrozen it.",
+    Reason.BAD_FIELD: "A field does not fit this action. Correct it.",
+    Reason.COUNTERPARTY_UNKNOWN: "The receiving account is not known here. Check its name.",
     Reason.NOT_ON_ALLOWLIST: "Only addresses in the address book may be paid. Add this one first.",
-    Reason.TOO_MANY: "There are too many of these open at once.",
+    Reason.TOO_MANY: "There are too many of these open at once. Wait for one to end, or end one.",
     Reason.LAST_ONE: "This is the last of its kind. Add another before removing it.",
     Reason.FREEZE_RIGHT_LOST: "This contact froze the account wrongly before and must be confirmed again first.",
-    Reason.SENIOR_BENEFICIARY_REQUIRED: "Only a payment to a long-known address can be let go early.",
-    Reason.NO_SENIOR_CONTACT: "Letting this go early needs a long-known contact that took no part in asking.",
+    Reason.SENIOR_BENEFICIARY_REQUIRED: "Only a payment to a long-known address can go early. Wait for its time.",
+    Reason.NO_SENIOR_CONTACT: "To go early this needs a long-known contact that took no part in asking. Wait.",
     Reason.COOL_OFF_CLOSES: "The account changed lately. This stays closed until the cool-off is over.",
     Reason.NO_SENIOR_AUTHENTICATOR: "Your way of confirming is too new to move money. Wait until it has ripened.",
     Reason.AUTHENTICATOR_SUSPENDED: "Your strongest way of confirming is suspended. Reinstate it, or recover.",
     Reason.PROOF_REPLAYED: "This code was used before. Wait for the next one.",
-    Reason.PROOF_WRONG: "A code or password was wrong.",
+    Reason.PROOF_WRONG: "A code or password was wrong. Try again.",
     Reason.PROOF_REQUIRED: "Confirm that it is you.",
-    Reason.WEAKER_AUTHENTICATOR: "A weaker way of confirming cannot remove a stronger one.",
+    Reason.WEAKER_AUTHENTICATOR: "A weaker way of confirming cannot remove a stronger one. Confirm by one as strong.",
     Reason.LOOK_ALIKE: "This address looks like another one in your book and is not the same. Compare every character.",
-    Reason.OVER_OWN_LIMIT: "This is more than the daily limit that the owner has set.",
-    Reason.RECONCILING: "Payments are held while a restored system is compared with what was already paid.",
-    Reason.PRICE_UNKNOWN: "The value of this asset is not known well enough right now.",
-    Reason.NOTICE_UNDELIVERED: "The owner could not be told yet. The wait begins once a notice was accepted.",
+    Reason.OVER_OWN_LIMIT: "This is more than the daily limit that the owner has set. Wait, or ask for less.",
+    Reason.RECONCILING: "A restored system is compared with what was already paid. Payments wait until that is done.",
+    Reason.PRICE_UNKNOWN: "The value of this asset is not known well enough right now. Try again soon.",
+    Reason.NOTICE_UNDELIVERED: "The owner could not be told yet, and the wait begins after that. Check the contacts.",
     Reason.COOLING_OFF: "The account changed lately. Payments wait until the owner has had time to notice.",
     Reason.DESTINATION_NEW: "Whoever is paid is new to this account. New ones wait before their first payment.",
-    Reason.OVER_BUDGET: "This is more than usually leaves the account in a day or month, so it waits.",
-    Reason.RECEIVED_LATELY: "This uses value received from another customer lately. It may be traded, not sent on yet.",
-    Reason.NOT_YET_DUE: "The wait that was announced is not over.",
+    Reason.OVER_BUDGET: "This is more than usually leaves the account in a day or month. Wait, or ask for less.",
+    Reason.RECEIVED_LATELY: "This was received from another customer lately. Trade it, or wait to send it on.",
+    Reason.NOT_YET_DUE: "The wait that was announced is not over. Ask again at its end.",
     Reason.LOOSENING_WAITS: "Taking protection away takes effect after a wait, and can be cancelled until then.",
-    Reason.RIPENS_LATER: "This is new and counts in full only after a wait.",
-    Reason.INSTANT_LANE: "Small enough to go at once.",
-    Reason.PROVED: "Confirmed.",
+    Reason.RIPENS_LATER: "This is new and counts in full only after a wait. Confirm it first if that is asked.",
+    Reason.INSTANT_LANE: "Small enough to go at once. There is nothing more to do.",
+    Reason.PROVED: "Confirmed. There is nothing more to do.",
     Reason.TIGHTENING: "Protection was added. It takes effect now.",
-    Reason.NO_HARM: "Nothing stands against it.",
+    Reason.NO_HARM: "Nothing stands against it. There is nothing more to do.",
 }
 """The public sentence of every reason."""
 
@@ -83,14 +108,19 @@ def sentence(reason: Reason) -> str:
     return SENTENCES[reason]
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def instant_text(at: Instant) -> str:
     """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def day_text(at: Instant) -> str:
-    """The same for people: `21 Nov 2026, 10:16 UTC`."""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%d %b %Y, %H:%M UTC").lstrip("0")
+    """The same for people, in every locale: `21 Nov 2026, 10:16 UTC`. A begun minute counts, so nobody comes early."""
+    when = _EPOCH + timedelta(minutes=-(-at // MINUTE))
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {when:%H:%M} UTC"
 
 
 def finding_line(finding: Finding) -> str:
@@ -101,35 +131,115 @@ def finding_line(finding: Finding) -> str:
 
 
 def money(micro_usd: int) -> str:
-    """Micro-USD as people write dollars."""
-    return f"${micro_usd / 1_000_000:,.2f}"
+    """Micro-USD as people write dollars, to the cent."""
+    cents = (micro_usd + MICRO // 200) // (MICRO // 100)
+    return f"${cents // 100:,}.{cents % 100:02}"
 
 
 def shortened(text: str) -> str:
-    """An address as a wallet shows it: enough to compare, not enough to copy."""
-    return text if len(text) <= SHORT_ADDRESS else f"{text[:8]}...{text[-6:]}"
+    """An address as a wallet shows it: enough to compare, not enough to copy, and nothing that could be a link."""
+    plain = re.sub(r"[^A-Za-z0-9:_-]", "-", text)
+    return plain if len(plain) <= SHORT_ADDRESS else f"{plain[:8]}...{plain[-6:]}"
 
 
 def masked(channel: Channel, address: str) -> str:
     """A contact as its owner recognises it and a stranger cannot use it."""
     if channel is Channel.EMAIL and "@" in address:
         name, _, domain = address.rpartition("@")
-        return f"{name[:1]}***@{domain}"
-    return f"***{address[-3:]}"
+        return f"{re.sub('[^A-Za-z0-9]', '', name[:1])}***@{re.sub('[^A-Za-z0-9.-]', '-', domain[-LONG_DOMAIN:])}"
+    return f"***{re.sub('[^A-Za-z0-9]', '', address)[-3:]}"
+
+
+def quoted(text: str) -> str:
+    """Somebody's own words in quotation marks: short, on one line, with nothing left that could become a link."""
+    shown = [
+        char if unicodedata.category(char)[0] in "LMN" or char in " -_'()&+" else "-" for char in text[:LABEL_MOST]
+    ]
+    return f'"{" ".join("".join(shown).split())}"'
+
+
+_PROGRAMS: Final = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS: Final = {
+    "Android": "Android",
+    "iPhone": "an iPhone",
+    "iPad": "an iPad",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+def program(user_agent: str) -> str:
+    """What signed in, in words of our own, for a user agent is anybody's: `Firefox on Windows`."""
+    name = next(
+        (ours for theirs, ours in _PROGRAMS.items() if theirs in user_agent), "a program that does not say which"
+    )
+    system = next((ours for theirs, ours in _SYSTEMS.items() if theirs in user_agent), "")
+    return f"{name} on {system}" if system else name
+
+
+_KINDS: Final[dict[str, str]] = {
+    AuthenticatorKind.PASSWORD: "password",
+    AuthenticatorKind.TOTP: "authenticator app",
+    AuthenticatorKind.PASSKEY: "passkey",
+    AuthenticatorKind.SMS: "code by text message",
+    AuthenticatorKind.EMAIL: "code by mail",
+    AuthenticatorKind.BACKUP_CODE: "backup codes",
+    "contact_code": "code sent to a contact",
+}
+
+_WHO: Final = {
+    ActorKind.OWNER: "someone signed in as the owner",
+    ActorKind.LINK: "whoever pressed the link in a notice",
+    ActorKind.API_KEY: "an API key",
+    ActorKind.STAFF: "a member of staff",
+    ActorKind.AGENCY: "an agency",
+    ActorKind.PLATFORM: "the platform",
+    ActorKind.SYSTEM: "Holdback itself",
+}
+
+
+def _together(kinds: Sequence[str]) -> str:
+    return " and ".join(_KINDS.get(kind, kind) for kind in kinds)
+
+
+class _Known(NamedTuple):
+    """What names things of which an event knows the id alone. Both `head` and `decided` may be missing."""
+
+    opened: Opened
+    head: Head | None
+    decided: ev.Decided | None
+
+    def authenticator(self, name: str) -> str:
+        """An authenticator by kind and id."""
+        one = self.head.authenticators.get(name) if self.head else None
+        return f"{_KINDS[one.kind]} ({name})" if one else f"authenticator {name}"
+
+    def contact(self, name: str) -> str:
+        """A contact by masked address and id."""
+        one = self.head.contacts.get(name) if self.head else None
+        return f"{masked(one.channel, self.opened(one.address))} ({name})" if one else f"contact {name}"
+
+    def payment(self) -> ExitRequest | None:
+        """The request to pay that caused this, if one did."""
+        asked = self.decided if self.decided and self.decided.action == "exit.request" else None
+        return _EXIT_REQUEST.decode(asked.request) if asked else None
+
+    def released(self) -> str:
+        """The id of the waiting payment that this asks to let go, empty if it asks for something else."""
+        asked = self.decided if self.decided and self.decided.action == "exit.release" else None
+        return _EXIT_RELEASE.decode(asked.request).which if asked else ""
+
+
+_EXIT_REQUEST: Final = stored_decoder(ExitRequest)
+_EXIT_RELEASE: Final = stored_decoder(ExitRelease)
 
 
 _SETTINGS: Final = {
     Setting.ALLOWLIST: "paying only addresses in the book",
     Setting.LOCK_HOURS: "the settings lock (hours)",
     Setting.LIMIT_MICRO_USD: "the daily limit",
-}
-
-_CHANGES: Final = {
-    ChangeKind.SET: "change",
-    ChangeKind.REMOVE_AUTHENTICATOR: "remove the authenticator",
-    ChangeKind.REINSTATE_AUTHENTICATOR: "reinstate the authenticator",
-    ChangeKind.REMOVE_CONTACT: "remove the contact",
-    ChangeKind.UNFREEZE: "unfreeze",
 }
 
 
@@ -142,15 +252,19 @@ def setting_text(setting: Setting, value: int) -> str:
     return f"{_SETTINGS[setting]}: {value}"
 
 
-def event_line(event: AnyEvent, opened: Opened) -> str:
-    """What happened, in one sentence."""
+def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decided: ev.Decided | None = None) -> str:
+    """What happened, in a sentence or two.
+
+    `head` (a later one will do) and `decided`, the entry's first event, name more of what the event has only ids of.
+    """
+    known = _Known(opened, head, decided)
     match event:
         case ev.Decided():
-            return f"{event.actor.kind.value} asked {event.action}: {event.decision}."
+            return f"{_capital(_WHO[event.actor.kind])} asked {event.action}: {event.decision}."
         case ev.AccountImported() | ev.Frozen() | ev.Unfrozen() | ev.EquityStated() | ev.ValueReceived():
-            return _account_line(event)
+            return _account_line(event, known)
         case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded() | ev.DeviceMet() | ev.DeviceSeen():
-            return _session_line(event, opened)
+            return _session_line(event, known)
         case (
             ev.AuthenticatorBound()
             | ev.AuthenticatorConfirmed()
@@ -159,15 +273,15 @@ def event_line(event: AnyEvent, opened: Opened) -> str:
             | ev.AuthenticatorRemoved()
             | ev.SecretReplaced()
         ):
-            return _authenticator_line(event)
+            return _authenticator_line(event, known)
         case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed():
-            return _proof_line(event)
+            return _proof_line(event, known)
         case ev.ContactAdded() | ev.ContactAsked() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
-            return _contact_line(event, opened)
+            return _contact_line(event, known)
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
-            return _address_line(event, opened)
+            return _address_line(event, known)
         case ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
-            return _change_line(event)
+            return _change_line(event, known)
         case (
             ev.ExitAllowed()
             | ev.ExitHeld()
@@ -176,7 +290,7 @@ def event_line(event: AnyEvent, opened: Opened) -> str:
             | ev.ExitSettled()
             | ev.ExitReconciled()
         ):
-            return _exit_line(event)
+            return _exit_line(event, known)
         case (
             ev.CoolOffStarted()
             | ev.NoticeDue()
@@ -185,190 +299,301 @@ def event_line(event: AnyEvent, opened: Opened) -> str:
             | ev.NoticeFailed()
             | ev.WaitMoved()
         ):
-            return _notice_line(event)
+            return _notice_line(event, known)
         case _:
             assert_never(event)
 
 
 def _account_line(
-    event: ev.AccountImported | ev.Frozen | ev.Unfrozen | ev.EquityStated | ev.ValueReceived,
+    event: ev.AccountImported | ev.Frozen | ev.Unfrozen | ev.EquityStated | ev.ValueReceived, known: _Known
 ) -> str:
     match event:
         case ev.AccountImported():
             return "The account came under Holdback's protection."
         case ev.Frozen():
-            how = "by a link in a notice" if event.by.contact else "by the owner"
-            return f"The account was frozen {how}. Everything that waited was stopped."
+            by_link = f"the link in a notice to {known.contact(event.by.contact)}"
+            how = by_link if event.by.contact else _WHO[event.by.kind]
+            return f"The account was frozen by {how}. Everything that waited was stopped."
         case ev.Unfrozen():
-            return "The account was unfrozen." + (" The freeze was a mistake." if event.mistaken else "")
+            return "The account was unfrozen." + (" The freeze was said to be a mistake." if event.mistaken else "")
         case ev.EquityStated():
             return f"The platform said that the account holds {money(event.micro_usd)}."
         case ev.ValueReceived():
             return f"{money(event.micro_usd)} came from another customer; it may leave from {day_text(event.until)}."
-        case _:
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
 def _session_line(
-    event: ev.SessionStarted | ev.SessionSeen | ev.SessionEnded | ev.DeviceMet | ev.DeviceSeen, opened: Opened
+    event: ev.SessionStarted | ev.SessionSeen | ev.SessionEnded | ev.DeviceMet | ev.DeviceSeen, known: _Known
 ) -> str:
     match event:
         case ev.SessionStarted():
-            return f"Signed in with {' and '.join(event.proved)}."
+            return f"Signed in with {_together(event.proved)}, until {day_text(event.until)} at the latest."
         case ev.SessionSeen():
             return "The session was used." + (" The password was proved again." if event.password else "")
         case ev.SessionEnded():
             return "A session was ended."
         case ev.DeviceMet():
-            return f"Signed in from a new device: {opened(event.user_agent) if event.user_agent else 'unnamed'}."
+            agent = known.opened(event.user_agent) if event.user_agent else ""
+            return f"Signed in from a new device: {program(agent)}."
         case ev.DeviceSeen():
             return "Signed in from a known device."
-        case _:
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
-def _authenticator_line(
-    event: ev.AuthenticatorBound
+_AuthenticatorEvent = (
+    ev.AuthenticatorBound
     | ev.AuthenticatorConfirmed
     | ev.AuthenticatorSuspended
     | ev.AuthenticatorReinstated
     | ev.AuthenticatorRemoved
-    | ev.SecretReplaced,
-) -> str:
-    name = event.authenticator
+    | ev.SecretReplaced
+)
+
+
+def _authenticator_line(event: _AuthenticatorEvent, known: _Known) -> str:
+    name = known.authenticator(event.authenticator)
     match event:
         case ev.AuthenticatorBound():
             state = "added" if event.confirmed else "set up, and not confirmed yet"
-            counts = f"It counts for money from {day_text(event.until)}."
-            return f"A way of confirming was {state}: {event.kind.value} ({name}). {counts}"
+            counts = f"It counts for money from {day_text(event.until)} at the earliest."
+            return f"A way of confirming was {state}: {_KINDS[event.kind]} ({event.authenticator}). {counts}"
         case ev.AuthenticatorConfirmed():
-            return f"A new way of confirming works ({name}). It counts for money from {day_text(event.until)}."
+            counts = f"It counts for money from {day_text(event.until)} at the earliest."
+            return f"A new way of confirming works: {name}. {counts}"
         case ev.AuthenticatorSuspended():
-            return f"A way of confirming was suspended ({name})."
+            return f"A way of confirming was suspended, and proves nothing now: {name}."
         case ev.AuthenticatorReinstated():
-            return f"A suspended way of confirming was reinstated ({name})."
+            return f"A suspended way of confirming was reinstated: {name}."
         case ev.AuthenticatorRemoved():
-            return f"A way of confirming was removed ({name})."
+            return f"A way of confirming was removed: {name}."
         case ev.SecretReplaced():
-            return "The password was changed, and other sessions were signed out."
-        case _:
+            counts = f"It counts for money from {day_text(event.until)} at the earliest."
+            return f"A secret was replaced: {name}. {counts}"
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
-def _proof_line(event: ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed) -> str:
+def _proof_line(event: ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed, known: _Known) -> str:
     match event:
         case ev.ProofUsed():
-            return f"A proof was used ({event.authenticator})."
+            return f"A proof was used: {known.authenticator(event.authenticator)}."
         case ev.ProofFailed():
-            return f"A wrong or used proof was shown ({', '.join(event.kinds) or 'code'})."
+            return f"A wrong or used proof was shown: {_together(event.kinds) or _KINDS['contact_code']}."
         case ev.ChallengeIssued():
-            ways = " or ".join("+".join(kinds) for kinds in event.accept)
-            return f"More proof was asked for: {ways}."
+            ways = " or ".join(_together(kinds) for kinds in event.accept)
+            sent = f" A code went to {known.contact(event.contact)}." if event.contact else ""
+            return f"More proof was asked for: {ways}.{sent}"
         case ev.ChallengeClosed():
             return "The request for proof was closed."
-        case _:
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
-def _contact_line(
-    event: ev.ContactAdded | ev.ContactAsked | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled,
-    opened: Opened,
-) -> str:
+_ContactEvent = ev.ContactAdded | ev.ContactAsked | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled
+
+
+def _contact_line(event: _ContactEvent, known: _Known) -> str:
+    name = known.contact(event.contact)
     match event:
         case ev.ContactAdded():
-            return f"A contact was named: {masked(event.channel, opened(event.address))} ({event.contact})."
+            shown = masked(event.channel, known.opened(event.address))
+            return f"A contact was named: {shown}, {event.channel.value} ({event.contact})."
         case ev.ContactAsked():
-            return f"A fresh code was sent to a contact ({event.contact})."
+            return f"A fresh code was sent to a contact: {name}."
         case ev.ContactConfirmed():
-            return f"A contact was confirmed ({event.contact})."
+            if not event.wait_ms:
+                return f"A contact was confirmed again, and may freeze: {name}."
+            return f"A contact was confirmed: {name}. It counts in full from {day_text(event.until)} at the earliest."
         case ev.ContactRemoved():
             until = day_text(event.told_until)
-            return f"A contact was removed ({event.contact}); it is told of severe news until {until}."
+            return f"A contact was removed: {name}. It is told of news, and can freeze, until {until}."
         case ev.ContactRecycled():
-            return f"A contact was reported as given to someone else ({event.contact}); nothing is sent there any more."
-        case _:
+            return f"A contact was reported as given to someone else: {name}. Nothing is sent there any more."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
-def _address_line(event: ev.AddressAdded | ev.AddressRenewed | ev.AddressRemoved, opened: Opened) -> str:
+def _address_line(event: ev.AddressAdded | ev.AddressRenewed | ev.AddressRemoved, known: _Known) -> str:
     match event:
         case ev.AddressAdded():
-            where = shortened(opened(event.address)) if event.address else "any"
-            who = f"{opened(event.label)}, {event.network} {where}"
-            return f"A beneficiary was added: {who}. It can be paid from {day_text(event.until)}."
+            where = shortened(known.opened(event.address)) if event.address else "to anyone"
+            who = f"{quoted(known.opened(event.label))}, {event.network} {where}"
+            return f"A beneficiary was added: {who}. It can be paid from {day_text(event.until)} at the earliest."
         case ev.AddressRenewed():
-            return f"A beneficiary was confirmed again until {day_text(event.until)}."
+            return (
+                f"A beneficiary was confirmed again until {day_text(event.until)}: {_beneficiary(event.beneficiary)}."
+            )
         case ev.AddressRemoved():
-            return "A beneficiary was removed."
-        case _:
+            return f"A beneficiary was removed: {_beneficiary(event.beneficiary)}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
-def _change_line(event: ev.SettingChanged | ev.ChangeAsked | ev.ChangeCancelled | ev.ChangeDone) -> str:
+def _beneficiary(name: str) -> str:
+    """A beneficiary's part name, its hash cut to what tells two apart: `bitcoin 3f9a01c2`."""
+    network, dot, mac = name.partition(".")
+    return f"{network} {mac[:8]}" if dot else network
+
+
+def _change_line(event: ev.SettingChanged | ev.ChangeAsked | ev.ChangeCancelled | ev.ChangeDone, known: _Known) -> str:
     match event:
         case ev.SettingChanged():
             return f"A setting changed: {setting_text(event.setting, event.value)}."
         case ev.ChangeAsked():
-            what = _CHANGES[event.kind]
-            if event.kind is ChangeKind.SET:
-                what = f"change {setting_text(Setting(event.subject), event.value)}"
-            when = f"It takes effect on {day_text(event.until)} unless it is stopped."
-            return f"Less protection was asked for: {what}. {when}"
+            when = f"It takes effect on {day_text(event.until)} at the earliest, unless it is stopped."
+            return f"Less protection was asked for: {_wanted(event, known)} ({event.change}). {when}"
         case ev.ChangeCancelled():
-            return "A request for less protection was stopped."
+            return f"A request for less protection was stopped ({event.change})."
         case ev.ChangeDone():
-            return "The wait of a request for less protection is over."
-        case _:
+            return f"The wait of a request for less protection is over ({event.change})."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _wanted(event: ev.ChangeAsked, known: _Known) -> str:
+    match event.kind:
+        case ChangeKind.SET:
+            return f"change {setting_text(Setting(event.subject), event.value)}"
+        case ChangeKind.REMOVE_AUTHENTICATOR:
+            return f"remove {known.authenticator(event.subject)}"
+        case ChangeKind.REINSTATE_AUTHENTICATOR:
+            return f"reinstate {known.authenticator(event.subject)}"
+        case ChangeKind.REMOVE_CONTACT:
+            return f"remove {known.contact(event.subject)}"
+        case ChangeKind.UNFREEZE:
+            return "unfreeze the account"
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event.kind)
 
 
 _ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitCancelled | ev.ExitSettled | ev.ExitReconciled
 
 
-def _exit_line(event: _ExitEvent) -> str:
+def _exit_line(event: _ExitEvent, known: _Known) -> str:
     match event:
         case ev.ExitAllowed():
-            how = "" if event.lane is not Lane.OWN else " to an own account"
-            return f"A payment was let go{how}: {event.kind}, {money(event.micro_usd)} ({event.exit})."
+            asked = known.payment()
+            amount = f"{asked.amount} {asked.asset}, " if asked else ""
+            where = "to an own account" if event.lane is Lane.OWN else _towards(event.beneficiary, known)
+            return f"A payment was let go: {event.kind} of {amount}{money(event.micro_usd)} {where} ({event.exit})."
         case ev.ExitHeld():
-            worth = f"{event.amount} {event.asset}, {money(event.micro_usd)}"
-            return f"A payment waits: {event.kind} of {worth}, until {day_text(event.until)} ({event.exit})."
+            worth = f"{event.amount} {event.asset}, {money(event.micro_usd)} {_towards(event.beneficiary, known)}"
+            until = day_text(event.until)
+            return f"A payment waits until {until} at the earliest: {event.kind} of {worth} ({event.exit})."
         case ev.ExitMoved():
             return f"A waiting payment must wait longer, until {day_text(event.until)} ({event.exit})."
         case ev.ExitCancelled():
             return f"A waiting payment was stopped ({event.exit})."
         case ev.ExitSettled():
-            return f"A payment is final ({event.exit})."
+            return f"A payment is final, says the platform ({event.exit}): {quoted(event.reference)}."
         case ev.ExitReconciled():
             return f"A payment from before a restore was counted again: {money(event.micro_usd)}."
-        case _:
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _towards(beneficiary: str, known: _Known) -> str:
+    """Who is paid, from the request if this is its entry, else by the beneficiary's name."""
+    asked = known.payment()
+    target = (asked.address or asked.counterparty) if asked else None
+    if target is not None:
+        return f"to {shortened(known.opened(target))} by {beneficiary.partition('.')[0]}"
+    return f"by {beneficiary}" if beneficiary in OPENED_KINDS else f"to {_beneficiary(beneficiary)}"
 
 
 _NoticeEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeFolded | ev.NoticeAccepted | ev.NoticeFailed | ev.WaitMoved
 
 
-def _notice_line(event: _NoticeEvent) -> str:
+def _notice_line(event: _NoticeEvent, known: _Known) -> str:
     match event:
         case ev.CoolOffStarted():
             senior, others = day_text(event.senior_until), day_text(event.others_until)
-            return f"Payments cool off: to long-known beneficiaries until {senior}, to others until {others}."
+            spared = " (usual amounts excepted)" if event.severity is Severity.MILD else ""
+            until = f"to long-known beneficiaries{spared} until {senior}, to others until {others}"
+            return f"Payments cool off after {event.cause}: {until}, at the earliest."
         case ev.NoticeDue():
             return f"The owner is told ({event.cause}) at {len(event.contacts)} contacts."
         case ev.NoticeFolded():
             return f"The same news again ({event.cause}) was counted, not sent."
         case ev.NoticeAccepted():
-            return f"A notice was accepted for delivery ({event.contact})."
+            return f"A notice was accepted for delivery to {known.contact(event.contact)}."
         case ev.NoticeFailed():
-            return f"A notice could not be delivered ({event.contact})."
+            return f"A notice could not be delivered to {known.contact(event.contact)}."
         case ev.WaitMoved():
-            return f"A wait runs from here, until {day_text(event.until)}."
-        case _:
+            kind = event.about.kind.replace("_", " ")
+            named = f"{kind} {_beneficiary(event.about.id)}"
+            return f"The owner was told, so a wait runs from here until {day_text(event.until)}: {named}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+HEADLINES: Final[dict[type[ev.Event], str]] = {
+    ev.AccountImported: "Your account is now protected",
+    ev.Frozen: "Your account was frozen",
+    ev.Unfrozen: "Your account was unfrozen",
+    ev.DeviceMet: "A new device signed in to your account",
+    ev.AuthenticatorBound: "A way of confirming was added",
+    ev.AuthenticatorConfirmed: "A way of confirming was added",
+    ev.AuthenticatorSuspended: "A way of confirming was suspended",
+    ev.AuthenticatorReinstated: "A way of confirming was reinstated",
+    ev.AuthenticatorRemoved: "A way of confirming was removed",
+    ev.SecretReplaced: "A password or other secret was replaced",
+    ev.ProofFailed: "A wrong password or code was tried",
+    ev.ContactConfirmed: "A contact of your account was confirmed",
+    ev.ContactRemoved: "A contact of your account was removed",
+    ev.ContactRecycled: "A contact was reported as given away",
+    ev.AddressAdded: "A beneficiary was added",
+    ev.AddressRemoved: "A beneficiary was removed",
+    ev.SettingChanged: "A security setting was changed",
+    ev.ChangeAsked: "A protection is about to be taken away",
+    ev.ChangeCancelled: "A waiting change was stopped",
+    ev.ExitAllowed: "A payment left your account",
+    ev.ExitHeld: "A payment from your account waits",
+    ev.ExitCancelled: "A waiting payment was stopped",
+}
+"""The subject of every notice: our own words without names or amounts, fit for a locked screen."""
+
+_ADVICE: Final[dict[type[ev.Event], str]] = {
+    ev.Frozen: (
+        "If you did not freeze it, leave it frozen while you find out who did: change your password, and look who is "
+        "signed in. To unfreeze needs your strongest proof and a wait."
+    ),
+    ev.DeviceMet: "If you do not know the device, sign out everywhere and change your password.",
+    ev.AuthenticatorBound: "You can suspend it at once.",
+    ev.AuthenticatorConfirmed: "You can suspend it at once.",
+    ev.AuthenticatorSuspended: "To reinstate it needs your strongest proof and a wait.",
+    ev.SecretReplaced: "Payments wait meanwhile.",
+    ev.ProofFailed: "Nothing was let through. If this goes on, change your password.",
+    ev.ContactRemoved: "Payments wait meanwhile.",
+    ev.AddressAdded: "You can take it out of the address book at once.",
+    ev.ChangeAsked: "You can cancel it until then, by signing in.",
+    ev.ExitHeld: "You can cancel it until then, by signing in.",
+}
+"""What an owner can do beside freezing."""
+
+_ASKED_EARLIER: Final = (ev.AuthenticatorReinstated, ev.AuthenticatorRemoved, ev.ContactRemoved, ev.Unfrozen)
+"""Loosenings whose wait came to its end: whoever asks for something else in the same entry has no part in them."""
+
+CODE_MS: Final = {Channel.EMAIL: 24 * HOUR, Channel.SMS: 10 * MINUTE, Channel.PUSH: 10 * MINUTE}
+"""How long a contact's code is said to be good for; intake, which checks it, has the same table (tested)."""
+
+HEAD_DIGITS: Final = 32
+"""Hex digits of the chain head in a notice: 128 bits, to which nobody can make a second history."""
+
+
 class Notice(NamedTuple):
-    """Everything a notice is worded from. `code` is set for codes only; `replaced` says the contact was replaced."""
+    """Everything a notice is worded from.
+
+    `code` is set for codes only. `replaced` says that the contact was replaced: it can freeze, and learns nothing more.
+    `seq` is the entry's number, which names `chain_head` (0 leaves it out). With `head`, a later one, more is named.
+    """
 
     due: ev.NoticeDue
     cause: AnyEvent
@@ -379,6 +604,8 @@ class Notice(NamedTuple):
     freeze_url: str
     chain_head: bytes
     code: str = ""
+    seq: int = 0
+    head: Head | None = None
 
 
 class NoticeText(NamedTuple):
@@ -391,57 +618,125 @@ class NoticeText(NamedTuple):
 def notice_text(notice: Notice, opened: Opened) -> NoticeText:
     """The words of a notice for its channel: what happened, when and from where, and the one link that stops it."""
     if notice.code:
-        return _code_text(notice)
-    happened = "Something changed in your account." if notice.replaced else event_line(notice.cause, opened)
+        short = notice.channel is Channel.SMS
+        return NoticeText("Your code", _short_code(notice) if short else _code_text(notice, opened))
+    subject = HEADLINES[type(notice.cause)]
+    if notice.due.severity is Severity.SEVERE:
+        subject = f"Important: {subject[:1].lower()}{subject[1:]}"
     if notice.channel is Channel.SMS:
-        text = f"[{notice.phrase}] {happened} Not you? Freeze: {notice.freeze_url}"
-        return NoticeText("Account notice", _fitting(happened, notice, text))
-    subject = "Account frozen" if isinstance(notice.cause, ev.Frozen) else "Your account: please check"
-    if notice.due.severity is Severity.INFO:
-        subject = "Your account: for your information"
-    lines = [
-        f"Your phrase: {notice.phrase}. A message without it is not from us.",
-        "",
-        happened,
-        f"When: {day_text(notice.due.at)}",
-        *_where(notice, opened),
-        "",
-        "Was this not you? Freeze the account. It takes one click and no sign-in, and stops everything that leaves:",
-        notice.freeze_url,
-        "",
-        "If it was you there is nothing to do. Nobody from the platform will ever ask you for a code or to move funds.",
-        "",
-        f"For your records: {notice.due.notice}, chain {notice.chain_head.hex()[:32]}",
-    ]
-    return NoticeText(subject, "\n".join(lines) + "\n")
+        return NoticeText(subject, _short_text(notice))
+    return NoticeText(subject, _freeze_only(notice) if notice.replaced else _full_text(notice, opened))
 
 
-def _fitting(happened: str, notice: Notice, text: str) -> str:
-    """Shorten what happened, never the phrase or the link."""
-    surplus = len(text) - TEXT_MESSAGE_MOST
-    if surplus <= 0:
-        return text
-    kept = happened[: max(0, len(happened) - surplus - 3)] + "..."
-    return f"[{notice.phrase}] {kept} Not you? Freeze: {notice.freeze_url}"
+def _full_text(notice: Notice, opened: Opened) -> str:
+    what = event_line(notice.cause, opened, notice.head, notice.decided)
+    advice = _ADVICE.get(type(notice.cause), "")
+    return _paragraphs(what, _circumstances(notice, opened), advice, _freeze(notice), _trust(notice), _record(notice))
 
 
-def _where(notice: Notice, opened: Opened) -> list[str]:
-    """From where it was asked; a replaced contact is not told."""
-    if notice.replaced or notice.decided.ip is None:
-        return []
-    return [f"From: {opened(notice.decided.ip)}"]
+def _freeze_only(notice: Notice) -> str:
+    """For a replaced contact, which may be all that a robbed owner has left, or be in a thief's hands."""
+    what = f"{HEADLINES[type(notice.cause)]}, on {day_text(notice.cause.at)}."
+    why = "You are told because this contact belonged to the account until lately. It can still stop everything."
+    return _paragraphs(what, why, _freeze(notice), _trust(notice), _record(notice))
 
 
-def _code_text(notice: Notice) -> NoticeText:
-    what = "confirm a waiting payment" if isinstance(notice.cause, ev.ChallengeIssued) else "confirm this contact"
-    good_for = "24 hours" if notice.channel is Channel.EMAIL and what.endswith("contact") else "10 minutes"
-    text = (
-        f"[{notice.phrase}] Your code to {what}: {notice.code}. Good for {good_for}. "
-        "Nobody from the platform will ever ask for it."
-    )
-    if notice.channel is Channel.SMS:
-        return NoticeText("Account code", text)
-    return NoticeText("Your code", f"{text}\n\nDid you not ask for it? Freeze the account:\n{notice.freeze_url}\n")
+def _short_text(notice: Notice) -> str:
+    """Without amounts or addresses, so it fits a replaced contact too. What matters least is left out first."""
+    headline = HEADLINES[type(notice.cause)]
+    stop = f"Not you? Freeze: {notice.freeze_url}"
+    when = f"{headline}, {day_text(notice.cause.at)}."
+    for text in (f"[{notice.phrase}] {when} {stop}", f"[{notice.phrase}] {headline}. {stop}", f"{headline}. {stop}"):
+        if len(text) <= TEXT_MESSAGE_MOST:
+            return text
+    return f"Freeze your account: {notice.freeze_url}"
+
+
+def _code_text(notice: Notice, opened: Opened) -> str:
+    keep = "Enter it yourself, where you asked for it. Nobody from the platform will ever ask you for it."
+    if not isinstance(notice.cause, ev.ChallengeIssued):
+        what = "It confirms that this address reaches the owner of an account. Someone signed in there asked for it."
+        lasts = f"It is good for {_code_life(notice.channel)}."
+        ignore = "If you did not ask for it, ignore this message: without the code nothing happens."
+        return _paragraphs(f"Your code: {notice.code}", f"{what} {lasts}", keep, ignore)
+    lets = f"It lets {_let_go(notice, opened)} leave before its time. It is good until {day_text(notice.cause.until)}."
+    alarm = "If you did not ask for it, someone is after your money."
+    places = (_circumstances(notice, opened), keep, alarm, _freeze(notice), _trust(notice), _record(notice))
+    return _paragraphs(f"Your code: {notice.code}", lets, *places)
+
+
+def _short_code(notice: Notice) -> str:
+    """Neither phrase nor link, for whoever gets a code that confirms a number may be a stranger."""
+    keep = "Nobody from the platform will ever ask you for it."
+    if isinstance(notice.cause, ev.ChallengeIssued):
+        until = day_text(notice.cause.until)
+        return (
+            f"[{notice.phrase}] Your code to let a waiting payment go early: {notice.code}. Good until {until}. {keep}"
+        )
+    lasts = _code_life(notice.channel)
+    return f"Your code to confirm this number for an account: {notice.code}. Good for {lasts}. {keep}"
+
+
+def _code_life(channel: Channel) -> str:
+    hours = CODE_MS[channel] // HOUR
+    return f"{hours} hours" if hours else f"{CODE_MS[channel] // MINUTE} minutes"
+
+
+def _let_go(notice: Notice, opened: Opened) -> str:
+    """The waiting payment that a code would let go, with what it is worth if that is known."""
+    name = _Known(opened, notice.head, notice.decided).released()
+    held = notice.head.exits.get(name) if notice.head else None
+    if held is None:
+        return f"the waiting payment {name}" if name else "a waiting payment"
+    return f"the waiting payment {name} of {held.amount} {held.asset}, {money(held.micro_usd)},"
+
+
+def _circumstances(notice: Notice, opened: Opened) -> str:
+    """When, and if it was asked just now by whom and from where."""
+    at = notice.cause.at
+    lines = [f"When: {day_text(at)} ({instant_text(at)})"]
+    if not _asked_now(notice):
+        return "\n".join([*lines, "It was asked for earlier, and its wait is over."])
+    lines.append(f"Asked by: {_WHO[notice.decided.actor.kind]}")
+    where = _network(opened(notice.decided.ip)) if notice.decided.ip is not None else ""
+    return "\n".join([*lines, f"From: {where}"] if where else lines)
+
+
+def _asked_now(notice: Notice) -> bool:
+    if isinstance(notice.cause, ev.SettingChanged):
+        subject = notice.decided.action.partition(".")[0]
+        return notice.decided.decision == "allow" and notice.cause.setting.startswith(subject)
+    return not isinstance(notice.cause, _ASKED_EARLIER)
+
+
+def _network(text: str) -> str:
+    """A network address if it is one, for the platform passes on what it was told."""
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return ""
+
+
+def _freeze(notice: Notice) -> str:
+    if isinstance(notice.cause, ev.Frozen):
+        return f"This link freezes it again, and stops whatever was asked for since:\n{notice.freeze_url}"
+    ask = "Was this not you? Freeze the account. It needs one click and no sign-in, and stops everything that leaves:"
+    return f"{ask}\n{notice.freeze_url}"
+
+
+def _trust(notice: Notice) -> str:
+    never = "Nobody from the platform will ever ask you for a code or a password, or to move funds."
+    return f"Your phrase: {notice.phrase}. A message without it is not from us.\n{never}"
+
+
+def _record(notice: Notice) -> str:
+    """Kept, a notice makes the owner's inbox a witness of the log (law 9)."""
+    entry = f"entry {notice.seq}, " if notice.seq else ""
+    return f"For your records: {notice.due.notice}, {entry}chain {notice.chain_head.hex()[:HEAD_DIGITS]}"
+
+
+def _paragraphs(*texts: str) -> str:
+    return "\n\n".join(text for text in texts if text) + "\n"
 
 
 _WORDS: Final = tuple(

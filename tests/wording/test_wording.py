@@ -1,0 +1,464 @@
+"""What people read: every reason and event is worded, and no notice says more than its reader may know."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, get_args, get_type_hints
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdback import intake
+from holdback.core import events as ev
+from holdback.core.decision import Reason, why
+from holdback.core.effects import EFFECTS, tag_of
+from holdback.core.events import (
+    DAY,
+    ENCODER,
+    MINUTE,
+    About,
+    Actor,
+    ActorKind,
+    AnyEvent,
+    AuthenticatorKind,
+    ChangeKind,
+    Channel,
+    Destination,
+    Sealed,
+    Setting,
+    Severity,
+)
+from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.state import Authenticator, Contact, Head, HeldExit, Wait
+from holdback.wording import (
+    CODE_MS,
+    HEADLINES,
+    SENTENCES,
+    TEXT_MESSAGE_MOST,
+    Notice,
+    day_text,
+    event_line,
+    finding_line,
+    instant_text,
+    masked,
+    money,
+    notice_text,
+    phrase,
+    program,
+    quoted,
+    sentence,
+    shortened,
+)
+
+AT: Final = 1_795_258_055_123
+ADDRESS: Final = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
+SHOWN: Final = "bc1qar0s...wf5mdq"
+MAILBOX: Final = "alice@example.com"
+IP: Final = "203.0.113.7"
+URL: Final = "https://id.example/freeze?t=" + "x" * 210
+HEAD_LINK: Final = bytes(range(32))
+PHRASE: Final = "amber otter lantern"
+KINDS: Final = get_args(AnyEvent)
+SEALED: Final = {
+    "address": ADDRESS,
+    "label": "Cold wallet",
+    "user_agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0",
+}
+
+
+def sealed(text: str) -> Sealed:
+    """A personal field with its plaintext in the box."""
+    return Sealed(b"m" * 16, text.encode())
+
+
+def opened(one: Sealed) -> str:
+    """Undo `sealed`."""
+    return one.box.decode()
+
+
+def destination(text: str) -> Destination:
+    """A destination with its plaintext in the box."""
+    return Destination(b"m" * 16, text.encode(), b"alike678")
+
+
+VALUES: Final[dict[Any, Any]] = {
+    str: "x7",
+    int: AT + DAY,
+    bool: True,
+    bytes: b"b" * 16,
+    Actor: Actor(ActorKind.OWNER),
+    About: About("exit", "x7"),
+    AuthenticatorKind: AuthenticatorKind.TOTP,
+    Channel: Channel.EMAIL,
+    Severity: Severity.SEVERE,
+    Setting: Setting.LOCK_HOURS,
+    ChangeKind: ChangeKind.REMOVE_AUTHENTICATOR,
+    ev.Lane: ev.Lane.OTHERS,
+    tuple[str, ...]: ("password",),
+    tuple[tuple[str, ...], ...]: (("password", "totp"),),
+    tuple[AuthenticatorKind, ...]: (AuthenticatorKind.TOTP,),
+    tuple[About, ...]: (),
+    tuple[bytes, ...]: (),
+    tuple[ev.Finding, ...]: (),
+}
+
+
+def event(kind: type[AnyEvent], /, **given: Any) -> Any:  # noqa: ANN401 - an event of that kind, with its fields
+    """An event of a kind, its fields filled by their types where they are not given."""
+    fields: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind).items():
+        if name in kind.__struct_fields__:
+            is_sealed = hint in {Sealed, Sealed | None}
+            fields[name] = sealed(SEALED.get(name, "words")) if is_sealed else VALUES[hint]
+    if "beneficiary" in fields:
+        fields["beneficiary"] = "bitcoin." + "6d" * 16
+    fields["at"] = AT
+    return kind(**(fields | given))
+
+
+def decided(action: str, request: object = None, *, decision: str = "allow", actor: Actor | None = None) -> ev.Decided:
+    """The first event of an entry."""
+    return event(  # type: ignore[no-any-return] # `event` is as its argument says
+        ev.Decided,
+        action=action,
+        decision=decision,
+        actor=actor or Actor(ActorKind.OWNER),
+        request=ENCODER.encode(request),
+        ip=sealed(IP),
+    )
+
+
+def head(**fields: Any) -> Head:  # noqa: ANN401 - fields of a head
+    """A head in which the authenticators and contacts of these tests are found."""
+    wait = Wait(0, 0, heard=True)
+    plain = Head("alice", sealed("alice"), 0, ())
+    known: dict[str, Any] = {
+        "authenticators": {"x7": Authenticator(AuthenticatorKind.TOTP, b"h", 0, wait, confirmed=True)},
+        "contacts": {"x7": Contact(Channel.EMAIL, sealed(MAILBOX), 0, wait, confirmed=True)},
+    }
+    return msgspec.structs.replace(plain, **(known | fields))
+
+
+def notice(cause: AnyEvent, **given: Any) -> Notice:  # noqa: ANN401 - fields of a notice
+    """A notice of an event to a mailbox of the owner."""
+    severity = EFFECTS[type(cause)].notice or Severity.INFO
+    due = ev.NoticeDue(AT, "12-0", tag_of(cause), severity, ("c1",), ())
+    plain = Notice(due, cause, decided("session.end"), Channel.EMAIL, False, PHRASE, URL, HEAD_LINK, seq=12)  # noqa: FBT003 - as in the outbox
+    return plain._replace(**given)
+
+
+TOLD: Final = [kind for kind in KINDS if EFFECTS[kind].notice is not None]
+CODED: Final = (ev.ContactAdded, ev.ContactAsked, ev.ChallengeIssued)
+
+
+def every_notice() -> list[Notice]:
+    """One notice of every kind there is, for every channel, to present and to replaced contacts."""
+    found = []
+    for channel in Channel:
+        for replaced in (False, True):
+            found += [notice(event(kind), channel=channel, replaced=replaced, head=head()) for kind in TOLD]
+        found += [notice(event(kind), channel=channel, code="12345678", head=head()) for kind in CODED]
+    return found
+
+
+# Reasons
+
+
+def test_every_reason_has_a_sentence() -> None:
+    """Each reason has a sentence of its own, in plain words."""
+    assert list(SENTENCES) == list(Reason)
+    assert len(set(SENTENCES.values())) == len(Reason)
+    for reason in Reason:
+        assert re.fullmatch(r"[A-Z][A-Za-z ,:;.-]{10,100}\.", sentence(reason)), sentence(reason)
+
+
+def test_every_refusal_says_what_to_do() -> None:
+    """A reason that does not let go ends by saying what to do, or how long to wait."""
+    what_to_do = (
+        r"Ask|wait until|Check|Choose|Confirm|Compare|Correct|Reinstate|Sign|Trade|Try|Use|Wait|first\.$|Add|"
+        r"can be cancelled|nothing more to do|effect now|the owner has|wait before|is over|after a wait|owner may"
+    )
+    assert [reason for reason in Reason if not re.search(what_to_do, sentence(reason))] == []
+
+
+def test_a_finding_says_until_when() -> None:
+    """A finding is told with its code, what it is about, and its instant for people."""
+    found = why(Reason.DESTINATION_NEW, "time", until=AT + 3 * DAY, about="address")
+
+    expected = f"destination_new (address): {sentence(Reason.DESTINATION_NEW)} Until 24 Nov 2026, 10:48 UTC."
+    assert finding_line(found) == expected
+    assert finding_line(why(Reason.FROZEN)) == f"frozen: {sentence(Reason.FROZEN)}"
+
+
+# Instants, amounts, and other people's words
+
+
+def test_instants_for_machines() -> None:
+    """Machines read RFC 3339 in UTC with milliseconds."""
+    assert instant_text(AT) == "2026-11-21T10:47:35.123Z"
+    assert instant_text(0) == "1970-01-01T00:00:00.000Z"
+
+
+def test_instants_for_people() -> None:
+    """People read a whole minute that is never too early."""
+    assert day_text(AT) == "21 Nov 2026, 10:48 UTC"
+    assert day_text(60_000) == "1 Jan 1970, 00:01 UTC"
+
+
+def test_amounts() -> None:
+    """Dollars are told to the cent, without the errors of binary fractions."""
+    assert money(15_000_495_000) == "$15,000.50"
+    assert money(2**53 * 10**6 + 10_000) == "$9,007,199,254,740,992.01"
+    assert money(0) == "$0.00"
+
+
+def test_addresses_are_shortened_in_the_middle() -> None:
+    """A long address shows both edges, a short one is shown whole, and none can be a link."""
+    assert shortened(ADDRESS) == SHOWN
+    assert shortened("DE89370400440532") == "DE89370400440532"
+    assert shortened("evil.example/x") == "evil-example-x"
+
+
+def test_contacts_are_masked() -> None:
+    """A contact is recognised by its owner and useless to anybody else."""
+    assert masked(Channel.EMAIL, MAILBOX) == "a***@example.com"
+    assert masked(Channel.SMS, "+44 20 7946 0042") == "***042"
+    assert masked(Channel.PUSH, "") == "***"
+    assert masked(Channel.EMAIL, "\r\n@evil.example/<b>") == "***@evil.example--b-"
+
+
+def test_a_user_agent_is_told_in_our_own_words() -> None:
+    """A user agent may say anything, and a notice repeats none of it."""
+    assert program(SEALED["user_agent"]) == "Firefox on Windows"
+    assert program("call +1 555 0100 at once") == "a program that does not say which"
+
+
+@given(st.text(max_size=200))
+def test_quoted_words_cannot_speak_for_us(text: str) -> None:
+    """Whatever a thief calls a beneficiary stays one short quotation, on one line, without a link."""
+    shown = quoted(text)
+
+    assert re.fullmatch(r'"[^"\n\r\t./:@<>\u202e\u200b\u2028]{0,32}"', shown)
+
+
+# Events
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("known", [True, False])
+def test_every_event_has_a_line(kind: type[AnyEvent], known: bool) -> None:  # noqa: FBT001 - one of two cases
+    """Each event is told in one line, whether or not what it names is known."""
+    text = event_line(event(kind), opened, head() if known else None)
+
+    assert re.fullmatch(r"[A-Z$].*\.", text), text
+    assert "StrEnum" not in text
+    assert "<" not in text
+
+
+VARIANTS: Final[list[tuple[AnyEvent, str]]] = [
+    (event(ev.Frozen, by=Actor(ActorKind.LINK, contact="x7")), "by the link in a notice to a***@example.com (x7)."),
+    (event(ev.Frozen), "frozen by someone signed in as the owner"),
+    (event(ev.Unfrozen, mistaken=False), "The account was unfrozen."),
+    (event(ev.SettingChanged, setting=Setting.ALLOWLIST, value=0), "book: off"),
+    (event(ev.SettingChanged, setting=Setting.ALLOWLIST, value=1), "book: on"),
+    (event(ev.SettingChanged, setting=Setting.LIMIT_MICRO_USD, value=-1), "limit: none"),
+    (event(ev.SettingChanged, setting=Setting.LIMIT_MICRO_USD, value=10**10), "limit: $10,000.00"),
+    (event(ev.SessionSeen, password=False), "The session was used."),
+    (event(ev.DeviceMet), "Firefox on Windows"),
+    (event(ev.DeviceMet, user_agent=None), "a program that does not say which"),
+    (event(ev.AuthenticatorBound, confirmed=False), "set up, and not confirmed yet: authenticator app (x7)"),
+    (event(ev.ProofFailed, kinds=()), "code sent to a contact"),
+    (event(ev.ChallengeIssued, contact=""), "password and authenticator app."),
+    (event(ev.ContactAdded, address=sealed(MAILBOX)), "a***@example.com, email (x7)"),
+    (event(ev.ContactConfirmed, wait_ms=0), "confirmed again, and may freeze: a***@example.com (x7)"),
+    (event(ev.AddressAdded, address=None, network="p2p"), '"Cold wallet", p2p to anyone.'),
+    (event(ev.AddressAdded, network="bitcoin"), f'"Cold wallet", bitcoin {SHOWN}.'),
+    (event(ev.AddressRemoved, beneficiary="card"), "removed: card."),
+    (event(ev.ChangeAsked, kind=ChangeKind.SET, subject="allowlist", value=0), "change paying only addresses in"),
+    (event(ev.ChangeAsked, kind=ChangeKind.REINSTATE_AUTHENTICATOR), "reinstate authenticator app (x7)"),
+    (event(ev.ChangeAsked, kind=ChangeKind.REMOVE_CONTACT), "remove a***@example.com (x7)"),
+    (event(ev.ChangeAsked, kind=ChangeKind.UNFREEZE, subject="account"), "unfreeze the account (x7)"),
+    (event(ev.ExitAllowed, lane=ev.Lane.OWN, beneficiary="own"), "to an own account"),
+    (event(ev.ExitAllowed, beneficiary="p2p"), " by p2p (x7)"),
+    (event(ev.CoolOffStarted, severity=Severity.MILD), "(usual amounts excepted)"),
+    (event(ev.WaitMoved, about=About("beneficiary", "bitcoin." + "6d" * 16)), "beneficiary bitcoin 6d6d6d6d."),
+]
+
+
+@pytest.mark.parametrize(("one", "expected"), VARIANTS)
+def test_what_an_event_carries_is_told(one: AnyEvent, expected: str) -> None:
+    """Where one kind of event means different things, its line says which."""
+    assert expected in event_line(one, opened, head())
+
+
+def test_a_payout_names_where_it_goes() -> None:
+    """A payout is told with its amount and destination, from the request that asked for it."""
+    request = ExitRequest("withdrawal", "BTC", "0.25", address=destination(ADDRESS), network="bitcoin")
+    asked = decided("exit.request", request)
+    value = {"amount": "0.25", "asset": "BTC", "micro_usd": 15_000_000_000}
+    held = msgspec.structs.replace(event(ev.ExitHeld, **value), kind="withdrawal")
+    gone = msgspec.structs.replace(event(ev.ExitAllowed, micro_usd=15_000_000_000), kind="withdrawal")
+    where = f"withdrawal of 0.25 BTC, $15,000.00 to {SHOWN} by bitcoin (x7)."
+
+    assert event_line(held, opened, None, asked).endswith(where)
+    assert event_line(gone, opened, None, asked).endswith(where)
+    assert "withdrawal of $15,000.00 to bitcoin 6d6d6d6d (x7)." in event_line(
+        gone, opened, None, decided("exit.cancel")
+    )
+
+
+# Notices
+
+
+def test_every_notice_has_a_headline() -> None:
+    """Each event that is announced has a subject, and no other has."""
+    assert set(HEADLINES) == set(TOLD)
+
+
+def test_subjects() -> None:
+    """A subject is one short line of our own words, with no code, name, amount or address in it."""
+    for one in every_notice():
+        subject = notice_text(one, opened).subject
+        assert re.fullmatch(r"[A-Za-z ,:]{9,60}", subject), subject
+
+
+def test_severe_news_says_so() -> None:
+    """The subject of severe news begins with a word for it."""
+    text = notice_text(notice(event(ev.ContactRemoved)), opened)
+
+    assert text.subject == "Important: a contact of your account was removed"
+
+
+def test_a_notice_says_what_when_where_and_what_to_do() -> None:
+    """A notice tells what happened, when, from where, how to stop it, and how to know that it is real."""
+    text = notice_text(notice(event(ev.AddressAdded)), opened).text
+
+    for part in (
+        f'"Cold wallet", x7 {SHOWN}.',
+        "When: 21 Nov 2026, 10:48 UTC (2026-11-21T10:47:35.123Z)\n",
+        "Asked by: someone signed in as the owner\n",
+        f"From: {IP}\n",
+        "You can take it out",
+        f"\n{URL}\n",
+        f"Your phrase: {PHRASE}. ",
+        "Nobody from the platform will ever ask you",
+        "For your records: 12-0, entry 12, chain 000102030405060708090a0b0c0d0e0f\n",
+    ):
+        assert part in text, part
+
+
+def test_every_notice_can_be_acted_on() -> None:
+    """Each notice but a contact's own code carries the link that freezes, whole."""
+    for one in every_notice():
+        confirms = isinstance(one.cause, ev.ContactAdded | ev.ContactAsked)
+        on_sms = one.channel is Channel.SMS and bool(one.code)
+        assert (URL in notice_text(one, opened).text) is not (confirms or on_sms)
+
+
+def test_text_messages_are_short() -> None:
+    """A text message stays within its length with any link that the outbox makes, in letters every phone has."""
+    for one in every_notice():
+        if one.channel is Channel.SMS:
+            text = notice_text(one, opened).text
+            assert len(text) <= TEXT_MESSAGE_MOST, text
+            assert re.fullmatch(r"[A-Za-z0-9 .,:;/?=()'_\[\]-]+", text), text
+
+
+def test_a_short_link_leaves_room_for_the_phrase() -> None:
+    """A text message carries time and phrase when they fit beside the link."""
+    short = notice(event(ev.AddressAdded), channel=Channel.SMS, freeze_url="https://id.example/f")
+    text = f"[{PHRASE}] A beneficiary was added, 21 Nov 2026, 10:48 UTC. Not you? Freeze: https://id.example/f"
+
+    assert notice_text(short, opened).text == text
+    endless = short._replace(freeze_url="https://id.example/" + "x" * 400)
+    assert notice_text(endless, opened).text == f"Freeze your account: {endless.freeze_url}"
+
+
+def test_a_replaced_contact_can_freeze_and_learns_no_more() -> None:
+    """A replaced contact gets the link, and no amount, address, contact or place."""
+    secret = (ADDRESS[:8], "Cold wallet", MAILBOX[-11:], IP, "$", "Firefox", "BTC")
+    for one in every_notice():
+        if one.replaced:
+            text = notice_text(one, opened).text
+            assert URL in text
+            assert [word for word in secret if word in text] == []
+
+
+def test_a_confirmation_code_may_reach_a_stranger() -> None:
+    """What confirms a contact says neither whose account it is, nor the phrase, nor a link, nor the log."""
+    for kind in (ev.ContactAdded, ev.ContactAsked):
+        for channel, lasts in ((Channel.EMAIL, "24 hours"), (Channel.SMS, "10 minutes")):
+            made = notice_text(notice(event(kind), code="12345678", channel=channel, head=head()), opened)
+            assert "12345678" in made.text
+            assert lasts in made.text
+            assert "will ever ask you for it" in made.text
+            assert "12345678" not in made.subject
+            assert [part for part in (PHRASE, "http", "chain", "alice", IP) if part in made.text] == []
+
+
+def test_codes_last_as_long_as_notices_say() -> None:
+    """What a notice says of a code's life is what the check of the code goes by."""
+    assert CODE_MS == intake.CODE_MS
+
+
+def test_an_early_release_says_what_its_code_lets_go() -> None:
+    """A code that ends a payout's wait names the payout, the place it was asked from, and the way to stop it."""
+    held = HeldExit(
+        "withdrawal", "", "", "BTC", "0.25", 15_000_000_000, b"", "alice", (), "", 0, Wait(0, 0, heard=True), 0
+    )
+    cause = event(ev.ChallengeIssued, contact="x7", until=AT + 10 * MINUTE)
+    one = notice(cause, code="12345678", decided=decided("exit.release", ExitRelease("x9"), decision="step_up"))
+    known = notice_text(one._replace(head=head(exits={"x9": held})), opened).text
+
+    assert "It lets the waiting payment x9 of 0.25 BTC, $15,000.00, leave before" in known
+    for part in ("until 21 Nov 2026, 10:58 UTC", URL, PHRASE, IP):
+        assert part in known
+    assert "the waiting payment x9 leave" in notice_text(one, opened).text
+    assert "It lets a waiting payment leave" in notice_text(one._replace(decided=decided("session.end")), opened).text
+    assert "until 21 Nov 2026, 10:58 UTC" in notice_text(one._replace(channel=Channel.SMS), opened).text
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [event(ev.AuthenticatorRemoved), event(ev.ContactRemoved), event(ev.Unfrozen), event(ev.SettingChanged)],
+)
+def test_what_was_asked_earlier_is_not_blamed_on_who_asks_now(cause: AnyEvent) -> None:
+    """A loosening that came due in somebody's entry tells neither his address nor that he asked for it."""
+    text = notice_text(notice(cause, decided=decided("exit.request", decision="hold")), opened).text
+
+    assert "It was asked for earlier" in text
+    assert IP not in text
+
+
+def test_a_setting_changed_now_tells_where_from() -> None:
+    """A setting that takes effect at once is told with the place it was asked from."""
+    text = notice_text(notice(event(ev.SettingChanged), decided=decided("lock.set")), opened).text
+
+    assert f"From: {IP}\n" in text
+
+
+@pytest.mark.parametrize("said", ["", "not an address", "203.0.113.7\nPlease call", "<b>"])
+def test_only_a_network_address_is_told_as_one(said: str) -> None:
+    """What the platform passes on as a network address is told only if it is one."""
+    asked = msgspec.structs.replace(decided("address.add"), ip=sealed(said))
+
+    assert "From:" not in notice_text(notice(event(ev.AddressAdded), decided=asked), opened).text
+    unknown = msgspec.structs.replace(asked, ip=None)
+    assert "From:" not in notice_text(notice(event(ev.AddressAdded), decided=unknown), opened).text
+
+
+def test_an_entry_number_may_be_missing() -> None:
+    """A notice whose entry number is not known still carries the chain head."""
+    text = notice_text(notice(event(ev.Frozen), seq=0), opened).text
+
+    assert "12-0, chain 0001" in text
+    assert "freezes it again" in text
+
+
+def test_a_phrase_is_the_customers_own() -> None:
+    """The same secret gives the same three words, and another secret others."""
+    assert phrase(b"\x01\x02\x03" * 5) == "anchor apple arrow"
+    assert phrase(bytes(16)) == "amber amber amber"
+    assert len({phrase(bytes((number, 0, 0))) for number in range(256)}) == 64
