@@ -507,14 +507,14 @@ class FakeTime:
         """Seconds."""
         return self.now
 
-    def sleep(self, seconds: float) -> None:
+    def nap(self, seconds: float) -> None:
         """Pass the time."""
         self.slept.append(seconds)
         self.now += seconds
 
-    async def sleep_async(self, seconds: float) -> None:
+    async def nap_async(self, seconds: float) -> None:
         """Pass the time."""
-        self.sleep(seconds)
+        self.nap(seconds)
 
 
 class FakeHoldback:
@@ -579,7 +579,7 @@ async def listed(client: AsyncHoldback, name: str, account: str) -> list[dict[st
 def sync_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
     """The blocking client."""
     time, http = FakeTime(), httpx.Client(transport=httpx.MockTransport(fake))
-    client = Holdback(BASE, PLATFORM_KEY, http=http, patience=patience, clock=time.clock, sleep=time.sleep)
+    client = Holdback(BASE, PLATFORM_KEY, http=http, patience=patience, clock=time.clock, sleep=time.nap)
     return Door(
         client.ask,
         client.resume,
@@ -596,7 +596,7 @@ def sync_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
 def async_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
     """The awaiting client."""
     time, http = FakeTime(), httpx.AsyncClient(transport=httpx.MockTransport(fake))
-    client = AsyncHoldback(BASE, PLATFORM_KEY, http=http, patience=patience, clock=time.clock, sleep=time.sleep_async)
+    client = AsyncHoldback(BASE, PLATFORM_KEY, http=http, patience=patience, clock=time.clock, sleep=time.nap_async)
     return Door(
         blocking(client.ask),
         blocking(client.resume),

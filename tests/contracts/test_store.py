@@ -719,7 +719,7 @@ async def test_a_dump_given_up(opened: Opener) -> None:
     store = await filled(opened)
     records = store.dump()
     await anext(records)
-    await records.aclose()  # type: ignore[attr-defined]
+    await records.aclose()  # type: ignore[attr-defined]  # the port promises an iterator, these are generators
     await put(store, everything("z"))
 
 

@@ -175,6 +175,6 @@ async def test_a_read_only_server(postgres_dsn: str, stores: list[PostgresStore]
 async def test_a_wrong_type_is_a_bug(stores: list[PostgresStore]) -> None:
     """What no database can store is the caller's fault, not the store's."""
     with pytest.raises(asyncpg.DataError):
-        await stores[0].claim("many", 1)  # type: ignore[arg-type]
+        await stores[0].claim("many", 1)  # type: ignore[arg-type]  # the wrong type is what is tested
     with pytest.raises(asyncpg.PostgresError, match="UTF8"):
         await stores[0].read(of("a\0"))

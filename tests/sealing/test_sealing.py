@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import struct
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -392,7 +393,8 @@ def test_derivation_is_the_standards() -> None:
 def test_what_was_sealed_as_no_text() -> None:
     """A box whose content is no text is as broken as an altered one."""
     mac = KEY.mac("x")
-    framed = b"".join(len(part).to_bytes(4) + part for part in (b"text", mac, b""))
+    fields = (b"text", mac, b"")
+    framed = struct.pack(">B3I", 3, *map(len, fields)) + b"".join(fields)
     box = KEY._boxed(b"\xff", framed)  # noqa: SLF001 - nothing public can make such a box
 
     with pytest.raises(SealBroken, match=NOT_TEXT_MESSAGE):
