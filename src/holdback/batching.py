@@ -94,6 +94,10 @@ class Batcher(Generic[J, R]):
             except Exception as error:  # noqa: BLE001 - whatever it was belongs to those who wait for it
                 for job in batch:
                     job.failed(error)
+        # In the same step as it found the queue empty: who submits next must not count on a lane that looks no more.
+        lane = asyncio.current_task()
+        if lane is not None:
+            self._running.discard(lane)
 
     async def drained(self) -> None:
         """Wait until nothing runs any more."""
