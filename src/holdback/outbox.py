@@ -71,7 +71,13 @@ class Outbox:
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stop: asyncio.Event, poll_s: float = 1.0) -> None:
-        """Deliver until `stop` is set: at once when this process wrote a notice, else every `poll_s` seconds."""
+        """Deliver until `stop` is set: at once when this process wrote a notice, else every `poll_s` seconds.
+
+        With no channel at all nothing is claimed: what is due stays due, and `/readyz` says so once it is overdue.
+        """
+        if not self._senders:
+            log.error("outbox.no_channel")
+            await stop.wait()
         while not stop.is_set():
             self._service.noticed.clear()
             try:
