@@ -1,0 +1,343 @@
+"""Histories: accounts driven through the core as the service drives it, with every fact made up by hand.
+
+`Account` loads only the parts that `needs` names, keeps the log, and hands over notices when told to. Everything a
+thief or an owner does in these tests goes through `Account.ask`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from holdback.core import decide, ledger
+from holdback.core import events as ev
+from holdback.core.assurance import CONTACT_CODE
+from holdback.core.decision import Allow, Context, Decision, Facts, Hold, PriceFact, Proof
+from holdback.core.events import DAY, ENCODER, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel
+from holdback.core.policy import Policy
+from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedBeneficiary, ImportedContact
+from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.asking import Request
+from holdback.core.rules.exit import ExitRequest
+from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.session import SessionStart
+from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey, evolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdback.core.events import AnyEvent, Instant
+    from holdback.core.rules.asking import Action
+
+DEFAULT: Final[dict[str, Any]] = tomllib.loads(files("holdback").joinpath("policies/default.toml").read_text())
+POLICY: Final = Policy.parse(DEFAULT)
+
+START: Final = 20_000 * DAY
+"""Midnight of a day in 2024; nothing happens before it."""
+
+USD: Final = 1_000_000
+"""Micro-USD in a USD."""
+
+PLATFORM: Final = Actor(ActorKind.PLATFORM)
+SYSTEM: Final = Actor(ActorKind.SYSTEM)
+
+PASSWORD, TOTP, PASSKEY, SMS, EMAIL, BACKUP_CODE = (
+    AuthenticatorKind.PASSWORD,
+    AuthenticatorKind.TOTP,
+    AuthenticatorKind.PASSKEY,
+    AuthenticatorKind.SMS,
+    AuthenticatorKind.EMAIL,
+    AuthenticatorKind.BACKUP_CODE,
+)
+
+
+def policy_with(**changed: object) -> Policy:
+    """The default policy with some dotted keys changed: `policy_with(**{"waits.address_h": 96})`."""
+    data = {key: dict(value) if isinstance(value, dict) else value for key, value in DEFAULT.items()}
+    for key, value in changed.items():
+        section, _, field = key.partition(".")
+        if field:
+            data[section][field] = value
+        else:
+            data[section] = value
+    return Policy.parse(data)
+
+
+def sealed(text: str) -> ev.Sealed:
+    """A personal field; equal texts have equal hashes."""
+    return ev.Sealed(hashlib.sha256(text.encode()).digest()[: ev.MAC_BYTES], text.encode())
+
+
+def destination(text: str, looks_like: str = "") -> ev.Destination:
+    """A destination of value; `looks_like` gives it the looks of another one."""
+    alike = hashlib.sha256(b"looks" + (looks_like or text).encode()).digest()[: ev.ALIKE_BYTES]
+    return ev.Destination(hashlib.sha256(text.encode()).digest()[: ev.MAC_BYTES], text.encode(), alike)
+
+
+def bitcoin(text: str) -> str:
+    """The part name of an address on the network that most tests use."""
+    return f"bitcoin.{destination(text).name}"
+
+
+class Account:
+    """One customer, asked through `advance` with only those parts loaded that `needs` names.
+
+    Example: `account = Account(); account.open(); token = account.sign_in(); account.pay("100", "home", token)`.
+    """
+
+    def __init__(self, policy: Policy = POLICY, name: str = "alice") -> None:
+        """An account that does not exist before `open`."""
+        self.policy = policy
+        self.name = name
+        self.now: Instant = START
+        self.state: Head | None = None
+        self.parts: dict[PartKey, Part] = {}
+        self.log: list[AnyEvent] = []
+        self.entries: list[ledger.Entry] = []
+        self.last: decide.Advance | None = None
+        self.clock_agrees = True
+        self.reconciling = False
+        self.prices: dict[str, int] = {"USD": USD, "BTC": 50_000 * USD}
+        self.price_age_ms = 0
+        self.counter = 0
+        self.tokens = 0
+
+    # What is true
+
+    @property
+    def head(self) -> Head:
+        """The head of an account that exists."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def link(self) -> bytes:
+        """The link of the last entry."""
+        return self.entries[-1].link if self.entries else ledger.GENESIS
+
+    def everything(self) -> Customer:
+        """The customer with every part there is, as a fold of the log keeps it."""
+        return Customer(self.state, self.parts)
+
+    def loaded(self, needs: decide.Needs) -> Customer:
+        """The customer as the store loads it: the head, the parts asked for by name, and the look-alikes."""
+        named = {key: self.parts[key] for key in needs.parts if key in self.parts}
+        alike = {
+            key: part
+            for key, part in self.parts.items()
+            if isinstance(part, Beneficiary) and part.address is not None and part.address.alike == needs.alike
+        }
+        return Customer(self.state, named | alike)
+
+    def beneficiary(self, name: str) -> Beneficiary:
+        """A beneficiary's part row, live or removed."""
+        part = self.parts["beneficiary", name]
+        assert isinstance(part, Beneficiary)
+        return part
+
+    def contact_named(self, channel: Channel) -> str:
+        """The first contact on a channel."""
+        return next(key for key, one in self.head.contacts.items() if one.channel is channel)
+
+    def undelivered(self) -> list[ev.NoticeDue]:
+        """Notices that waits depend on and that no senior contact accepted yet."""
+        return [one for one in self.log if isinstance(one, ev.NoticeDue) and one.notice in self.head.unheard]
+
+    # What happens
+
+    def wait(self, *, days: float = 0, hours: float = 0, minutes: float = 0) -> None:
+        """Let time pass."""
+        self.now += int(days * DAY + hours * HOUR + minutes * MINUTE)
+
+    def facts(self, request: Request, proofs: Iterable[Proof | str] = (), *, known: bool = True) -> Facts:
+        """The facts of a request. Proofs that are only named, or carry no digest, are made to fit the action."""
+        digest = hashlib.sha256(request.account.encode() + ENCODER.encode(request.action)).digest()
+        asset = decide.needs(request, self.state).asset
+        price = None
+        if asset in self.prices:
+            price = PriceFact(asset, self.prices[asset], self.now - self.price_age_ms)
+        return Facts(
+            digest=digest,
+            proofs=tuple(fitting(self.proof(one), digest, self.now) for one in proofs),
+            price=price,
+            clock_agrees=self.clock_agrees,
+            reconciling=self.reconciling,
+            counterparty_known=known and bool(request.counterparty),
+            token=self.token(self.tokens) if isinstance(request.action, SessionStart) else b"",
+        )
+
+    def proof(self, named: Proof | str) -> Proof:
+        """A right proof by an authenticator or, for a contact's id, by the code sent to it. A proof stays as it is."""
+        if isinstance(named, Proof):
+            return named
+        self.counter += 1
+        if named in self.head.authenticators:
+            one = self.head.authenticators[named]
+            code = one.used.bit_length() if one.kind is BACKUP_CODE else self.counter
+            return Proof(one.kind.value, named, one.epoch, code, b"", self.now, right=True)
+        return Proof(CONTACT_CODE, named, 1, 0, b"", self.now, right=True)
+
+    def wrong(self, name: str) -> Proof:
+        """A proof by an authenticator or contact that does not fit its credential."""
+        return replace(self.proof(name), right=False)
+
+    def token(self, number: int) -> bytes:
+        """The hash of the session token that was made as the n-th."""
+        return hashlib.sha256(f"{self.name} {number}".encode()).digest()[:16]
+
+    def request(self, action: Action, actor: Actor | bytes, **fields: Any) -> Request:  # noqa: ANN401 - Request's own
+        """A request as the service makes it; `actor` may be the token of an owner's session."""
+        by = Actor(ActorKind.OWNER, actor) if isinstance(actor, bytes) else actor
+        return replace(Request(action, self.name, by, Context()), **fields)
+
+    def ask(
+        self,
+        action: Action,
+        actor: Actor | bytes = PLATFORM,
+        *proofs: Proof | str,
+        known: bool = True,
+        **fields: Any,  # noqa: ANN401 - Request's own
+    ) -> Decision:
+        """Ask, and keep what the answer writes. `actor` may be the token of an owner's session."""
+        asked = self.request(action, actor, **fields)
+        return self.submit(asked, self.facts(asked, proofs, known=known))
+
+    def submit(self, asked: Request, facts: Facts) -> Decision:
+        """Ask with facts made beforehand, and keep what the answer writes."""
+        customer = self.loaded(decide.needs(asked, self.state))
+        step = decide.advance(customer, asked, facts, self.policy, self.now)
+        if step.events:
+            self.keep(step)
+        self.last = step
+        return step.decision
+
+    def keep(self, step: decide.Advance) -> None:
+        """Append an entry and take over the state after it."""
+        body = ENCODER.encode(step.events)
+        head = step.customer.head
+        assert head is not None
+        self.entries.append(ledger.Entry(self.name, head.seq, body, ledger.link(self.name, head.seq, self.link, body)))
+        self.log.extend(step.events)
+        self.state = head
+        self.parts = {**self.parts, **step.customer.parts}
+
+    def received(self, events: tuple[AnyEvent, ...]) -> None:
+        """Take over what a transfer from another account causes here."""
+        self.keep(decide.receive(Customer(self.state, {}), events, self.policy, self.now))
+
+    def refold(self) -> Customer:
+        """The customer, folded anew from the whole log."""
+        customer = NOBODY
+        for event in self.log:
+            customer = evolve(customer, event)
+        return customer
+
+    # What is often done
+
+    def open(
+        self,
+        *kinds: AuthenticatorKind,
+        contacts: tuple[Channel, ...] = (Channel.EMAIL, Channel.SMS),
+        equity: str = "1000000",
+        book: tuple[ImportedBeneficiary, ...] = (),
+        subs: tuple[str, ...] = (),
+    ) -> Decision:
+        """Import it with these authenticators (password and totp if none are named): `a1-1`, `a1-2`..."""
+        action = AccountImport(
+            name=sealed(self.name),
+            authenticators=tuple(
+                ImportedAuthenticator(kind, sealed(f"{self.name} {kind}"), self.mailbox(kind))
+                for kind in kinds or (PASSWORD, TOTP)
+            ),
+            contacts=tuple(ImportedContact(channel, sealed(f"{self.name} {channel}")) for channel in contacts),
+            sub_accounts=subs,
+            equity_usd=equity,
+            address_book=book,
+        )
+        return self.ask(action)
+
+    def mailbox(self, kind: AuthenticatorKind) -> ev.Sealed | None:
+        """Where codes of a kind are sent: the contact of the same channel."""
+        return sealed(f"{self.name} {kind}") if kind in {SMS, EMAIL} else None
+
+    def deliver(self, contact: str = "") -> None:
+        """Let every undelivered notice be accepted: at each of its contacts, or at one only."""
+        for notice in self.undelivered():
+            for one in [contact] if contact else notice.contacts:
+                self.outcome(notice, one)
+
+    def outcome(self, notice: ev.NoticeDue, contact: str, *, accepted: bool = True) -> Decision:
+        """Report what became of one notice at one contact."""
+        return self.ask(NoticeOutcome(notice.notice, contact, accepted, notice.about), SYSTEM)
+
+    def sign_in(self, *proofs: Proof | str, device: str = "laptop") -> bytes:
+        """A new session, by these proofs or by every authenticator held."""
+        self.tokens += 1
+        shown = proofs or tuple(self.head.authenticators)
+        token = self.token(self.tokens)
+        answer = self.ask(SessionStart(), Actor(ActorKind.OWNER), *shown, context=Context(device=device))
+        assert isinstance(answer, Allow), answer
+        return token
+
+    def settle(self, days: float = 4) -> None:
+        """Deliver everything and let the waits run out."""
+        self.deliver()
+        self.wait(days=days)
+
+    def add(self, text: str, session: bytes, *proofs: str) -> str:
+        """Enter an address into the book and return its part name."""
+        action = AddressAdd(sealed(f"my {text}"), "bitcoin", destination(text))
+        answer = self.ask(action, session, *(proofs or tuple(self.head.authenticators)))
+        assert isinstance(answer, Allow), answer
+        return answer.id
+
+    def pay(self, usd: str, text: str, session: bytes, *proofs: str | Proof, **request: Any) -> Decision:  # noqa: ANN401 - as in `ask`
+        """Ask to withdraw to an address, by these proofs or by every authenticator held."""
+        action = ExitRequest("withdrawal", "USD", usd, address=destination(text), network="bitcoin")
+        return self.ask(action, session, *(proofs or tuple(self.head.authenticators)), **request)
+
+
+def grow(account: Account, *kinds: AuthenticatorKind, **opened: Any) -> bytes:  # noqa: ANN401 - as in `open`
+    """Open it, make authenticators, contacts, device and the address `home` senior, and sign its owner in."""
+    account.open(*kinds, **opened)
+    account.add("home", account.sign_in())
+    account.settle(days=5)
+    return account.sign_in()
+
+
+def grown(*kinds: AuthenticatorKind, policy: Policy = POLICY, **opened: Any) -> tuple[Account, bytes]:  # noqa: ANN401 - as in `open`
+    """An account whose authenticators, contacts, device and address `home` are senior, and its owner's session."""
+    account = Account(policy)
+    return account, grow(account, *kinds, **opened)
+
+
+def long_standing(*kinds: AuthenticatorKind, policy: Policy = POLICY, **opened: Any) -> tuple[Account, bytes]:  # noqa: ANN401 - as in `open`
+    """The same 40 days later, so that `home` is long-standing."""
+    account, _ = grown(*kinds, policy=policy, **opened)
+    account.wait(days=40)
+    return account, account.sign_in()
+
+
+def fitting(proof: Proof, digest: bytes, now: Instant) -> Proof:
+    """The proof, made for this action unless it says that it was made for another."""
+    return replace(proof, digest=proof.digest or digest, at=now)
+
+
+def codes(decision: Decision) -> list[str]:
+    """The reason codes of a decision, in order."""
+    return [finding.code for finding in decision.findings]
+
+
+def kind_of(decision: Decision) -> str:
+    """The decision's name, as in the log."""
+    return str(type(decision).__struct_config__.tag)
+
+
+def held_id(decision: Decision) -> str:
+    """The id of what a hold holds."""
+    assert isinstance(decision, Hold), decision
+    return decision.id

@@ -1,0 +1,524 @@
+"""What a history says: every answer is found by reading the whole list of entries again, from the first to the last.
+
+This is the slow half of the twin. It keeps no balance, no meter and no flag, and of the events the core writes it
+believes only what happened (bound, added, asked, allowed, frozen...), never what the core concluded from it: cool-offs
+are found from the changes that cause them, waits from the instants and outcomes of notices, budgets from single exits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from holdback.core import events as ev
+from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Instant, Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Sequence
+
+    from holdback.core.policy import Policy
+
+Entry = tuple[AnyEvent, ...]
+
+STRENGTH: Final = {
+    AuthenticatorKind.PASSWORD: 0,
+    AuthenticatorKind.EMAIL: 1,
+    AuthenticatorKind.SMS: 2,
+    AuthenticatorKind.TOTP: 3,
+    AuthenticatorKind.BACKUP_CODE: 3,
+    AuthenticatorKind.PASSKEY: 4,
+}
+"""Law 2: passkey > totp, backup_code > sms > email, with password beside them, never instead."""
+
+MILD, SEVERE = "mild", "severe"
+
+
+class Waiting(NamedTuple):
+    """Something that waits: made at `since`, for `length`, and told to the owner at `told` (None: not yet)."""
+
+    since: Instant
+    length: int
+    told: Instant | None
+
+    def ends(self) -> Instant | None:
+        """Law 5: a wait runs only once a notice was accepted."""
+        return None if self.told is None else max(self.since, self.told) + self.length
+
+    def hoped(self, now: Instant) -> Instant:
+        """When it would end if the owner were told now."""
+        ends = self.ends()
+        return now + self.length if ends is None else ends
+
+
+@dataclass
+class Authenticator:
+    """An authenticator, as the events up to now describe it."""
+
+    kind: AuthenticatorKind
+    holder: bytes
+    since: Instant
+    waiting: Waiting
+    confirmed: bool
+    epoch: int = 1
+    counter: int = 0
+    codes: set[int] = field(default_factory=set)
+    suspended: bool = False
+
+
+@dataclass
+class Contact:
+    """A contact, as the events up to now describe it."""
+
+    channel: Channel
+    address: bytes
+    waiting: Waiting
+    confirmed: bool
+    code_at: Instant
+    told_until: Instant | None = None
+    recycled: bool = False
+    lost_freeze: bool = False
+
+
+@dataclass
+class Session:
+    """A session, as the events up to now describe it."""
+
+    device: str
+    until: Instant
+    idle: int
+    seen: Instant
+    password: Instant
+
+    def ends(self) -> Instant:
+        """When it stops counting."""
+        return min(self.until, self.seen + self.idle)
+
+
+class Stop(NamedTuple):
+    """A time in which the owner's stop was on: pressed first and last, and taken off (None: not yet)."""
+
+    pressed: Instant
+    last_pressed: Instant
+    thawed: Instant | None
+
+
+class Entered(NamedTuple):
+    """A beneficiary in the book."""
+
+    address: ev.Sealed | None
+    waiting: Waiting
+
+
+class Pending(NamedTuple):
+    """A loosening that was asked for, and is neither done nor cancelled."""
+
+    kind: ChangeKind
+    subject: str
+    value: int
+    waiting: Waiting
+
+
+class Closed(NamedTuple):
+    """What a change closes: exits to senior beneficiaries and to others, unless spared (law 4)."""
+
+    severity: str
+    senior: Waiting
+    others: Waiting
+
+
+class HeldExit(NamedTuple):
+    """An exit that waits: what was asked, its own part of the wait, and the instant its owner was told."""
+
+    asked: ev.ExitHeld
+    waiting: Waiting
+    said: Instant
+
+
+class Draw(NamedTuple):
+    """One exit that was allowed, at its exact instant."""
+
+    at: Instant
+    lane: Lane
+    micro_usd: int
+    own_micro_usd: int
+
+
+class Past:
+    """A customer's history so far, under one policy."""
+
+    def __init__(self, entries: Sequence[Entry], policy: Policy, counted: dict[int, bool]) -> None:
+        """`counted` remembers which reports of delivery counted, by entry; that depends on earlier entries only."""
+        self.entries = entries
+        self.policy = policy
+        self.counted = counted
+
+    def then(self, entry: Entry) -> Past:
+        """The same history with one more entry."""
+        return Past([*self.entries, entry], self.policy, self.counted)
+
+    def events(self) -> Iterator[tuple[int, AnyEvent]]:
+        """Every event with the number of its entry."""
+        for number, entry in enumerate(self.entries):
+            for event in entry:
+                yield number, event
+
+    # Being told
+
+    @cached_property
+    def reports(self) -> list[tuple[int, Instant, str, str]]:
+        """Each report that a notice was accepted: entry, instant, notice, contact."""
+        found = []
+        for number, event in self.events():
+            if isinstance(event, ev.Decided) and event.action == "notice.outcome":
+                said: dict[str, Any] = msgspec.msgpack.decode(event.request)
+                if said["accepted"]:
+                    found.append((number, event.at, said["notice"], said["contact"]))
+        return found
+
+    def told(self, number: int, event: AnyEvent) -> Instant | None:
+        """When a senior contact first accepted the notice of an event in entry `number`; imports need none."""
+        entry = self.entries[number]
+        if any(isinstance(one, ev.AccountImported) for one in entry):
+            return event.at
+        alike = [one for one in entry if type(one) is type(event)]
+        place = next(index for index, one in enumerate(alike) if one is event)
+        return self.told_as(number, type(event).__struct_config__.tag, place)
+
+    def told_as(self, number: int, cause: object, place: int = 0) -> Instant | None:
+        """When a senior contact first accepted the n-th notice of this cause in entry `number`."""
+        entry = self.entries[number]
+        notices = [one.notice for one in entry if isinstance(one, ev.NoticeDue) and one.cause == cause]
+        for reported, at, notice, contact in self.reports:
+            if notices[place : place + 1] == [notice] and reported > number and self.counts(reported, contact, at):
+                return at
+        return None
+
+    def counts(self, number: int, contact: str, at: Instant) -> bool:
+        """Whether acceptance there, in entry `number`, told the owner: judged by what was before it."""
+        if number not in self.counted:
+            before = Past(self.entries[:number], self.policy, self.counted)
+            self.counted[number] = before.would_tell(contact, at)
+        return self.counted[number]
+
+    def would_tell(self, contact: str, now: Instant) -> bool:
+        """Law 5: a senior contact outside the platform's systems; any confirmed one while none ever was senior."""
+        one = self.contacts.get(contact)
+        if one is None or one.channel not in self.policy.notices.independent or not one.confirmed or one.recycled:
+            return False
+        if one.told_until is not None and one.told_until <= now:
+            return False
+        anyone_senior = any(self.ripe(other.waiting, now) for other in self.contacts.values() if other.confirmed)
+        return self.ripe(one.waiting, now) or not anyone_senior
+
+    # Law 10
+
+    def ripe_at(self, waiting: Waiting) -> Instant | None:
+        """When something new becomes senior: told, waited out, undisputed, and outside each cool-off it was made in."""
+        until = self.undisputed_at(waiting)
+        for closed in self.cool_offs:
+            ends = closed.others.ends()
+            if until is None or (closed.others.since <= waiting.since and ends is None):
+                return None
+            if ends is not None and closed.others.since <= waiting.since < ends:
+                until = max(until, ends)
+        return until
+
+    def undisputed_at(self, waiting: Waiting) -> Instant | None:
+        """When its own wait is over; the owner's stop disputes what still waited, which waits again from the thaw.
+
+        What is disputed was made before the stop was last pressed, and still waited when it was pressed first.
+        """
+        until = waiting.ends()
+        for stop in self.stops:
+            if until is not None and waiting.since <= stop.last_pressed and stop.pressed < until:
+                until = None if stop.thawed is None else max(until, stop.thawed + waiting.length)
+        return until
+
+    def ripe(self, waiting: Waiting, now: Instant) -> bool:
+        """Whether it is senior now."""
+        until = self.ripe_at(waiting)
+        return until is not None and until <= now
+
+    @cached_property
+    def stops(self) -> list[Stop]:
+        """The times in which the owner's stop was on."""
+        found: list[Stop] = []
+        for _, event in self.events():
+            if isinstance(event, ev.Frozen):
+                again = bool(found) and found[-1].thawed is None
+                first = found.pop().pressed if again else event.at
+                found.append(Stop(first, event.at, None))
+            elif isinstance(event, ev.Unfrozen):
+                found.append(found.pop()._replace(thawed=event.at))
+        return found
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the owner's stop is on."""
+        return bool(self.stops) and self.stops[-1].thawed is None
+
+    # Who can prove, who can be told
+
+    @cached_property
+    def authenticators(self) -> dict[str, Authenticator]:
+        """Those the account holds."""
+        held: dict[str, Authenticator] = {}
+        length = self.policy.waits.authenticator_senior_h * HOUR
+        for number, event in self.events():
+            match event:
+                case ev.AuthenticatorBound():
+                    told = self.told(number, event) if event.confirmed else None
+                    waiting = Waiting(event.at, length, told)
+                    held[event.authenticator] = Authenticator(
+                        event.kind, event.holder, event.at, waiting, event.confirmed
+                    )
+                    for name in event.replaces:
+                        del held[name]
+                case ev.AuthenticatorConfirmed():
+                    one = held[event.authenticator]
+                    one.confirmed = True
+                    one.waiting = Waiting(one.since, length, self.told(number, event))
+                case ev.AuthenticatorSuspended():
+                    held[event.authenticator].suspended = True
+                case ev.AuthenticatorReinstated():
+                    held[event.authenticator].suspended = False
+                case ev.AuthenticatorRemoved():
+                    del held[event.authenticator]
+                case ev.SecretReplaced():
+                    one = held[event.authenticator]
+                    one.epoch, one.counter, one.codes = event.epoch, 0, set()
+                    one.waiting = Waiting(event.at, length, self.told(number, event))
+                case ev.ProofUsed():
+                    one = held[event.authenticator]
+                    one.codes.add(event.counter)
+                    one.counter = max(one.counter, event.counter)
+        return held
+
+    @cached_property
+    def contacts(self) -> dict[str, Contact]:
+        """Those the account has or had."""
+        found: dict[str, Contact] = {}
+        length = self.policy.waits.contact_senior_h * HOUR
+        frozen_by = ""
+        for number, event in self.events():
+            match event:
+                case ev.ContactAdded():
+                    told = self.told(number, event) if event.confirmed else None
+                    waiting = Waiting(event.at, length, told)
+                    found[event.contact] = Contact(event.channel, event.address.mac, waiting, event.confirmed, event.at)
+                case ev.ContactAsked():
+                    found[event.contact].code_at = event.at
+                case ev.ContactConfirmed():
+                    one = found[event.contact]
+                    if not one.confirmed:
+                        one.waiting = Waiting(one.waiting.since, length, self.told(number, event))
+                    one.confirmed, one.lost_freeze = True, False
+                case ev.ContactRemoved():
+                    found[event.contact].told_until = event.at + self.policy.notices.replaced_contact_d * DAY
+                case ev.ContactRecycled():
+                    found[event.contact].recycled = True
+                case ev.Frozen():
+                    frozen_by = event.by.contact
+                case ev.Unfrozen() if event.mistaken and frozen_by in found:
+                    found[frozen_by].lost_freeze = True
+        return found
+
+    @cached_property
+    def sessions(self) -> dict[bytes, Session]:
+        """Those that were started and not ended; the ones that ran out are forgotten at the next start."""
+        found: dict[bytes, Session] = {}
+        for _, event in self.events():
+            match event:
+                case ev.SessionStarted():
+                    found = {key: one for key, one in found.items() if one.ends() > event.at}
+                    proved = event.at if AuthenticatorKind.PASSWORD in event.proved else 0
+                    until = event.at + self.policy.sessions.absolute_h * HOUR
+                    idle = self.policy.sessions.idle_m * MINUTE
+                    found[event.session] = Session(event.device, until, idle, event.at, proved)
+                case ev.SessionSeen():
+                    one = found[event.session]
+                    one.seen = event.at
+                    one.password = event.at if event.password else one.password
+                case ev.SessionEnded():
+                    del found[event.session]
+        return found
+
+    # Law 4
+
+    @cached_property
+    def cool_offs(self) -> list[Closed]:
+        """What every takeover-relevant change closed, by whichever route it was made."""
+        found = []
+        known: set[str] = set()
+        for number, event in self.events():
+            severity, told = self._closes(number, event, known)
+            if severity and number > 0:
+                hours = self.policy.cool_offs
+                senior = hours.senior_h if severity == SEVERE else hours.mild_senior_h
+                found.append(
+                    Closed(
+                        severity,
+                        Waiting(event.at, senior * HOUR, told),
+                        Waiting(event.at, hours.others_h * HOUR, told),
+                    )
+                )
+        return found
+
+    def _closes(self, number: int, event: AnyEvent, known: set[str]) -> tuple[str, Instant | None]:
+        """How severe a change this is ("" if none), and when the owner was told.
+
+        `known` are the devices and contacts met before: a contact that is confirmed again is no change.
+        """
+        match event:
+            case ev.SessionStarted():
+                new = not event.device or event.device not in known
+                known.add(event.device)
+                return (MILD, self.told_as(number, "device.met")) if new else ("", None)
+            case ev.AuthenticatorBound(confirmed=True) | ev.AuthenticatorConfirmed() | ev.AuthenticatorReinstated():
+                return MILD, self.told(number, event)
+            case ev.SecretReplaced() | ev.AuthenticatorRemoved() | ev.ContactRemoved() | ev.ContactRecycled():
+                return SEVERE, self.told(number, event)
+            case ev.ContactConfirmed() if event.contact not in known:
+                known.add(event.contact)
+                return SEVERE, self.told(number, event)
+            case ev.ContactAdded(confirmed=True):
+                known.add(event.contact)
+                return "", None
+            case ev.ChangeAsked(kind=ChangeKind.REMOVE_AUTHENTICATOR | ChangeKind.REMOVE_CONTACT):
+                return SEVERE, self.told(number, event)
+            case _:
+                return "", None
+
+    def cooling_until(self, now: Instant) -> Instant | None:
+        """When the last cool-off that still runs ends for all; None if none does."""
+        ends = [closed.others for closed in self.cool_offs]
+        running = [one.hoped(now) for one in ends if one.ends() is None or one.hoped(now) > now]
+        return max(running, default=None)
+
+    # The book, the settings and what waits
+
+    @cached_property
+    def book(self) -> dict[str, Entered]:
+        """Beneficiaries that are in it now."""
+        found: dict[str, Entered] = {}
+        length = self.policy.waits.address_h * HOUR
+        for number, event in self.events():
+            if isinstance(event, ev.AddressAdded):
+                waiting = Waiting(event.at, length, self.told(number, event))
+                found[event.beneficiary] = Entered(event.address, waiting)
+            elif isinstance(event, ev.AddressRemoved):
+                del found[event.beneficiary]
+        return found
+
+    @cached_property
+    def settings(self) -> dict[ev.Setting, int]:
+        """Their values; a limit of -1 is none."""
+        found = {ev.Setting.ALLOWLIST: 0, ev.Setting.LOCK_HOURS: 0, ev.Setting.LIMIT_MICRO_USD: -1}
+        for _, event in self.events():
+            if isinstance(event, ev.SettingChanged):
+                found[event.setting] = event.value
+        return found
+
+    @cached_property
+    def changes(self) -> dict[str, Pending]:
+        """Loosenings that wait."""
+        found: dict[str, Pending] = {}
+        for number, event in self.events():
+            match event:
+                case ev.ChangeAsked():
+                    waiting = Waiting(event.at, event.wait_ms, self.told(number, event))
+                    found[event.change] = Pending(event.kind, event.subject, event.value, waiting)
+                case ev.ChangeCancelled() | ev.ChangeDone():
+                    del found[event.change]
+        return found
+
+    @cached_property
+    def held(self) -> dict[str, HeldExit]:
+        """Exits that wait."""
+        found: dict[str, HeldExit] = {}
+        for number, event in self.events():
+            if isinstance(event, ev.ExitHeld):
+                waiting = Waiting(event.at, event.wait_ms, self.told(number, event))
+                found[event.exit] = HeldExit(
+                    event, waiting, max(event.until, event.at + event.wait_ms, waiting.ends() or 0)
+                )
+            elif isinstance(event, ev.ExitMoved):
+                one = found[event.exit]
+                found[event.exit] = one._replace(said=max(one.said, event.until))
+            elif isinstance(event, ev.ExitAllowed | ev.ExitCancelled):
+                found.pop(event.exit, None)
+        return found
+
+    # Law 3
+
+    @cached_property
+    def draws(self) -> list[Draw]:
+        """Every exit that was allowed, in order."""
+        found = []
+        for _, event in self.events():
+            if isinstance(event, ev.ExitAllowed):
+                found.append(Draw(event.at, event.lane, event.micro_usd, event.usual_micro_usd))
+            elif isinstance(event, ev.ExitReconciled):
+                found.append(Draw(event.at, event.lane, event.micro_usd, 0))
+        return found
+
+    def drawn(self, lanes: Container[Lane], now: Instant, span: int = DAY, unit: int = HOUR) -> int:
+        """Micro-USD drawn in the last 24 h (or another span); an hour (or day) that is partly in it counts in full."""
+        begins = (now - span) // unit * unit
+        return sum(one.micro_usd for one in self.draws if one.lane in lanes and one.at >= begins)
+
+    def lowest_equity(self, now: Instant, said: int | None = None) -> int:
+        """The lowest that was in force on any day since 30 days ago, with what the request itself says."""
+        begins = (now - 30 * DAY) // DAY * DAY
+        stated = [(one.at, one.equity_micro_usd) for _, one in self.events() if isinstance(one, ev.AccountImported)]
+        stated += [(one.at, one.micro_usd) for _, one in self.events() if isinstance(one, ev.EquityStated)]
+        before = [value for at, value in stated if at < begins][-1:]
+        within = [value for at, value in stated if at >= begins]
+        return min([*before, *within, *([] if said is None else [said])])
+
+    def usual(self, now: Instant) -> int:
+        """1.5 times the 95 % quantile of the days with outflow, counting days that ended 72 h ago or earlier."""
+        outflow = self.policy.outflow
+        days: dict[int, int] = {}
+        for one in self.draws:
+            ended = (one.at // DAY + 1) * DAY
+            if one.lane is not Lane.NONE and one.own_micro_usd and ended <= now - outflow.usual_quiet_h * HOUR:
+                days[one.at // DAY] = days.get(one.at // DAY, 0) + one.own_micro_usd
+        if len(days) < outflow.usual_days_min:
+            return 0
+        rank = math.ceil(Fraction(outflow.usual_quantile_percent, 100) * len(days))
+        return sorted(days.values())[rank - 1] * outflow.usual_factor_percent // 100
+
+    def received(self, now: Instant) -> list[ev.ValueReceived]:
+        """What came from inside the platform and may not exit yet."""
+        return [one for _, one in self.events() if isinstance(one, ev.ValueReceived) and one.until > now]
+
+    # Proofs and challenges
+
+    @cached_property
+    def failures(self) -> tuple[int, Instant]:
+        """How many proofs failed since the last one that served, and when the last did."""
+        count, last = 0, 0
+        for _, event in self.events():
+            if isinstance(event, ev.ProofFailed):
+                count, last = count + 1, event.at
+            elif isinstance(event, ev.ProofUsed):
+                count = 0
+        return count, last
+
+    @cached_property
+    def challenges(self) -> dict[str, ev.ChallengeIssued]:
+        """Challenges that are open; those that ran out are forgotten when the next one is issued."""
+        found: dict[str, ev.ChallengeIssued] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.ChallengeIssued):
+                found = {key: one for key, one in found.items() if one.until > event.at}
+                found[event.challenge] = event
+            elif isinstance(event, ev.ChallengeClosed):
+                found.pop(event.challenge, None)
+        return found

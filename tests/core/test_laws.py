@@ -1,0 +1,553 @@
+"""The laws under random histories: an owner, a thief with any capability, the platform, and clocks that jump.
+
+Two customers of one platform live through whatever hypothesis thinks of. `watched.py` holds every answer against the
+laws and against the slow twin; the rules here only decide who asks what, with which proofs. The default profile is a
+sample; `pytest tests/core/test_laws.py --hypothesis-profile=long` is the search.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec.structs import replace
+from tests.core.histories import (
+    BACKUP_CODE,
+    EMAIL,
+    PASSKEY,
+    PASSWORD,
+    PLATFORM,
+    SMS,
+    SYSTEM,
+    TOTP,
+    USD,
+    destination,
+    grow,
+    policy_with,
+    sealed,
+)
+from tests.core.watched import Watched
+
+from holdback.core.decision import Allow, Context, Proof, StepUp
+from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel, Lane, Setting
+from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.authenticator import (
+    AuthenticatorBind,
+    AuthenticatorConfirm,
+    AuthenticatorReinstate,
+    AuthenticatorRemove,
+    AuthenticatorSuspend,
+)
+from holdback.core.rules.change import ChangeCancel
+from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
+from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Decision
+    from holdback.core.rules.asking import Action, Request
+
+ROOMY: Final = policy_with(**{"bounds.cool_offs": 10_000, "bounds.unheard": 10_000})
+"""The default policy; its bounds on what one customer may have at once are tested elsewhere."""
+
+CAPABILITIES: Final = (
+    "password",
+    "totp",
+    "passkey",
+    "sms",
+    "email",
+    "backup_code",
+    "session_cookie",
+    "own_device",
+    "stolen_phone",
+    "platform_key",
+)
+
+GANGS: Final = (
+    frozenset({"password", "totp"}),
+    frozenset({"password", "totp", "email"}),
+    frozenset({"session_cookie"}),
+    frozenset({"session_cookie", "stolen_phone"}),
+    frozenset({"own_device"}),
+    frozenset({"password", "sms"}),
+    frozenset({"password", "backup_code"}),
+    frozenset({"platform_key"}),
+)
+"""Capabilities that go together in the incidents."""
+
+PHONE: Final = {TOTP, SMS}
+
+
+@cache
+def prefab(name: str) -> Watched:
+    """An account as it stands when the story begins; every step that led to it was checked, too."""
+    account = Watched(ROOMY, name)
+    match name:
+        case "fresh":
+            account.open()
+        case "plain" | "bob":
+            grow(account)
+        case "keyed":
+            grow(account, PASSWORD, TOTP, PASSKEY, BACKUP_CODE, subs=("trading",))
+        case "texted":
+            grow(account, PASSWORD, SMS, EMAIL)
+        case "poor":
+            grow(account, PASSWORD, equity="1000", contacts=(Channel.EMAIL, Channel.PUSH))
+        case _:
+            used_for_long(account)
+    return account
+
+
+def used_for_long(account: Watched) -> None:
+    """Forty days, every kind of beneficiary in the book, and a habit of a thousand dollars a day."""
+    session = grow(account, subs=("trading", "savings"))
+    for network, target in (("bank", "iban"), ("internal", "bob"), ("p2p", ""), ("card", "")):
+        address = destination(target) if target else None
+        account.ask(AddressAdd(sealed(network), network, address), session, *account.head.authenticators)
+    account.settle(days=40)
+    for _ in range(4):
+        account.pay("1000", "home", account.sign_in())
+        account.wait(days=1.1)
+    account.settle(days=4)
+
+
+PREFABS: Final = ("fresh", "plain", "keyed", "texted", "poor", "used")
+PLACES: Final = ("home", "home", "elsewhere", "thief", "mule")
+LOOKS: Final = ("", "", "home")
+AMOUNTS: Final = ("0", "1", "50", "60", "100", "1000", "1600", "20000", "49999.999999", "50000", "100000", "2000000")
+STYLES: Final = ("good", "good", "good", "good", "good", "none", "wrong", "replayed", "other action", "old secret")
+KINDS: Final = ("withdrawal", "withdrawal", "withdrawal", "fiat_payout", "redemption", "internal_transfer", "gift")
+MORE_KINDS: Final = (*KINDS, "p2p_sale", "card", "sweep", "lending")
+
+who = st.sampled_from(("owner", "owner", "thief"))
+nth = st.integers(0, 7)
+style = st.sampled_from(STYLES)
+place = st.sampled_from(PLACES)
+amount = st.sampled_from(AMOUNTS)
+claim = st.sampled_from((None, None, None, 0, 1000 * USD, 10**9 * USD))
+claims = st.tuples(claim, claim)
+
+
+thief = st.one_of(st.sampled_from(GANGS), st.frozensets(st.sampled_from(CAPABILITIES), min_size=1, max_size=4))
+
+
+def pick(things: Any, number: int, missing: Any = "nothing") -> Any:  # noqa: ANN401 - names are text or bytes
+    """The n-th of some names, or one that does not exist."""
+    names = list(things)
+    return names[number % len(names)] if names and number < 7 else missing
+
+
+def made(answer: Decision) -> str:
+    """The id of what was made, "" if nothing was."""
+    return answer.id if isinstance(answer, Allow) else ""
+
+
+class Stories(RuleBasedStateMachine):
+    """Alice, who is robbed, and Bob, who is a customer of the same platform."""
+
+    def __init__(self) -> None:
+        """Before anyone acts."""
+        super().__init__()
+        self.alice = self.bob = Watched(ROOMY)
+        self.holds: frozenset[str] = frozenset()
+        self.thiefs: set[str] = set()
+        self.clock = 0
+        self.asked: tuple[Request, StepUp] | None = None
+
+    @initialize(name=st.sampled_from(PREFABS), holds=thief)
+    def begin(self, name: str, holds: frozenset[str]) -> None:
+        """Choose what the account is like, and what the thief holds."""
+        self.alice, self.bob = prefab(name).clone(), prefab("bob").clone()
+        self.holds = holds
+        self.clock = max(self.alice.now, self.bob.now)
+        self.tick(0)
+
+    # Who asks, and with what
+
+    def proofs(self, by: str, how: str) -> tuple[Proof | str, ...]:
+        """What the owner or the thief can show."""
+        if how == "none":
+            return ()
+        held = self.alice.head.authenticators
+        names = [name for name, one in held.items() if by == "owner" or self.can_show(name, one.kind)]
+        proofs = [self.alice.proof(name) for name in names]
+        if proofs and how != "good":
+            proofs[-1] = self.spoiled(proofs[-1], how)
+        return tuple(proofs)
+
+    def can_show(self, name: str, kind: AuthenticatorKind) -> bool:
+        """Whether the thief can satisfy this authenticator: he has it, or bound it himself."""
+        by_phone = "stolen_phone" in self.holds and kind in PHONE
+        return bool({kind.value, "own_device"} & self.holds) or by_phone or name in self.thiefs
+
+    def spoiled(self, proof: Proof, how: str) -> Proof:
+        """A proof that must not count."""
+        one = self.alice.head.authenticators[proof.authenticator]
+        match how:
+            case "wrong":
+                return replace(proof, right=False)
+            case "replayed":
+                return replace(proof, counter=max(one.used.bit_length() - 1, one.counter))
+            case "other action":
+                return replace(proof, digest=b"another")
+            case _:
+                return replace(proof, epoch=one.epoch - 1)
+
+    def session(self, by: str) -> bytes:
+        """A live session of whoever asks: the newest one, a stolen one, or one he starts; else a dead token."""
+        alice = self.alice
+        alive = [key for key, one in alice.head.sessions.items() if alice.now < one.ends_at()]
+        stolen = by == "thief" and not self.holds & {"session_cookie", "own_device"}
+        if alive and not stolen:
+            return alive[-1]
+        if stolen and not self.holds & {"password", "stolen_phone"}:
+            return b"\1" * 16
+        device = "laptop" if by == "owner" or self.holds & {"own_device", "stolen_phone"} else "burner"
+        return self.sign_in(by, device, "good")
+
+    def sign_in(self, by: str, device: str, how: str) -> bytes:
+        """Try to start a session."""
+        self.alice.tokens += 1
+        context = Context(device=device)
+        self.ask(SessionStart(), Actor(ActorKind.OWNER), self.proofs(by, how), context=context)
+        return self.alice.token(self.alice.tokens)
+
+    def ask(
+        self,
+        action: Action,
+        by: Actor | bytes,
+        proofs: tuple[Proof | str, ...] = (),
+        **fields: Any,  # noqa: ANN401 - Request's own
+    ) -> Decision:
+        """Ask, remember a step-up, and let the other customer receive what was sent."""
+        request = self.alice.request(action, by, **fields)
+        decision = self.alice.submit(request, self.alice.facts(request, proofs))
+        if isinstance(decision, StepUp):
+            self.asked = (request, decision)
+        events, counterparty = self.alice.elsewhere
+        if events and counterparty == self.bob.name:
+            self.bob.received(events)
+        return decision
+
+    # Time and notices
+
+    @rule(ms=st.one_of(st.integers(0, 3 * HOUR), st.integers(0, 80).map(lambda hours: hours * HOUR)))
+    def tick(self, ms: int) -> None:
+        """Time passes."""
+        self.clock += ms
+        for account in (self.alice, self.bob):
+            account.now = max(self.clock, account.head.at)
+
+    @rule(days=st.integers(1, 40))
+    def long_pause(self, days: int) -> None:
+        """Nothing happens for days, and all that was sent is delivered before."""
+        self.alice.deliver()
+        self.tick(days * DAY)
+
+    @rule(ms=st.integers(0, 90 * DAY), forwards=st.booleans())
+    def clock_jumps(self, ms: int, *, forwards: bool) -> None:
+        """One clock jumps, either way; the other one does not agree."""
+        self.alice.clock_agrees = False
+        self.tick(ms if forwards else -ms)
+
+    @rule()
+    def clock_is_right(self) -> None:
+        """Both clocks agree, and never earlier than what was seen."""
+        self.clock = max(self.clock, self.alice.head.at, self.bob.head.at)
+        self.alice.clock_agrees = True
+        self.tick(0)
+
+    @rule(number=nth, contact=nth, accepted=st.booleans())
+    def notice_arrives(self, number: int, contact: int, *, accepted: bool) -> None:
+        """A channel accepts one notice at one contact, or gives up."""
+        notices = self.alice.undelivered()
+        if notices:
+            notice = notices[number % len(notices)]
+            self.alice.outcome(notice, pick(self.alice.head.contacts, contact), accepted=accepted)
+
+    @rule()
+    def all_notices_arrive(self) -> None:
+        """Every notice is accepted at every contact it was meant for."""
+        self.alice.deliver()
+
+    # Value
+
+    @rule(by=who, what=st.tuples(st.sampled_from(MORE_KINDS), amount), to=place, how=style, claims=claims)
+    def exit(self, by: str, what: tuple[str, str], to: str, how: str, claims: tuple[int | None, int | None]) -> None:
+        """Someone asks to let value leave, and the platform claims what it likes."""
+        (kind, usd), (equity, said) = what, claims
+        word = None if said is None else str(said // USD)
+        inside = {"sweep": "trading", "internal_transfer": "bob", "gift": "bob", "p2p_sale": "bob", "card": "shop"}
+        action = ExitRequest(kind, "USD", usd, word, destination(to), "bitcoin")
+        if kind in inside:
+            action = replace(action, address=None, network=None, counterparty=destination(inside[kind]))
+        session = self.session(by)
+        context = Context(equity_micro_usd=equity)
+        self.ask(action, session, self.proofs(by, how), context=context, counterparty=inside.get(kind, ""))
+
+    @rule(by=who, usd=amount, to=place, network=st.sampled_from(("", "bitcoin", "sepa", "bank")))
+    def odd_exit(self, by: str, usd: str, to: str, network: str) -> None:
+        """A payout that names a network, or leaves out where it goes."""
+        address = destination("iban" if to == "home" else to) if network else None
+        action = ExitRequest("fiat_payout", "USD", usd, address=address, network=network or None)
+        account = "nobody" if to == "mule" else self.alice.name
+        self.ask(action, self.session(by), self.proofs(by, "good"), account=account)
+
+    @rule(usd=amount, to=place)
+    def owner_pays(self, usd: str, to: str) -> None:
+        """The owner pays someone, with everything he can show."""
+        self.alice.pay(usd, to, self.session("owner"))
+
+    @rule(usd=amount, to=place)
+    def thief_pays(self, usd: str, to: str) -> None:
+        """The thief does, with what he has."""
+        self.alice.pay(usd, to, self.session("thief"), *self.proofs("thief", "good"))
+
+    @precondition(lambda self: self.alice.head.exits)
+    @rule(hours=st.sampled_from((0, 1, 23, 24, 25, 48, 71, 72, 73, 96)), told=st.booleans())
+    def release_after(self, hours: int, *, told: bool) -> None:
+        """The platform comes back for every held exit after a while."""
+        if told:
+            self.alice.deliver()
+        self.tick(hours * HOUR)
+        for name in self.alice.head.exits:
+            self.ask(ExitRelease(name), PLATFORM, counterparty="bob")
+
+    @precondition(lambda self: self.alice.head.exits)
+    @rule(number=nth, to=st.sampled_from(("bob", "")))
+    def platform_releases(self, number: int, to: str) -> None:
+        """The platform asks to let a held exit go."""
+        self.ask(ExitRelease(pick(self.alice.head.exits, number)), PLATFORM, counterparty=to)
+
+    @precondition(lambda self: self.alice.head.exits)
+    @rule(by=who, number=nth, how=style)
+    def owner_releases(self, by: str, number: int, how: str) -> None:
+        """Someone asks to end a hold early, and answers with a contact's code."""
+        session = self.session(by)
+        action = ExitRelease(pick(self.alice.head.exits, number))
+        first = self.ask(action, session, self.proofs(by, "good"), counterparty="bob")
+        if isinstance(first, StepUp):
+            contact = self.alice.head.challenges[first.challenge].contact
+            proofs = (*self.proofs(by, how), contact)
+            self.ask(action, session, proofs, challenge=first.challenge, counterparty="bob")
+
+    @precondition(lambda self: self.asked)
+    @rule(by=who, how=style, same=st.booleans())
+    def answer_step_up(self, by: str, how: str, *, same: bool) -> None:
+        """The last step-up is answered: for the same action, or for another one."""
+        assert self.asked is not None
+        request, decision = self.asked
+        action = request.action if same else AllowlistSet(on=False)
+        again = replace(request, action=action, challenge=decision.challenge)
+        self.alice.submit(again, self.alice.facts(again, self.proofs(by, how)))
+
+    @precondition(lambda self: self.alice.head.exits)
+    @rule(number=nth, by_platform=st.booleans())
+    def cancel_exit(self, number: int, *, by_platform: bool) -> None:
+        """A held exit is stopped."""
+        self.ask(ExitCancel(pick(self.alice.head.exits, number)), PLATFORM if by_platform else self.session("owner"))
+
+    @precondition(lambda self: self.alice.head.allowed)
+    @rule(number=nth)
+    def settle(self, number: int) -> None:
+        """The platform says that an exit is final."""
+        self.ask(ExitSettle(pick(self.alice.head.allowed, number), "ref"), PLATFORM)
+
+    @rule(usd=st.sampled_from(("1", "400", "30000")), lane=st.sampled_from(Lane))
+    def reconcile(self, usd: str, lane: Lane) -> None:
+        """A receipt from before a restore is counted."""
+        self.ask(ExitReconcile("receipt", lane, usd), SYSTEM)
+
+    @rule(usd=st.sampled_from(("50", "2000", "90000")))
+    def bob_sends(self, usd: str) -> None:
+        """Bob sends Alice something inside the platform."""
+        bob = self.bob
+        target = destination(self.alice.name)
+        action = ExitRequest("internal_transfer", "USD", usd, counterparty=target)
+        alive = [key for key, one in bob.head.sessions.items() if bob.now < one.ends_at()]
+        session = alive[0] if alive else bob.sign_in()
+        bob.ask(action, session, *bob.head.authenticators, counterparty=self.alice.name)
+        events, _ = bob.elsewhere
+        if events:
+            self.alice.received(events)
+
+    @rule(by=st.sampled_from(("price", "age", "none", "restore", "right")))
+    def facts_change(self, by: str) -> None:
+        """Prices move, age and vanish; a restored store reconciles."""
+        self.alice.prices = {} if by == "none" else {"USD": 2 * USD if by == "price" else USD}
+        self.alice.price_age_ms = 16 * MINUTE if by == "age" else 0
+        self.alice.reconciling = by == "restore"
+
+    # Stops
+
+    @rule(contact=nth, by=st.sampled_from(("link", "owner", "thief", "platform")))
+    def freeze(self, contact: int, by: str) -> None:
+        """Someone presses stop."""
+        link = Actor(ActorKind.LINK, contact=pick(self.alice.head.contacts, contact))
+        asking: Actor | bytes = {"link": link, "platform": PLATFORM}.get(by, b"") or self.session(by)
+        self.ask(AccountFreeze(), asking)
+
+    @precondition(lambda self: self.alice.head.frozen_at)
+    @rule(by=who, how=style, mistaken=st.booleans())
+    def unfreeze(self, by: str, how: str, *, mistaken: bool) -> None:
+        """Someone asks to take the stop off."""
+        self.ask(AccountUnfreeze(mistaken), self.session(by), self.proofs(by, how))
+
+    @precondition(lambda self: self.alice.head.changes)
+    @rule(number=nth)
+    def cancel_change(self, number: int) -> None:
+        """A waiting loosening is stopped."""
+        self.ask(ChangeCancel(pick(self.alice.head.changes, number)), self.session("owner"))
+
+    # Guards
+
+    @rule(by=who, how=style, kind=st.sampled_from(AuthenticatorKind), prove=st.booleans())
+    def bind(self, by: str, how: str, kind: AuthenticatorKind, *, prove: bool) -> None:
+        """Someone binds an authenticator, and mostly shows that it works."""
+        address = sealed("thief" if by == "thief" else "new") if kind in {SMS, EMAIL} else None
+        action = AuthenticatorBind(kind, None if address else sealed("secret"), address)
+        answer = self.ask(action, self.session(by), self.proofs(by, how))
+        name = made(answer)
+        if by == "thief" and name:
+            self.thiefs.add(name)
+        if prove and name in self.alice.head.authenticators:
+            self.ask(AuthenticatorConfirm(name), self.session(by), (name,))
+
+    @rule(by=who, how=style, number=nth)
+    def confirm_late(self, by: str, how: str, number: int) -> None:
+        """Someone shows a proof of what was bound before, or of something else."""
+        name = pick(self.alice.head.authenticators, number)
+        self.ask(AuthenticatorConfirm(name), self.session(by), self.proofs(by, how))
+
+    @rule(by=who, how=style, number=nth, verb=st.sampled_from((AuthenticatorRemove, AuthenticatorReinstate)))
+    def loosen_authenticator(self, by: str, how: str, number: int, verb: Any) -> None:  # noqa: ANN401 - a type
+        """Someone asks to remove an authenticator or to reinstate it."""
+        self.ask(verb(pick(self.alice.head.authenticators, number)), self.session(by), self.proofs(by, how))
+
+    @rule(by=who, number=nth)
+    def suspend(self, by: str, number: int) -> None:
+        """Someone suspends an authenticator."""
+        self.ask(AuthenticatorSuspend(pick(self.alice.head.authenticators, number)), self.session(by))
+
+    @rule(by=who, how=style)
+    def change_password(self, by: str, how: str) -> None:
+        """Someone replaces the password; from then on it is theirs."""
+        answer = self.ask(PasswordChange(sealed(f"new {by}")), self.session(by), self.proofs(by, how))
+        if by == "thief" and made(answer):
+            self.thiefs.add(made(answer))
+
+    @rule(by=who, how=style, channel=st.sampled_from(Channel), whose=st.sampled_from(("new", "thief", "known")))
+    def add_contact(self, by: str, how: str, channel: Channel, whose: str) -> None:
+        """Someone names a contact, new or known."""
+        address = sealed(f"{self.alice.name} {channel}" if whose == "known" else whose)
+        answer = self.ask(ContactAdd(channel, address), self.session(by), self.proofs(by, how))
+        name = made(answer)
+        if name in self.alice.head.contacts:
+            self.ask(ContactConfirm(name), self.session(by), (name,))
+
+    @rule(by=who, how=style, number=nth, verb=st.sampled_from(("confirm", "remove", "recycled", "stolen number")))
+    def touch_contact(self, by: str, how: str, number: int, verb: str) -> None:
+        """Someone confirms a contact, removes it, or says that it was given to someone else."""
+        contact = pick(self.alice.head.contacts, number)
+        match verb:
+            case "confirm":
+                code = self.alice.wrong(contact) if how == "wrong" else self.alice.proof(contact)
+                self.ask(ContactConfirm(contact), self.session(by), () if how == "none" else (code,))
+            case "remove":
+                self.ask(ContactRemove(contact), self.session(by), self.proofs(by, how))
+            case "recycled":
+                self.ask(ContactReportRecycled(contact), self.session(by), self.proofs(by, how))
+            case _:
+                self.ask(ContactReportRecycled(contact), PLATFORM)
+
+    @rule(
+        by=who, how=style, to=place, looks=st.sampled_from(LOOKS), network=st.sampled_from(("bitcoin", "p2p", "bank"))
+    )
+    def add_address(self, by: str, how: str, to: str, looks: str, network: str) -> None:
+        """Someone enters a beneficiary, or one that looks like another."""
+        address = None if network == "p2p" and to != "mule" else destination(f"{to}{looks}", looks)
+        self.ask(AddressAdd(sealed(to), network, address), self.session(by), self.proofs(by, how))
+
+    @rule(by=who, how=style, to=place, verb=st.sampled_from((AddressRenew, AddressRemove)))
+    def touch_address(self, by: str, how: str, to: str, verb: Any) -> None:  # noqa: ANN401 - a type
+        """Someone renews a beneficiary or takes it out."""
+        self.ask(verb("bitcoin", destination(to)), self.session(by), self.proofs(by, how))
+
+    @rule(by=who, how=style, setting=st.sampled_from(Setting), value=st.sampled_from((0, 1, 100, 700, 5000)))
+    def change_setting(self, by: str, how: str, setting: Setting, value: int) -> None:
+        """Someone tightens or loosens a setting."""
+        actions: dict[Setting, Action] = {
+            Setting.ALLOWLIST: AllowlistSet(bool(value)),
+            Setting.LOCK_HOURS: LockSet(min(value, 720)),
+            Setting.LIMIT_MICRO_USD: LimitSet(None if value == 1 else str(value)),
+        }
+        self.ask(actions[setting], self.session(by), self.proofs(by, how))
+
+    # Sessions
+
+    @rule(by=who, how=style, device=st.sampled_from(("laptop", "laptop", "phone", "burner", "")))
+    def new_session(self, by: str, how: str, device: str) -> None:
+        """Someone signs in, or tries to."""
+        self.sign_in(by, device, how)
+
+    @rule(by=who, number=nth, everywhere=st.booleans())
+    def sign_out(self, by: str, number: int, *, everywhere: bool) -> None:
+        """Someone signs out, there or everywhere."""
+        which = pick(self.alice.head.sessions, number, b"\0" * 16)
+        self.ask(SessionEndAll() if everywhere else SessionEnd(which.hex()), self.session(by))
+
+    # What nobody may do
+
+    @precondition(lambda self: self.alice.head.frozen_at)
+    @rule()
+    def thaw(self) -> None:
+        """The owner takes the stop off, and waits for it."""
+        self.ask(AccountUnfreeze(), self.session("owner"), self.proofs("owner", "good"))
+        self.alice.deliver()
+        self.tick(3 * DAY)
+
+    @rule(kind=st.sampled_from(ActorKind), number=nth)
+    def wrong_actor(self, kind: ActorKind, number: int) -> None:
+        """Anyone asks anything, a platform's key with the owner's proofs among them."""
+        actions: tuple[Action, ...] = (
+            ExitRequest("withdrawal", "USD", "10", address=destination("thief"), network="bitcoin"),
+            AccountUnfreeze(),
+            PasswordChange(sealed("new")),
+            ContactRemove(pick(self.alice.head.contacts, number)),
+            AllowlistSet(on=False),
+            NoticeOutcome("1-0", pick(self.alice.head.contacts, number), accepted=True),
+            ExitRelease(pick(self.alice.head.exits, number)),
+            SessionStart(),
+        )
+        if kind is not ActorKind.SYSTEM:
+            action = actions[number]
+            self.ask(action, Actor(kind), self.proofs("owner", "good"))
+
+    @precondition(lambda self: "platform_key" in self.holds)
+    @rule(usd=amount, number=nth)
+    def platform_key(self, usd: str, number: int) -> None:
+        """A thief with the platform's key: an honest owner's exit, dressed in any claim, then a release at once."""
+        session = self.session("owner")
+        action = ExitRequest("withdrawal", "USD", usd, "0.01", destination("home"), "bitcoin")
+        context = Context(equity_micro_usd=10**12 * USD, device="laptop")
+        self.ask(action, session, self.proofs("owner", "good"), context=context)
+        self.ask(ExitRelease(pick(self.alice.head.exits, number)), PLATFORM, context=context)
+
+    def teardown(self) -> None:
+        """At the end both streams hold."""
+        for account in (self.alice, self.bob):
+            if account.entries:
+                account.check_stream()
+
+
+TestStories = Stories.TestCase
+TestStories.settings = settings(
+    max_examples=6 * settings().max_examples, stateful_step_count=50, suppress_health_check=list(HealthCheck)
+)

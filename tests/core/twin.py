@@ -1,0 +1,935 @@
+"""A slow, obvious twin of `decide`, for the subjects that move money or protection.
+
+It is written from the laws, the policy file and what the core's docstrings promise, and answers from the whole history
+(`past.py`): the decision, its reasons, its instants, which proofs would do, and which lane an exit would draw on. Where
+the core keeps running totals the twin adds single exits up again; where the core folds, the twin reads from the start.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tests.core.past import STRENGTH, Past, Waiting
+
+from holdback.core import events as ev
+from holdback.core.decision import Reason
+from holdback.core.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    ActorKind,
+    AnyEvent,
+    AuthenticatorKind,
+    ChangeKind,
+    Instant,
+    Lane,
+    Setting,
+)
+from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.authenticator import (
+    AuthenticatorBind,
+    AuthenticatorConfirm,
+    AuthenticatorReinstate,
+    AuthenticatorRemove,
+    AuthenticatorSuspend,
+)
+from holdback.core.rules.change import ChangeCancel
+from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
+from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.core.past import Authenticator, Entry
+
+    from holdback.core.decision import Facts, Proof
+    from holdback.core.policy import Policy
+    from holdback.core.rules.asking import Action, Request
+
+ALLOW, STEP_UP, HOLD, DENY = "allow", "step_up", "hold", "deny"
+
+SIGN_IN, CHANGE, REINSTATE, MONEY, EARLY = "sign_in", "change", "reinstate", "money", "early"
+
+
+class Answer(NamedTuple):
+    """What the twin says. `until` is a hold's release_at, what is new's usable_from, or a challenge's expiry."""
+
+    kind: str
+    reasons: frozenset[str]
+    until: Instant | None = None
+    accept: frozenset[frozenset[str]] = frozenset()
+    lane: Lane | None = None
+    own_wait: int | None = None
+
+
+def allow(reason: Reason, until: Instant | None = None, lane: Lane | None = None) -> Answer:
+    """Go ahead."""
+    return Answer(ALLOW, frozenset({reason.value}), until, lane=lane)
+
+
+class Refused(Exception):
+    """No, for this reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        """The first reason in order of precedence."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+ORDER: Final = list(Reason)
+
+
+def refuse(*applying: tuple[bool, Reason]) -> None:
+    """Refuse for the first reason, in order of precedence, among those that apply."""
+    reasons = [reason for applies, reason in applying if applies]
+    if reasons:
+        raise Refused(min(reasons, key=ORDER.index))
+
+
+OWNER: Final = {ActorKind.OWNER}
+WHO: Final[dict[type[Action], set[ActorKind]]] = {
+    AccountFreeze: {ActorKind.OWNER, ActorKind.LINK},
+    ContactReportRecycled: {ActorKind.OWNER, ActorKind.PLATFORM},
+    ExitCancel: {ActorKind.OWNER, ActorKind.PLATFORM},
+    ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM},
+}
+"""Who may ask, where it is not the owner alone."""
+
+STOPS_ONLY: Final = (
+    AccountFreeze,
+    SessionStart,
+    SessionEnd,
+    SessionEndAll,
+    AllowlistSet,
+    LockSet,
+    LimitSet,
+    AuthenticatorSuspend,
+    ContactReportRecycled,
+    AddressRemove,
+    ChangeCancel,
+    ExitCancel,
+)
+"""What may be asked even while the clock is in doubt (law 8)."""
+
+
+class Twin:
+    """Answers as `decide` should. Example: `twin.answer(request, facts, now)`, then `twin.heard(entry)`."""
+
+    def __init__(self, policy: Policy) -> None:
+        """A twin that knows of nothing yet."""
+        self.policy = policy
+        self.entries: list[Entry] = []
+        self.counted: dict[int, bool] = {}
+
+    def heard(self, entry: Entry) -> None:
+        """Append what happened."""
+        self.entries.append(entry)
+
+    def past(self) -> Past:
+        """The history up to now."""
+        return Past(list(self.entries), self.policy, self.counted)
+
+    def answer(self, request: Request, facts: Facts, now: Instant) -> Answer | None:
+        """What should be answered; None for actions that are not the twin's subject."""
+        judge = RULES.get(type(request.action))
+        if judge is None or not self.entries:
+            return None
+        past = self.past()
+        if facts.clock_agrees:
+            past = past.then(tuple(due(past, now)))
+        case = Case(past, request, facts, now)
+        try:
+            case.pass_guards()
+            return judge(case)
+        except Refused as refusal:
+            return Answer(DENY, frozenset({refusal.reason.value}))
+
+
+def due(past: Past, now: Instant) -> list[AnyEvent]:
+    """Law 1: loosenings whose wait is over take effect by themselves; under a freeze only the unfreezing does."""
+    ready = []
+    for key, change in past.changes.items():
+        ends = change.waiting.ends()
+        if ends is not None and ends <= now and (change.kind is ChangeKind.UNFREEZE or not past.is_frozen):
+            ready.append((ends, key))
+    events: list[AnyEvent] = []
+    for _, key in sorted(ready, key=lambda one: one[0]):
+        change = past.changes[key]
+        events.append(ev.ChangeDone(now, key))
+        events += carried_out(past.then(tuple(events)), change.kind, change.subject, change.value, now)
+    return events
+
+
+def carried_out(past: Past, kind: ChangeKind, subject: str, value: int, now: Instant) -> list[AnyEvent]:
+    """What a loosening does when its time has come; nothing, if what it was about is gone or is now the last one."""
+    match kind:
+        case ChangeKind.SET:
+            return [ev.SettingChanged(now, Setting(subject), value)]
+        case ChangeKind.REMOVE_AUTHENTICATOR if subject in past.authenticators:
+            return [ev.AuthenticatorRemoved(now, subject)] if other_senior(past, subject, now) else []
+        case ChangeKind.REINSTATE_AUTHENTICATOR if subject in past.authenticators:
+            return [ev.AuthenticatorReinstated(now, subject)]
+        case ChangeKind.REMOVE_CONTACT if subject in past.contacts:
+            return [ev.ContactRemoved(now, subject, 0)] if another_contact(past, subject) else []
+        case ChangeKind.UNFREEZE if past.is_frozen:
+            return [ev.Unfrozen(now, bool(value))]
+        case _:
+            return []
+
+
+def other_senior(past: Past, name: str, now: Instant) -> bool:
+    """Whether something other than this one, besides the password, is senior and may be used."""
+    return any(
+        one.confirmed and not one.suspended and past.ripe(one.waiting, now)
+        for key, one in past.authenticators.items()
+        if key != name and one.kind is not AuthenticatorKind.PASSWORD
+    )
+
+
+def another_contact(past: Past, name: str) -> bool:
+    """Whether someone outside the platform's systems, besides this one, could still be told."""
+    return any(
+        one.channel in past.policy.notices.independent and one.confirmed and one.told_until is None and not one.recycled
+        for key, one in past.contacts.items()
+        if key != name
+    )
+
+
+class Case:
+    """One question, and what is known when it is asked."""
+
+    def __init__(self, past: Past, request: Request, facts: Facts, now: Instant) -> None:
+        """Take them."""
+        self.past, self.request, self.facts, self.now = past, request, facts, now
+        self.policy = past.policy
+        self.by_owner = request.actor.kind is ActorKind.OWNER
+        session = past.sessions.get(request.actor.session)
+        self.session = session if session is not None and now < session.ends() else None
+
+    # Before any rule
+
+    def pass_guards(self) -> None:
+        """What every action must pass first."""
+        imported = next(one for _, one in self.past.events() if isinstance(one, ev.AccountImported))
+        family = {imported.account, *(f"{imported.account}.{sub}" for sub in imported.sub_accounts)}
+        action = type(self.request.action)
+        anonymous = not self.by_owner or action is SessionStart
+        challenge = self.past.challenges.get(self.request.challenge)
+        named = bool(self.request.challenge)
+        refuse(
+            (self.request.account not in family, Reason.UNKNOWN_ACCOUNT),
+            (self.request.actor.kind not in WHO.get(action, OWNER), Reason.NOT_ENTITLED),
+            (not anonymous and not self.request.actor.session, Reason.SESSION_REQUIRED),
+            (not anonymous and self.session is None, Reason.SESSION_ENDED),
+            (not self.facts.clock_agrees and action not in STOPS_ONLY, Reason.CLOCK_UNCERTAIN),
+            (bool(self.facts.proofs) and self._must_pause(), Reason.TOO_MANY_FAILURES),
+            (named and challenge is None, Reason.CHALLENGE_UNKNOWN),
+            (challenge is not None and challenge.until <= self.now, Reason.CHALLENGE_EXPIRED),
+            (challenge is not None and challenge.digest != self.facts.digest, Reason.CHALLENGE_OTHER_ACTION),
+        )
+
+    def _must_pause(self) -> bool:
+        """Each failure beyond the first few doubles the pause; at the largest number there are no more tries."""
+        limits, (count, last) = self.policy.step_up, self.past.failures
+        if count < limits.failures_before_delay:
+            return False
+        doubled = limits.failures_delay_s * 2 ** (count - limits.failures_before_delay)
+        pause_s = min(doubled, limits.failures_delay_max_s)
+        return count >= limits.failures_max or self.now < last + pause_s * 1000
+
+    # Law 2
+
+    def prove(self, level: str) -> list[Proof] | Answer:
+        """The proofs that suffice, or the step-up that asks for them. Refuses where nothing held could suffice."""
+        usable = self._usable(level)
+        kinds = {one.kind for one in usable.values()}
+        passwords = {
+            key: one
+            for key, one in self.past.authenticators.items()
+            if one.kind is AuthenticatorKind.PASSWORD and one.confirmed
+        }
+        proved = self.session.password if self.session else 0
+        fresh = self.now < proved + self.policy.step_up.password_fresh_m * MINUTE
+        beside = bool(passwords) and not (level == MONEY and fresh)
+        accept = set()
+        for kind in kinds:
+            alone = kind in {AuthenticatorKind.PASSKEY, AuthenticatorKind.PASSWORD} or not beside
+            wanted = {kind.value} if alone else {kind.value, "password"}
+            accept.add(frozenset(wanted | {"contact_code"} if level == EARLY else wanted))
+        for together in accept:
+            shown = self._shown(together, {*usable, *passwords})
+            if shown is not None:
+                return shown
+        return self._step_up(frozenset(accept))
+
+    def _usable(self, level: str) -> dict[str, Authenticator]:
+        """What may be shown: nothing weaker than the strongest that is senior, and where it matters senior itself.
+
+        While nothing is senior, what was held first sets the bar.
+        """
+        confirmed = {key: one for key, one in self.past.authenticators.items() if one.confirmed}
+        senior = {key: one for key, one in confirmed.items() if self.past.ripe(one.waiting, self.now)}
+        refuse((level in {MONEY, EARLY} and not senior, Reason.NO_SENIOR_AUTHENTICATOR))
+        first = min((one.since for one in confirmed.values()), default=0)
+        setting_it = senior or {key: one for key, one in confirmed.items() if one.since == first}
+        floor = max((STRENGTH[one.kind] for one in setting_it.values()), default=0)
+        counting = confirmed if level == SIGN_IN or not senior else senior
+        usable = {
+            key: one
+            for key, one in counting.items()
+            if STRENGTH[one.kind] >= floor and (level == REINSTATE or not one.suspended)
+        }
+        refuse((not usable, Reason.AUTHENTICATOR_SUSPENDED))
+        return usable
+
+    def _shown(self, wanted: frozenset[str], usable: set[str]) -> list[Proof] | None:
+        """One good proof of each wanted kind, resting on as many different holders."""
+        chosen: dict[bytes, Proof] = {}
+        for kind in wanted:
+            for proof in self.facts.proofs:
+                counts = kind == "contact_code" or proof.authenticator in usable
+                if proof.kind == kind and counts and self._good(proof):
+                    chosen[self.holder(proof)] = proof
+                    break
+        return list(chosen.values()) if len(chosen) == len(wanted) else None
+
+    def holder(self, proof: Proof) -> bytes:
+        """What a proof rests on."""
+        if proof.kind == "contact_code":
+            return self.past.contacts[proof.authenticator].address
+        return self.past.authenticators[proof.authenticator].holder
+
+    def _good(self, proof: Proof) -> bool:
+        if not proof.right or proof.digest != self.facts.digest:
+            return False
+        if proof.kind == "contact_code":
+            challenge = self.past.challenges.get(self.request.challenge)
+            return challenge is not None and proof.authenticator == challenge.contact
+        return not self._spent(proof)
+
+    def _spent(self, proof: Proof) -> bool:
+        """Used before, or made for a secret that was replaced since."""
+        one = self.past.authenticators.get(proof.authenticator)
+        if one is None:
+            return False
+        if one.kind is AuthenticatorKind.BACKUP_CODE:
+            return proof.epoch != one.epoch or proof.counter in one.codes or proof.counter >= 64
+        replayed = one.kind is AuthenticatorKind.TOTP and proof.counter <= one.counter
+        return proof.epoch != one.epoch or replayed
+
+    def _step_up(self, accept: frozenset[frozenset[str]]) -> Answer:
+        """Ask for proof, in the challenge that is open for this action or in a new one."""
+        replayed = any(one.right and self._spent(one) for one in self.facts.proofs)
+        wrong = any(not one.right for one in self.facts.proofs)
+        reasons = {Reason.PROOF_REQUIRED.value}
+        if replayed or wrong:
+            reasons.add((Reason.PROOF_REPLAYED if replayed else Reason.PROOF_WRONG).value)
+        open_ones = [
+            one for one in self.past.challenges.values() if one.digest == self.facts.digest and one.until > self.now
+        ]
+        until = self.now + self.policy.step_up.challenge_m * MINUTE
+        if open_ones and self._tries(open_ones[0]) + (replayed or wrong) < self.policy.step_up.challenge_tries:
+            until = open_ones[0].until
+        return Answer(STEP_UP, frozenset(reasons), until, accept)
+
+    def _tries(self, challenge: ev.ChallengeIssued) -> int:
+        """How often a wrong proof was shown in answer to a challenge."""
+        failed = [event for _, event in self.past.events() if isinstance(event, ev.ProofFailed)]
+        return sum(one.challenge == challenge.challenge for one in failed)
+
+    # Law 1
+
+    def ask_loosening(self, kind: ChangeKind, subject: str, value: int, hours: int) -> Answer:
+        """A loosening waits, never shorter than the owner's own lock; asking again tells of the wait that runs."""
+        refuse((not self.facts.clock_agrees, Reason.CLOCK_UNCERTAIN))
+        reasons = frozenset({Reason.LOOSENING_WAITS.value})
+        for change in self.past.changes.values():
+            same = change.value == value or kind is ChangeKind.UNFREEZE
+            if (change.kind, change.subject) == (kind, subject) and same:
+                told = change.waiting.ends()
+                until = change.waiting.since + change.waiting.length
+                return Answer(HOLD, reasons, until if told is None else told)
+        refuse((len(self.past.changes) >= self.policy.bounds.waiting_changes, Reason.TOO_MANY))
+        wait = max(hours, self.past.settings[Setting.LOCK_HOURS]) * HOUR
+        return Answer(HOLD, reasons, self.now + wait)
+
+    def ripens(self, hours: int) -> Answer:
+        """Something new counts after its wait, if the owner is told now."""
+        return allow(Reason.RIPENS_LATER, self.now + hours * HOUR)
+
+
+# Each action. A rule refuses what no proof could mend, asks for proof, then answers.
+
+
+def session_start(case: Case) -> Answer:
+    """Sign in, by the strongest class held."""
+    alive = [one for one in case.past.sessions.values() if one.ends() > case.now]
+    refuse((len(alive) >= case.policy.sessions.open_max, Reason.TOO_MANY))
+    proofs = case.prove(SIGN_IN)
+    return proofs if isinstance(proofs, Answer) else allow(Reason.PROVED)
+
+
+def session_end(case: Case) -> Answer:
+    """Signing out costs nothing."""
+    action = case.request.action
+    assert isinstance(action, SessionEnd)
+    which = case.request.actor.session if action.which is None else bytes.fromhex(action.which)
+    refuse((which not in case.past.sessions, Reason.NOT_FOUND))
+    return allow(Reason.TIGHTENING)
+
+
+def session_end_all(_case: Case) -> Answer:
+    """Signing out costs nothing."""
+    return allow(Reason.TIGHTENING)
+
+
+def password_change(case: Case) -> Answer:
+    """A new password counts for money when it is senior."""
+    kinds = [one.kind for one in case.past.authenticators.values()]
+    refuse((AuthenticatorKind.PASSWORD not in kinds, Reason.NOT_FOUND))
+    proofs = case.prove(CHANGE)
+    return proofs if isinstance(proofs, Answer) else case.ripens(case.policy.waits.authenticator_senior_h)
+
+
+def authenticator_bind(case: Case) -> Answer:
+    """Binding asks for the strongest class held."""
+    action = case.request.action
+    assert isinstance(action, AuthenticatorBind)
+    full = len(case.past.authenticators) >= case.policy.bounds.authenticators
+    refuse((action.kind is AuthenticatorKind.PASSWORD, Reason.BAD_FIELD), (full, Reason.TOO_MANY))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    refuse((action.secret is None and action.address is None, Reason.NOT_AVAILABLE))
+    return case.ripens(case.policy.waits.authenticator_senior_h)
+
+
+def authenticator_confirm(case: Case) -> Answer:
+    """A newly bound authenticator shows that it works."""
+    action = case.request.action
+    assert isinstance(action, AuthenticatorConfirm)
+    one = case.past.authenticators.get(action.authenticator)
+    refuse((one is None or one.confirmed, Reason.NOT_FOUND))
+    proofs = case.facts.proofs
+    right = any(
+        proof.right and proof.authenticator == action.authenticator and proof.digest == case.facts.digest
+        for proof in proofs
+    )
+    refuse((not proofs, Reason.PROOF_REQUIRED), (bool(proofs) and not right, Reason.PROOF_WRONG))
+    return case.ripens(case.policy.waits.authenticator_senior_h)
+
+
+def authenticator_remove(case: Case) -> Answer:
+    """The password stays, so does the last senior one, and nothing weaker removes something stronger."""
+    action = case.request.action
+    assert isinstance(action, AuthenticatorRemove)
+    one = case.past.authenticators.get(action.authenticator)
+    if one is None:
+        raise Refused(Reason.NOT_FOUND)
+    last = one.kind is AuthenticatorKind.PASSWORD or not other_senior(case.past, action.authenticator, case.now)
+    refuse((last, Reason.LAST_ONE))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    shown = max(STRENGTH[AuthenticatorKind(proof.kind)] for proof in proofs)
+    weaker = case.past.ripe(one.waiting, case.now) and one.confirmed and shown < STRENGTH[one.kind]
+    refuse((weaker, Reason.WEAKER_AUTHENTICATOR))
+    hours = case.policy.waits.remove_authenticator_h
+    return case.ask_loosening(ChangeKind.REMOVE_AUTHENTICATOR, action.authenticator, 0, hours)
+
+
+def authenticator_suspend(case: Case) -> Answer:
+    """Suspending is free."""
+    action = case.request.action
+    assert isinstance(action, AuthenticatorSuspend)
+    one = case.past.authenticators.get(action.authenticator)
+    is_password = one is not None and one.kind is AuthenticatorKind.PASSWORD
+    refuse((one is None, Reason.NOT_FOUND), (is_password, Reason.BAD_FIELD))
+    return allow(Reason.TIGHTENING)
+
+
+def authenticator_reinstate(case: Case) -> Answer:
+    """What was suspended proves again after a wait."""
+    action = case.request.action
+    assert isinstance(action, AuthenticatorReinstate)
+    one = case.past.authenticators.get(action.authenticator)
+    refuse((one is None or not one.suspended, Reason.NOT_FOUND))
+    proofs = case.prove(REINSTATE)
+    if isinstance(proofs, Answer):
+        return proofs
+    hours = case.policy.waits.reinstate_authenticator_h
+    return case.ask_loosening(ChangeKind.REINSTATE_AUTHENTICATOR, action.authenticator, 0, hours)
+
+
+def contact_add(case: Case) -> Answer:
+    """A new contact counts for nothing until it is confirmed; naming one again sends it a fresh code."""
+    action = case.request.action
+    assert isinstance(action, ContactAdd)
+    live = [one for one in case.past.contacts.values() if one.told_until is None]
+    refuse((len(live) >= case.policy.bounds.contacts, Reason.TOO_MANY))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    for one in live:
+        if (one.channel, one.address) == (action.channel, action.address.mac) and not one.recycled:
+            just_sent = case.now < one.code_at + case.policy.step_up.code_again_m * MINUTE
+            refuse((one.confirmed and not one.lost_freeze, Reason.ALREADY_EXISTS), (just_sent, Reason.TOO_MANY))
+            return allow(Reason.RIPENS_LATER)
+    return case.ripens(case.policy.waits.contact_senior_h)
+
+
+def known_contact(case: Case, name: str) -> None:
+    """Refuse a contact that is not there, or not any more."""
+    one = case.past.contacts.get(name)
+    refuse((one is None or one.told_until is not None or one.recycled, Reason.NOT_FOUND))
+
+
+def contact_confirm(case: Case) -> Answer:
+    """The code that was sent there is all that is asked."""
+    action = case.request.action
+    assert isinstance(action, ContactConfirm)
+    known_contact(case, action.contact)
+    shown = [
+        proof
+        for proof in case.facts.proofs
+        if (proof.kind, proof.authenticator, proof.digest) == ("contact_code", action.contact, case.facts.digest)
+    ]
+    right = any(one.right for one in shown)
+    refuse((not shown, Reason.PROOF_REQUIRED), (bool(shown) and not right, Reason.PROOF_WRONG))
+    if case.past.contacts[action.contact].confirmed:
+        return allow(Reason.PROVED)
+    return case.ripens(case.policy.waits.contact_senior_h)
+
+
+def contact_remove(case: Case) -> Answer:
+    """Someone must remain who can be told."""
+    action = case.request.action
+    assert isinstance(action, ContactRemove)
+    known_contact(case, action.contact)
+    refuse((not another_contact(case.past, action.contact), Reason.LAST_ONE))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    return case.ask_loosening(ChangeKind.REMOVE_CONTACT, action.contact, 0, case.policy.waits.remove_contact_h)
+
+
+def contact_report_recycled(case: Case) -> Answer:
+    """The platform may say so at once; whoever merely holds a session must prove more, for it silences the owner."""
+    action = case.request.action
+    assert isinstance(action, ContactReportRecycled)
+    known_contact(case, action.contact)
+    if case.by_owner:
+        proofs = case.prove(CHANGE)
+        if isinstance(proofs, Answer):
+            return proofs
+    return allow(Reason.TIGHTENING)
+
+
+def address_key(action: AddressAdd | AddressRenew | AddressRemove) -> str:
+    """The name of a beneficiary in the book."""
+    return action.network if action.address is None else f"{action.network}.{action.address.mac.hex()}"
+
+
+def address_add(case: Case) -> Answer:
+    """A new beneficiary waits; one that looks like another is refused."""
+    action = case.request.action
+    assert isinstance(action, AddressAdd)
+    badly_named = (action.network in {"p2p", "card"}) != (action.address is None)
+    refuse((badly_named, Reason.BAD_FIELD), (address_key(action) in case.past.book, Reason.ALREADY_EXISTS))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    for one in case.past.book.values():
+        if one.address is not None and action.address is not None:
+            alike = one.address.alike == action.address.alike and one.address.mac != action.address.mac
+            refuse((alike, Reason.LOOK_ALIKE))
+    return case.ripens(case.policy.waits.address_h)
+
+
+def address_renew(case: Case) -> Answer:
+    """Confirming again takes senior proof and keeps the seniority."""
+    action = case.request.action
+    assert isinstance(action, AddressRenew)
+    refuse((address_key(action) not in case.past.book, Reason.NOT_FOUND))
+    proofs = case.prove(MONEY)
+    return proofs if isinstance(proofs, Answer) else allow(Reason.PROVED)
+
+
+def address_remove(case: Case) -> Answer:
+    """Removing one is free."""
+    action = case.request.action
+    assert isinstance(action, AddressRemove)
+    refuse((address_key(action) not in case.past.book, Reason.NOT_FOUND))
+    return allow(Reason.TIGHTENING)
+
+
+def micro(text: str) -> int:
+    """Micro-units of a decimal string."""
+    return int(Fraction(text) * 1_000_000)
+
+
+def setting_change(case: Case) -> Answer:
+    """Tighter is now, looser waits."""
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    settings = case.past.settings
+    match case.request.action:
+        case AllowlistSet(on=on):
+            setting, value = Setting.ALLOWLIST, int(on)
+            looser = value < settings[setting]
+        case LockSet(hours=hours):
+            setting, value = Setting.LOCK_HOURS, hours
+            looser = value < settings[setting]
+        case LimitSet(usd_per_day=limit):
+            setting, value = Setting.LIMIT_MICRO_USD, -1 if limit is None else micro(limit)
+            as_number = {True: math.inf, False: settings[setting]}[settings[setting] < 0]
+            looser = (math.inf if limit is None else value) > as_number
+        case _:
+            raise AssertionError
+    if looser:
+        return case.ask_loosening(ChangeKind.SET, setting.value, value, case.policy.waits.loosen_setting_h)
+    return allow(Reason.TIGHTENING)
+
+
+def change_cancel(case: Case) -> Answer:
+    """Stopping a loosening is free."""
+    action = case.request.action
+    assert isinstance(action, ChangeCancel)
+    refuse((action.which not in case.past.changes, Reason.NOT_FOUND))
+    return allow(Reason.TIGHTENING)
+
+
+def freeze(case: Case) -> Answer:
+    """Freezing is free, for whoever has not lost the right."""
+    contact = case.past.contacts.get(case.request.actor.contact)
+    refuse((contact is not None and contact.lost_freeze, Reason.FREEZE_RIGHT_LOST))
+    return allow(Reason.TIGHTENING)
+
+
+def unfreeze(case: Case) -> Answer:
+    """Unfreezing takes senior proof and a wait, a longer one if anything changed lately."""
+    action = case.request.action
+    assert isinstance(action, AccountUnfreeze)
+    refuse((not case.past.is_frozen, Reason.NOT_FOUND))
+    proofs = case.prove(MONEY)
+    if isinstance(proofs, Answer):
+        return proofs
+    waits = case.policy.waits
+    lately = any(one.senior.since + waits.recent_change_h * HOUR > case.now for one in case.past.cool_offs)
+    hours = waits.unfreeze_after_change_h if lately else waits.unfreeze_h
+    return case.ask_loosening(ChangeKind.UNFREEZE, "account", int(action.mistaken), hours)
+
+
+# Exits
+
+
+class Weighed(NamedTuple):
+    """What stands against an exit (reason and until when), the lane it draws on, and how long it must wait itself."""
+
+    against: list[tuple[Reason, Instant | None]]
+    lane: Lane
+    own_wait: int
+
+    def until(self) -> Instant | None:
+        """When all of it is over; None if that cannot be known."""
+        ends = [until for _, until in self.against if until is not None]
+        return max(ends) if len(ends) == len(self.against) else None
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """The codes."""
+        return frozenset(reason.value for reason, _ in self.against)
+
+
+class Exit(NamedTuple):
+    """An exit to weigh. `waited` is the wait that a held one has had; `early` says that its owner ends it now."""
+
+    beneficiary: str
+    value: int
+    priced: bool
+    waited: Waiting | None = None
+    early: bool = False
+
+
+BILLION: Final = 10**9 * 1_000_000
+
+
+def value_of(case: Case, asset: str, amount: str, said: int) -> tuple[int, bool]:
+    """Law 3: at Holdback's own price, never less than was said; and whether that price is good.
+
+    A billion dollars is the most that is booked, and beyond it no price is good.
+    """
+    price = case.facts.price
+    if price is None or price.asset != asset:
+        return min(said, BILLION), False
+    worth = max(said, math.ceil(Fraction(amount) * price.micro_usd))
+    fresh = case.now - price.at <= case.policy.signals.price_age_m * MINUTE
+    return min(worth, BILLION), fresh and worth <= BILLION
+
+
+def weigh(case: Case, asked: Exit) -> Weighed:
+    """Everything that stands against an exit."""
+    past, now, policy = case.past, case.now, case.policy
+    entry = past.book.get(asked.beneficiary)
+    ripe = entry is not None and past.ripe(entry.waiting, now)
+    senior = ripe and asked.beneficiary not in {"p2p", "card"}
+    against = cooling(case, asked, senior=senior)
+    if case.facts.reconciling:
+        against.append((Reason.RECONCILING, None))
+    lane, own_wait = Lane.OTHERS, 0
+    if senior and entry is not None:
+        since = past.undisputed_at(entry.waiting)
+        if since is not None and since + policy.outflow.long_standing_d * DAY <= now:
+            lane = Lane.LONG_STANDING
+    if not ripe:
+        if asked.priced and past.cooling_until(now) is None and fits(case, Lane.INSTANT, asked.value):
+            lane = Lane.INSTANT
+        elif entry is not None:
+            against.append((Reason.DESTINATION_NEW, past.ripe_at(entry.waiting) or entry.waiting.hoped(now)))
+        else:
+            own_wait = policy.waits.address_h * HOUR
+            against += still_waits(case, asked, own_wait, Reason.DESTINATION_NEW)
+    if not asked.priced or not fits(case, lane, asked.value):
+        lane = Lane.NONE
+        hours = policy.outflow.over_budget_senior_h if senior else policy.outflow.over_budget_others_h
+        own_wait = max(own_wait, hours * HOUR)
+        reason = Reason.OVER_BUDGET if asked.priced else Reason.PRICE_UNKNOWN
+        against += still_waits(case, asked, hours * HOUR, reason)
+    return Weighed([*against, *received_lately(case, asked)], lane, own_wait)
+
+
+def cooling(case: Case, asked: Exit, *, senior: bool) -> list[tuple[Reason, Instant | None]]:
+    """Law 4 and law 5: what still cools it, and what the owner was not told of."""
+    against: list[tuple[Reason, Instant | None]] = []
+    usual = asked.priced and case.past.drawn(COUNTED, case.now) + asked.value <= case.past.usual(case.now)
+    for closed in case.past.cool_offs:
+        waiting = closed.senior if senior else closed.others
+        ends = waiting.ends()
+        if ends is None:
+            against.append((Reason.NOTICE_UNDELIVERED, case.now + waiting.length))
+        elif case.now < ends and not (closed.severity == "mild" and senior and usual):
+            against.append((Reason.COOLING_OFF, ends))
+    return against
+
+
+def still_waits(case: Case, asked: Exit, length: int, reason: Reason) -> list[tuple[Reason, Instant | None]]:
+    """A wait of the exit itself, counted from when it was held (and told)."""
+    if asked.early:
+        return []
+    if asked.waited is None:
+        return [(reason, case.now + length)]
+    until = asked.waited.since + asked.waited.length if asked.waited.told is None else asked.waited.ends()
+    assert until is not None
+    until += max(0, length - asked.waited.length)
+    return [(reason, until)] if case.now < until else []
+
+
+def fits(case: Case, lane: Lane, value: int) -> bool:
+    """Law 3: whether a lane still has room for this much, in every window it has."""
+    past, now, outflow = case.past, case.now, case.policy.outflow
+    usual = past.usual(now)
+    if lane is Lane.LONG_STANDING:
+        limit = max(outflow.long_standing_day_usd * 1_000_000, usual)
+        return past.drawn({Lane.LONG_STANDING}, now) + value <= limit
+    equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
+    both = {Lane.OTHERS, Lane.INSTANT}
+    day = max(equity * outflow.others_day_percent // 100, usual)
+    month = max(equity * outflow.others_month_percent // 100, usual)
+    good = past.drawn(both, now) + value <= day and past.drawn(both, now, 30 * DAY, DAY) + value <= month
+    small = past.drawn({Lane.INSTANT}, now) + value <= outflow.instant_day_usd * 1_000_000
+    return good and (small or lane is not Lane.INSTANT)
+
+
+def received_lately(case: Case, asked: Exit) -> list[tuple[Reason, Instant | None]]:
+    """Law 3: what came from inside may not exit for a while, and what left meanwhile may have been the rest."""
+    past, now = case.past, case.now
+    waiting = past.received(now)
+    if not waiting:
+        return []
+    equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
+    left = past.drawn(COUNTED, now, case.policy.outflow.received_from_cooling_h * HOUR, DAY)
+    free = max(0, equity - left - sum(one.micro_usd for one in waiting))
+    return [(Reason.RECEIVED_LATELY, max(one.until for one in waiting))] if asked.value > free else []
+
+
+COUNTED: Final = set(Lane) - {Lane.OWN}
+"""Law 3: moves between accounts of the same owner draw nothing; everything else left."""
+
+
+def refuse_by_value(case: Case, value: int, *, priced: bool) -> None:
+    """The owner's own limit, which needs a price; and a policy that will not do without one."""
+    limit = case.past.settings[Setting.LIMIT_MICRO_USD]
+    limited = limit >= 0
+    refuse(
+        (not priced and (limited or case.policy.signals.price == "deny"), Reason.PRICE_UNKNOWN),
+        (priced and limited and case.past.drawn(COUNTED, case.now) + value > limit, Reason.OVER_OWN_LIMIT),
+    )
+
+
+def beneficiary_of(action: ExitRequest, network: str) -> str:
+    """Who is paid, as the book names it."""
+    if network in {"p2p", "card"}:
+        return network
+    target = action.counterparty if network == "internal" else action.address
+    assert target is not None
+    return f"{action.network if network == '*' else network}.{target.mac.hex()}"
+
+
+def names_destination(action: ExitRequest, network: str) -> bool:
+    """Whether it says where the value goes."""
+    if network in {"internal", "p2p", "card"}:
+        return action.counterparty is not None
+    return action.address is not None and (network != "*" or action.network is not None)
+
+
+def exit_request(case: Case) -> Answer:
+    """Value may leave, waits, or stays."""
+    action = case.request.action
+    assert isinstance(action, ExitRequest)
+    network = case.policy.exits.get(action.kind)
+    refuse((network is None, Reason.EXIT_KIND_CLOSED), (case.past.is_frozen, Reason.FROZEN))
+    assert network is not None
+    if network == "own":
+        return sweep(case)
+    named = names_destination(action, network)
+    inside = network == "internal"
+    itself = inside and case.request.counterparty == case.request.account.partition(".")[0]
+    listed = named and beneficiary_of(action, network) in case.past.book
+    refuse(
+        (not named or itself or not Fraction(action.amount), Reason.BAD_FIELD),
+        (inside and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
+        (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
+        (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
+    )
+    proofs = case.prove(MONEY)
+    if isinstance(proofs, Answer):
+        return proofs
+    said = 0 if action.usd is None else micro(action.usd)
+    value, priced = value_of(case, action.asset, action.amount, said)
+    refuse_by_value(case, value, priced=priced)
+    weighed = weigh(case, Exit(beneficiary_of(action, network), value, priced))
+    if weighed.against:
+        return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
+    return allow(Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED, lane=weighed.lane)
+
+
+def sweep(case: Case) -> Answer:
+    """Between accounts of one customer: gated, drawn on nothing, shut in a cool-off."""
+    imported = next(one for _, one in case.past.events() if isinstance(one, ev.AccountImported))
+    own = {"main", imported.account, *imported.sub_accounts}
+    refuse(
+        (case.request.counterparty not in own, Reason.BAD_FIELD),
+        (case.past.cooling_until(case.now) is not None, Reason.COOL_OFF_CLOSES),
+    )
+    return allow(Reason.NO_HARM, lane=Lane.OWN)
+
+
+def exit_cancel(case: Case) -> Answer:
+    """Stopping an exit is free."""
+    action = case.request.action
+    assert isinstance(action, ExitCancel)
+    refuse((action.which not in case.past.held, Reason.NOT_FOUND))
+    return allow(Reason.TIGHTENING)
+
+
+def witness(case: Case, held: ev.ExitHeld) -> bool:
+    """Law 10: whether a senior contact took no part in asking."""
+    took_part = {*held.asked_with, *(one.holder for one in case.past.authenticators.values())}
+    return any(
+        one.channel in case.policy.notices.independent
+        and one.confirmed
+        and not one.recycled
+        and one.told_until is None
+        and one.address not in took_part
+        and case.past.ripe(one.waiting, case.now)
+        for one in case.past.contacts.values()
+    )
+
+
+def exit_release(case: Case) -> Answer:
+    """Law 10: by the platform at its time, by the owner earlier if he shows enough; weighed anew either way."""
+    action = case.request.action
+    assert isinstance(action, ExitRelease)
+    if action.which not in case.past.held:
+        raise Refused(Reason.NOT_FOUND)
+    held, waiting, said = case.past.held[action.which]
+    network = case.policy.exits.get(held.kind)
+    listed = held.beneficiary in case.past.book
+    refuse(
+        (network is None, Reason.EXIT_KIND_CLOSED),
+        (case.past.is_frozen, Reason.FROZEN),
+        (network == "internal" and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
+        (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
+    )
+    if case.by_owner:
+        may_end_early(case, held)
+        proofs = case.prove(EARLY)
+        if isinstance(proofs, Answer):
+            return proofs
+    value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
+    refuse_by_value(case, value, priced=priced)
+    weighed = weigh(case, Exit(held.beneficiary, value, priced, waiting, early=case.by_owner))
+    if not case.by_owner:
+        weighed = not_yet(case, waiting, said, weighed)
+    if weighed.against:
+        return Answer(HOLD, weighed.reasons, weighed.until() or said)
+    return allow(Reason.PROVED, lane=weighed.lane)
+
+
+def not_yet(case: Case, waiting: Waiting, said: Instant, weighed: Weighed) -> Weighed:
+    """A hold ends when that was said, and the owner told of it, even if its cause is gone (laws 5 and 10)."""
+    late: list[tuple[Reason, Instant | None]] = []
+    if waiting.told is None:
+        late = [(Reason.NOTICE_UNDELIVERED, max(said, case.now + waiting.length))]
+    elif case.now < said:
+        late = [(Reason.NOT_YET_DUE, said)]
+    return weighed._replace(against=[*weighed.against, *late])
+
+
+def may_end_early(case: Case, held: ev.ExitHeld) -> None:
+    """For a senior beneficiary, in no cool-off, with a senior contact that took no part in asking."""
+    entry = case.past.book.get(held.beneficiary)
+    senior = entry is not None and case.past.ripe(entry.waiting, case.now)
+    refuse(
+        (not senior, Reason.SENIOR_BENEFICIARY_REQUIRED),
+        (not witness(case, held), Reason.NO_SENIOR_CONTACT),
+    )
+    unpriced = Exit(held.beneficiary, 0, priced=False)
+    for reason, _ in cooling(case, unpriced, senior=True):
+        raise Refused(reason)
+
+
+RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {
+    SessionStart: session_start,
+    SessionEnd: session_end,
+    SessionEndAll: session_end_all,
+    PasswordChange: password_change,
+    AuthenticatorBind: authenticator_bind,
+    AuthenticatorConfirm: authenticator_confirm,
+    AuthenticatorRemove: authenticator_remove,
+    AuthenticatorSuspend: authenticator_suspend,
+    AuthenticatorReinstate: authenticator_reinstate,
+    ContactAdd: contact_add,
+    ContactConfirm: contact_confirm,
+    ContactRemove: contact_remove,
+    ContactReportRecycled: contact_report_recycled,
+    AddressAdd: address_add,
+    AddressRenew: address_renew,
+    AddressRemove: address_remove,
+    AllowlistSet: setting_change,
+    LockSet: setting_change,
+    LimitSet: setting_change,
+    ChangeCancel: change_cancel,
+    AccountFreeze: freeze,
+    AccountUnfreeze: unfreeze,
+    ExitRequest: exit_request,
+    ExitCancel: exit_cancel,
+    ExitRelease: exit_release,
+}

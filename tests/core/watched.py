@@ -1,0 +1,451 @@
+"""An account on which every law is checked at every step, whoever asks and whatever is asked.
+
+`Watched.submit` asks the core and the twin, and then holds the answer, what was written and the state after it against
+the laws of the design. Each check is a function whose docstring is the law; none of them knows how the core works.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec.structs import replace
+from tests.core.histories import POLICY, USD, Account, kind_of
+from tests.core.past import STRENGTH, Past
+from tests.core.twin import Answer, Twin
+
+from holdback.core import decide, ledger
+from holdback.core import events as ev
+from holdback.core.decision import Allow, Context, Deny, Hold, StepUp
+from holdback.core.events import DAY, ENCODER, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
+from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.seniority import ripe_at
+from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, evolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.decision import Decision, Facts
+    from holdback.core.events import Instant
+    from holdback.core.policy import Policy
+    from holdback.core.rules.asking import Request
+    from holdback.core.state import Wait
+
+HEAD: Final = stored_decoder(Head)
+PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential)}
+
+LOOSENINGS: Final = (
+    ev.ExitAllowed,
+    ev.ExitHeld,
+    ev.ChangeAsked,
+    ev.ChangeDone,
+    ev.Unfrozen,
+    ev.AuthenticatorBound,
+    ev.AuthenticatorConfirmed,
+    ev.AuthenticatorReinstated,
+    ev.AuthenticatorRemoved,
+    ev.SecretReplaced,
+    ev.ContactAdded,
+    ev.ContactConfirmed,
+    ev.ContactRemoved,
+    ev.AddressAdded,
+    ev.AddressRenewed,
+)
+"""What law 8 forbids while the clock is in doubt."""
+
+CHANGES_NOTHING: Final = (
+    ev.Decided,
+    ev.ProofFailed,
+    ev.ProofUsed,
+    ev.ChallengeIssued,
+    ev.ChallengeClosed,
+    ev.SessionSeen,
+    ev.EquityStated,
+    ev.NoticeDue,
+    ev.NoticeFolded,
+)
+"""What may be written beside a refusal: it was asked, tried and counted."""
+
+
+class Step(NamedTuple):
+    """One step: what was known before, what was asked and answered, what was written, what is known after."""
+
+    before: Customer
+    past: Past
+    request: Request
+    facts: Facts
+    advance: decide.Advance
+    after: Customer
+    now: Instant
+
+    @property
+    def decision(self) -> Decision:
+        """The answer."""
+        return self.advance.decision
+
+    @property
+    def events(self) -> tuple[AnyEvent, ...]:
+        """What was written."""
+        return self.advance.events
+
+    @property
+    def exits(self) -> list[ev.ExitAllowed]:
+        """Exits that left the family."""
+        return [one for one in self.events if isinstance(one, ev.ExitAllowed) and one.lane is not Lane.OWN]
+
+    @property
+    def carries_out(self) -> bool:
+        """Whether a loosening came due in this step, before the question was judged."""
+        return any(isinstance(one, ev.ChangeDone) for one in self.events)
+
+
+def exits_obey_the_cool_off_table(step: Step) -> None:
+    """Laws 4 and 5: no exit in a cool-off, none before the owner was told of every change before it."""
+    for gone in step.exits:
+        entry = step.past.book.get(gone.beneficiary)
+        senior = entry is not None and step.past.ripe(entry.waiting, step.now) and "." in gone.beneficiary
+        for closed in step.past.cool_offs:
+            ends = (closed.senior if senior else closed.others).ends()
+            assert ends is not None, "an exit before the owner was told of a change"
+            spared = closed.severity == "mild" and senior
+            assert ends <= step.now or spared, "an exit inside a cool-off"
+
+
+def exits_wait_for_their_beneficiary(step: Step) -> None:
+    """Law 10: beyond the instant lane, a beneficiary is paid when it is ripe, or after a stranger's wait."""
+    for gone in step.exits:
+        entry = step.past.book.get(gone.beneficiary)
+        held = step.past.held.get(gone.exit)
+        if gone.lane is Lane.INSTANT or (entry is not None and step.past.ripe(entry.waiting, step.now)):
+            continue
+        assert entry is None, "a junior beneficiary was paid"
+        assert held is not None, "a stranger was paid at once"
+        assert held.waiting.told is not None
+        assert held.waiting.told + step.past.policy.waits.address_h * 3_600_000 <= step.now
+
+
+def budgets_hold_in_every_window(step: Step) -> None:
+    """Law 3: in no sliding 24 h or 30 d, to the millisecond, was more drawn on a lane than it allows."""
+    outflow = step.past.policy.outflow
+    for gone in step.exits:
+        day = {lane: window(step.past, lane, gone, DAY) for lane in Lane}
+        month = {lane: window(step.past, lane, gone, 30 * DAY) for lane in Lane}
+        usual = step.past.usual(step.now)
+        equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
+        others, others_month = day[Lane.OTHERS] + day[Lane.INSTANT], month[Lane.OTHERS] + month[Lane.INSTANT]
+        if gone.lane is Lane.LONG_STANDING:
+            assert day[gone.lane] <= max(outflow.long_standing_day_usd * USD, usual)
+        elif gone.lane is not Lane.NONE:
+            assert others <= max(equity * outflow.others_day_percent // 100, usual)
+            assert others_month <= max(equity * outflow.others_month_percent // 100, usual)
+            assert day[Lane.INSTANT] <= outflow.instant_day_usd * USD or gone.lane is Lane.OTHERS
+
+
+def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
+    """What was drawn on a lane in the time up to an exit, that exit included."""
+    drawn = sum(one.micro_usd for one in past.draws if one.lane is lane and gone.at - span < one.at)
+    return drawn + (gone.micro_usd if gone.lane is lane else 0)
+
+
+def over_budget_exits_were_held(step: Step) -> None:
+    """Law 3: an exit that drew on no budget had been held, never only stepped up."""
+    for gone in step.exits:
+        assert gone.lane is not Lane.NONE or gone.exit in step.past.held
+
+
+def holds_end_as_said(step: Step) -> None:
+    """Law 10: a hold ends at the instant that was said, or early by a senior authenticator and a senior contact."""
+    if not isinstance(step.request.action, ExitRelease) or not step.exits:
+        return
+    held = step.past.held[step.request.action.which]
+    if step.request.actor.kind is ev.ActorKind.PLATFORM:
+        assert held.said <= step.now
+        assert held.waiting.told is not None
+        return
+    challenge = step.past.challenges[step.request.challenge]
+    witness = step.past.contacts[challenge.contact]
+    assert step.past.ripe(witness.waiting, step.now)
+    assert witness.address not in held.asked.asked_with
+
+
+def nothing_leaves_a_frozen_account(step: Step) -> None:
+    """Law 5: under the owner's stop nothing leaves, not even to his own accounts, and no loosening comes due."""
+    if not step.past.is_frozen:
+        return
+    done = [step.past.changes[one.change].kind for one in step.events if isinstance(one, ev.ChangeDone)]
+    assert not done or done[0] is ChangeKind.UNFREEZE
+    thawed = any(isinstance(one, ev.Unfrozen) for one in step.events)
+    assert thawed or not any(isinstance(one, ev.ExitAllowed) for one in step.events)
+
+
+MONEY_AND_CHANGES: Final = frozenset(
+    {
+        "exit.request",
+        "account.unfreeze",
+        "address.add",
+        "address.renew",
+        "allowlist.set",
+        "lock.set",
+        "limit.set",
+        "password.change",
+        "authenticator.bind",
+        "authenticator.remove",
+        "contact.add",
+        "contact.remove",
+    }
+)
+
+
+def nothing_junior_approves(step: Step) -> None:
+    """Laws 2 and 10: what is approved was approved by the strongest senior class; nothing junior or weaker did it."""
+    if decide.action_name(step.request.action) not in MONEY_AND_CHANGES or not isinstance(step.decision, Allow | Hold):
+        return
+    if any(isinstance(one, ev.ExitAllowed) and one.lane is Lane.OWN for one in step.events):
+        return
+    past = judged(step)
+    senior = [one for one in past.authenticators.values() if one.confirmed and past.ripe(one.waiting, step.now)]
+    used = [past.authenticators[one.authenticator] for one in step.events if isinstance(one, ev.ProofUsed)]
+    assert used, "approved by nobody"
+    if not senior:
+        assert not step.exits
+        assert not isinstance(step.request.action, ExitRequest | AccountUnfreeze)
+        return
+    best = max(STRENGTH[one.kind] for one in senior)
+    assert any(one in senior and not one.suspended and STRENGTH[one.kind] >= best for one in used)
+
+
+def judged(step: Step) -> Past:
+    """The history the question was judged by: loosenings that came due before it are done."""
+    if not step.carries_out:
+        return step.past
+    done = []
+    for event in step.events[1:]:
+        if isinstance(event, ev.ProofUsed):
+            break
+        done.append(event)
+    return step.past.then(tuple(done))
+
+
+def step_ups_never_ask_for_less(step: Step) -> None:
+    """Law 2: each alternative of a step-up holds something of the strongest senior class."""
+    if not isinstance(step.decision, StepUp):
+        return
+    past = judged(step)
+    senior = [one for one in past.authenticators.values() if one.confirmed and past.ripe(one.waiting, step.now)]
+    best = max((STRENGTH[one.kind] for one in senior), default=0)
+    for alternative in step.decision.accept:
+        assert max(STRENGTH[ev.AuthenticatorKind(kind)] for kind in alternative if kind != "contact_code") >= best
+
+
+def guards_go_only_by_their_wait(step: Step) -> None:
+    """Law 1: an authenticator or contact goes or changes only after an asked, told and waited-for change."""
+    before, after = step.before.head, step.after.head
+    if before is None or after is None:
+        return
+    removed = {one.authenticator for one in step.events if isinstance(one, ev.AuthenticatorRemoved)}
+    for name, authenticator in before.authenticators.items():
+        gone = name not in after.authenticators or after.authenticators[name].kind is not authenticator.kind
+        assert not gone or name in removed or not authenticator.confirmed, "an authenticator vanished"
+    for name, contact in before.contacts.items():
+        if name in after.contacts:
+            assert after.contacts[name].address == contact.address, "a contact was replaced in place"
+        else:
+            assert contact.removed, "a contact vanished"
+            assert contact.told_until <= step.now
+    for event in step.events:
+        if isinstance(event, ev.ChangeDone):
+            ends = step.past.changes[event.change].waiting.ends()
+            assert ends is not None, "a loosening the owner was not told of"
+            assert ends <= step.now, "a loosening came early"
+
+
+def nothing_weaker_removes(step: Step) -> None:
+    """Law 2: a weaker authenticator never asks for the removal of a stronger senior one."""
+    for event in step.events:
+        if isinstance(event, ev.ChangeAsked) and event.kind is ChangeKind.REMOVE_AUTHENTICATOR:
+            past = judged(step)
+            target = past.authenticators[event.subject]
+            used = [past.authenticators[one.authenticator] for one in step.events if isinstance(one, ev.ProofUsed)]
+            strength = max(STRENGTH[one.kind] for one in used)
+            assert strength >= STRENGTH[target.kind] or not past.ripe(target.waiting, step.now)
+
+
+def denials_change_nothing(step: Step) -> None:
+    """A refusal changes nothing but what counts the try."""
+    if isinstance(step.decision, Deny) and not step.carries_out:
+        assert all(isinstance(one, CHANGES_NOTHING) for one in step.events)
+        assert all(one.cause == "proof.failed" for one in step.events if isinstance(one, ev.NoticeDue))
+        assert not step.advance.elsewhere
+
+
+def a_doubtful_clock_loosens_nothing(step: Step) -> None:
+    """Law 8: while two clocks disagree nothing loosens, nothing new is made, and nothing is released."""
+    if not step.facts.clock_agrees:
+        assert not any(isinstance(one, LOOSENINGS) for one in step.events)
+
+
+def freezing_always_works(step: Step) -> None:
+    """Law 5: whoever may freeze can, whatever the clock, the proofs or the state; only a lost right refuses."""
+    if isinstance(step.request.action, AccountFreeze) and step.request.actor.kind is ev.ActorKind.LINK:
+        contact = step.past.contacts.get(step.request.actor.contact)
+        assert isinstance(step.decision, Allow) or (contact is not None and contact.lost_freeze)
+
+
+def waits_never_move_earlier(step: Step) -> None:
+    """Law 1: no recorded wait ever moves earlier, for nobody; nor does one that freezes and cool-offs made longer."""
+    before, after = instants(step.before), instants(step.after)
+    for key, until in before.items():
+        over = key[-1] == "ripe" and until <= step.now
+        assert over or after.get(key, until) >= until, key
+
+
+def instants(customer: Customer) -> dict[tuple[str, ...], Instant]:
+    """Every recorded instant that something waits for, named so that a thing made anew is another thing."""
+    if customer.head is None:
+        return {}
+    head = customer.head
+    found: dict[tuple[str, ...], Instant] = {}
+    for name, authenticator in head.authenticators.items():
+        found |= both(head, ("authenticator", name), authenticator.bound_at, authenticator.ripens)
+    for name, contact in head.contacts.items():
+        found |= both(head, ("contact", name), contact.added_at, contact.ripens)
+    for key, part in customer.parts.items():
+        if isinstance(part, Beneficiary):
+            found |= both(head, key, part.added_at, part.ripens)
+    for name, change in head.changes.items():
+        found["change", name] = change.wait.until
+    for name, held in head.exits.items():
+        found["exit", name] = held.wait.until
+        found["exit said", name] = held.said_until
+    for name, cool_off in head.cool_offs.items():
+        found["cool_off senior", name] = cool_off.senior.until
+        found["cool_off others", name] = cool_off.others.until
+    return found
+
+
+def both(head: Head, key: tuple[str, str], since: Instant, wait: Wait) -> dict[tuple[str, ...], Instant]:
+    """What is recorded of something that ripens, and when it does after freezes and cool-offs, if that is known."""
+    name = (*key, str(since))
+    ripe = ripe_at(head, since, wait)
+    return {name: wait.until} if ripe is None else {name: wait.until, (*name, "ripe"): ripe}
+
+
+def claims_never_loosen(step: Step) -> None:
+    """Law 6: what the platform claims of price and equity may tighten a decision, never loosen it."""
+    action = step.request.action
+    claims = step.request.context.equity_micro_usd is not None
+    if isinstance(action, ExitRequest) and action.usd is not None:
+        action, claims = replace(action, usd=None), True
+    if claims:
+        silent = replace(step.request, action=action, context=Context(device=step.request.context.device))
+        without = decide.advance(step.before, silent, step.facts, step.past.policy, step.now).decision
+        assert looseness(step.decision) <= looseness(without)
+
+
+def looseness(decision: Decision) -> tuple[int, int]:
+    """How much a decision lets happen: what it is, then for holds how soon."""
+    rank = {"allow": 3, "step_up": 2, "hold": 1, "deny": 0}[kind_of(decision)]
+    soon = -decision.release_at if isinstance(decision, Hold) and decision.release_at is not None else 0
+    return rank, soon
+
+
+def stored_forms_round_trip(step: Step) -> None:
+    """Law 9: what is stored reads back as what it was: events, head and parts."""
+    assert decode_events(ENCODER.encode(step.events)) == step.events
+    assert HEAD.decode(ENCODER.encode(step.after.head)) == step.after.head
+    for key, part in step.after.parts.items():
+        if step.before.parts.get(key) is not part:
+            assert PARTS[type(part)].decode(ENCODER.encode(part)) == part
+
+
+LAWS: Final[tuple[Callable[[Step], None], ...]] = (
+    exits_obey_the_cool_off_table,
+    exits_wait_for_their_beneficiary,
+    budgets_hold_in_every_window,
+    over_budget_exits_were_held,
+    holds_end_as_said,
+    nothing_leaves_a_frozen_account,
+    nothing_junior_approves,
+    step_ups_never_ask_for_less,
+    guards_go_only_by_their_wait,
+    nothing_weaker_removes,
+    denials_change_nothing,
+    a_doubtful_clock_loosens_nothing,
+    freezing_always_works,
+    waits_never_move_earlier,
+    claims_never_loosen,
+    stored_forms_round_trip,
+)
+
+
+class Watched(Account):
+    """An account that holds every answer against the laws and the twin."""
+
+    def __init__(self, policy: Policy = POLICY, name: str = "alice") -> None:
+        """An account that does not exist before `open`."""
+        super().__init__(policy, name)
+        self.twin = Twin(policy)
+        self.folded = NOBODY
+        self.elsewhere: tuple[tuple[AnyEvent, ...], str] = ((), "")
+
+    def clone(self) -> Watched:
+        """The same account, to go on from here without changing this one."""
+        other = Watched(self.policy, self.name)
+        for name in ("now", "state", "folded", "clock_agrees", "reconciling", "price_age_ms", "counter", "tokens"):
+            setattr(other, name, getattr(self, name))
+        other.parts, other.prices = dict(self.parts), dict(self.prices)
+        other.log, other.entries = list(self.log), list(self.entries)
+        other.twin.entries, other.twin.counted = list(self.twin.entries), dict(self.twin.counted)
+        return other
+
+    def submit(self, asked: Request, facts: Facts) -> Decision:
+        """Ask, and check everything."""
+        expected = self.twin.answer(asked, facts, self.now)
+        before, past = self.everything(), self.twin.past()
+        decision = super().submit(asked, facts)
+        assert self.last is not None
+        whole = decide.advance(before, asked, facts, self.policy, self.now)
+        assert (whole.decision, whole.events) == (decision, self.last.events), "what `needs` names is not enough"
+        self.check_twin(expected, decision)
+        if past.entries:
+            step = Step(before, past, asked, facts, self.last, self.everything(), self.now)
+            for law in LAWS:
+                law(step)
+        self.elsewhere = (self.last.elsewhere, asked.counterparty)
+        return decision
+
+    def check_twin(self, expected: Answer | None, decision: Decision) -> None:
+        """The slow twin says the same."""
+        if expected is None:
+            return
+        assert self.last is not None
+        lane = next((one.lane for one in self.last.events if isinstance(one, ev.ExitAllowed)), None)
+        own = next((one.wait_ms for one in self.last.events if isinstance(one, ev.ExitHeld)), None)
+        reasons = frozenset(finding.code for finding in decision.findings)
+        until, accept = None, frozenset[frozenset[str]]()
+        match decision:
+            case Allow():
+                until = decision.usable_from
+            case Hold():
+                until = decision.release_at
+            case StepUp():
+                until, accept = decision.expires_at, frozenset(frozenset(one) for one in decision.accept)
+        said = Answer(kind_of(decision), reasons, until, accept, lane, own)
+        assert said == expected, f"core: {said}\ntwin: {expected}"
+
+    def keep(self, step: decide.Advance) -> None:
+        """Take over an entry, and check that folding it gives the same state."""
+        super().keep(step)
+        self.twin.heard(step.events)
+        for event in step.events:
+            self.folded = evolve(self.folded, event)
+        assert self.folded == self.everything(), "the fold of the log is not the snapshot"
+
+    def check_stream(self) -> None:
+        """Law 9: the chain verifies, and the stored log folds into the state."""
+        assert ledger.verify(self.name, self.entries, self.head.seq, self.link) is None
+        customer = NOBODY
+        for entry in self.entries:
+            for event in decode_events(entry.body):
+                customer = evolve(customer, event)
+        assert customer == self.everything()
