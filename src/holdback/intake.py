@@ -160,7 +160,9 @@ _NAMED: Final = 64
 def bad_request(text: str) -> BadRequest:
     """Turn msgspec's message into one with a JSON pointer (RFC 6901). The offending value is never repeated."""
     found = _AT.search(text)
-    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", found[1]).replace(".", "/") if found else ""
+    # `[...]` is the value of some key that msgspec does not name.
+    path = found[1].partition("[...]")[0] if found else ""
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/")
     detail = text[: found.start()] if found else text
     named = _UNKNOWN.match(detail)
     if named:

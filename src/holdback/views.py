@@ -1,0 +1,485 @@
+"""How a customer stands, for pages and APIs: read without a lock, MAC and chain checked, nothing written.
+
+Personal fields are opened, for whoever may read is shown them; contacts are masked, for a thief in a session would
+learn where the owner is told. Secrets and their hashes are never shown. Instants are RFC 3339 in UTC, money is decimal
+strings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from holdback.core import budget, ledger, seniority
+from holdback.core import events as ev
+from holdback.core.events import Channel, Lane, Sealed, Setting
+from holdback.core.policy import MICRO
+from holdback.core.rules import change as changes
+from holdback.core.state import Customer, evolve
+from holdback.ports import Wanted
+from holdback.sealing import SealBroken
+from holdback.snapshots import Tampered
+from holdback.wording import instant_text, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from holdback.core.events import Instant
+    from holdback.core.ledger import Entry
+    from holdback.core.policy import Policy
+    from holdback.core.state import Authenticator, Change, Contact, Head, HeldExit
+    from holdback.ports import Snapshot
+    from holdback.sealing import CustomerKey
+    from holdback.service import Service
+
+LARGEST: Final = 200
+"""The most items of a page."""
+
+
+class AuthenticatorForm(msgspec.Struct, frozen=True):
+    """Something the customer proves with. It counts for money and changes from `senior_from` on, if that is known."""
+
+    id: str
+    kind: str
+    since: str
+    confirmed: bool
+    suspended: bool
+    senior: bool
+    senior_from: str | None
+
+
+class ContactForm(msgspec.Struct, frozen=True):
+    """Where notices go, masked. `may_freeze` is false for one whose freeze turned out to be a mistake."""
+
+    id: str
+    channel: str
+    address: str
+    confirmed: bool
+    removed: bool
+    recycled: bool
+    may_freeze: bool
+    senior: bool
+    senior_from: str | None
+
+
+class OpenSessionForm(msgspec.Struct, frozen=True):
+    """A session that counts, by its public id; `device` is empty where the platform named none."""
+
+    id: str
+    device: str
+    started_at: str
+    seen_at: str
+    ends_at: str
+
+
+class SettingsForm(msgspec.Struct, frozen=True):
+    """What the owner set."""
+
+    allowlist: bool
+    lock_hours: int
+    limit_usd_per_day: str | None
+
+
+class ChangeForm(msgspec.Struct, frozen=True):
+    """A loosening that waits, in force from `effective_at` unless cancelled; null until the owner could be told."""
+
+    id: str
+    kind: str
+    subject: str
+    value: str | None
+    asked_at: str
+    effective_at: str | None
+
+
+class FreezeForm(msgspec.Struct, frozen=True):
+    """The owner's stop, and who pressed it: `contact` is the one whose link was used."""
+
+    since: str
+    by: str
+    contact: str | None
+
+
+class CoolOffForm(msgspec.Struct, frozen=True):
+    """What a change closed, and until when; null while the owner could not be told of it."""
+
+    id: str
+    cause: str
+    severity: str
+    since: str
+    senior_until: str | None
+    others_until: str | None
+
+
+class LaneForm(msgspec.Struct, frozen=True):
+    """What may still leave without a hold, in 24 h and in 30 days (null = no limit of its own)."""
+
+    day_usd: str
+    month_usd: str | None
+
+
+class BudgetForm(msgspec.Struct, frozen=True):
+    """What is left of each lane (law 3), and of the owner's own limit."""
+
+    long_standing: LaneForm
+    others: LaneForm
+    instant: LaneForm
+    own_limit_usd: str | None
+
+
+class AccountForm(msgspec.Struct, frozen=True):
+    """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`."""
+
+    account: str
+    name: str | None
+    sub_accounts: tuple[str, ...]
+    opened_at: str
+    at: str
+    seq: int
+    head: str
+    policy: str
+    freeze: FreezeForm | None
+    authenticators: tuple[AuthenticatorForm, ...]
+    contacts: tuple[ContactForm, ...]
+    sessions: tuple[OpenSessionForm, ...]
+    settings: SettingsForm
+    changes: tuple[ChangeForm, ...]
+    cool_offs: tuple[CoolOffForm, ...]
+    holds: int
+    budget: BudgetForm
+
+
+class HeldForm(msgspec.Struct, frozen=True):
+    """An exit that waits, and where it would go. `release_at` is null until the owner could be told of it."""
+
+    id: str
+    account: str
+    kind: str
+    asset: str
+    amount: str
+    usd: str
+    beneficiary: str
+    address: str | None
+    counterparty: str | None
+    asked_at: str
+    release_at: str | None
+
+
+class HoldsPage(msgspec.Struct, frozen=True):
+    """Exits that wait, oldest first; `next` is the cursor of the page after this one."""
+
+    items: tuple[HeldForm, ...]
+    next: str | None
+
+
+class EntryForm(msgspec.Struct, frozen=True):
+    """One entry of the log: its number, its link in the chain, and what happened, each with its name in `event`."""
+
+    seq: int
+    link: str
+    events: tuple[dict[str, Any], ...]
+
+
+class EventsPage(msgspec.Struct, frozen=True):
+    """Entries of the log, oldest first; `next` is the cursor of the page after this one."""
+
+    items: tuple[EntryForm, ...]
+    next: str | None
+
+
+class _Seen(NamedTuple):
+    """A customer as read."""
+
+    row: Snapshot
+    head: Head
+    key: CustomerKey
+    now: Instant
+
+
+class Views:
+    """The read side of one service.
+
+    Example: `await Views(service).account("alice")` is None if there is no such account.
+    """
+
+    def __init__(self, service: Service) -> None:
+        """Read what the service writes."""
+        self._store = service.store
+        self._tools = service.tools
+
+    async def account(self, account: str) -> AccountForm | None:
+        """How an account stands; a sub-account's id shows its family. None if it does not exist."""
+        seen = await self._seen(account)
+        if seen is None:
+            return None
+        policy, now = self._tools.policy, seen.now
+        head = _as_of(seen.head, policy, now)
+        live = [(token, one) for token, one in head.sessions.items() if one.ends_at() > now]
+        return AccountForm(
+            account=head.account,
+            name=_opened(seen.key, head.name),
+            sub_accounts=head.sub_accounts,
+            opened_at=instant_text(head.opened_at),
+            at=instant_text(now),
+            seq=seen.row.seq,
+            head=seen.row.link.hex(),
+            policy=policy.name,
+            freeze=_freeze(head),
+            authenticators=tuple(_authenticator(head, name, one, now) for name, one in head.authenticators.items()),
+            contacts=tuple(_contact(head, name, one, seen.key, now) for name, one in head.contacts.items()),
+            sessions=tuple(
+                OpenSessionForm(
+                    token.hex(),
+                    one.device,
+                    instant_text(one.started_at),
+                    instant_text(one.seen_at),
+                    instant_text(one.ends_at()),
+                )
+                for token, one in live
+            ),
+            settings=_settings(head),
+            changes=tuple(_change(name, one) for name, one in head.changes.items()),
+            cool_offs=_cool_offs(head, now),
+            holds=len(head.exits),
+            budget=_budget(head, policy, now),
+        )
+
+    async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
+        """Exits that wait, asked for after entry `after`. None if the account does not exist."""
+        seen = await self._seen(account)
+        if seen is None:
+            return None
+        waiting = sorted((_asked_in(name), name) for name in seen.head.exits)
+        later = [one for one in waiting if one[0] > after]
+        page = later[: min(limit, LARGEST)]
+        items = await asyncio.gather(*(self._held(seen, seq, name) for seq, name in page))
+        return HoldsPage(tuple(items), str(page[-1][0]) if len(later) > len(page) else None)
+
+    async def events(self, account: str, after: int, limit: int) -> EventsPage | None:
+        """Entries of the log after number `after`. None if the account does not exist. Raises Tampered."""
+        seen = await self._seen(account)
+        if seen is None:
+            return None
+        size = min(limit, LARGEST)
+        first = max(after, 0)
+        # One entry before, to check the chain from, and one behind, to know whether there is more.
+        entries = await self._store.entries(seen.head.account, max(first - 1, 0), size + (2 if first else 1))
+        _check_chain(seen, entries)
+        found = [entry for entry in entries if entry.seq > first]
+        page = found[:size]
+        items = tuple(EntryForm(one.seq, one.link.hex(), told(one, seen.key)) for one in page)
+        return EventsPage(items, str(page[-1].seq) if len(found) > size else None)
+
+    async def _seen(self, account: str) -> _Seen | None:
+        main, _, sub = account.partition(".")
+        loaded = await self._store.read([Wanted(main)])
+        row = loaded.snapshots.get(main)
+        if row is None:
+            return None
+        head = self._tools.snapshots.head(row)
+        if sub and sub not in head.sub_accounts:
+            return None
+        return _Seen(row, head, self._tools.snapshots.key_of(main, row.key), max(loaded.now, head.at))
+
+    async def _held(self, seen: _Seen, seq: int, name: str) -> HeldForm:
+        held = seen.head.exits[name]
+        return HeldForm(
+            id=name,
+            account=held.account,
+            kind=held.kind,
+            asset=held.asset,
+            amount=held.amount,
+            usd=_usd(held.micro_usd),
+            beneficiary=held.beneficiary,
+            address=await self._destination(seen, seq, held),
+            counterparty=held.counterparty or None,
+            asked_at=instant_text(held.asked_at),
+            release_at=instant_text(held.said_until) if held.wait.heard else None,
+        )
+
+    async def _destination(self, seen: _Seen, seq: int, held: HeldExit) -> str | None:
+        """Where a held exit would go, from the question that asked for it."""
+        for entry in await self._store.entries(seen.head.account, seq - 1, 1):
+            decided = ev.decode_events(entry.body)[0]
+            if isinstance(decided, ev.Decided) and decided.digest == held.digest:
+                address = told(entry, seen.key)[0]["request"].get("address")
+                return address if isinstance(address, str) else None
+        return None
+
+
+def _as_of(head: Head, policy: Policy, now: Instant) -> Head:
+    """The head with those loosenings carried out that the next decision will find due."""
+    customer = Customer(head, {})
+    for event in changes.due(head, policy, now):
+        customer = evolve(customer, event)
+    return customer.head or head
+
+
+def _instant(at: Instant | None) -> str | None:
+    return None if at is None else instant_text(at)
+
+
+def _usd(micro_usd: int) -> str:
+    """Micro-USD as a decimal string without needless zeros, never below zero."""
+    whole, part = divmod(max(micro_usd, 0), MICRO)
+    return f"{whole}.{part:06d}".rstrip("0").rstrip(".")
+
+
+def _freeze(head: Head) -> FreezeForm | None:
+    if not head.frozen_at:
+        return None
+    by = head.frozen_by
+    return FreezeForm(instant_text(head.frozen_at), by.kind.value if by else "", by.contact or None if by else None)
+
+
+def _authenticator(head: Head, name: str, one: Authenticator, now: Instant) -> AuthenticatorForm:
+    return AuthenticatorForm(
+        id=name,
+        kind=one.kind.value,
+        since=instant_text(one.bound_at),
+        confirmed=one.confirmed,
+        suspended=one.suspended,
+        senior=seniority.authenticator_is_senior(head, one, now),
+        senior_from=_instant(seniority.ripe_at(head, one.bound_at, one.ripens)) if one.confirmed else None,
+    )
+
+
+def _contact(head: Head, name: str, one: Contact, key: CustomerKey, now: Instant) -> ContactForm:
+    return ContactForm(
+        id=name,
+        channel=one.channel.value,
+        address=masked(one.channel, _opened(key, one.address) or ""),
+        confirmed=one.confirmed,
+        removed=one.removed,
+        recycled=one.recycled,
+        may_freeze=one.confirmed and not one.recycled and not one.lost_freeze,
+        senior=seniority.contact_is_senior(head, one, now),
+        senior_from=_instant(seniority.ripe_at(head, one.added_at, one.ripens)) if one.confirmed else None,
+    )
+
+
+def _settings(head: Head) -> SettingsForm:
+    limit = head.setting(Setting.LIMIT_MICRO_USD)
+    return SettingsForm(
+        bool(head.setting(Setting.ALLOWLIST)),
+        head.setting(Setting.LOCK_HOURS),
+        None if limit < 0 else _usd(limit),
+    )
+
+
+def _change(name: str, one: Change) -> ChangeForm:
+    value = None
+    if one.subject == Setting.LIMIT_MICRO_USD:
+        value = None if one.value < 0 else _usd(one.value)
+    elif one.kind is ev.ChangeKind.SET:
+        value = str(one.value)
+    effective = instant_text(one.wait.until) if one.wait.heard else None
+    return ChangeForm(name, one.kind.value, one.subject, value, instant_text(one.asked_at), effective)
+
+
+def _cool_offs(head: Head, now: Instant) -> tuple[CoolOffForm, ...]:
+    return tuple(
+        CoolOffForm(
+            id=name,
+            cause=one.cause,
+            severity=one.severity.value,
+            since=instant_text(one.started_at),
+            senior_until=instant_text(one.senior.until) if one.senior.heard else None,
+            others_until=instant_text(one.others.until) if one.others.heard else None,
+        )
+        for name, one in head.cool_offs.items()
+        if not one.others.heard or max(one.others.until, one.senior.until) > now
+    )
+
+
+def _budget(head: Head, policy: Policy, now: Instant) -> BudgetForm:
+    own = budget.usual(head, policy, now)
+    lanes = {}
+    for lane in (Lane.LONG_STANDING, Lane.OTHERS, Lane.INSTANT):
+        room = budget.room(head, lane, own, policy, now)
+        lanes[lane] = LaneForm(_usd(room.day), None if room.month is None else _usd(room.month))
+    limit = head.setting(Setting.LIMIT_MICRO_USD)
+    day, _ = budget.drawn(head, Lane.TOTAL, now)
+    left = None if limit < 0 else _usd(limit - day)
+    return BudgetForm(lanes[Lane.LONG_STANDING], lanes[Lane.OTHERS], lanes[Lane.INSTANT], left)
+
+
+def _asked_in(exit_id: str) -> int:
+    """The entry that a held exit was asked in, which its id names."""
+    return int(exit_id.removeprefix("x"))
+
+
+def _check_chain(seen: _Seen, entries: list[Entry]) -> None:
+    """Refuse entries that do not follow each other, or do not lead to the head. Raises Tampered."""
+    before = ledger.GENESIS if entries and entries[0].seq == 1 else None
+    for entry in entries:
+        if before is not None and ledger.link(entry.account, entry.seq, before, entry.body) != entry.link:
+            raise Tampered(entry.account)
+        if entry.seq == seen.row.seq and entry.link != seen.row.link:
+            raise Tampered(entry.account)
+        before = entry.link
+
+
+SECRETS: Final = frozenset({"credential", "secret", "password", "facts", "holder", "asked_with"})
+"""Fields of events and actions that are shown to nobody: secrets, their hashes, and what proofs rest on."""
+
+
+def told(entry: Entry, key: CustomerKey) -> tuple[dict[str, Any], ...]:
+    """One entry's events for display."""
+    return tuple(_event(event, key) for event in ev.decode_events(entry.body))
+
+
+def _event(event: ev.AnyEvent, key: CustomerKey) -> dict[str, Any]:
+    shown = {"event": str(type(event).__struct_config__.tag)} | _fields(event, key)
+    if isinstance(event, ev.Decided):
+        shown["request"] = _mapping(msgspec.msgpack.decode(event.request), key)
+    return shown
+
+
+def _fields(struct: msgspec.Struct, key: CustomerKey) -> dict[str, Any]:
+    return _mapping({name: getattr(struct, name) for name in struct.__struct_fields__}, key)
+
+
+def _mapping(fields: Mapping[str, Any], key: CustomerKey) -> dict[str, Any]:
+    return dict(_shown(name, value, key) for name, value in fields.items() if name not in SECRETS)
+
+
+def _shown(name: str, value: Any, key: CustomerKey) -> tuple[str, Any]:  # noqa: ANN401 - a field of any event
+    """A field's name and value as JSON has them."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if name in {"at", "until"} or name.endswith(("_at", "_until")):
+            return name, instant_text(value)
+        if name.endswith("micro_usd"):
+            return name.removesuffix("micro_usd") + "usd", _usd(value)
+    return name, _plain(name, value, key)
+
+
+def _plain(name: str, value: Any, key: CustomerKey) -> Any:  # noqa: ANN401 - as above
+    if isinstance(value, bytes) and name in STORED_SEALED:
+        value = Sealed.unpacked(value)
+    if isinstance(value, Sealed):
+        text = _opened(key, value)
+        is_contact = name == "address" and not value.alike
+        return masked(Channel.EMAIL if "@" in text else Channel.SMS, text) if text and is_contact else text
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, msgspec.Struct):
+        return _fields(value, key)
+    if isinstance(value, dict):
+        return _mapping(value, key)
+    if isinstance(value, list | tuple):
+        return [_plain(name, one, key) for one in value]
+    return value
+
+
+STORED_SEALED: Final = frozenset({"name", "address", "counterparty"})
+"""Sealed fields of actions, which a stored question holds as bytes; their secrets are in `SECRETS`."""
+
+
+def _opened(key: CustomerKey, sealed: Sealed) -> str | None:
+    """What was sealed; None if it cannot be opened any more."""
+    try:
+        return key.open(sealed)
+    except SealBroken:
+        return None

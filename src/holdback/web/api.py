@@ -1,0 +1,215 @@
+"""What a platform asks and reads over HTTP (design section 5), as one ASGI application.
+
+A body is one JSON object in UTF-8. Of a member that occurs twice the last counts, as in most parsers; a receipt names
+the action as it was understood, so a signer that read it otherwise refuses. Where a number means money it is a string.
+"""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from starlette.routing import Route, Router
+from starlette.websockets import WebSocketClose
+
+from holdback.intake import ACCOUNT_ID, BadRequest
+from holdback.ports import Wanted
+from holdback.service import Question
+from holdback.views import LARGEST, Views
+from holdback.web import freeze, openapi, prices, problems
+from holdback.web.bodies import json_object, read_sign_in
+from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
+from holdback.web.keys import Keys, Scope
+from holdback.web.metrics import Metrics
+from holdback.web.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Send
+    from starlette.types import Scope as AsgiScope
+
+    from holdback.service import Service
+
+PAGE: Final = 50
+"""Items of a page, unless `limit` says otherwise."""
+
+ACTIONS: Final = "/v1/accounts/{account}/actions"
+
+_KEY: Final = re.compile(rb"[!-~]{1,128}")
+_CURSOR: Final = re.compile(r"[0-9]{1,15}")
+_TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class _Reason(msgspec.Struct):
+    code: str
+
+
+class _Said(msgspec.Struct):
+    """What of an answer is counted and logged."""
+
+    decision: str
+    reasons: tuple[_Reason, ...]
+
+
+_SAID: Final = msgspec.json.Decoder(_Said)
+
+
+class Platform:
+    """The handlers, over one service."""
+
+    def __init__(self, service: Service, metrics: Metrics, limits: Limits) -> None:
+        """Ask and read through this service."""
+        self._service = service
+        self._views = Views(service)
+        self._metrics = metrics
+        self._limits = limits
+        self._description = openapi.document()
+        self._jwks = msgspec.json.encode(service.tools.receipts.jwks())
+
+    async def act(self, call: Call) -> Reply:
+        """Decide an action."""
+        account = _account(call)
+        body = json_object(call.body)
+        key = _idempotency_key(call) if body.get("dry_run") is not True else ""
+        answer = await self._service.ask(Question(call.caller, account, body, key, call.body))
+        return self._answer(str(body["action"]), answer)
+
+    async def sign_in(self, call: Call) -> Reply:
+        """Decide a sign-in by name."""
+        body = json_object(call.body)
+        asked = read_sign_in(body)
+        key = "" if asked.dry_run else _idempotency_key(call)
+        rest = {name: value for name, value in body.items() if name != "name"}
+        answer = await self._service.sign_in(call.caller, asked.name, rest, key, call.body)
+        return self._answer("session.start", answer)
+
+    def _answer(self, action: str, answer: bytes) -> Reply:
+        said = _SAID.decode(answer)
+        self._metrics.decided(action, said.decision, said.reasons[0].code if said.reasons else "")
+        return Reply(answer, decision=said.decision)
+
+    async def account(self, call: Call) -> Reply:
+        """How an account stands."""
+        call.parameters()
+        return _found(await self._views.account(_account(call)))
+
+    async def events(self, call: Call) -> Reply:
+        """What happened to an account."""
+        return _found(await self._views.events(_account(call), *_page(call)))
+
+    async def holds(self, call: Call) -> Reply:
+        """What waits on an account."""
+        return _found(await self._views.holds(_account(call), *_page(call)))
+
+    async def put_prices(self, call: Call) -> Reply:
+        """Keep a table of prices."""
+        tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
+        await prices.keep(self._service.store, prices.read_table(call.body), tolerance_s * 1000)
+        return Reply(b"", 204)
+
+    async def describe(self, _call: Call) -> Reply:
+        """This API's description."""
+        return Reply(self._description)
+
+    async def jwks(self, _call: Call) -> Reply:
+        """The keys that receipts are verified with."""
+        return Reply(self._jwks)
+
+    async def alive(self, _call: Call) -> Reply:
+        """The process answers; says nothing of the store."""
+        return Reply(b'{"status":"alive"}')
+
+    async def ready(self, _call: Call) -> Reply:
+        """Whether a decision could be made durable now, and somebody sends notices."""
+        await self._service.store.ready()
+        _, overdue_s = await self._backlog()
+        if overdue_s > self._limits.overdue_s:
+            raise Problem(problems.NOT_READY, f"the oldest due notice has waited for {overdue_s:.0f} s")
+        return Reply(b'{"status":"ready"}')
+
+    async def metrics(self, _call: Call) -> Reply:
+        """What an operator watches."""
+        return Reply(self._metrics.text(*await self._backlog()), content_type=_TEXT)
+
+    async def _backlog(self) -> tuple[int, float]:
+        waiting, since = await self._service.store.backlog()
+        now = (await self._service.store.read([Wanted("")])).now
+        return waiting, max(0, now - since) / 1000 if since else 0.0
+
+
+def _account(call: Call) -> str:
+    account = call.path["account"]
+    if not ACCOUNT_ID.fullmatch(account):
+        raise Problem(problems.UNKNOWN_ACCOUNT)
+    return account
+
+
+def _idempotency_key(call: Call) -> str:
+    key = call.headers.get(b"idempotency-key", b"")
+    if not _KEY.fullmatch(key):
+        raise Problem(problems.IDEMPOTENCY_KEY)
+    return key.decode()
+
+
+def _page(call: Call) -> tuple[int, int]:
+    """The cursor and limit of a page."""
+    given = call.parameters("cursor", "limit")
+    cursor, limit = given.get("cursor", "0"), given.get("limit", str(PAGE))
+    if not _CURSOR.fullmatch(cursor):
+        raise BadRequest("`cursor` must be what `next` was on the page before")
+    if not _CURSOR.fullmatch(limit) or not 1 <= int(limit) <= LARGEST:
+        raise BadRequest(f"`limit` must be from 1 to {LARGEST}")
+    return int(cursor), int(limit)
+
+
+def _found(form: msgspec.Struct | None) -> Reply:
+    if form is None:
+        raise Problem(problems.UNKNOWN_ACCOUNT)
+    return Reply(msgspec.json.encode(form))
+
+
+async def nowhere(scope: AsgiScope, _receive: Receive, send: Send) -> None:
+    """Answer what no route is for."""
+    if scope["type"] == "websocket":
+        await WebSocketClose()(scope, _receive, send)
+        return
+    started = perf_counter()
+    reply = refusal(Problem(problems.UNKNOWN_ROUTE))
+    written("other", "unknown", reply, started)
+    await sent(reply, send)
+
+
+def routes(service: Service, limits: Limits | None = None, clock: Callable[[], float] | None = None) -> list[Route]:
+    """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for."""
+    limits = limits or Limits()
+    metrics = Metrics(service)
+    keys = Keys(service.store, clock) if clock else Keys(service.store)
+    frame = Frame(keys, metrics, limits)
+    platform = Platform(service, metrics, limits)
+    page = freeze.FreezePage(service)
+    table: dict[str, dict[str, Operation]] = {
+        ACTIONS: {"POST": Operation(platform.act, Scope.ASK, JSON)},
+        "/v1/sign-ins": {"POST": Operation(platform.sign_in, Scope.ASK, JSON)},
+        "/v1/accounts/{account}": {"GET": Operation(platform.account, Scope.READ)},
+        "/v1/accounts/{account}/events": {"GET": Operation(platform.events, Scope.READ)},
+        "/v1/accounts/{account}/holds": {"GET": Operation(platform.holds, Scope.READ)},
+        "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
+        "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM)},
+        "/openapi.json": {"GET": Operation(platform.describe)},
+        "/.well-known/jwks.json": {"GET": Operation(platform.jwks)},
+        "/healthz": {"GET": Operation(platform.alive)},
+        "/readyz": {"GET": Operation(platform.ready)},
+        "/metrics": {"GET": Operation(platform.metrics)},
+    }
+    return [Route(path, Endpoint(path, operations, frame)) for path, operations in table.items()]
+
+
+def application(service: Service, limits: Limits | None = None, clock: Callable[[], float] | None = None) -> Router:
+    """The whole API over one service, as an ASGI application.
+
+    Example: `uvicorn.run(application(service), access_log=False)`; `serving.serve` does more.
+    """
+    return Router(routes(service, limits, clock), redirect_slashes=False, default=nowhere)

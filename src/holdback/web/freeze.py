@@ -1,0 +1,125 @@
+"""The page behind a notice's freeze link: GET says what will happen, POST does it (law 5).
+
+Whoever holds the link may freeze, signed in or not; mail scanners and previewers only GET. A link that is forged,
+expired or for an account that is gone gets one and the same friendly page. The token must stand in the link's query, so
+the page sends no referrer, is never stored, and its address is never logged; from there on it travels in a form's body.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from holdback.intake import BadRequest
+from holdback.ports import Wanted
+from holdback.sealing import LinkInvalid
+from holdback.service import Question
+from holdback.web.endpoint import Call, Reply
+from holdback.web.problems import Problem
+
+if TYPE_CHECKING:
+    from holdback.sealing import Link
+    from holdback.service import Service
+
+FORM: Final = b"application/x-www-form-urlencoded"
+HTML: Final = b"text/html; charset=utf-8"
+CALLER: Final = "link"
+"""Who asks where no platform key does; no key can be called so, for questions by link carry no idempotency key."""
+
+GONE: Final = 410
+LONGEST: Final = 2_048
+"""The longest token that is looked at, in characters."""
+
+_PAGES: Final = Environment(
+    loader=PackageLoader("holdback.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
+)
+_TEMPLATE: Final = _PAGES.get_template("freeze.html")
+
+
+class _Reason(msgspec.Struct):
+    text: str
+
+
+class _Said(msgspec.Struct):
+    """What the page needs of an answer."""
+
+    decision: str
+    reasons: tuple[_Reason, ...]
+
+
+_SAID: Final = msgspec.json.Decoder(_Said)
+
+
+def _style_policy() -> bytes:
+    """A content security policy that admits this page's own style and its form, and nothing else."""
+    style = _PAGES.get_template("style.css").render()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ).encode()
+
+
+CSP: Final = _style_policy()
+
+
+class FreezePage:
+    """Shows and carries out freeze links."""
+
+    def __init__(self, service: Service) -> None:
+        """Freeze through this service."""
+        self._service = service
+
+    async def show(self, call: Call) -> Reply:
+        """Say what the link would do. Changes nothing."""
+        try:
+            token = call.parameters("t").get("t", "")
+        except Problem:
+            token = ""
+        link = await self._live(token)
+        return _page("ask", token=token) if link else _page("gone", GONE)
+
+    async def freeze(self, call: Call) -> Reply:
+        """Freeze, as often as the link is pressed."""
+        token = _posted(call.body)
+        link = await self._live(token)
+        if link is None:
+            return _page("gone", GONE)
+        body: dict[str, Any] = {"action": "account.freeze", "actor": {"kind": "link", "token": token}}
+        try:
+            answer = _SAID.decode(await self._service.ask(Question(CALLER, link.account, body)))
+        except BadRequest:
+            return _page("gone", GONE)
+        if answer.decision == "allow":
+            return _page("done", decision=answer.decision)
+        reason = answer.reasons[0].text if answer.reasons else ""
+        return _page("refused", decision=answer.decision, reason=reason)
+
+    async def _live(self, token: str) -> Link | None:
+        """What the token says, while it says it."""
+        if not token or len(token) > LONGEST:
+            return None
+        try:
+            link = self._service.tools.masters.read_link(token)
+        except LinkInvalid:
+            return None
+        loaded = await self._service.store.read([Wanted(link.account)])
+        live = link.purpose == "freeze" and loaded.now < link.expires_at and link.account in loaded.snapshots
+        return link if live else None
+
+
+def _posted(body: bytes) -> str:
+    try:
+        fields = parse_qs(body.decode("ascii"), errors="strict", max_num_fields=4)
+    except ValueError:
+        return ""
+    return fields.get("t", [""])[0]
+
+
+def _page(state: str, status: int = 200, *, token: str = "", reason: str = "", decision: str = "") -> Reply:
+    body = _TEMPLATE.render(state=state, token=token, reason=reason).encode()
+    return Reply(body, status, HTML, decision=decision, csp=CSP)

@@ -1,0 +1,150 @@
+"""Running the server: the API, and the outbox beside it, in one or several processes.
+
+uvicorn's own access log stays off: it would write query strings, and a freeze link's token stands in one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+import uvicorn
+from starlette.routing import Router
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from holdback import wiring
+from holdback.web import api
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from holdback.wiring import Settings
+
+log = structlog.get_logger()
+
+HEAD_BYTES: Final = 32 * 1024
+"""The longest request line and headers that are read; a header of 64 KiB is nobody's."""
+
+COLLECT_AFTER: Final = 50_000
+"""New objects before the collector looks at the young ones; its default of 700 is a few decisions."""
+
+DRAIN_S: Final = 10
+"""How long requests may go on after the server was told to stop."""
+
+FAILED: Final = 3
+"""Exit status of a server that never started."""
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """uvicorn's fast protocol, which by itself reads a head of any length into memory."""
+
+    def on_message_begin(self) -> None:
+        """Start counting."""
+        self.head_left: int | None = HEAD_BYTES
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop counting: what follows is the body, which the application bounds."""
+        self.head_left = None
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Give up on a head that is still not complete after so much."""
+        super().data_received(data)
+        left = getattr(self, "head_left", None)
+        if left is not None and not self.transport.is_closing():
+            self.head_left = left - len(data)
+            if self.head_left < 0:
+                self.send_400_response("The head of the request is too long.")
+
+
+def server(settings: Settings) -> Router:
+    """An ASGI application that opens its store when the server starts, and delivers notices until it stops."""
+
+    @asynccontextmanager
+    async def lifespan(_router: object) -> AsyncIterator[None]:
+        _calm_collector()
+        async with wiring.running(settings) as (service, outbox):
+            router.routes.extend(api.routes(service))
+            stop = asyncio.Event()
+            sending = asyncio.create_task(outbox.run(stop))
+            sending.add_done_callback(_say_why)
+            try:
+                yield
+            finally:
+                stop.set()
+                await sending
+
+    router = Router(lifespan=lifespan, redirect_slashes=False, default=api.nowhere)
+    return router
+
+
+def _calm_collector() -> None:
+    """Look for cycles seldom and never among what the program began with: decisions make many objects and no cycles."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
+
+
+def _say_why(sending: asyncio.Task[None]) -> None:
+    """An outbox that ends by itself leaves owners untold: `/readyz` says so soon, and the log why."""
+    if not sending.cancelled() and sending.exception() is not None:
+        log.error("outbox.died", error=type(sending.exception()).__name__)
+
+
+def server_from_environment() -> Router:
+    """The same, for a worker process."""
+    log_as_json()
+    return server(wiring.settings_from(os.environ))
+
+
+def log_as_json() -> None:
+    """One JSON object a line on standard error, written by msgspec; lines below `info` cost nothing."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=lambda line, **_: msgspec.json.encode(line)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
+    """Serve until stopped; the process's exit status. `settings` are those of the environment, which workers read."""
+    if workers > 1 and settings.store.startswith("sqlite:"):
+        raise wiring.SettingError("HOLDBACK_STORE: more than one worker needs PostgreSQL")
+    log_as_json()
+    several = workers > 1
+    config = uvicorn.Config(
+        "holdback.web.serving:server_from_environment" if several else server(settings),
+        factory=several,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop",
+        http=BoundedHeads,
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    with suppress(KeyboardInterrupt):
+        if several:
+            Multiprocess(config, sockets=[config.bind_socket()]).run()
+            return 0
+        running = uvicorn.Server(config)
+        running.run()
+        return 0 if running.started else FAILED
+    return 0
