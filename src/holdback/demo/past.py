@@ -1,0 +1,158 @@
+"""The customers' earlier days, lived through by the real service on the real store under a clock that is set.
+
+Whatever a platform says of a customer's past loosens nothing (law 6), so a past cannot be written down: it must have
+happened. Here it did, question by question, with each notice accepted before the next.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from holdback import wiring
+from holdback.core.events import DAY, MINUTE, Channel
+from holdback.core.policy import MICRO
+from holdback.demo.cast import STEP_S
+from holdback.outbox import Outbox
+from holdback.ports import Price
+from holdback.service import Question
+
+if TYPE_CHECKING:
+    from holdback.core.events import Instant
+    from holdback.demo.cast import Cast, Customer
+    from holdback.ports import KeyRow, Message
+    from holdback.wiring import Settings
+
+BTC_USD: Final = 60_000
+USUAL: Final = "0.05"
+"""What each customer is used to withdraw, in BTC."""
+
+IMPORTED_D: Final = 400
+MET_D: Final = 390
+ADDED_D: Final = 90
+PAID_D: Final = (80, 60, 45, 30, 20, 10)
+SIGNED_IN_M: Final = 12
+"""How long ago Alice signed in, in minutes: her session is what is stolen."""
+
+EQUITY_USD: Final = "180000"
+
+
+class PastFailed(Exception):
+    """Something that must have happened was refused; the message says what and why."""
+
+
+class _PostOffice:
+    """Accepts every letter of the past, and keeps none."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    async def send(self, message: Message) -> None:
+        """Accept it."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Past:
+    """Days gone by on one store, until `close`. Example: `session = await Past(settings).live_through(cast, [])`."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the store, with a clock of its own."""
+        self._now: Instant = 0
+        self._today = int(time.time() * 1000)
+        self._store = wiring.open_store(settings, clock=lambda: self._now)
+        self._service = wiring.build_service(settings, self._store, clock=lambda: self._now)
+        senders = {channel: _PostOffice(channel) for channel in (Channel.EMAIL, Channel.SMS)}
+        self._outbox = Outbox(self._service, senders, settings.public_url)
+
+    async def live_through(self, cast: Cast, keys: list[KeyRow]) -> str:
+        """Make the schema and the platform keys, live through everyone's days, and give Alice's session token."""
+        try:
+            await self._store.migrate()
+            for key in keys:
+                await self._store.put_key(key)
+            for customer in cast:
+                await self._grow_up(customer)
+            await self._at(self._today - SIGNED_IN_M * MINUTE)
+            return await self._sign_in(cast.alice)
+        finally:
+            await self._store.close()
+
+    async def _grow_up(self, customer: Customer) -> None:
+        """Come to Holdback, be met on one device, enter a wallet, and pay it now and then."""
+        await self._at(self._today - IMPORTED_D * DAY)
+        await self._ask(customer, _import(customer), {"kind": "platform"})
+        await self._at(self._today - MET_D * DAY)
+        await self._sign_in(customer)
+        await self._at(self._today - ADDED_D * DAY)
+        entry = {"action": "address.add", "name": "cold wallet", "network": "bitcoin", "address": customer.wallet}
+        await self._with_session(customer, entry)
+        for days in PAID_D:
+            await self._at(self._today - days * DAY)
+            await self._with_session(customer, withdrawal(customer.wallet, USUAL))
+
+    async def _at(self, instant: Instant) -> None:
+        """Go to an instant, at which the price is known."""
+        self._now = instant
+        await self._store.put_prices([Price("BTC", BTC_USD * MICRO, instant)])
+
+    async def _sign_in(self, customer: Customer) -> str:
+        answer = await self._ask(customer, {"action": "session.start"}, {"kind": "owner"}, self._proofs(customer))
+        return str(answer["session"]["token"])
+
+    async def _with_session(self, customer: Customer, action: dict[str, Any]) -> None:
+        """Sign in, and a code later do this."""
+        token = await self._sign_in(customer)
+        self._now += 2 * STEP_S * 1000
+        await self._ask(customer, action, {"kind": "owner", "session": token}, self._proofs(customer))
+
+    def _proofs(self, customer: Customer) -> list[dict[str, str]]:
+        return [
+            {"kind": "password", "response": customer.password},
+            {"kind": "totp", "response": customer.authenticator.code_at(self._now / 1000)},
+        ]
+
+    async def _ask(
+        self,
+        customer: Customer,
+        action: dict[str, Any],
+        actor: dict[str, str],
+        proofs: list[dict[str, str]] | None = None,
+    ) -> dict[str, Any]:
+        context = {"device": customer.device, "ip": customer.home}
+        body = action | {"actor": actor, "context": context, "proofs": proofs or []}
+        question = Question("exchange", customer.account, body, secrets.token_hex(8), json.dumps(body).encode())
+        answer: dict[str, Any] = json.loads(await self._service.ask(question))
+        if answer["decision"] != "allow":
+            why = ", ".join(reason["code"] for reason in answer["reasons"])
+            raise PastFailed(f"{action['action']} of {customer.account} was answered {answer['decision']}: {why}")
+        while await self._outbox.deliver_due():
+            pass
+        return answer
+
+
+def withdrawal(address: str, amount: str) -> dict[str, Any]:
+    """A withdrawal as the exchange asks for it."""
+    order = {"action": "exit.request", "kind": "withdrawal", "asset": "BTC", "amount": amount}
+    return order | {"network": "bitcoin", "address": address}
+
+
+def _import(customer: Customer) -> dict[str, Any]:
+    """What the exchange knew of a customer on the day it put him under protection."""
+    return {
+        "action": "account.import",
+        "name": customer.email,
+        "authenticators": [
+            {"kind": "password", "secret": customer.password},
+            {"kind": "totp", "secret": customer.authenticator.secret},
+            {"kind": "sms", "address": customer.phone},
+        ],
+        "contacts": [
+            {"channel": "email", "address": customer.email},
+            {"channel": "sms", "address": customer.phone},
+        ],
+        "equity_usd": EQUITY_USD,
+    }

@@ -1,0 +1,305 @@
+"""Sets the stage, has the story played on it, shows what there is to try by hand, and takes everything down again."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import secrets
+import signal
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+
+import httpx
+from rich.console import Console
+
+from holdback import wiring
+from holdback.demo.cast import Cast, Customer
+from holdback.demo.mailbox import Mailbox
+from holdback.demo.past import BTC_USD, USUAL, Past, PastFailed
+from holdback.demo.processes import HOST, DemoFailed, Ports, Server, choose_ports, environment
+from holdback.demo.story import Person, Scene, Story
+from holdback.demo.telling import Teller
+from holdback.exchange.books import PLACES, Books
+from holdback.receipts import ReceiptKeys
+from holdback.sealing import MasterKeys
+from holdback.web.keys import SECRET_BYTES, Scope, issued
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from holdback.ports import KeyRow
+
+WENT_WRONG: Final = 1
+IMPOSSIBLE: Final = 2
+INTERRUPTED: Final = 130
+
+FEED_S: Final = 240.0
+"""How often prices are said again: older than 15 minutes they count as unknown."""
+HELD_UNITS: Final = 3 * 10**PLACES
+"""What each customer has, in the smallest unit of BTC."""
+
+
+class Keys(NamedTuple):
+    """Platform keys as their holders send them, and the rows kept of them."""
+
+    exchange: str
+    feed: str
+    rows: list[KeyRow]
+
+
+class Stage(NamedTuple):
+    """Everything that runs, and who knows what."""
+
+    scene: Scene
+    mailbox: Mailbox
+    servers: list[Server]
+    directory: Path
+
+
+def play(*, once: bool, directory: Path | None, port: int) -> int:
+    """The whole evening; the exit status."""
+    console = Console(highlight=False)
+    status = INTERRUPTED
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    try:
+        with ExitStack() as stack:
+            stage = _set_stage(stack, console, _place(stack, directory), choose_ports(port))
+            teller = Teller(console)
+            Story(stage.scene, teller).play()
+            status = verdict(teller)
+            if not once:
+                _show_what_to_try(stage, teller)
+                _stay(stage)
+            return status
+    except (DemoFailed, PastFailed, wiring.SettingError, httpx.HTTPError) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return IMPOSSIBLE
+    except KeyboardInterrupt:
+        console.print("\nEverything is stopped.")
+        return status
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Being told to end is leaving by the door: everything is taken down."""
+    raise KeyboardInterrupt
+
+
+def _place(stack: ExitStack, directory: Path | None) -> Path:
+    """Where everything is kept. Raises DemoFailed if an earlier demo's data is there."""
+    if directory is None:
+        return Path(stack.enter_context(TemporaryDirectory(prefix="holdback-demo-")))
+    directory.mkdir(parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        raise DemoFailed(f"{directory} is not empty; name a new directory, or leave --dir out")
+    return directory.resolve()
+
+
+def _set_stage(stack: ExitStack, console: Console, directory: Path, ports: Ports) -> Stage:
+    """Make keys, live through the past, and start the servers. Their ends are left to `stack`."""
+    console.print(f"Setting up in {directory}", soft_wrap=True)
+    webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+    mailbox = stack.enter_context(Mailbox(ports.smtp, ports.mailbox, webhook_secret))
+    settings = _settings(directory, ports, mailbox, webhook_secret)
+    cast, keys = Cast.fresh(), _platform_keys()
+    with console.status("Living through 400 days of three customers' lives"):
+        session = asyncio.run(Past(settings).live_through(cast, keys.rows))
+    books = _books(directory, cast, session)
+    servers = [_holdback(directory, ports, settings), _exchange(directory, ports, settings, keys)]
+    with console.status("Starting Holdback and the exchange"):
+        for server in servers:
+            stack.enter_context(server)
+        servers[0].wait_until_up(f"{settings.public_url}/readyz")
+        servers[1].wait_until_up(f"http://{HOST}:{ports.exchange}/healthz")
+    stack.enter_context(_feed(settings.public_url, keys.feed))
+    exchange = f"http://{HOST}:{ports.exchange}"
+    scene = Scene(settings.public_url, exchange, ports.smtp, keys.exchange, mailbox.letters, books, cast, session)
+    return Stage(scene, mailbox, servers, directory)
+
+
+def _settings(directory: Path, ports: Ports, mailbox: Mailbox, webhook_secret: str) -> wiring.Settings:
+    return wiring.Settings(
+        store=f"sqlite:{directory / 'holdback.db'}",
+        master_keys=MasterKeys.new_setting(1),
+        receipt_keys=ReceiptKeys.generate().to_json(),
+        public_url=f"http://{HOST}:{ports.holdback}",
+        smtp_host=HOST,
+        smtp_port=ports.smtp,
+        smtp_tls="none",
+        mail_from="security@exchange.example",
+        webhook_url=f"{mailbox.url}/messages",
+        webhook_secret=webhook_secret,
+    )
+
+
+def _platform_keys() -> Keys:
+    """The exchange may ask and read; prices come by a key that may do nothing else (law 6)."""
+    now = int(time.time() * 1000)
+    exchange, asking = issued("exchange", (Scope.ASK, Scope.READ), secrets.token_bytes(SECRET_BYTES), now)
+    feed, feeding = issued("prices", (Scope.FEED,), secrets.token_bytes(SECRET_BYTES), now)
+    return Keys(exchange, feed, [asking, feeding])
+
+
+def _books(directory: Path, cast: Cast, session: str) -> Books:
+    books = Books(directory / "exchange.db")
+    for customer in cast:
+        books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
+    books.keep_session(session, cast.alice.account)
+    return books
+
+
+def _holdback(directory: Path, ports: Ports, settings: wiring.Settings) -> Server:
+    """`holdback serve`. Secrets reach it by files that only this user can read."""
+    default, given = wiring.Settings(), {}
+    for field in settings.__struct_fields__:
+        value = getattr(settings, field)
+        if field in wiring.SECRET and value:
+            given[f"{field}_file"] = _secret_file(directory / field, value)
+        elif value != getattr(default, field):
+            given[field] = value
+    module = ("holdback", "serve", "--host", HOST, "--port", str(ports.holdback))
+    return Server("Holdback", module, environment("HOLDBACK", given), directory / "holdback.log")
+
+
+def _exchange(directory: Path, ports: Ports, settings: wiring.Settings, keys: Keys) -> Server:
+    given = {
+        "books": directory / "exchange.db",
+        "holdback_url": settings.public_url,
+        "platform_key": keys.exchange,
+    }
+    module = ("holdback.exchange", "--host", HOST, "--port", str(ports.exchange))
+    return Server("The exchange", module, environment("EXCHANGE", given), directory / "exchange.log")
+
+
+def _secret_file(path: Path, secret: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(secret)
+    return path
+
+
+@contextmanager
+def _feed(url: str, key: str) -> Iterator[None]:
+    """Say the price of a bitcoin now, and again from time to time while the context lasts."""
+    _say_price(url, key).raise_for_status()
+    stop = threading.Event()
+
+    def go_on() -> None:
+        while not stop.wait(FEED_S):
+            try:
+                _say_price(url, key)
+            except httpx.HTTPError:
+                # Holdback is stopping, or is too slow just now; what it knows stays good for a while.
+                continue
+
+    feeding = threading.Thread(target=go_on, name="prices")
+    feeding.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        feeding.join()
+
+
+def _say_price(url: str, key: str) -> httpx.Response:
+    table = {"at": datetime.now(UTC).isoformat(), "prices": {"BTC": str(BTC_USD)}}
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.put(f"{url}/v1/prices", json=table, headers=headers, timeout=10, trust_env=False)
+
+
+def verdict(teller: Teller) -> int:
+    """Print how the story went; the exit status."""
+    teller.console.print()
+    if teller.failed:
+        teller.console.print(f"[bold red]{len(teller.failed)} of {teller.checked} checks failed:[/]")
+        for claim in teller.failed:
+            teller.console.print(f"  {claim}", markup=False)
+        return WENT_WRONG
+    teller.console.print(f"[bold green]All {teller.checked} checks of the story hold.[/]")
+    return 0
+
+
+def _show_what_to_try(stage: Stage, teller: Teller) -> None:
+    """Print addresses, and lines that work as they stand."""
+    scene, carol = stage.scene, stage.scene.cast.carol
+    session = _carol_signs_in(scene)
+    teller.act("Your turn", "Carol has the same past as Alice, and she has just signed in. Play her, or her thief.")
+    for name, place in (
+        ("Holdback", f"{scene.holdback}  (API: {scene.holdback}/openapi.json)"),
+        ("Exchange", scene.exchange),
+        ("Mailbox ", f"{stage.mailbox.url}  (everybody's mails and text messages)"),
+        ("Files   ", str(stage.directory)),
+    ):
+        teller.copyable(f"  {name}  {place}")
+    for what, line in _lines(scene, carol, session):
+        teller.copyable(f"\n# {what}\n{line}")
+    teller.copyable("\nCtrl-C stops everything.")
+
+
+def _carol_signs_in(scene: Scene) -> str:
+    carol = scene.cast.carol
+    proofs = (
+        {"kind": "password", "response": carol.password},
+        {"kind": "totp", "response": carol.authenticator.code()},
+    )
+    with httpx.Client(base_url=scene.exchange, timeout=15, trust_env=False) as http:
+        answer = Person(http, carol.device, carol.home).post("/sign-in", {"name": carol.email}, *proofs)
+    if answer.get("decision") != "allow":
+        raise DemoFailed(f"Carol could not sign in: {answer}")
+    return str(answer["session"]["token"])
+
+
+def _lines(scene: Scene, carol: Customer, session: str) -> list[tuple[str, str]]:
+    """What to type, and what for."""
+    key = f"-H 'Authorization: Bearer {scene.platform_key}'"
+    to_exchange = f"-H 'Authorization: Bearer {session}' -H 'X-Device: {carol.device}'"
+    order = {"asset": "BTC", "amount": USUAL, "network": "bitcoin", "address": carol.wallet}
+    new = {
+        "action": "address.add",
+        "name": "new",
+        "network": "bitcoin",
+        "address": "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+    }
+    code = (
+        f"code() {{ {sys.executable} -c \"import pyotp; print(pyotp.TOTP('{carol.authenticator.secret}').now())\"; }}"
+    )
+    password = f'{{"kind":"password","response":"{carol.password}"}}'
+    proofs = f'[{password},{{"kind":"totp","response":"\'$(code)\'"}}]'
+
+    def post(path: str, body: dict[str, object], proved: str = "") -> str:
+        text = json.dumps(body)
+        text = f'{text[:-1]}, "proofs": {proved}}}' if proved else text
+        return f"curl -s {scene.exchange}{path} {to_exchange} -d '{text}'"
+
+    return [
+        (
+            "How Alice's account stands, as Holdback tells the exchange",
+            f"curl -s {key} {scene.holdback}/v1/accounts/alice",
+        ),
+        ("What happened to it, entry by entry", f"curl -s {key} {scene.holdback}/v1/accounts/alice/events"),
+        ("Carol withdraws to her old wallet: a proof is asked for", post("/withdraw", dict(order))),
+        ("Her authenticator: a code serves once, the next comes within 30 s", code),
+        ("The same with the code: paid", post("/withdraw", dict(order), proofs)),
+        ("She adds an address, with the next code: it waits 72 h", post("/security", {"action": new}, proofs)),
+        ("What she has", f"curl -s {scene.exchange}/account {to_exchange}"),
+        (
+            "A receipt of your own making",
+            post("/signer/pay", {"account": "carol", "action": {"action": "exit.request"} | order, "receipt": "a.b.c"}),
+        ),
+    ]
+
+
+def _stay(stage: Stage) -> NoReturn:
+    """Until somebody ends it. Raises DemoFailed if a server ends first."""
+    pause = threading.Event()
+    while True:
+        pause.wait(1)
+        for server in stage.servers:
+            server.check()
