@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from holdback.core.events import Lane
 from holdback.core.rules.exit import ExitReconcile
 from holdback.ports import Wanted
 from holdback.receipts import ReceiptForged
@@ -87,6 +86,6 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
         if entry and entry[0].link == receipt.head:
             known += 1
         elif receipt.usd:
-            await service.record(main, ExitReconcile(receipt.id, Lane.OTHERS, receipt.usd))
+            await service.record(main, ExitReconcile(receipt.id, receipt.usd))
             forgotten += 1
     return Reconciled(known, forgotten, unknown, forged)

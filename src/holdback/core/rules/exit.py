@@ -82,7 +82,6 @@ class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
     """Count a receipt that the signer honoured and a restored store had forgotten."""
 
     receipt: Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
-    lane: Lane
     usd: Money
 
 
@@ -446,7 +445,7 @@ def _settle(case: Case, action: ExitSettle) -> Ruling:
 def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
     if action.receipt in case.head.allowed:
         return Ruling(Allow((why(Reason.NO_HARM),)))
-    counted = ev.ExitReconciled(case.now, action.receipt, action.lane, micro_usd(action.usd))
+    counted = ev.ExitReconciled(case.now, action.receipt, Lane.OTHERS, micro_usd(action.usd))
     return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,))
 
 
