@@ -70,6 +70,11 @@ class Letters:
         with self._changed:
             return self._changed.wait_for(lambda: next(filter(fits, self._all[after:]), None), PATIENCE_S)
 
+    def several(self, count: int, fits: Callable[[Letter], bool]) -> bool:
+        """Whether so many letters that fit arrive in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(list(filter(fits, self._all))) >= count, PATIENCE_S)
+
     def __len__(self) -> int:
         """How many arrived."""
         with self._changed:

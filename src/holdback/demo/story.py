@@ -192,8 +192,8 @@ class Story:
             wrong = (_password(alice), {"kind": "totp", "response": "000000"})
             answer = self.stranger.post("/sign-in", {"name": alice.email}, *wrong)
         self.tell.answered(answer, "deny", "too_many_failures")
-        messages = [one for one in self.scene.letters.to(alice.phone) if one.freeze_url]
-        self.tell.must("Her phone holds every warning, with no offer among them.", holds=len(messages) >= WARNINGS)
+        warned = self.scene.letters.several(WARNINGS, lambda one: one.to == alice.phone and bool(one.freeze_url))
+        self.tell.must("Her phone holds every warning, with no offer among them.", holds=warned)
 
     def _freeze(self) -> None:
         alice, mark = self.scene.cast.alice, len(self.scene.letters)
