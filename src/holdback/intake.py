@@ -202,7 +202,7 @@ class Intake:
     def __init__(self, masters: MasterKeys, verifiers: Mapping[AuthenticatorKind, Verifier], entropy: Entropy) -> None:
         """Use these keys, verifiers (one a kind) and source of chance."""
         self._masters = masters
-        self._verifiers = verifiers
+        self._verifiers = {kind.value: verifier for kind, verifier in verifiers.items()}
         self._passwords = verifiers[AuthenticatorKind.PASSWORD]
         self._entropy = entropy
 
@@ -265,7 +265,7 @@ class Intake:
     async def _enrol(self, kind: str, given: object, pointer: str) -> tuple[str, dict[str, object]]:
         if not isinstance(given, str):
             raise BadRequest("a secret must be a string", pointer)
-        verifier = next(one for name, one in self._verifiers.items() if name == kind)
+        verifier = self._verifiers[kind]
         try:
             enrolment = await verifier.enrol(given, "")
         except ValueError as error:
@@ -278,6 +278,10 @@ class Intake:
             return decide.NotAvailable(fields["action"])
         action: Action = _converted(fields, kind, key)
         return action
+
+    def check(self, parsed: Parsed) -> None:
+        """Refuse what is malformed though there is nobody it could be about. Raises BadRequest."""
+        self.action(parsed.kind, parsed.fields, self._masters.unwrap(self._masters.new_key()))
 
     def context(self, wire: WireContext, key: CustomerKey, *, signs_in: bool = False) -> Context:
         """The context with its personal fields sealed; what only a sign-in keeps is left out of all others."""
@@ -309,7 +313,7 @@ class Intake:
     ) -> Proof:
         """Try each credential the proof could be for; a proof for nothing at all is a wrong one."""
         for name in candidates(wire, head):
-            verifier = next((one for kind, one in self._verifiers.items() if kind == wire.kind), None)
+            verifier = self._verifiers.get(wire.kind)
             if verifier is None or name not in secrets:
                 continue
             counter = await verifier.verify(secrets[name], wire.response, now)

@@ -6,6 +6,7 @@ with the head they are given. Living a year through the core for each of 100,000
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -72,7 +73,7 @@ def lived(tools: Tools, now: Instant) -> Model:
             key.seal(NAME),
             (
                 ImportedAuthenticator(AuthenticatorKind.PASSWORD, key.seal("x" * 97)),
-                ImportedAuthenticator(AuthenticatorKind.TOTP, key.seal(SECRET)),
+                ImportedAuthenticator(AuthenticatorKind.TOTP, key.seal(base64.b32decode(SECRET).hex())),
             ),
             tuple(ImportedContact(channel, key.seal(address)) for channel, address in contacts),
             equity_usd="40000",
