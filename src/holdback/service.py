@@ -19,7 +19,7 @@ from holdback.answers import answer_body, answer_form
 from holdback.batching import Batcher, Job
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Context, Deny, Facts, Reason, StepUp
+from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.events import ActorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
@@ -103,20 +103,22 @@ class Service:
         if not intake.ACCOUNT_ID.fullmatch(question.account):
             raise intake.BadRequest("this is not an account id", "/account")
         if parsed.kind is AccountImport:
-            return await self._decisions.submit(await self._newcomer(question, parsed))
+            return await self._imported(question, parsed)
         main = question.account.partition(".")[0]
         peek = await self._peek(main, parsed)
         if peek is None:
-            return self._unknown()
+            self._intake.check(parsed)
+            return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
         return await self._decisions.submit(await self._asked(question, parsed, main, peek))
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. An unknown name is answered like a known one without its proofs."""
-        account = await self._account_of(name.strip().casefold())
+        account = await self._account_of(_folded(name))
         full = body | {"action": "session.start", "actor": {"kind": "owner"}}
         if account is None:
-            await self._intake.waste(intake.parse(full).envelope)
-            return self._stranger(name)
+            envelope = intake.parse(full).envelope
+            await self._intake.waste(envelope)
+            return self._stranger(name, [proof.kind for proof in envelope.proofs])
         return await self.ask(Question(caller, account, full, key, raw))
 
     async def _account_of(self, name: str) -> str | None:
@@ -127,11 +129,14 @@ class Service:
                 return account
         return None
 
-    def _stranger(self, name: str) -> bytes:
+    def _stranger(self, name: str, shown: list[str]) -> bytes:
+        """What a known name would be told whose proofs, if any, were wrong. The same name gets the same answer."""
         secret = self.tools.masters.lookup_hash("stranger", name)
         until = self._clock.now() + self.tools.policy.step_up.challenge_m * ev.MINUTE
         finding = ev.Finding(Reason.PROOF_REQUIRED.value, ("password+totp",), until)
-        step_up = StepUp((finding,), f"s{secret[1] + 2}", (("password", "totp"),), until)
+        wrong = ev.Finding(Reason.PROOF_WRONG.value, tuple(dict.fromkeys(shown)), None, "proofs")
+        findings = (wrong, finding) if shown else (finding,)
+        step_up = StepUp(findings, f"s{secret[1] + 2}", (("password", "totp"),), until)
         return answer_body(answer_form(step_up, self.tools.policy.digest, hashlib.sha256(secret).digest()), {})
 
     async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = ()) -> None:
@@ -142,14 +147,23 @@ class Service:
         facts = Facts(digest=b"", clock_agrees=True)
         await self._decisions.submit(Asked(request, facts, wanted, sent=sent))
 
+    async def _imported(self, question: Question, parsed: Parsed) -> bytes:
+        """Bring a customer under protection, unless the sign-in name is another's, under whichever key of the ring."""
+        if "." in question.account:
+            raise intake.BadRequest("a sub-account comes with its customer, in `sub_accounts`")
+        newcomer = await self._newcomer(question, parsed)
+        holder = await self._account_of(_folded(parsed.fields["name"]))
+        if holder is not None and holder != question.account:
+            return self._refused(Reason.ALREADY_EXISTS, about="name")
+        return await self._decisions.submit(newcomer)
+
     async def _newcomer(self, question: Question, parsed: Parsed) -> Asked:
         """An import: the customer's key is made here, and wasted if the account turns out to exist."""
         new_key = self.tools.masters.new_key()
         key = self.tools.masters.unwrap(new_key)
         enrolled = await self._intake.enrolled(parsed)
         action = self._intake.action(parsed.kind, enrolled.fields, key)
-        name = parsed.fields.get("name")
-        lookup = self.tools.masters.lookup_hash("name", str(name).strip().casefold())
+        lookup = self.tools.masters.lookup_hash("name", _folded(parsed.fields["name"]))
         actor = self._intake.actor(question.account, parsed.envelope.actor, self._clock.now())
         request = Request(action, question.account, actor, self._intake.context(parsed.envelope.context, key))
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
@@ -222,9 +236,11 @@ class Service:
             asset=needs.asset,
         )
 
-    def _unknown(self) -> bytes:
-        finding = ev.Finding(Reason.UNKNOWN_ACCOUNT.value, ("account.import",), None, "account")
-        return answer_body(answer_form(Deny((finding,)), self.tools.policy.digest, b""), {})
+    def _refused(self, reason: Reason, *satisfied_by: str, about: str) -> bytes:
+        """A refusal before there is anybody in whose stream it could be written."""
+        return answer_body(
+            answer_form(Deny((why(reason, *satisfied_by, about=about),)), self.tools.policy.digest, b""), {}
+        )
 
     async def _read_batch(self, jobs: list[Job[Wanted, Loaded]]) -> None:
         loaded = await self.store.read([job.work for job in jobs])
@@ -275,6 +291,11 @@ class Service:
                 job.failed(answer)
             else:
                 job.done(answer)
+
+
+def _folded(name: str) -> str:
+    """A sign-in name as it is compared."""
+    return name.strip().casefold()
 
 
 def _answer_key(question: Question) -> tuple[str, str] | None:
