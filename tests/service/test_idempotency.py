@@ -36,7 +36,7 @@ async def test_in_one_batch(house: House) -> None:
 
 
 async def test_across_batches(house: House) -> None:
-    """A key asked again later gives the same bytes, also once the account would answer otherwise, and writes nothing."""
+    """A key asked again later gives the same bytes, also where the account would now answer otherwise, and writes none."""
     (alice,) = await settled(house, "alice")
     body = alice.withdrawal(100, proofs=alice.proofs())
     first = await house.answer("alice", body, "k")
