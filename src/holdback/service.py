@@ -248,10 +248,12 @@ class Service:
             job.done(loaded)
 
     async def _batch(self, jobs: list[Job[Asked, bytes]]) -> None:
-        """Commit a batch; if its jobs get in each other's way, each in a transaction of its own."""
+        """Commit a batch; if that fails by one of its jobs, each in a transaction of its own."""
         try:
             await self._commit(jobs)
-        except Conflict:
+        except StoreUnavailable:
+            raise
+        except Exception:  # noqa: BLE001 - a conflict, or what cannot be written: whose it was shows when each is alone
             for job in jobs:
                 await self._alone(job)
 
