@@ -37,30 +37,43 @@ class Fault(StrEnum):
 
 
 class Trap:
-    """Lets the next use of a step fail, once. `sprung` counts how often it did."""
+    """Lets the next use of a step fail, once. `sprung` counts how often it did.
+
+    `meanwhile` is done once, before the next use of its step: what another process or an intruder does just then.
+    """
 
     def __init__(self) -> None:
         self._set: tuple[Step, Fault] | None = None
+        self._error: Exception = StoreUnavailable()
+        self._meanwhile: tuple[Step, Callable[[], Awaitable[None]]] | None = None
         self.sprung = 0
 
-    def set(self, step: Step, fault: Fault) -> None:
-        """Wait for a step."""
+    def set(self, step: Step, fault: Fault, error: Exception | None = None) -> None:
+        """Wait for a step, to raise this there."""
         self._set = (step, fault)
+        self._error = error or StoreUnavailable(f"{step}: {fault}")
+
+    def meanwhile(self, step: Step, work: Callable[[], Awaitable[None]]) -> None:
+        """Wait for a step, to do this before it."""
+        self._meanwhile = (step, work)
 
     def disarm(self) -> bool:
         """Wait no more; whether the step never came."""
         waiting, self._set = self._set is not None, None
         return waiting
 
-    def check(self, step: Step, fault: Fault, error: type[Exception] = StoreUnavailable) -> None:
+    def check(self, step: Step, fault: Fault) -> None:
         """Raise if this is what was waited for."""
         if self._set == (step, fault):
             self._set = None
             self.sprung += 1
-            raise error(f"{step}: {fault}")
+            raise self._error
 
     async def around(self, step: Step, work: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the work gives
         """Do the work of a step, or fail before or after it."""
+        if self._meanwhile is not None and self._meanwhile[0] is step:
+            (_, other), self._meanwhile = self._meanwhile, None
+            await other()
         self.check(step, Fault.FAILED)
         result = await work()
         self.check(step, Fault.PERSISTED)

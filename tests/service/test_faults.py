@@ -166,10 +166,10 @@ class Weather:
         if message.id not in self.met:
             self.met.add(message.id)
             raise ChannelUnavailable("the relay is down")
-        self._trap.check(Step.SEND, Fault.FAILED, ChannelUnavailable)
+        self._trap.check(Step.SEND, Fault.FAILED)
 
     def _after(self, _message: Message) -> None:
-        self._trap.check(Step.SEND, Fault.PERSISTED, ChannelUnavailable)
+        self._trap.check(Step.SEND, Fault.PERSISTED)
 
     @staticmethod
     def _refuse(_message: Message) -> None:
@@ -191,7 +191,7 @@ async def test_each_step_of_the_outbox(opened: Opener, clock: Hands, step: Step,
 
     for _ in range(ROUNDS):
         if trap.sprung < 2:
-            trap.set(step, fault)
+            trap.set(step, fault, ChannelUnavailable("no answer") if step is Step.SEND else None)
         with suppress(StoreUnavailable):
             await house.outbox.deliver_due()
         clock.at += MINUTE

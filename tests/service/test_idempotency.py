@@ -36,7 +36,7 @@ async def test_in_one_batch(house: House) -> None:
 
 
 async def test_across_batches(house: House) -> None:
-    """A key asked again later gives the same bytes, also where the account would now answer otherwise, and writes none."""
+    """A key asked again later gives the same bytes, whatever the account would answer now, and writes nothing."""
     (alice,) = await settled(house, "alice")
     body = alice.withdrawal(100, proofs=alice.proofs())
     first = await house.answer("alice", body, "k")
