@@ -726,7 +726,7 @@ def _freeze(notice: Notice) -> str:
 
 def _trust(notice: Notice) -> str:
     never = "Nobody from the platform will ever ask you for a code or a password, or to move funds."
-    return f"Your phrase: {notice.phrase}. A message without it is not from us.\n{never}"
+    return f"Your phrase: {notice.phrase}. A notice without it is not from us.\n{never}"
 
 
 def _record(notice: Notice) -> str:

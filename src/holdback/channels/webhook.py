@@ -5,6 +5,10 @@ They pass through the platform, so no wait starts by them unless a policy says t
 
 from __future__ import annotations
 
+import asyncio
+import binascii
+import hashlib
+import ipaddress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -18,10 +22,16 @@ if TYPE_CHECKING:
     from holdback.core.events import Channel
     from holdback.ports import Message
 
-TIMEOUT_S: Final = 10.0
+DEADLINE_S: Final = 10.0
+"""The most that one message may take, all told: a time-out for each read would never end with a server that drips."""
+BODY_BYTES_MOST: Final = 64 * 1024
+"""Of what is posted."""
+PASSED_OVER_MOST: Final = 16 * 1024
+"""Bytes of an answer's body, of which nothing is used."""
 ACCEPTED: Final = range(200, 300)
+FINAL: Final = range(300, 500)
 LATER: Final = frozenset({408, 425, 429})
-FINAL: Final = range(400, 500)
+SECRET_BYTES_LEAST: Final = 16
 
 
 class WebhookSender:
@@ -30,46 +40,91 @@ class WebhookSender:
     Example: `WebhookSender("https://platform.example/notices", "whsec_...", channel=Channel.PUSH)`.
     """
 
-    def __init__(self, url: str, secret: str, *, channel: Channel) -> None:
-        """Raises ValueError on a secret that is not one."""
+    def __init__(self, url: str, secret: str, *, channel: Channel, deadline_s: float = DEADLINE_S) -> None:
+        """Connects to nothing yet. Raises ValueError on a weak secret, or a URL that is neither https nor loopback."""
+        parsed = httpx.URL(url)
+        if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_this_machine(parsed.host)):
+            raise ValueError("a webhook's URL must be https, but for this machine")
         self.channel = channel
-        self._url = url
-        self._webhook = Webhook(secret)
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+        self._url = parsed
+        self._webhook = _webhook(secret)
+        self._deadline_s = deadline_s
+        # What the environment says of proxies is not for notices.
+        self._client = httpx.AsyncClient(timeout=deadline_s, follow_redirects=False, trust_env=False)
 
     async def send(self, message: Message) -> None:
         """Post one message. Only a 2xx is acceptance; a redirect would carry it elsewhere and is refused."""
-        body = msgspec.json.encode(
-            {
-                "type": f"notice.{self.channel.value}",
-                "timestamp": datetime.now(UTC).isoformat(),
-                "data": {
-                    "to": message.to,
-                    "subject": message.subject,
-                    "text": message.text,
-                    "freeze_url": message.freeze_url,
-                    **message.data,
-                },
-            }
-        ).decode()
         now = datetime.now(UTC)
+        body = self._body(message, now)
+        # One id at each retry. A hash, as ids go into logs and must not hold the dots that signatures are made with.
+        name = f"msg_{hashlib.sha256(message.id.encode()).hexdigest()[:32]}"
         headers = {
-            "webhook-id": message.id,
+            "webhook-id": name,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message.id, now, body),
+            "webhook-signature": self._webhook.sign(name, now, body),
             "content-type": "application/json",
         }
+        status = 0
         try:
-            async with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(self._deadline_s),
+                self._client.stream("POST", self._url, content=body, headers=headers) as answer,
+            ):
                 status = answer.status_code
-        except httpx.HTTPError as error:
-            raise ChannelUnavailable(f"the webhook did not answer: {type(error).__name__}") from None
+                await _passed_over(answer)
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            if not status:
+                raise ChannelUnavailable(f"the webhook did not answer: {type(error).__name__}") from None
         if status in ACCEPTED:
             return
         if status in LATER or status not in FINAL:
             raise ChannelUnavailable(f"the webhook answered {status}")
         raise ChannelRefused(f"the webhook answered {status}")
 
+    def _body(self, message: Message, now: datetime) -> str:
+        data = message.data | {
+            "channel": self.channel.value,
+            "to": message.to,
+            "subject": message.subject,
+            "text": message.text,
+            "freeze_url": message.freeze_url,
+        }
+        whole = {"type": f"notice.{self.channel.value}", "timestamp": now.isoformat(), "data": data}
+        try:
+            body = msgspec.json.encode(whole)
+        except UnicodeEncodeError:
+            raise ChannelRefused("the message is no text") from None
+        if len(body) > BODY_BYTES_MOST:
+            raise ChannelRefused("the message is too long")
+        return body.decode()
+
     async def close(self) -> None:
         """Close kept connections."""
         await self._client.aclose()
+
+
+async def _passed_over(answer: httpx.Response) -> None:
+    """Read past a short body, so that the connection serves again; a long one is not worth it."""
+    passed = 0
+    async for chunk in answer.aiter_raw():
+        passed += len(chunk)
+        if passed > PASSED_OVER_MOST:
+            return
+
+
+def _webhook(secret: str) -> Webhook:
+    try:
+        # The library pads for itself, and drops what is no base64 without a word.
+        key = binascii.a2b_base64(secret.removeprefix("whsec_") + "==", strict_mode=False)
+    except binascii.Error:
+        raise ValueError("a webhook's secret must be whsec_ and base64") from None
+    if len(key) < SECRET_BYTES_LEAST:
+        raise ValueError(f"a webhook's secret must be whsec_ and base64 of at least {SECRET_BYTES_LEAST} bytes")
+    return Webhook(key)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
