@@ -78,7 +78,7 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
         except ReceiptForged:
             forged += 1
             continue
-        main, _, seq = receipt.id.partition("/")
+        main, seq, _ = receipt.id.split("/")
         if main not in (await service.store.read([Wanted(main)])).snapshots:
             unknown += 1
             continue

@@ -338,7 +338,7 @@ def _heads(service: Service, receipts: Path | None) -> dict[str, dict[int, bytes
         except ReceiptForged:
             err.print("[yellow]a line is no receipt of this Holdback; left out[/]")
             continue
-        account, _, seq = one.id.partition("/")
+        account, seq, _ = one.id.split("/")
         known.setdefault(account, {})[int(seq)] = one.head
     return known
 

@@ -128,7 +128,10 @@ def parse(body: object) -> Parsed:
         raise BadRequest(f"there is no action `{name[:64]}`", "/action")
     if "actor" not in envelope_fields:
         raise BadRequest("`actor` is missing", "/actor")
-    return Parsed(_converted(envelope_fields, Envelope), fields, kind)
+    envelope: Envelope = _converted(envelope_fields, Envelope)
+    if envelope.dry_run and envelope.proofs:
+        raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
+    return Parsed(envelope, fields, kind)
 
 
 def _converted(data: object, kind: Any, key: CustomerKey | None = None) -> Any:  # noqa: ANN401 - as msgspec.convert

@@ -232,7 +232,10 @@ class Unit:
         return answer_body(form, once)
 
     def _receipt(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> str:
-        """A receipt for the exact action; for a released exit, for the action that asked for it."""
+        """A receipt for the exact action; for a released exit, for the action that asked for it.
+
+        The id names account, entry and the start of its link: a restored store may write other entries of that number.
+        """
         paid = next((one for one in step.events if isinstance(one, ev.ExitAllowed)), None)
         seq = standing.customer.head.seq if standing.customer.head else 0
         account = paid.account if paid else asked.request.account
@@ -245,7 +248,7 @@ class Unit:
             head=standing.link,
             issued_at=now // 1000,
             expires_at=now // 1000 + RECEIPT_S,
-            id=f"{account.partition('.')[0]}/{seq}",
+            id=f"{account.partition('.')[0]}/{seq}/{standing.link[:4].hex()}",
             kind=paid.kind if paid else "",
             usd=f"{paid.micro_usd // 1_000_000}.{paid.micro_usd % 1_000_000:06}" if paid else "",
         )

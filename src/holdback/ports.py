@@ -39,7 +39,7 @@ class NewerDatabase(Exception):
 class Snapshot(NamedTuple):
     """A customer's head row: `head` is the encoded state after entry `seq`, whose link is `link`.
 
-    `mac` covers version, account, seq, link and head; `key` is the customer's data key, wrapped by a master key.
+    `mac` covers all the rest; `key` is the customer's data key, wrapped by a master key.
     """
 
     account: str

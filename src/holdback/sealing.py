@@ -218,13 +218,15 @@ class MasterKeys:
             raise SealBroken("the customer's key was wrapped by a master key that is not in the ring")
         return _decrypted(keys.wrap, wrapped[1:], key_id)
 
-    def snapshot_mac(self, version: int, account: str, seq: int, link: bytes, head: bytes) -> bytes:
-        """Key id and 16 bytes over a customer's head, its version and its place in the chain (law 9)."""
-        return self._id + _mac(self._current.mac, _snapshot(version, account, seq, link, head))
+    def snapshot_mac(self, version: int, account: str, seq: int, link: bytes, head: bytes, key: bytes) -> bytes:  # noqa: PLR0913, PLR0917 - the row's columns
+        """Key id and 16 bytes over a customer's head, version, place in the chain and wrapped key (law 9)."""
+        return self._id + _mac(self._current.mac, _snapshot(version, account, seq, link, head, key))
 
-    def check_snapshot(self, version: int, account: str, seq: int, link: bytes, head: bytes, mac: bytes) -> bool:  # noqa: PLR0913, PLR0917 - the row's columns
+    def check_snapshot(  # noqa: PLR0913, PLR0917 - the row's columns
+        self, version: int, account: str, seq: int, link: bytes, head: bytes, key: bytes, mac: bytes
+    ) -> bool:
         """Whether a head row is as it was written, under any key of the ring."""
-        return self._checks(mac, _snapshot(version, account, seq, link, head))
+        return self._checks(mac, _snapshot(version, account, seq, link, head, key))
 
     def part_mac(self, account: str, kind: str, name: str, body: bytes) -> bytes:
         """Key id and 16 bytes over a part row."""
@@ -358,10 +360,10 @@ def _mac(key: bytes, message: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")[:MAC_BYTES]
 
 
-def _snapshot(version: int, account: str, seq: int, link: bytes, head: bytes) -> bytes:
+def _snapshot(version: int, account: str, seq: int, link: bytes, head: bytes, key: bytes) -> bytes:  # noqa: PLR0913, PLR0917 - the row's columns
     # Signed, for a tampered row may hold any number the database can, and must fail the check rather than raise.
     return _framed(
-        b"snapshot", version.to_bytes(8, signed=True), account.encode(), seq.to_bytes(8, signed=True), link, head
+        b"snapshot", version.to_bytes(8, signed=True), account.encode(), seq.to_bytes(8, signed=True), link, head, key
     )
 
 

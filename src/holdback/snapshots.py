@@ -1,8 +1,8 @@
 """How a customer's state is kept: encoded, numbered, and under a keyed MAC that is checked at every load (law 9).
 
-The MAC of a head covers version, account, number and link of the last entry, and the encoded state; the MAC of a part
-covers account, kind, name and body. A row that was edited by hand, or moved to another account, raises Tampered. What
-is not noticed at load, an older part row put back in place of a newer one, is found by `holdback verify`.
+The MAC of a head covers version, account, number and link of the last entry, encoded state and wrapped key; that of a
+part covers account, kind, name and body. A row that was edited by hand, or moved to another account, raises Tampered.
+What is not noticed at load, an older part row put back in place of a newer one, is found by `holdback verify`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Snapshots:
     def _checked(self, row: Snapshot) -> Head:
         if row.version > STATE_VERSION:
             raise NewerState(row.account)
-        good = self._masters.check_snapshot(row.version, row.account, row.seq, row.link, row.head, row.mac)
+        good = self._masters.check_snapshot(row.version, row.account, row.seq, row.link, row.head, row.key, row.mac)
         if not good:
             raise Tampered(row.account)
         head = _HEAD.decode(row.head)
@@ -109,7 +109,7 @@ class Snapshots:
     def row(self, head: Head, link: bytes, key: bytes) -> Snapshot:
         """The row that keeps a head after the entry with this link."""
         body = ENCODER.encode(head)
-        mac = self._masters.snapshot_mac(STATE_VERSION, head.account, head.seq, link, body)
+        mac = self._masters.snapshot_mac(STATE_VERSION, head.account, head.seq, link, body, key)
         return Snapshot(head.account, STATE_VERSION, head.seq, link, body, mac, key)
 
     def part_row(self, account: str, key: PartKey, part: Part) -> PartRow:

@@ -209,13 +209,18 @@ def test_stumps_stay_shut(wrapped: bytes) -> None:
 
 
 rows = st.tuples(
-    st.integers(0, 2**63 - 1), st.text(max_size=8), st.integers(0, 2**63 - 1), st.binary(max_size=8), st.binary()
+    st.integers(0, 2**63 - 1),
+    st.text(max_size=8),
+    st.integers(0, 2**63 - 1),
+    st.binary(max_size=8),
+    st.binary(),
+    st.binary(),
 )
 
 
 @given(rows, rows)
 def test_snapshot_macs_agree_only_for_the_same(
-    one: tuple[int, str, int, bytes, bytes], two: tuple[int, str, int, bytes, bytes]
+    one: tuple[int, str, int, bytes, bytes, bytes], two: tuple[int, str, int, bytes, bytes, bytes]
 ) -> None:
     """A head row passes with its own MAC and no other row's, whatever bytes move from column to column."""
     assert MASTERS.check_snapshot(*one, MASTERS.snapshot_mac(*one))
@@ -224,7 +229,9 @@ def test_snapshot_macs_agree_only_for_the_same(
 
 def test_bytes_do_not_move_between_columns() -> None:
     """The end of one column cannot become the beginning of the next."""
-    assert not MASTERS.check_snapshot(1, "a", 1, b"li", b"nkhead", MASTERS.snapshot_mac(1, "a", 1, b"link", b"head"))
+    assert not MASTERS.check_snapshot(
+        1, "a", 1, b"li", b"nkhead", b"k", MASTERS.snapshot_mac(1, "a", 1, b"link", b"head", b"k")
+    )
     assert not MASTERS.check_part("a", "device", "d1", b"", MASTERS.part_mac("a", "device", "d", b"1"))
 
 
@@ -239,12 +246,12 @@ def test_altered_macs_fail(place: int, flip: int) -> None:
     assert not MASTERS.check_part(*row, altered(mac, place, flip))
     assert not MASTERS.check_part(*row, b"")
     assert not MASTERS.check_part(*row, mac[:1])
-    assert not MASTERS.check_snapshot(1, "a", 1, b"", b"", mac)
+    assert not MASTERS.check_snapshot(1, "a", 1, b"", b"", b"", mac)
 
 
 def test_impossible_numbers_fail() -> None:
     """A tampered row with a negative number fails its check like any other."""
-    assert not MASTERS.check_snapshot(-1, "a", -1, b"", b"", MASTERS.snapshot_mac(1, "a", 1, b"", b""))
+    assert not MASTERS.check_snapshot(-1, "a", -1, b"", b"", b"", MASTERS.snapshot_mac(1, "a", 1, b"", b"", b""))
 
 
 def test_macs_outlive_rotation() -> None:

@@ -166,7 +166,7 @@ class Copier:
         swaps = self._swaps(account, key)
         head = _swapped(self.head, swaps)
         link = hashlib.sha256(account.encode()).digest()
-        mac = masters.snapshot_mac(self.version, account, self.seq, link, head)
+        mac = masters.snapshot_mac(self.version, account, self.seq, link, head, wrapped)
         parts = []
         for kind, name, body, _part in self.parts:
             new_name, new_body = _swapped(name.encode(), swaps).decode(), _swapped(body, swaps)
