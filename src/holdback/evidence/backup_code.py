@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from holdback.core.events import AuthenticatorKind
@@ -21,6 +22,10 @@ CODES: Final = 10
 CODE_BYTES: Final = 10
 SALT_BYTES: Final = 16
 GROUP: Final = 4
+READ_MOST: Final = 64
+"""Characters of a response that are looked at, hyphens and spaces among them."""
+_MISREAD: Final = str.maketrans("08", "OB")
+"""Digits that base32 has not and that are read for letters; 1 could be either of two."""
 
 
 class BackupCodes:
@@ -34,7 +39,7 @@ class BackupCodes:
     async def verify(self, credential: str, response: str, now: Instant) -> int | None:  # noqa: ARG002 - the port's shape
         """The number of the code in its set, from 0, or None. All are compared, whichever fits."""
         salt, *kept = credential.split(".")
-        given = _hashed(bytes.fromhex(salt), "".join(response.split()).replace("-", "").upper())
+        given = _hashed(bytes.fromhex(salt), re.sub(r"[\s-]", "", response[:READ_MOST]).upper().translate(_MISREAD))
         found = None
         for number, one in enumerate(kept):
             if hmac.compare_digest(one, given):
@@ -56,4 +61,4 @@ class BackupCodes:
 
 
 def _hashed(salt: bytes, code: str) -> str:
-    return hashlib.sha256(salt + code.encode()).hexdigest()
+    return hashlib.sha256(salt + code.encode(errors="surrogatepass")).hexdigest()

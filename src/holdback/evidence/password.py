@@ -1,6 +1,10 @@
 """Passwords: argon2id with OWASP's parameters, in a bounded pool of threads, never on the event loop.
 
-A check costs 19 MiB and some 15 ms of processor on purpose; the pool bounds how much of both a flood can take.
+A check costs 19 MiB and some 15 ms of processor on purpose; the pool bounds how much of both a flood can take, and how
+long a queue it can make others stand in. Argon2 lets go of the interpreter's lock while it works, so threads do.
+
+A hash of another system is checked at its own cost until its owner changes the password, so signing in to such an
+account takes another time than to an unknown one.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from argon2.low_level import Type
 
 from holdback.core.events import AuthenticatorKind
@@ -26,11 +30,17 @@ T = TypeVar("T")
 
 SHORTEST: Final = 8
 LONGEST: Final = 256
-"""In characters. NIST SP 800-63B-4 section 3.1.1.2: 8 beside another factor, and at least 64 allowed."""
+"""In characters. NIST SP 800-63B-4 section 3.1.1.2: 8 beside another factor (15 alone), and at least 64 allowed."""
+READ_MOST: Final = 1024
+"""Characters of a response that are looked at; more can only be wrong, and would be work for free."""
 MEMORY_KIB: Final = 19 * 1024
 MEMORY_KIB_MOST: Final = 256 * 1024
 ROUNDS: Final = 2
 ROUNDS_MOST: Final = 16
+LANES_MOST: Final = 16
+"""Argon2 starts a thread for each lane of a hash that was taken over."""
+WAITING_MOST: Final = 512
+"""Checks under way and waiting, a few seconds' worth; whoever comes then is told to come back."""
 
 
 class Passwords:
@@ -41,50 +51,74 @@ class Passwords:
 
     kind = AuthenticatorKind.PASSWORD
 
-    def __init__(self, *, threads: int) -> None:
-        """Start no thread yet."""
-        self._hasher = PasswordHasher(ROUNDS, MEMORY_KIB, 1)
+    def __init__(self, *, threads: int, waiting_most: int = WAITING_MOST, hasher: PasswordHasher | None = None) -> None:
+        """Start no thread yet. `hasher` makes new hashes; its own cost is what `waste` wastes."""
+        self._hasher = hasher or PasswordHasher(ROUNDS, MEMORY_KIB, 1)
         self._pool = ThreadPoolExecutor(threads, "password")
+        self._waiting, self._waiting_most = 0, waiting_most
         self._nobody = self._hasher.hash("nobody has this password")
 
     async def verify(self, credential: str, response: str, now: Instant) -> int | None:  # noqa: ARG002 - the port's shape
-        """0 if the password is right, else None."""
+        """0 if the password is right, else None. Raises TimeoutError if too many checks wait already."""
         return 0 if await self._run(lambda: self._is_right(credential, response)) else None
 
     async def waste(self, response: str) -> None:
-        """Spend what a check costs on nobody's password."""
+        """Spend what a check costs on nobody's password. Raises TimeoutError as `verify` does."""
         await self._run(lambda: self._is_right(self._nobody, response))
 
     async def enrol(self, given: str, label: str) -> Enrolment:  # noqa: ARG002 - the port's shape
         """Hash a password, or take over an argon2id hash in PHC form. Raises ValueError on an unfit one."""
         if given.startswith("$argon2"):
-            return Enrolment(_taken_over(given), {})
-        text = _normal(given)
+            return Enrolment(await self._run(lambda: self._taken_over(given)), {})
+        text = _normal(given[: READ_MOST + 1])
         if not SHORTEST <= len(text) <= LONGEST:
             raise ValueError(f"a password must have {SHORTEST} to {LONGEST} characters")
+        if any(unicodedata.category(char) == "Cs" for char in text):
+            raise ValueError("a password must be text")
         return Enrolment(await self._run(lambda: self._hasher.hash(text)), {})
 
     def _is_right(self, credential: str, response: str) -> bool:
+        """Try the normal form, and where that is another one what was typed: other systems hashed it as it came."""
+        typed = response[: READ_MOST + 1]
+        fits = [self._fits(credential, text) for text in dict.fromkeys((_normal(typed), typed))]
+        return any(fits)
+
+    def _fits(self, credential: str, text: str) -> bool:
         try:
-            return self._hasher.verify(credential, _normal(response)[: LONGEST + 1])
+            # What is no text becomes bytes that no password has.
+            return self._hasher.verify(credential, text.encode(errors="surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
 
+    def _taken_over(self, phc: str) -> str:
+        """A hash of another system, if it is argon2id, its cost is bounded, and it can be checked against at all."""
+        try:
+            cost = extract_parameters(phc)
+        except InvalidHashError:
+            raise ValueError("a password hash must be argon2id in PHC form") from None
+        bounded = (
+            cost.memory_cost <= MEMORY_KIB_MOST and cost.time_cost <= ROUNDS_MOST and cost.parallelism <= LANES_MOST
+        )
+        if cost.type is not Type.ID or not bounded:
+            raise ValueError("a password hash must be argon2id of at most 256 MiB, 16 rounds and 16 lanes")
+        try:
+            self._hasher.verify(phc, b"")
+        except VerifyMismatchError:
+            return phc
+        except VerificationError:
+            raise ValueError("a password hash must be argon2id in PHC form") from None
+        raise ValueError("a password hash must not be that of an empty password")
+
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        if self._waiting >= self._waiting_most:
+            raise TimeoutError("too many passwords wait to be checked")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._waiting -= 1
 
 
 def _normal(text: str) -> str:
     """One form for what different keyboards send (RFC 8265 section 4)."""
     return unicodedata.normalize("NFKC", text)
-
-
-def _taken_over(phc: str) -> str:
-    """A hash of another system, if it is argon2id and its cost is bounded."""
-    try:
-        cost = extract_parameters(phc)
-    except InvalidHashError:
-        raise ValueError("a password hash must be argon2id in PHC form") from None
-    if cost.type is not Type.ID or cost.memory_cost > MEMORY_KIB_MOST or cost.time_cost > ROUNDS_MOST:
-        raise ValueError("a password hash must be argon2id of at most 256 MiB and 16 rounds")
-    return phc
