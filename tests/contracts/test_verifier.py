@@ -282,9 +282,9 @@ HASH: Final = base64.b64encode(bytes(range(32))).decode().rstrip("=")
 @pytest.mark.parametrize(
     "unfit",
     [
-        PasswordHasher(1, 8, 1, type=Type.I).hash(PASSWORD),
-        PasswordHasher(1, 8, 1, type=Type.D).hash(PASSWORD),
-        PasswordHasher(1, 8, 1).hash(""),
+        PasswordHasher(1, 8, 1, type=Type.I).hash(PASSWORD, salt=bytes(16)),
+        PasswordHasher(1, 8, 1, type=Type.D).hash(PASSWORD, salt=bytes(16)),
+        PasswordHasher(1, 8, 1).hash("", salt=bytes(16)),
         "$argon2id$",
         "$argon2id$v=19$m=19456,t=2,p=1$",
         f"$argon2id$v=19$m=8,t=1,p=1$!!!!${HASH}",
