@@ -143,6 +143,20 @@ class Account:
         """The first contact on a channel."""
         return next(key for key, one in self.head.contacts.items() if one.channel is channel)
 
+    def last_events(self) -> tuple[AnyEvent, ...]:
+        """What the last answer wrote."""
+        assert self.last is not None
+        return self.last.events
+
+    def decided(self) -> ev.Decided:
+        """The last entry's decision."""
+        return [one for one in self.log if isinstance(one, ev.Decided)][-1]
+
+    def any_session(self) -> bytes:
+        """A session that is alive: the newest, or a new one."""
+        alive = [key for key, one in self.head.sessions.items() if self.now < one.ends_at()]
+        return alive[-1] if alive else self.sign_in()
+
     def undelivered(self) -> list[ev.NoticeDue]:
         """Notices that waits depend on and that no senior contact accepted yet."""
         return [one for one in self.log if isinstance(one, ev.NoticeDue) and one.notice in self.head.unheard]
