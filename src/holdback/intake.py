@@ -232,7 +232,10 @@ class Intake:
         """Hash or make the secrets that an action carries. Raises BadRequest on an unfit one."""
         fields = dict(parsed.fields)
         if parsed.kind is PasswordChange:
-            fields["password"], _ = await self._enrol("password", fields.get("password"), "/password")
+            given = fields.get("password")
+            if isinstance(given, str) and given.startswith("$argon2"):
+                raise BadRequest("a customer's password is not taken over as a hash", "/password")
+            fields["password"], _ = await self._enrol("password", given, "/password")
         elif parsed.kind is AuthenticatorBind:
             return await self._bound(fields)
         elif parsed.kind is AccountImport:
@@ -254,7 +257,10 @@ class Intake:
         imported = []
         for place, one in enumerate(given[:17]):
             if isinstance(one.get("kind"), str) and one["kind"] in self._verifiers:
-                secret, _ = await self._enrol(str(one["kind"]), one.get("secret"), f"/authenticators/{place}/secret")
+                pointer = f"/authenticators/{place}/secret"
+                if not one.get("secret"):
+                    raise BadRequest("an imported authenticator of this kind needs its secret", pointer)
+                secret, _ = await self._enrol(str(one["kind"]), one["secret"], pointer)
                 one = one | {"secret": secret}  # noqa: PLW2901 - the caller's own object stays as it was sent
             imported.append(one)
         return imported

@@ -88,7 +88,7 @@ class Outbox:
             if sent == 0:
                 await _first(self._service.noticed, stop, poll_s)
 
-    async def deliver_due(self, limit: int = 100) -> int:
+    async def deliver_due(self, limit: int = AT_ONCE) -> int:
         """Send what is due now, and say how many notices were taken in hand."""
         rows = await self._service.store.claim(limit, LEASE_MS)
         async with asyncio.TaskGroup() as group:
@@ -184,6 +184,8 @@ class Outbox:
                 freeze_url=url,
                 chain_head=due.entry.link,
                 code=self._code(due),
+                seq=row.seq,
+                head=due.head,
             ),
             due.key.open,
         )

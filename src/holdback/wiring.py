@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
     public_url: str = "http://127.0.0.1:8400"
     smtp_host: str = ""
     smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
-    smtp_tls: Annotated[str, msgspec.Meta(pattern="^(starttls|tls|none)$")] = "starttls"
+    smtp_tls: Annotated[str, msgspec.Meta(pattern=r"^(starttls|tls|none)\Z")] = "starttls"
     smtp_user: str = ""
     smtp_password: str = ""
     mail_from: str = ""
@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True):
     webhook_secret: str = ""
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
 SETTINGS: Final[dict[str, str]] = {
@@ -82,6 +83,7 @@ SETTINGS: Final[dict[str, str]] = {
     "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.",
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
+    "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
 
@@ -217,7 +219,14 @@ def verifiers(settings: Settings) -> dict[AuthenticatorKind, Verifier]:
 
 
 def senders(settings: Settings) -> dict[Channel, Sender]:
-    """The channels that are set up."""
+    """The channels that are set up. Raises SettingError on one that would not be safe."""
+    try:
+        return _senders(settings)
+    except ValueError as error:
+        raise SettingError(f"a channel: {error}") from None
+
+
+def _senders(settings: Settings) -> dict[Channel, Sender]:
     found: dict[Channel, Sender] = {}
     if settings.smtp_host:
         found[Channel.EMAIL] = SmtpSender(

@@ -9,7 +9,7 @@ import msgspec
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import HOUR, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Finding, Sealed
+from holdback.core.events import HOUR, ActorKind, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Finding, Sealed
 from holdback.core.rules.address import Provenance, added
 from holdback.core.rules.asking import (
     OWNER,
@@ -123,8 +123,11 @@ def _never(_case: Case, _action: AccountImport) -> Ruling:  # pragma: no cover -
 
 
 def _may_freeze(case: Case, _action: AccountFreeze) -> Finding | None:
+    """A link freezes for a contact that is the owner's as far as anyone knows; a session always may."""
+    if case.request.actor.kind is not ActorKind.LINK:
+        return None
     contact = case.head.contacts.get(case.request.actor.contact)
-    if contact is not None and contact.lost_freeze:
+    if contact is None or contact.recycled or not contact.confirmed or contact.lost_freeze:
         return why(Reason.FREEZE_RIGHT_LOST, "contact.confirm")
     return None
 
