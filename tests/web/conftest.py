@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest_asyncio
-from tests.web.platform_side import HOME, FakeClock, Web, service_over, with_keys
+from tests.web.platform_side import FakeClock, Web, service_over, with_alice, with_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,14 +27,6 @@ async def empty(tmp_path: Path) -> AsyncIterator[Web]:
 
 @pytest_asyncio.fixture
 async def web(empty: Web) -> Web:
-    """The same with `alice`, whose authenticators, contacts and address `HOME` are senior, and a session of hers."""
-    await empty.enrol()
-    await empty.sign_in()
-    await empty.settle()
-    await empty.sign_in()
-    home = {"action": "address.add", "name": "home", "network": "bitcoin", "address": HOME}
-    await empty.act(home, empty.owner(), proofs=empty.proofs())
-    await empty.settle()
-    await empty.put_prices()
-    await empty.sign_in()
+    """The same with `alice`."""
+    await with_alice(empty)
     return empty

@@ -217,6 +217,19 @@ async def with_keys(web: Web) -> None:
         await web.service.store.put_key(row)
 
 
+async def with_alice(web: Web) -> None:
+    """`alice`, whose authenticators, contacts and address `HOME` are senior, and a session of hers."""
+    await web.enrol()
+    await web.sign_in()
+    await web.settle()
+    await web.sign_in()
+    home = {"action": "address.add", "name": "home", "network": "bitcoin", "address": HOME}
+    await web.act(home, web.owner(), proofs=web.proofs())
+    await web.settle()
+    await web.put_prices()
+    await web.sign_in()
+
+
 def is_problem(response: httpx.Response, kind: Kind, pointer: str | None = None) -> bool:
     """Whether a response is this problem, in the one shape that all of them have; raises where the shape is wrong."""
     body = response.json()

@@ -175,9 +175,10 @@ async def test_the_log_holds_nothing_that_was_sent(web: Web) -> None:
 
     shown = [{name: value for name, value in line.items() if name != "ms"} for line in lines]
     base = {"event": "http", "log_level": "info", "decision": "", "problem": ""}
+    well = base | {"log_level": "debug"}
     assert shown == [
-        base | {"method": "POST", "route": "/v1/accounts/{account}/actions", "status": 200, "decision": "allow"},
-        base | {"method": "GET", "route": "/v1/accounts/{account}/events", "status": 200},
+        well | {"method": "POST", "route": "/v1/accounts/{account}/actions", "status": 200, "decision": "allow"},
+        well | {"method": "GET", "route": "/v1/accounts/{account}/events", "status": 200},
         base | {"method": "GET", "route": "/freeze", "status": 410},
         base | {"method": "other", "route": "/v1/sign-ins", "status": 405, "problem": "method"},
     ]

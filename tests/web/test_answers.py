@@ -81,12 +81,12 @@ async def test_a_used_key_takes_no_other_body(web: Web) -> None:
 async def test_a_dry_run_needs_no_key_and_writes_nothing(web: Web) -> None:
     """A dry run answers what would be answered, without an idempotency key and without a trace."""
     before = await web.dump()
-    body = withdrawal("4") | {"actor": web.owner(), "proofs": web.proofs(), "dry_run": True}
+    body = withdrawal("4") | {"actor": web.owner(), "dry_run": True}
+    headers = {"Content-Type": "application/json"} | web.key("ask")
 
-    response = await web.post(ACTIONS, body, Idempotency_Key="")
+    response = await web.http.post(ACTIONS, content=json.dumps(body).encode(), headers=headers)
 
-    assert response.json()["decision"] == "hold"
-    assert response.json()["receipt"] is None
+    assert response.json()["decision"] == "step_up"
     assert await web.dump() == before
 
 
@@ -152,6 +152,39 @@ async def test_an_account_that_does_not_exist_is_denied(empty: Web) -> None:
     answer = (await empty.act({"action": "account.freeze"}, PLATFORM, "bob")).json()
 
     assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", "unknown_account")
+
+
+async def test_a_sign_in_name_has_one_account(web: Web) -> None:
+    """A second customer under a name that is taken is denied, whatever its case and blanks, and can come back."""
+    before = await web.dump()
+
+    answer = await web.enrol("bob", " ALICE@example.com")
+
+    assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", "already_exists")
+    assert answer["reasons"][0]["about"] == "name"
+    assert await web.dump() == before
+    assert (await web.enrol("bob", "bob@example.com"))["decision"] == "allow"
+
+
+async def test_an_account_is_brought_in_once(web: Web) -> None:
+    """A customer that is there already is not brought in again."""
+    answer = await web.enrol()
+
+    assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", "already_exists")
+
+
+async def test_a_sub_account_is_no_customer(empty: Web) -> None:
+    """A sub-account cannot be brought in by itself, for it lives in its customer's stream."""
+    response = await empty.act({"action": "account.import"}, PLATFORM, "alice.desk")
+
+    assert is_problem(response, problems.BAD_REQUEST, "")
+
+
+async def test_a_malformed_question_about_nobody_is_refused(empty: Web) -> None:
+    """What is not well-formed is refused though there is no account that it could be about."""
+    response = await empty.act({"action": "exit.settle", "which": "x1", "reference": 5}, PLATFORM, "nobody")
+
+    assert is_problem(response, problems.BAD_REQUEST, "/reference")
 
 
 @pytest.mark.parametrize(

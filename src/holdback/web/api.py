@@ -73,7 +73,7 @@ class Platform:
         """Decide an action."""
         account = _account(call)
         body = json_object(call.body)
-        key = _idempotency_key(call) if body.get("dry_run") is not True else ""
+        key = _idempotency_key(call, dry_run=body.get("dry_run") is True)
         answer = await self._service.ask(Question(call.caller, account, body, key, call.body))
         return self._answer(str(body["action"]), answer)
 
@@ -81,7 +81,7 @@ class Platform:
         """Decide a sign-in by name."""
         body = json_object(call.body)
         asked = read_sign_in(body)
-        key = "" if asked.dry_run else _idempotency_key(call)
+        key = _idempotency_key(call, dry_run=asked.dry_run)
         rest = {name: value for name, value in body.items() if name != "name"}
         answer = await self._service.sign_in(call.caller, asked.name, rest, key, call.body)
         return self._answer("session.start", answer)
@@ -147,11 +147,14 @@ def _account(call: Call) -> str:
     return account
 
 
-def _idempotency_key(call: Call) -> str:
-    key = call.headers.get(b"idempotency-key", b"")
-    if not _KEY.fullmatch(key):
+def _idempotency_key(call: Call, *, dry_run: bool) -> str:
+    """The key to store the answer under. A dry run stores nothing and needs none; a wrong one is refused anyway."""
+    key = call.headers.get(b"idempotency-key")
+    if dry_run and key is None:
+        return ""
+    if key is None or not _KEY.fullmatch(key):
         raise Problem(problems.IDEMPOTENCY_KEY)
-    return key.decode()
+    return "" if dry_run else key.decode()
 
 
 def _page(call: Call) -> tuple[int, int]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 JSON: Final = b"application/json"
+REFUSED: Final = 400
+"""Statuses from here on are refusals and failures."""
 PLAIN_PAGE: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 SECURITY: Final = (
@@ -124,6 +126,11 @@ class Endpoint:
             self._operations["HEAD"] = operations["GET"]
         self._frame = frame
 
+    @property
+    def methods(self) -> frozenset[str]:
+        """What this path knows."""
+        return frozenset(self._operations)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = perf_counter()
@@ -174,8 +181,12 @@ def refusal(problem: Problem) -> Reply:
 
 
 def written(method: str, route: str, reply: Reply, started: float) -> None:
-    """One line in the log, without anything that a caller chose but the method and the route."""
-    log.info(
+    """One line in the log, without anything that a caller chose but the method and the route.
+
+    What went well is for `debug`: the decisions themselves are kept for good, and a line each costs more than judging.
+    """
+    tell = log.debug if reply.status < REFUSED else log.info
+    tell(
         "http",
         method=method,
         route=route,

@@ -202,7 +202,7 @@ def _freeze_page() -> Schema:
 
 
 def _freeze() -> Schema:
-    form = {"type": "object", "properties": {"t": {"type": "string"}}, "required": ["t"]}
+    form = {"type": "object", "properties": {"t": {"type": "string"}}}
     return {
         "operationId": "freeze",
         "summary": "Freeze the account that a link is for",

@@ -100,31 +100,29 @@ def _say_why(sending: asyncio.Task[None]) -> None:
 
 def server_from_environment() -> Router:
     """The same, for a worker process."""
-    log_as_json()
-    return server(wiring.settings_from(os.environ))
+    settings = wiring.settings_from(os.environ)
+    log_as_json(settings.log_level)
+    return server(settings)
 
 
-def log_as_json() -> None:
-    """One JSON object a line on standard error, written by msgspec; lines below `info` cost nothing."""
+def log_as_json(level: str) -> None:
+    """One JSON object a line on standard error, written by msgspec; lines below the level cost nothing."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(serializer=lambda line, **_: msgspec.json.encode(line)),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
-    """Serve until stopped; the process's exit status. `settings` are those of the environment, which workers read."""
-    if workers > 1 and settings.store.startswith("sqlite:"):
-        raise wiring.SettingError("HOLDBACK_STORE: more than one worker needs PostgreSQL")
-    log_as_json()
+def configured(settings: Settings, *, host: str, port: int, workers: int = 1) -> uvicorn.Config:
+    """How uvicorn is to serve: in this process, or in `workers` processes that read the environment themselves."""
     several = workers > 1
-    config = uvicorn.Config(
+    return uvicorn.Config(
         "holdback.web.serving:server_from_environment" if several else server(settings),
         factory=several,
         host=host,
@@ -140,11 +138,18 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
         proxy_headers=False,
         timeout_graceful_shutdown=DRAIN_S,
     )
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
+    """Serve until stopped; the process's exit status. `settings` are those of the environment, which workers read."""
+    if workers > 1 and settings.store.startswith("sqlite:"):
+        raise wiring.SettingError("HOLDBACK_STORE: more than one worker needs PostgreSQL")
+    log_as_json(settings.log_level)
+    config = configured(settings, host=host, port=port, workers=workers)
+    running = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
-        if several:
+        if workers > 1:
             Multiprocess(config, sockets=[config.bind_socket()]).run()
             return 0
-        running = uvicorn.Server(config)
         running.run()
-        return 0 if running.started else FAILED
-    return 0
+    return 0 if running.started else FAILED

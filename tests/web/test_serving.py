@@ -1,0 +1,123 @@
+"""The server around the API: what uvicorn must not do, and what starts and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import uvicorn
+
+from holdback import wiring
+from holdback.receipts import ReceiptKeys
+from holdback.sealing import MasterKeys
+from holdback.web.serving import HEAD_BYTES, configured, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from holdback.wiring import Settings
+
+OPENING: Final = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A server on SQLite that sends no mail."""
+    return wiring.Settings(
+        store=f"sqlite:{tmp_path / 'holdback.db'}",
+        master_keys=MasterKeys.new_setting(),
+        receipt_keys=ReceiptKeys.generate().to_json(),
+    )
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[int]:
+    """The server on a free port of this machine; gives the port."""
+    running = uvicorn.Server(configured(settings, host="127.0.0.1", port=0))
+    serving_task = asyncio.create_task(running.serve())
+    while not running.started:
+        assert not serving_task.done()
+        await asyncio.sleep(0)
+    try:
+        yield running.servers[0].sockets[0].getsockname()[1]
+    finally:
+        running.should_exit = True
+        await serving_task
+
+
+async def exchanged(port: int, *sent: bytes) -> bytes:
+    """What the server answers to some bytes before it closes the connection; nothing if it hangs up on them."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for data in sent:
+            writer.write(data)
+            await writer.drain()
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_the_server_opens_its_store_and_closes_it(settings: Settings, tmp_path: Path) -> None:
+    """A server on an empty machine brings its schema up, answers, and leaves nothing open behind."""
+    async with serving(settings) as port:
+        answer = await exchanged(port, OPENING.replace(b"healthz", b"readyz") + b"Connection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'{"status":"ready"}' in answer
+    assert b"server:" not in answer.lower().split(b"\r\n\r\n")[0]
+    assert [entry.name for entry in os.scandir(tmp_path)] == ["holdback.db"]
+
+
+@pytest.mark.parametrize("start", [b"", b"X-Long: "], ids=["many headers", "one header"])
+async def test_a_head_without_end_is_cut_off(settings: Settings, start: bytes) -> None:
+    """A request whose head is too long is refused while it comes, and is not kept in memory."""
+    chunk = b"a" * 1_000 if start else b"X-Some: " + b"a" * 990 + b"\r\n"
+
+    async with serving(settings) as port:
+        answer = await exchanged(port, OPENING + start, *[chunk] * (HEAD_BYTES // 1_000 + 2))
+
+    assert answer.startswith(b"HTTP/1.1 400") or not answer
+
+
+async def test_a_long_body_is_no_long_head(settings: Settings) -> None:
+    """A body beyond the head's limit, in one piece with the head or in many, is the application's to judge."""
+    body = b"a" * (HEAD_BYTES * 2)
+    head = b"POST /v1/sign-ins HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
+
+    async with serving(settings) as port:
+        whole = await exchanged(port, head + body)
+        pieces = await exchanged(port, head, body[:HEAD_BYTES], body[HEAD_BYTES:])
+
+    assert whole.startswith(b"HTTP/1.1 401")
+    assert pieces.startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("line", [b"GET /\xff HTTP/1.1", b"nonsense", b"GET / HTTP/9.9", b"GET /healthz\x00 HTTP/1.1"])
+async def test_what_is_no_request_is_refused(settings: Settings, line: bytes) -> None:
+    """Bytes that are no HTTP get status 400 and the end of the connection."""
+    async with serving(settings) as port:
+        answer = await exchanged(port, line + b"\r\nHost: localhost\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400")
+
+
+def test_one_file_has_one_process(settings: Settings) -> None:
+    """Several workers on SQLite are refused before anything starts."""
+    with pytest.raises(wiring.SettingError, match="PostgreSQL"):
+        serve(settings, host="127.0.0.1", port=0, workers=2)
+
+
+def test_nothing_that_was_asked_for_is_logged_by_the_server(settings: Settings) -> None:
+    """The server's own access log stays off, for a freeze link's token stands in its query."""
+    config = configured(settings, host="127.0.0.1", port=0)
+
+    assert not config.access_log
+    assert not config.server_header
