@@ -233,10 +233,14 @@ class Customer:
         self.session = answer["session"]["token"]
 
 
-async def settled(house: House, *accounts: str, counterparty: str = "bob") -> list[Customer]:
-    """Customers whose imports, address books, contacts and devices are all ripe, and who have just signed in."""
+async def settled(house: House, *accounts: str) -> list[Customer]:
+    """Customers whose imports, address books, contacts and devices are all ripe, and who have just signed in.
+
+    Each may pay the next one, and the last one the first.
+    """
     people = [Customer(house, account) for account in accounts]
-    await asyncio.gather(*(one.ask(one.importing(counterparty)) for one in people))
+    friends = [*people[1:], people[0]]
+    await asyncio.gather(*(one.ask(one.importing(two.account)) for one, two in zip(people, friends, strict=True)))
     await house.deliver()
     for _ in range(2):  # the first time the device is new, and cools what strangers could drain
         house.clock.at += 73 * HOUR
