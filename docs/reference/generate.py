@@ -1,0 +1,195 @@
+# ruff: noqa: INP001 - a script, run by its path and no part of the package
+"""Write the reference pages beside this file from the registries they describe.
+
+`.venv/bin/python docs/reference/generate.py`; `tests/web/test_reference.py` fails while a page is not what this writes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from holdback import wiring
+from holdback.core.assurance import Level
+from holdback.core.decide import PLANNED, RULES
+from holdback.core.decision import Reason
+from holdback.intake import PUBLIC
+from holdback.views import LARGEST
+from holdback.web import api, endpoint, keys, openapi, prices, problems
+from holdback.wording import sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from holdback.core.rules.asking import Action, Rule
+
+HERE = Path(__file__).parent
+
+HEAD = "<!-- Written by docs/reference/generate.py; change what it reads instead. -->\n\n"
+
+PROOFS = {
+    Level.NONE: "nothing more",
+    Level.SIGN_IN: "the strongest class the account holds, new ones too",
+    Level.CHANGE: "everything again: the strongest class that is senior, beside the password",
+    Level.REINSTATE: "as for a change; what is suspended may be what proves",
+    Level.MONEY: "the strongest class that is senior, and the password unless it was proved lately",
+    Level.EARLY_RELEASE: "the same, and a code from a senior contact that took no part in asking",
+}
+"""What each level of proof asks for (`core/assurance.py`)."""
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown."""
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    lines += [" | ".join(cell.replace("|", "\\|") for cell in row) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def sentence_of(kind: type) -> str:
+    """The first sentence of a docstring."""
+    return " ".join((kind.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
+
+
+def levels(rule: Rule) -> list[Level]:
+    """The levels of proof that a rule's function can answer: the one it was made with, or those its code names."""
+    level: Callable[[Any, Any], Level] = rule.level
+    made_with = [cell.cell_contents for cell in getattr(level, "__closure__", None) or ()]
+    return made_with or [one for one in Level if one.name in level.__code__.co_names]
+
+
+ACTIONS = """# Actions: who may ask what
+
+Asked by anyone else, an action is denied with `not_entitled`. An *owner* shows a session; a *link* the token of a
+notice's freeze link; the *platform* its key, which never stands in for an owner or for staff. While two sources of time
+disagree, what loosens is denied.
+
+{actions}
+## What an action can ask for
+
+{levels}
+## Answered `deny` with `not_available` until their subject exists
+
+{planned}"""
+
+
+def actions() -> str:
+    """Who may ask what."""
+    return ACTIONS.format(
+        actions=table(
+            ("action", "what it does", "who may ask", "asks for", "denied while the time is in doubt"),
+            (row(name, kind, RULES[kind]) for name, kind in PUBLIC.items()),
+        ),
+        levels=table(("asks for", "which is"), ((level.value, text) for level, text in PROOFS.items())),
+        planned="".join(f"- `{name}`\n" for name in sorted(PLANNED)),
+    )
+
+
+def row(name: str, kind: type[Action], rule: Rule) -> tuple[str, ...]:
+    """One action's row."""
+    who = ", ".join(sorted(rule.actors)) + (", signed in or not" if rule.anonymous else "")
+    asks = " or ".join(level.value for level in levels(rule))
+    return f"`{name}`", sentence_of(kind), who, asks, "yes" if rule.loosens else "no"
+
+
+REASONS = """# Reasons
+
+In order of precedence: where several stand against an action, the first is told first. Each sentence is safe to show
+before anything is proved.
+
+{reasons}"""
+
+
+def reasons() -> str:
+    """Every reason, in order of precedence."""
+    rows = ((f"`{one.value}`", sentence(one)) for one in Reason)
+    return REASONS.format(reasons=table(("code", "sentence"), rows))
+
+
+PROBLEMS = """# Problems
+
+Errors are `application/problem+json` (RFC 9457) of one shape: `type`, `title`, `status`, `detail`, `retryable`, and,
+where a field is wrong, `pointer` (RFC 6901, `""` for the whole body). A decision is never a problem. After a retryable
+one it is not known whether anything was decided: ask again under the same idempotency key.
+
+{problems}"""
+
+
+def problem_page() -> str:
+    """Every problem."""
+    rows = (
+        (f"`{problems.URN}{kind.name}`", str(kind.status), kind.title, "yes" if kind.retryable else "no")
+        for kind in problems.KINDS
+    )
+    return PROBLEMS.format(problems=table(("type", "status", "title", "retryable"), rows))
+
+
+HTTP = """# HTTP
+
+`/openapi.json` has the types. Expose `/freeze` to the world, everything else to the platform alone.
+
+{routes}
+- `Authorization: Bearer hb_<id>_<secret>`; a retired key is refused within {keys_s:g} s.
+- `Idempotency-Key`: 1 to 128 visible ASCII characters, on everything that is asked but dry runs. The first answer under
+  it comes back byte for byte for 48 h; another body under it is a problem.
+- A body is JSON in UTF-8, at most {body_kib} KiB. Of a member that occurs twice the last counts; the receipt names what
+  was understood.
+- An answer comes within {deadline_s:g} s or is the problem `deadline`; beyond {under_way:,} requests at a time a
+  process answers `overloaded`.
+- Lists come in pages: `limit` (at most {largest}, {page} if left out) and `cursor`, which is the `next` of the page
+  before.
+- A price table is kept whole or not at all. Refused are zero, negative, above {highest:,} USD, from the future, and
+  more than {jump} times or less than a {jump}th of the price before, unless `confirm` names the asset.
+- `/readyz` fails while no decision can be made durable, and once a due notice has waited for {overdue_s} s with nobody
+  sending it.
+"""
+
+
+def http() -> str:
+    """Every route, and what holds for all of them."""
+    rows = []
+    for path, item in openapi.description()["paths"].items():
+        for method, operation in item.items():
+            scope = operation["security"][0]["platformKey"][0] if "security" in operation else "open"
+            rows.append((f"`{method.upper()} {path}`", scope, operation["summary"]))
+    limits = endpoint.Limits()
+    return HTTP.format(
+        routes=table(("route", "scope of the platform key", "what it does"), rows),
+        keys_s=keys.KEPT_S,
+        body_kib=limits.body_bytes // 1024,
+        deadline_s=limits.deadline_s,
+        under_way=limits.under_way,
+        largest=LARGEST,
+        page=api.PAGE,
+        highest=prices.HIGHEST_USD,
+        jump=prices.JUMP,
+        overdue_s=limits.overdue_s,
+    )
+
+
+SETTINGS = """# Settings
+
+Environment variables. A secret may stand in a file instead, whose path is in the variable of that name with `_FILE`
+behind it.
+
+{settings}"""
+
+
+def settings() -> str:
+    """Every setting."""
+    defaults = dict(zip(wiring.Settings.__struct_fields__, wiring.Settings.__struct_defaults__, strict=True))
+    rows = (
+        (f"`HOLDBACK_{name.upper()}`", f"`{defaults[name]}`" if defaults[name] else "", text)
+        for name, text in wiring.SETTINGS.items()
+    )
+    return SETTINGS.format(settings=table(("variable", "default", "what it is"), rows))
+
+
+def pages() -> dict[str, str]:
+    """Every page by its file's name."""
+    made = {"actions": actions, "http": http, "problems": problem_page, "reasons": reasons, "settings": settings}
+    return {f"{name}.md": HEAD + page() for name, page in made.items()}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (HERE / name).write_text(text, encoding="utf-8")
