@@ -294,6 +294,16 @@ class TestLanes:
         assert isinstance(answer, Hold)
         assert answer.release_at == account.now + 72 * HOUR
 
+    def test_a_beneficiary_whose_notice_was_accepted_ripens_when_that_was_said(self) -> None:
+        """An exit to it is held until its wait is over, not from the asking on."""
+        account, session = grown()
+        name = account.add("new", session)
+        account.deliver()
+        account.wait(minutes=30)
+        answer = account.pay("101", "new", session)
+        assert isinstance(answer, Hold)
+        assert answer.release_at == account.beneficiary(name).ripens.until < account.now + 72 * HOUR
+
     def test_usual_amounts_pass_a_mild_cool_off(self) -> None:
         """After a new device 1.5 x the habit a day goes on to senior beneficiaries, all exits of the day together."""
         account, _ = long_standing()

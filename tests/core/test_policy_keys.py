@@ -1,0 +1,394 @@
+"""Every key of the policy is read: changing it alone changes a decision or an instant somewhere.
+
+(One exchange's declared 5-day lock was read by nothing.) Each story below is played under a base policy and under the
+same policy with one key changed; what is written must differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from msgspec.structs import replace
+from tests.core.histories import (
+    BACKUP_CODE,
+    DEFAULT,
+    PASSKEY,
+    PASSWORD,
+    TOTP,
+    Account,
+    destination,
+    grow,
+    policy_with,
+    sealed,
+)
+
+from holdback import judging
+from holdback.core import events as ev
+from holdback.core.decision import Allow, StepUp
+from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel
+from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
+from holdback.core.rules.authenticator import AuthenticatorSuspend as Suspend
+from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
+from holdback.core.rules.exit import ExitRequest
+from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionEndAll, SessionStart
+from holdback.core.rules.setting import LimitSet, LockSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.policy import Policy
+
+SPREAD: Final[dict[str, Any]] = {
+    "waits.authenticator_senior_h": 100,
+    "waits.contact_senior_h": 101,
+    "waits.address_h": 102,
+    "waits.remove_authenticator_h": 200,
+    "waits.remove_contact_h": 201,
+    "waits.loosen_setting_h": 202,
+    "waits.reinstate_authenticator_h": 203,
+    "cool_offs.mild_senior_h": 10,
+    "cool_offs.senior_h": 20,
+    "outflow.over_budget_senior_h": 30,
+    "outflow.over_budget_others_h": 90,
+    "step_up.failures_max": 50,
+}
+"""The default policy with numbers apart, so that each may change alone without breaking a relation."""
+
+PROOFS = ("a1-1", "a1-2")
+LINK = Actor(ActorKind.LINK, contact="c1-1")
+BOB = destination("bob")
+
+
+def guards(account: Account) -> None:
+    """New guards, and old ones that are to go."""
+    session = grow(account, PASSWORD, TOTP, BACKUP_CODE)
+    answer = account.ask(ContactAdd(Channel.SMS, sealed("new")), session, *PROOFS)
+    assert isinstance(answer, Allow)
+    account.wait(minutes=2.5)
+    account.ask(ContactAdd(Channel.SMS, sealed("new")), session, *PROOFS)
+    account.ask(ContactConfirm(answer.id), session, answer.id)
+    account.ask(AuthenticatorBind(PASSKEY, sealed("s")), session, *PROOFS)
+    account.add("new", session, *PROOFS)
+    account.ask(LimitSet("9"), session, *PROOFS)
+    for action in (LimitSet("10"), AuthenticatorRemove("a1-3"), Suspend("a1-3"), AuthenticatorReinstate("a1-3")):
+        account.ask(action, session, *PROOFS)
+    account.ask(ContactRemove("c1-2"), session, *PROOFS)
+    account.settle(days=9)
+    account.sign_in()
+
+
+def stops(account: Account) -> None:
+    """A freeze on a quiet account, and one soon after a change."""
+    session = grow(account)
+    account.ask(AccountFreeze(), LINK)
+    account.ask(AccountUnfreeze(), session, *PROOFS)
+    account.settle(days=5)
+    session = account.sign_in(device="phone")
+    account.deliver()
+    account.wait(minutes=50)
+    account.ask(AccountFreeze(), LINK)
+    account.ask(AccountUnfreeze(), session, *PROOFS)
+    account.settle(days=5)
+    account.sign_in()
+    account.wait(days=4)
+    session = account.sign_in()
+    account.ask(AccountFreeze(), LINK)
+    account.ask(AccountUnfreeze(), session, *PROOFS)
+
+
+def cooling(account: Account) -> None:
+    """Exits after a severe and after a mild change."""
+    session = grow(account)
+    account.ask(PasswordChange(sealed("new")), session, *PROOFS)
+    account.deliver()
+    for to in ("home", "stranger"):
+        account.pay("50", to, session, "a1-2")
+    account.wait(days=10)
+    session = account.sign_in(device="phone")
+    account.deliver()
+    account.pay("5", "home", session)
+
+
+def money(account: Account) -> None:
+    """Exits small and large, to the old and to the new, of a poor account and of one with a habit."""
+    session = grow(account, equity="10000")
+    account.ask(AddressAdd(sealed("bob"), "internal", BOB), session, *PROOFS)
+    account.ask(AddressAdd(sealed("p2p"), "p2p"), session, *PROOFS)
+    for usd, to in (("420", "home"), ("100", "stranger"), ("101", "other"), ("500", "home"), ("700", "home")):
+        account.pay(usd, to, session)
+    account.settle(days=40)
+    session = account.sign_in()
+    for usd in ("90000", "9000", "2000"):
+        account.pay(usd, "home", session)
+    account.ask(ExitRequest("p2p_sale", "USD", "9000", counterparty=BOB), session, *PROOFS, counterparty="bob")
+    account.wait(days=40)
+    account.add("newer", account.sign_in())
+    account.settle(days=5)
+    for usd in ("400", "400", "400", "400", "350", "60"):
+        account.pay(usd, "newer", account.sign_in())
+        account.wait(days=1.1)
+
+
+def habits(account: Account) -> None:
+    """A habit of five days, and what it makes usual."""
+    old_and_new(account)
+    for usd in ("3000", "1000", "1000", "1000", "2000"):
+        account.pay(usd, "home", account.sign_in())
+        account.wait(days=1.1)
+    for days in (1.8, 0.5, 3):
+        account.wait(days=days)
+        session = account.sign_in()
+        for usd in ("2100", "4400", "1600"):
+            account.pay(usd, "other", session)
+
+
+def old_and_new(account: Account) -> None:
+    """A poor account whose `home` is long-standing and whose `other` is senior."""
+    grow(account, equity="1000")
+    account.wait(days=40)
+    account.add("other", account.sign_in())
+    account.settle(days=5)
+
+
+def few_days(account: Account) -> None:
+    """Three days with outflow are a habit."""
+    old_and_new(account)
+    for _ in range(3):
+        account.pay("1000", "home", account.sign_in())
+        account.wait(days=1.1)
+    account.wait(days=5)
+    account.pay("1400", "other", account.sign_in())
+
+
+def received(account: Account) -> None:
+    """Value from inside, given on by a sender that cools, and what may leave beside it."""
+    session = grow(account)
+    account.ask(AddressAdd(sealed("bob"), "internal", BOB), session, *PROOFS)
+    account.settle(days=40)
+    for _ in range(4):
+        session = account.sign_in()
+        account.ask(ExitRequest("gift", "USD", "50", counterparty=BOB), session, *PROOFS, counterparty="bob")
+        assert account.last is not None
+        account.log.extend(account.last.elsewhere)
+        account.wait(days=1.1)
+    account.wait(days=5)
+    session = account.sign_in(device="phone")
+    account.deliver()
+    account.ask(ExitRequest("gift", "USD", "50", counterparty=BOB), session, *PROOFS, counterparty="bob")
+    assert account.last is not None
+    account.log.extend(account.last.elsewhere)
+    account.wait(days=6)
+    account.received((ev.ValueReceived(account.now, 5_000_000, account.now + 9 * DAY),))
+    account.pay("90000", "home", account.sign_in())
+    account.wait(days=4)
+    account.pay("999950", "home", account.sign_in())
+
+
+def proving(account: Account) -> None:
+    """Step-ups, wrong proofs and pauses."""
+    session = grow(account)
+    account.wait(minutes=14)
+    account.pay("5", "home", session, "a1-2")
+    for hours in range(9):
+        account.ask(LockSet(hours), session)
+    first = account.ask(LockSet(99), session)
+    assert isinstance(first, StepUp)
+    for _ in range(5):
+        account.ask(LockSet(99), session, account.wrong("a1-2"), challenge=first.challenge)
+    for failures in (4, 5, 6, 30, 49, 50):
+        account.state = replace(account.head, failures=failures, failed_at=account.now)
+        for seconds in (0, 1, 2, 3, 3500, 7000):
+            account.now += seconds * 1000
+            account.ask(SessionStart(), Actor(ActorKind.OWNER), account.wrong("a1-2"))
+            account.state = replace(account.head, failures=failures)
+
+
+def sessions(account: Account) -> None:
+    """More sign-ins than may be open at once."""
+    grow(account)
+    for _ in range(40):
+        account.tokens += 1
+        account.now += 1
+        action = ExitRequest("card", "USD", "5", counterparty=BOB)
+        account.ask(action, account.any_session(), *PROOFS)
+        sign_in(account)
+
+
+def sign_in(account: Account, device: str = "laptop") -> None:
+    """Try to sign in."""
+    with contextlib.suppress(AssertionError):
+        account.sign_in(device=device)
+
+
+def bounded(account: Account) -> None:
+    """As many things as may wait at once, and one more."""
+    session = grow(account)
+    for _ in range(34):
+        account.pay("900000", "home", session, "a1-2")
+    for number in range(34):
+        account.now += 1
+        account.ask(LimitSet(str(1000 if not number else 10**9 + number)), session, *PROOFS)
+        account.ask(AuthenticatorBind(BACKUP_CODE, sealed("s")), session, *PROOFS)
+        account.ask(ContactAdd(Channel.SMS, sealed(f"new {number}")), session, *PROOFS)
+
+
+def crowded(account: Account) -> None:
+    """More changes than may cool at once."""
+    grow(account)
+    for number in range(40):
+        account.now += 1
+        account.ask(SessionEndAll(), account.any_session())
+        sign_in(account, f"device {number}")
+        account.deliver()
+
+
+def untold(account: Account) -> None:
+    """More news than may wait to be heard."""
+    session = grow(account)
+    for number in range(70):
+        account.now += 1
+        action = AddressAdd(sealed("x"), "bitcoin", destination(f"place {number}"))
+        account.ask(action, session, *PROOFS)
+
+
+def telling(account: Account) -> None:
+    """Quiet news twice, and a contact within the platform's systems only."""
+    account.open(contacts=(Channel.SMS,))
+    if account.state is None:
+        return
+    session = account.sign_in()
+    account.ask(AccountFreeze(), session)
+    for _ in range(2):
+        account.ask(LockSet(1), session, *PROOFS)
+        account.wait(minutes=14.5)
+
+
+def priced(account: Account) -> None:
+    """An exit by an old price, and one without."""
+    session = grow(account)
+    account.price_age_ms = 14 * MINUTE
+    account.pay("5", "home", session)
+    account.prices.clear()
+    account.pay("5", "home", session)
+
+
+STORIES: Final[tuple[Callable[[Account], None], ...]] = (
+    guards,
+    stops,
+    cooling,
+    money,
+    habits,
+    few_days,
+    received,
+    proving,
+    sessions,
+    bounded,
+    crowded,
+    untold,
+    telling,
+    priced,
+)
+
+CHANGED: Final[dict[str, Any]] = {
+    "waits.recent_change_h": 24 * 30,
+    "outflow.long_standing_d": 60,
+    "outflow.long_standing_day_usd": 80_000,
+    "outflow.others_day_percent": 4,
+    "outflow.others_month_percent": 12,
+    "outflow.usual_factor_percent": 100,
+    "outflow.usual_quantile_percent": 50,
+    "outflow.usual_days_min": 4,
+    "outflow.usual_quiet_h": 24,
+    "outflow.instant_day_usd": 99,
+    "step_up.challenge_tries": 4,
+    "step_up.challenges_open": 7,
+    "step_up.code_again_m": 3,
+    "step_up.password_fresh_m": 13,
+    "step_up.failures_before_delay": 6,
+    "step_up.failures_delay_s": 3,
+    "step_up.failures_delay_max_s": 3000,
+    "step_up.failures_max": 49,
+    "sessions.absolute_h": 23,
+    "sessions.idle_m": 59,
+    "sessions.open_max": 31,
+    "notices.independent": ["email"],
+    "notices.fold_m": 14,
+    "signals.price": "deny",
+    "signals.price_age_m": 13,
+    "bounds.waiting_exits": 31,
+    "bounds.waiting_changes": 15,
+    "bounds.authenticators": 15,
+    "bounds.contacts": 7,
+    "bounds.cool_offs": 31,
+    "bounds.unheard": 63,
+}
+"""What a key is changed to, where one more would not be met by a story."""
+
+OUTSIDE: Final = {"signals.clock_tolerance_s": judging}
+"""Keys that are read before the core is asked, and where."""
+
+KEYS: Final = [
+    f"{section}.{key}"
+    for section, keys in DEFAULT.items()
+    if isinstance(keys, dict) and section != "exits"
+    for key in keys
+]
+
+
+def base(key: str) -> Any:  # noqa: ANN401 - any TOML value
+    """The value of a key in the base policy."""
+    section, _, name = key.partition(".")
+    return SPREAD.get(key, DEFAULT[section][name])
+
+
+def written(story: Callable[[Account], None], policy: Policy) -> bytes:
+    """Everything a story writes under a policy, but for the policy's own name."""
+    account = Account(policy)
+    story(account)
+    told = [replace(one, policy=b"") if isinstance(one, ev.Decided) else one for one in account.log]
+    return ENCODER.encode(told)
+
+
+@cache
+def as_usual(story: Callable[[Account], None]) -> bytes:
+    """What a story writes under the base policy."""
+    return written(story, policy_with(**SPREAD))
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in OUTSIDE])
+def test_every_key_is_read(key: str) -> None:
+    """Changing one number alone changes a decision or an instant."""
+    changed = CHANGED[key] if key in CHANGED else base(key) + 1
+    policy = policy_with(**(SPREAD | {key: changed}))
+    assert any(written(story, policy) != as_usual(story) for story in STORIES)
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+def test_the_others_are_read_before(key: str) -> None:
+    """What the core is given as a fact is decided by the key outside of it."""
+    assert key.partition(".")[2] in inspect.getsource(OUTSIDE[key])
+
+
+@pytest.mark.parametrize("kind", DEFAULT["exits"])
+def test_every_exit_kind_is_read(kind: str) -> None:
+    """A kind that is taken off the list is closed."""
+
+    def asking(account: Account) -> None:
+        session = grow(account, subs=("savings",))
+        action = ExitRequest(kind, "USD", "5", address=BOB, network="bitcoin", counterparty=destination("savings"))
+        account.ask(action, session, *PROOFS, counterparty="savings")
+
+    kinds = {name: network for name, network in DEFAULT["exits"].items() if name != kind}
+    assert written(asking, policy_with(exits=kinds)) != written(asking, policy_with())
+
+
+def test_the_table_knows_only_real_keys() -> None:
+    """Nothing in these tables is about a key that is not in the file."""
+    assert {*SPREAD, *CHANGED, *OUTSIDE} <= set(KEYS)
