@@ -173,7 +173,9 @@ async def test_the_process_is_alive_whatever_the_store_does(empty: Web, monkeypa
     monkeypatch.setattr(empty.service.store, "ready", down)
 
     assert (await empty.http.get("/healthz")).status_code == 200
-    assert is_problem(await empty.http.get("/readyz"), problems.UNAVAILABLE)
+    with capture_logs() as lines:
+        assert is_problem(await empty.http.get("/readyz"), problems.UNAVAILABLE)
+    assert lines[0]["why"] == "no such host"
 
 
 async def test_a_server_is_ready_while_notices_go_out(empty: Web) -> None:

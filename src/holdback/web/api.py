@@ -11,11 +11,12 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 from starlette.routing import Route, Router
 from starlette.websockets import WebSocketClose
 
 from holdback.intake import ACCOUNT_ID, BadRequest
-from holdback.ports import Wanted
+from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
 from holdback.web import freeze, openapi, prices, problems
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from holdback.service import Service
+
+log = structlog.get_logger()
 
 PAGE: Final = 50
 """Items of a page, unless `limit` says otherwise."""
@@ -123,8 +126,12 @@ class Platform:
         return Reply(b'{"status":"alive"}')
 
     async def ready(self, _call: Call) -> Reply:
-        """Whether a decision could be made durable now, and somebody sends notices."""
-        await self._service.store.ready()
+        """Whether a decision could be made durable now, and somebody sends notices. Only the log is told why not."""
+        try:
+            await self._service.store.ready()
+        except (StoreUnavailable, NewerDatabase) as error:
+            log.warning("store.not_ready", why=str(error))
+            raise
         _, overdue_s = await self._backlog()
         if overdue_s > self._limits.overdue_s:
             raise Problem(problems.NOT_READY, f"the oldest due notice has waited for {overdue_s:.0f} s")
