@@ -266,8 +266,14 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
     return Customer(_head(customer.head, event), _parts(customer.parts, event))
 
 
-def _head(head: Head, event: ev.AnyEvent) -> Head:
+_LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSeen})
+"""Frequent events that change no head: looked up before the cases below, which say so too."""
+
+
+def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for each kind of event
     """The head after an event; cases stand in the order of how often they happen, for each costs the ones before it."""
+    if type(event) in _LEAVES_HEAD:
+        return head
     match event:
         case ev.Decided():
             return replace(head, at=event.at, seq=head.seq + 1)
@@ -483,7 +489,8 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
 
 def _kept(allowed: dict[str, Instant], name: str, at: Instant) -> dict[str, Instant]:
     """The last exits that were let go, newest last."""
-    return dict(list(allowed.items())[1 - EXITS_KEPT :]) | {name: at}
+    kept = allowed if len(allowed) < EXITS_KEPT else dict(list(allowed.items())[1 - EXITS_KEPT :])
+    return kept | {name: at}
 
 
 def _drawn(head: Head, lane: Lane, micro_usd: int, usual_micro_usd: int, at: Instant) -> Head:
@@ -495,18 +502,27 @@ def _drawn(head: Head, lane: Lane, micro_usd: int, usual_micro_usd: int, at: Ins
         meters[one] = _metered(meters.get(one), micro_usd, at)
     if lane is Lane.NONE or not usual_micro_usd:
         return replace(head, meters=meters)
-    habit = dict(list(head.habit.items())[1 - HABIT_DAYS_KEPT :])
-    habit[at // DAY] = head.habit.get(at // DAY, 0) + usual_micro_usd
+    habit = head.habit
+    if at // DAY not in habit and len(habit) >= HABIT_DAYS_KEPT:
+        habit = dict(list(habit.items())[1 - HABIT_DAYS_KEPT :])
+    habit = habit | {at // DAY: habit.get(at // DAY, 0) + usual_micro_usd}
     return replace(head, meters=meters, habit=habit)
 
 
 def _metered(meter: Meter | None, micro_usd: int, at: Instant) -> Meter:
     hour, day = at // HOUR, at // DAY
-    hours = {key: value for key, value in meter.hours.items() if key >= hour - 24} if meter else {}
-    days = {key: value for key, value in meter.days.items() if key >= day - 30} if meter else {}
+    hours = _since(meter.hours, hour - 24) if meter else {}
+    days = _since(meter.days, day - 30) if meter else {}
     hours[hour] = hours.get(hour, 0) + micro_usd
     days[day] = days.get(day, 0) + micro_usd
     return Meter(hours, days)
+
+
+def _since(counted: dict[int, int], first: int) -> dict[int, int]:
+    """A copy without what is older than `first`. Keys were added in order of time, so the first is the oldest."""
+    if not counted or next(iter(counted)) >= first:
+        return dict(counted)
+    return {key: value for key, value in counted.items() if key >= first}
 
 
 def _value(head: Head, event: ev.ValueReceived | ev.EquityStated) -> Head:
@@ -599,21 +615,23 @@ def is_past(cool_off: CoolOff, at: Instant) -> bool:
     return cool_off.others.heard and max(cool_off.others.until, cool_off.senior.until) <= at
 
 
-_TOUCHES_PARTS: Final = (
-    ev.AddressAdded,
-    ev.AddressRenewed,
-    ev.AddressRemoved,
-    ev.DeviceMet,
-    ev.DeviceSeen,
-    ev.AuthenticatorBound,
-    ev.SecretReplaced,
-    ev.NoticeDue,
-    ev.WaitMoved,
+_TOUCHES_PARTS: Final = frozenset(
+    {
+        ev.AddressAdded,
+        ev.AddressRenewed,
+        ev.AddressRemoved,
+        ev.DeviceMet,
+        ev.DeviceSeen,
+        ev.AuthenticatorBound,
+        ev.SecretReplaced,
+        ev.NoticeDue,
+        ev.WaitMoved,
+    }
 )
 
 
 def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part]:
-    if not isinstance(event, _TOUCHES_PARTS):
+    if type(event) not in _TOUCHES_PARTS:
         return parts
     match event:
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
