@@ -37,6 +37,8 @@ STRENGTH: Final = {
 
 MILD, SEVERE = "mild", "severe"
 
+CONTACT_EVENTS: Final = (ev.ContactAdded, ev.ContactAsked, ev.ContactConfirmed, ev.ContactRemoved, ev.ContactRecycled)
+
 
 class Waiting(NamedTuple):
     """Something that waits: made at `since`, for `length`, and told to the owner at `told` (None: not yet)."""
@@ -301,11 +303,13 @@ class Past:
 
     @cached_property
     def contacts(self) -> dict[str, Contact]:
-        """Those the account has or had."""
+        """Those the account has, and replaced ones; once those are told no more, the next change forgets them."""
         found: dict[str, Contact] = {}
         length = self.policy.waits.contact_senior_h * HOUR
         frozen_by = ""
         for number, event in self.events():
+            if isinstance(event, CONTACT_EVENTS):
+                found = {key: one for key, one in found.items() if (one.told_until or event.at + 1) > event.at}
             match event:
                 case ev.ContactAdded():
                     told = self.told(number, event) if event.confirmed else None

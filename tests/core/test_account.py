@@ -6,6 +6,7 @@ import pytest
 from tests.core.histories import (
     EMAIL,
     PASSWORD,
+    PLATFORM,
     SMS,
     START,
     TOTP,
@@ -33,7 +34,7 @@ from holdback.core.rules.account import (
     ImportedContact,
 )
 from holdback.core.rules.authenticator import AuthenticatorSuspend
-from holdback.core.rules.contact import ContactAdd, ContactConfirm
+from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactReportRecycled
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.session import SessionEnd
 from holdback.core.rules.setting import AllowlistSet
@@ -119,6 +120,21 @@ class TestFreeze:
         assert (kind_of(answer), codes(answer)) == ("allow", [Reason.TIGHTENING])
         assert answer.findings[0].satisfied_by == ("account.unfreeze",)
         assert account.head.frozen_at == account.now
+
+    @pytest.mark.parametrize("which", ["unknown", "not confirmed", "given to someone else"])
+    def test_not_every_link_freezes(self, which: str) -> None:
+        """A contact nobody confirmed, that is not there or was given away may not stop the account."""
+        account, session = grown()
+        name = "nobody"
+        if which == "not confirmed":
+            answer = account.ask(ContactAdd(Channel.SMS, sealed("new")), session, "a1-1", "a1-2")
+            assert isinstance(answer, Allow)
+            name = answer.id
+        if which == "given to someone else":
+            name = "c1-2"
+            account.ask(ContactReportRecycled(name), PLATFORM)
+        answer = account.ask(AccountFreeze(), Actor(ActorKind.LINK, contact=name))
+        assert codes(answer) == [Reason.FREEZE_RIGHT_LOST]
 
     def test_it_stops_everything_that_waits(self) -> None:
         """Held exits and waiting loosenings are stopped with it, those of the whole family."""

@@ -549,5 +549,5 @@ class Stories(RuleBasedStateMachine):
 
 TestStories = Stories.TestCase
 TestStories.settings = settings(
-    max_examples=6 * settings().max_examples, stateful_step_count=50, suppress_health_check=list(HealthCheck)
+    max_examples=4 * settings().max_examples, stateful_step_count=50, suppress_health_check=list(HealthCheck)
 )

@@ -607,9 +607,10 @@ def change_cancel(case: Case) -> Answer:
 
 
 def freeze(case: Case) -> Answer:
-    """Freezing is free, for whoever has not lost the right."""
-    contact = case.past.contacts.get(case.request.actor.contact)
-    refuse((contact is not None and contact.lost_freeze, Reason.FREEZE_RIGHT_LOST))
+    """Freezing is free, by session or by the link of a contact that is the owner's as far as anyone knows."""
+    one = case.past.contacts.get(case.request.actor.contact)
+    may = one is not None and one.confirmed and not one.recycled and not one.lost_freeze
+    refuse((not case.by_owner and not may, Reason.FREEZE_RIGHT_LOST))
     return allow(Reason.TIGHTENING)
 
 

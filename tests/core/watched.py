@@ -285,10 +285,11 @@ def a_doubtful_clock_loosens_nothing(step: Step) -> None:
 
 
 def freezing_always_works(step: Step) -> None:
-    """Law 5: whoever may freeze can, whatever the clock, the proofs or the state; only a lost right refuses."""
+    """Law 5: a live contact's link freezes, whatever the clock, the proofs or the state; only a lost right refuses."""
     if isinstance(step.request.action, AccountFreeze) and step.request.actor.kind is ev.ActorKind.LINK:
         contact = step.past.contacts.get(step.request.actor.contact)
-        assert isinstance(step.decision, Allow) or (contact is not None and contact.lost_freeze)
+        live = contact is not None and contact.confirmed and not contact.recycled and not contact.lost_freeze
+        assert isinstance(step.decision, Allow) or not live
 
 
 def waits_never_move_earlier(step: Step) -> None:
