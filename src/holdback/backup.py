@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from holdback import audit
+from holdback.core.events import ExitReconciled, decode_events
 from holdback.core.rules.exit import ExitReconcile
 from holdback.ports import Wanted
 from holdback.receipts import ReceiptForged
@@ -67,11 +69,12 @@ class Reconciled(NamedTuple):
 
 
 async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
-    """Show the signer's receipts to the store: what it forgot draws again on its account's budget.
+    """Show the signer's receipts to the store: what it forgot draws again on its account's budget, once however often.
 
     Exits are let go again only by `Store.set_reconciling`, which the operator decides on after reading the outcome.
     """
     known = forgotten = unknown = forged = 0
+    counted: dict[str, set[str]] = {}
     for jws in receipts:
         try:
             receipt = service.tools.receipts.read(jws.strip())
@@ -82,10 +85,20 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
         if main not in (await service.store.read([Wanted(main)])).snapshots:
             unknown += 1
             continue
+        if main not in counted:
+            counted[main] = await _counted(service.store, main)
         entry = await service.store.entries(main, int(seq) - 1, 1)
-        if entry and entry[0].link == receipt.head:
+        if receipt.id in counted[main] or (entry and entry[0].link == receipt.head):
             known += 1
         elif receipt.usd:
             await service.record(main, ExitReconcile(receipt.id, receipt.usd))
+            counted[main].add(receipt.id)
             forgotten += 1
     return Reconciled(known, forgotten, unknown, forged)
+
+
+async def _counted(store: Store, account: str) -> set[str]:
+    """The receipts that were counted again before; the state remembers only the last of them."""
+    entries = await audit.stream(store, account)
+    events = [event for entry in entries for event in decode_events(entry.body)]
+    return {event.receipt for event in events if isinstance(event, ExitReconciled)}
