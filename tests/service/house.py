@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pyotp
@@ -45,6 +47,7 @@ PASSWORD_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 URL: Final = "https://id.example"
 HOME: Final = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
 STRANGER: Final = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+NEW_MAIL: Final = "somewhere@else.example"
 PLATFORM: Final[dict[str, Any]] = {"kind": "platform"}
 
 RING: Final = "1:" + base64.b64encode(bytes(range(32))).decode()
@@ -152,6 +155,18 @@ class House:
     def messages(self) -> Counter[str]:
         """How often each message was accepted, by its id."""
         return Counter(one.id for post in self.post.values() for one in post.accepted)
+
+
+def code_in(message: Message) -> str:
+    """The code that a message carries."""
+    found = re.search(r"\b\d{8}\b", message.text)
+    assert found, message.text
+    return found[0]
+
+
+def token_in(message: Message) -> str:
+    """The token of a message's freeze link."""
+    return parse_qs(urlsplit(message.freeze_url).query)["t"][0]
 
 
 async def dump(store: Store) -> list[bytes]:

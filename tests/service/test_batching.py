@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.contracts.raw import execute
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.contracts.conftest import Place
 
     from holdback.ports import Store
+    from holdback.receipts import Receipt, ReceiptKeys
 
 CROWD = 12
 DEADLINE_S = 10
@@ -145,6 +146,43 @@ async def test_many_questions_for_one_account(store: Store, clock: Hands) -> Non
     gone = await house.happened(alice.account, ev.ExitAllowed)
     assert len({one.exit for one in gone}) == CROWD
     assert await house.faults(alice.account) == []
+
+
+class Broken:
+    """Receipt keys with which nothing can be signed."""
+
+    def sign(self, receipt: Receipt) -> str:
+        """Fail at the last step before an answer."""
+        raise RuntimeError(f"cannot sign {receipt.id}")
+
+
+async def test_a_question_that_fails_at_its_last_step(store: Store, clock: Hands) -> None:
+    """A question that fails after it was decided leaves nothing behind, for its account or another's, in its batch."""
+    house, _, (alice, bob, *_) = await crowd(store, clock)
+    friend = alice.body("exit.request", proofs=alice.proofs(), kind="internal_transfer", asset="USDT", amount="5")
+    house.service.tools = house.service.tools._replace(receipts=cast("ReceiptKeys", Broken()))
+
+    asked = [friend | {"counterparty": bob.account}, alice.withdrawal(1), alice.withdrawal(2)]
+    failed, *others = await asyncio.gather(*(alice.ask(one) for one in asked), return_exceptions=True)
+
+    assert isinstance(failed, RuntimeError)
+    assert [one["decision"] for one in others if isinstance(one, dict)] == ["step_up", "step_up"]
+    assert await house.happened(alice.account, ev.ExitAllowed) == []
+    assert await house.happened(bob.account, ev.ValueReceived) == []
+    assert await house.faults(alice.account, bob.account) == []
+
+
+async def test_a_payment_to_an_altered_account(store: Store, clock: Hands, place: Place) -> None:
+    """A transfer to an account that was altered is not made, and takes nothing from its sender."""
+    house, _, (alice, bob, *_) = await crowd(store, clock)
+    await execute(place, "UPDATE customers SET mac = link WHERE account = 'c01'")
+    friend = alice.body("exit.request", proofs=alice.proofs(), kind="internal_transfer", asset="USDT", amount="5")
+
+    with pytest.raises(Tampered):
+        await alice.ask(friend | {"counterparty": bob.account})
+
+    assert await house.happened(alice.account, ev.ExitAllowed) == []
+    assert (await alice.ask(alice.withdrawal(1)))["decision"] == "step_up"
 
 
 # The batcher by itself

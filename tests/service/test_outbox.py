@@ -8,11 +8,20 @@ from collections import Counter
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.service.faulty import Fault, Step, Trap, faulty
-from tests.service.house import PLATFORM, STRANGER, Customer, Hands, House, settled
+from tests.service.house import (
+    NEW_MAIL,
+    PLATFORM,
+    STRANGER,
+    Customer,
+    Hands,
+    House,
+    code_in,
+    settled,
+    token_in,
+)
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE, Channel
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
     from holdback.ports import Message, Store
 
 DEADLINE_S = 10
-NEW_MAIL = "alice@elsewhere.example"
 
 
 def instant(text: str) -> int:
@@ -49,18 +57,6 @@ def accept(_message: Message) -> None:
 def adding(alice: Customer, name: str = "x") -> dict[str, Any]:
     """Alice's question to put a stranger into her book."""
     return alice.body("address.add", proofs=alice.proofs(), name=name, network="bitcoin", address=STRANGER)
-
-
-def code_in(message: Message) -> str:
-    """The code that a message carries."""
-    found = re.search(r"\b\d{8}\b", message.text)
-    assert found, message.text
-    return found[0]
-
-
-def token_in(message: Message) -> str:
-    """The token of a message's freeze link."""
-    return parse_qs(urlsplit(message.freeze_url).query)["t"][0]
 
 
 # Delivery

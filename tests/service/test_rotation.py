@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.service.house import HOME, RECEIPTS, RING, Customer, House, dump, settings, settled
-from tests.service.test_outbox import NEW_MAIL, code_in, token_in
+from tests.service.house import (
+    HOME,
+    NEW_MAIL,
+    RECEIPTS,
+    RING,
+    Customer,
+    House,
+    code_in,
+    dump,
+    settings,
+    settled,
+    token_in,
+)
 
 from holdback.core import events as ev
 from holdback.core.events import Channel
