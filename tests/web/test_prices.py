@@ -94,3 +94,13 @@ async def test_an_older_price_changes_nothing(empty: Web) -> None:
 async def test_prices_may_be_a_little_ahead(empty: Web) -> None:
     """A feed whose clock is ahead by no more than the policy tolerates is believed."""
     assert (await empty.put_prices(at=at(START + 29_000))).status_code == 204
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"prices":{"BTC":"\xff"}}', b'{"at":NaN}', b"[" * 60_000])
+async def test_a_table_that_cannot_be_read_is_refused(empty: Web, body: bytes) -> None:
+    """What is no table at all is refused like any bad request."""
+    headers = {"Content-Type": "application/json"} | empty.key("feed")
+
+    response = await empty.http.put("/v1/prices", content=body, headers=headers)
+
+    assert is_problem(response, problems.BAD_REQUEST, "")

@@ -227,3 +227,11 @@ async def test_no_problem_says_a_secret_back(web: Web) -> None:
         response = await web.post(ACTIONS, body)
         assert response.status_code == 400
         assert secret not in response.text
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/openapi.json"])
+async def test_head_is_answered_like_get(empty: Web, path: str) -> None:
+    """A probe may ask for the head of whatever can be read."""
+    head, whole = await empty.http.head(path), await empty.http.get(path)
+
+    assert (head.status_code, head.headers) == (whole.status_code, whole.headers)
