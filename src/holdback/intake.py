@@ -129,6 +129,8 @@ def parse(body: object) -> Parsed:
     if "actor" not in envelope_fields:
         raise BadRequest("`actor` is missing", "/actor")
     envelope: Envelope = _converted(envelope_fields, Envelope)
+    if len({proof.kind for proof in envelope.proofs}) < len(envelope.proofs):
+        raise BadRequest("one proof of a kind at a time: each try must count", "/proofs")
     if envelope.dry_run and envelope.proofs:
         raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
     return Parsed(envelope, fields, kind)

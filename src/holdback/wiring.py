@@ -87,6 +87,9 @@ SETTINGS: Final[dict[str, str]] = {
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
 
+BY_WEBHOOK: Final = (Channel.PUSH, Channel.SMS)
+"""Channels that the platform delivers for us."""
+
 SECRET: Final = frozenset({"master_keys", "receipt_keys", "smtp_password", "webhook_secret"})
 """Settings that may come from a file named by `HOLDBACK_<NAME>_FILE`."""
 
@@ -206,7 +209,19 @@ def tools(settings: Settings) -> Tools:
         receipts = ReceiptKeys.parse(settings.receipt_keys)
     except ValueError as error:
         raise SettingError(f"HOLDBACK_RECEIPT_KEYS: {error}; `holdback keys receipt` makes one") from None
-    return Tools(load_policy(settings.policy), masters, Snapshots(masters), receipts, settings.issuer)
+    return Tools(
+        _told_outside(load_policy(settings.policy), settings), masters, Snapshots(masters), receipts, settings.issuer
+    )
+
+
+def _told_outside(policy: Policy, settings: Settings) -> Policy:
+    """The policy without channels that go by webhook: no wait may start on the platform's own word (law 5)."""
+    if not settings.webhook_url:
+        return policy
+    outside = tuple(one for one in policy.notices.independent if one not in BY_WEBHOOK)
+    adapted = msgspec.structs.replace(policy, notices=msgspec.structs.replace(policy.notices, independent=outside))
+    adapted.check()
+    return adapted
 
 
 def verifiers(settings: Settings) -> dict[AuthenticatorKind, Verifier]:
@@ -238,7 +253,7 @@ def _senders(settings: Settings) -> dict[Channel, Sender]:
             sender=settings.mail_from,
         )
     if settings.webhook_url:
-        for channel in (Channel.PUSH, Channel.SMS):
+        for channel in BY_WEBHOOK:
             found[channel] = WebhookSender(settings.webhook_url, settings.webhook_secret, channel=channel)
     return found
 

@@ -128,7 +128,7 @@ def in_order(changed: dict[str, int], but: str = "") -> dict[str, int]:
         ({"bounds.contacts": 9}, "other"),
         ({"sessions.open_max": 9}, "other"),
         ({"signals.price": "deny"}, "other"),
-        ({"exits.lending": "own"}, "looser"),
+        ({"exits.lending": "bank"}, "looser"),
         ({"exits.card": "p2p"}, "other"),
     ],
     ids=str,

@@ -117,6 +117,17 @@ STOPS_ONLY: Final = (
 )
 """What may be asked even while the clock is in doubt (law 8)."""
 
+PROVES_NOTHING: Final = (
+    AccountFreeze,
+    SessionEnd,
+    SessionEndAll,
+    AuthenticatorSuspend,
+    AddressRemove,
+    ChangeCancel,
+    ExitCancel,
+)
+"""What tightens and asks for no proof, so that none shown beside it can stand in its way (law 1)."""
+
 
 class Twin:
     """Answers as `decide` should. Example: `twin.answer(request, facts, now)`, then `twin.heard(entry)`."""
@@ -228,6 +239,10 @@ class Case:
             (not anonymous and not self.request.actor.session, Reason.SESSION_REQUIRED),
             (not anonymous and self.session is None, Reason.SESSION_ENDED),
             (not self.facts.clock_agrees and action not in STOPS_ONLY, Reason.CLOCK_UNCERTAIN),
+        )
+        if action in PROVES_NOTHING:
+            return
+        refuse(
             (bool(self.facts.proofs) and self._must_pause(), Reason.TOO_MANY_FAILURES),
             (named and challenge is None, Reason.CHALLENGE_UNKNOWN),
             (challenge is not None and challenge.until <= self.now, Reason.CHALLENGE_EXPIRED),
@@ -757,7 +772,8 @@ def received_lately(case: Case, asked: Exit) -> list[tuple[Reason, Instant | Non
     equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
     left = past.drawn(COUNTED, now, case.policy.outflow.received_from_cooling_h * HOUR, DAY)
     free = max(0, equity - left - sum(one.micro_usd for one in waiting))
-    return [(Reason.RECEIVED_LATELY, max(one.until for one in waiting))] if asked.value > free else []
+    above = asked.value > free or not asked.priced
+    return [(Reason.RECEIVED_LATELY, max(one.until for one in waiting))] if above else []
 
 
 COUNTED: Final = set(Lane) - {Lane.OWN}
@@ -784,10 +800,12 @@ def beneficiary_of(action: ExitRequest, network: str) -> str:
 
 
 def names_destination(action: ExitRequest, network: str) -> bool:
-    """Whether it says where the value goes."""
-    if network in {"internal", "p2p", "card"}:
-        return action.counterparty is not None
-    return action.address is not None and (network != "*" or action.network is not None)
+    """Whether it says where the value goes, and nothing beside."""
+    if network in {"own", "internal", "p2p", "card"}:
+        return action.counterparty is not None and action.address is None and action.network is None
+    if action.counterparty is not None or action.address is None:
+        return False
+    return network != "*" or action.network not in {None, "own", "internal", "p2p", "card", "bank"}
 
 
 def exit_request(case: Case) -> Answer:
@@ -797,10 +815,11 @@ def exit_request(case: Case) -> Answer:
     network = case.policy.exits.get(action.kind)
     refuse((network is None, Reason.EXIT_KIND_CLOSED), (case.past.is_frozen, Reason.FROZEN))
     assert network is not None
-    if network == "own":
-        return sweep(case)
     named = names_destination(action, network)
-    inside = network == "internal"
+    if network == "own":
+        refuse((not named or not Fraction(action.amount), Reason.BAD_FIELD))
+        return sweep(case)
+    inside = network in {"internal", "p2p"}
     itself = inside and case.request.counterparty == case.request.account.partition(".")[0]
     listed = named and beneficiary_of(action, network) in case.past.book
     refuse(
@@ -827,6 +846,7 @@ def sweep(case: Case) -> Answer:
     own = {"main", imported.account, *imported.sub_accounts}
     refuse(
         (case.request.counterparty not in own, Reason.BAD_FIELD),
+        (case.facts.reconciling, Reason.RECONCILING),
         (case.past.cooling_until(case.now) is not None, Reason.COOL_OFF_CLOSES),
     )
     return allow(Reason.NO_HARM, lane=Lane.OWN)
@@ -866,7 +886,7 @@ def exit_release(case: Case) -> Answer:
     refuse(
         (network is None, Reason.EXIT_KIND_CLOSED),
         (case.past.is_frozen, Reason.FROZEN),
-        (network == "internal" and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
+        (network in {"internal", "p2p"} and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
         (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
     )
     if case.by_owner:

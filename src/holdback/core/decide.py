@@ -257,20 +257,27 @@ def _clock_agrees(case: Case, rule: Rule) -> Finding | None:
     return why(Reason.CLOCK_UNCERTAIN, "operator.clock") if in_doubt else None
 
 
-def _not_too_many_failures(case: Case, _rule: Rule) -> Finding | None:
-    """Wrong proofs slow the next ones down and stop at the largest number (NIST SP 800-63B-4 section 3.2.2)."""
-    limits, failures = case.policy.step_up, case.head.failures
-    if not case.facts.proofs or failures < limits.failures_before_delay:
+def _not_too_many_failures(case: Case, rule: Rule) -> Finding | None:
+    """Wrong proofs slow the next ones down; an action that needs none, a freeze above all, is never slowed."""
+    if not case.facts.proofs or rule.proofless:
+        return None
+    return slowed_down(case.head, case.policy, case.now)
+
+
+def slowed_down(head: Head, policy: Policy, now: Instant) -> Finding | None:
+    """Why no proof is looked at now, or None: a growing delay, and an end (NIST SP 800-63B-4 section 3.2.2)."""
+    limits, failures = policy.step_up, head.failures
+    if failures < limits.failures_before_delay:
         return None
     if failures >= limits.failures_max:
         return why(Reason.TOO_MANY_FAILURES, "recovery.open")
     doubled = limits.failures_delay_s << min(failures - limits.failures_before_delay, 32)
-    until = case.head.failed_at + min(doubled, limits.failures_delay_max_s) * 1000
-    return why(Reason.TOO_MANY_FAILURES, "time", until=until) if case.now < until else None
+    until = head.failed_at + min(doubled, limits.failures_delay_max_s) * 1000
+    return why(Reason.TOO_MANY_FAILURES, "time", until=until) if now < until else None
 
 
-def _challenge_fits(case: Case, _rule: Rule) -> Finding | None:
-    if not case.request.challenge:
+def _challenge_fits(case: Case, rule: Rule) -> Finding | None:
+    if not case.request.challenge or rule.proofless:
         return None
     challenge = case.head.challenges.get(case.request.challenge)
     if challenge is None:

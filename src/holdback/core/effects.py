@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import events as ev
-from holdback.core.events import HOUR, MINUTE, About, ChangeKind, Setting, Severity
+from holdback.core.events import HOUR, MINUTE, About, ChangeKind, Lane, Setting, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,11 +192,12 @@ def _code_for(event: AnyEvent) -> str:
 def _notice(
     number: str, event: AnyEvent, about: tuple[About, ...], after: Head, policy: Policy
 ) -> ev.NoticeDue | ev.NoticeFolded:
-    """Repeats of quiet news are folded together; severe ones, and those a wait depends on, never are."""
+    """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves."""
     cause = tag_of(event)
     severity = effect_of(event).notice or Severity.INFO
     last = after.folded.get(cause)
-    quiet = severity is Severity.INFO and not about
+    leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN
+    quiet = severity is Severity.INFO and not about and not leaves
     if quiet and last is not None and event.at < last + policy.notices.fold_m * MINUTE:
         return ev.NoticeFolded(event.at, cause)
     return ev.NoticeDue(event.at, number, cause, severity, told(after, event.at), about)

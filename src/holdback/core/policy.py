@@ -25,6 +25,10 @@ MICRO: Final = 1_000_000
 """Micro-USD in a USD; all money inside is in integers of it."""
 
 
+NETWORKS: Final = ("*", "bank", "internal", "p2p", "card", "own")
+"""Where the beneficiaries of an exit kind are; `*` is any network that the request names."""
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of the policy's tables: an unknown key is an error, never ignored."""
 
@@ -102,7 +106,7 @@ class Notices(Section, frozen=True):
     """Law 5: who is told, and what counts as told."""
 
     independent: tuple[Channel, ...]
-    fold_m: Minutes
+    fold_m: Annotated[int, msgspec.Meta(ge=1, le=60)]
     replaced_contact_d: Days
 
 
@@ -110,8 +114,8 @@ class Signals(Section, frozen=True):
     """Law 8: what happens when a fact is missing. There is no value that means allow."""
 
     price: Literal["hold", "deny"]
-    price_age_m: Minutes
-    clock_tolerance_s: Seconds
+    price_age_m: Annotated[int, msgspec.Meta(ge=1, le=24 * 60)]
+    clock_tolerance_s: Annotated[int, msgspec.Meta(ge=1, le=300)]
 
 
 class Bounds(Section, frozen=True):
@@ -228,9 +232,20 @@ class Policy(Section, frozen=True):
             if low > high:
                 msg = f"`{smaller}` is {low}, more than `{larger}` = {high}: {why}"
                 raise PolicyError(msg)
-        if not self.notices.independent:
-            msg = "`notices.independent` is empty: no wait could ever start"
+        if not set(self.notices.independent) - {Channel.PUSH} or Channel.PUSH in self.notices.independent:
+            msg = "`notices.independent` must name channels other than push: push passes through the platform"
             raise PolicyError(msg)
+        if self.notices.replaced_contact_d * 24 < self.waits.remove_contact_h:
+            msg = (
+                "`notices.replaced_contact_d` is shorter than `waits.remove_contact_h`: a thief could outwait the owner"
+            )
+            raise PolicyError(msg)
+        for kind, network in self.exits.items():
+            if network not in NETWORKS or (kind == "sweep") != (network == "own"):
+                msg = (
+                    f"`exits.{kind}` is `{network}`; it must be one of {', '.join(NETWORKS)}, and `own` for sweeps only"
+                )
+                raise PolicyError(msg)
 
     def differences(self, other: Policy) -> list[Difference]:
         """Where this policy's numbers differ from another's, and which way."""

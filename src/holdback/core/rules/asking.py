@@ -127,6 +127,11 @@ class Rule(NamedTuple):
     anonymous: bool = False
     peeks: bool = False
 
+    @property
+    def proofless(self) -> bool:
+        """Whether it tightens and never asks for proof: then proofs and challenges beside it are not looked at."""
+        return self.level is _no_proof and not self.loosens
+
 
 OWNER = frozenset({ActorKind.OWNER})
 OWNER_OR_LINK = frozenset({ActorKind.OWNER, ActorKind.LINK})

@@ -43,6 +43,13 @@ Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
 
 
+RECEIVED_INSIDE = frozenset({"internal", "p2p"})
+"""Networks whose beneficiary is another customer here, in whose stream the value arrives."""
+
+NAMED_BY_KIND = frozenset({"bank", "internal", "p2p", "card", "own"})
+"""Networks that a kind stands for; an address of its own choosing is on none of them."""
+
+
 class ExitRequest(Action, frozen=True, tag="exit.request"):
     """Ask to let value leave. `usd` is the platform's own estimate, which may only tighten (law 6).
 
@@ -214,7 +221,7 @@ def _own_wait(case: Case, asked: Asked, length_ms: int, reason: Reason) -> list[
 
 def _received_lately(case: Case, asked: Asked) -> list[Finding]:
     ripe = budget.ripe_value(case.head, case.policy, case.now)
-    if ripe is None or asked.value.micro_usd <= ripe[0]:
+    if ripe is None or (asked.value.priced and asked.value.micro_usd <= ripe[0]):
         return []
     return [why(Reason.RECEIVED_LATELY, "time", until=ripe[1])]
 
@@ -236,16 +243,14 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
     if case.head.frozen_at:
         return why(Reason.FROZEN, "account.unfreeze")
+    unfit = _unfit_field(action, network)
+    if unfit:
+        return why(Reason.BAD_FIELD, about=unfit)
     if network == "own":
         return _sweep_door(case)
-    if not units(action.amount):
-        return why(Reason.BAD_FIELD, about="amount")
-    missing = _missing_field(action, network)
-    if missing:
-        return why(Reason.BAD_FIELD, about=missing)
-    if network == "internal" and case.request.counterparty == case.head.account:
+    if network in RECEIVED_INSIDE and case.request.counterparty == case.head.account:
         return why(Reason.BAD_FIELD, about="counterparty")
-    if network == "internal" and not case.facts.counterparty_known:
+    if network in RECEIVED_INSIDE and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
     listed = case.customer.beneficiary(destination(action, network)) is not None
     if case.head.setting(Setting.ALLOWLIST) and not listed:
@@ -255,12 +260,24 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
     return None
 
 
-def _missing_field(action: ExitRequest, network: str) -> str:
-    if network == "internal" or network in OPENED_KINDS:
-        return "" if action.counterparty is not None else "counterparty"
+def _unfit_field(action: ExitRequest, network: str) -> str:
+    """The field that is missing, absurd, or does not belong to this kind; "" if all fit.
+
+    A receipt names the whole action, so nothing may stand in it that was not weighed.
+    """
+    if not units(action.amount):
+        return "amount"
+    if network in {"own", *RECEIVED_INSIDE} or network in OPENED_KINDS:
+        if action.counterparty is None:
+            return "counterparty"
+        return "address" if action.address is not None else "network" if action.network is not None else ""
+    if action.counterparty is not None:
+        return "counterparty"
     if action.address is None:
         return "address"
-    return "network" if network == "*" and action.network is None else ""
+    if network != "*":
+        return ""
+    return "network" if action.network is None or action.network in NAMED_BY_KIND else ""
 
 
 def _sweep_door(case: Case) -> Finding | None:
@@ -268,7 +285,9 @@ def _sweep_door(case: Case) -> Finding | None:
     if case.request.counterparty not in {"main", case.head.account, *case.head.sub_accounts}:
         return why(Reason.BAD_FIELD, about="counterparty")
     until = cooling.ends_at(case.head, case.now)
-    return why(Reason.COOL_OFF_CLOSES, "time", until=until, about="kind") if until is not None else None
+    if until is not None:
+        return why(Reason.COOL_OFF_CLOSES, "time", until=until, about="kind")
+    return why(Reason.RECONCILING, "operator.reconcile") if case.facts.reconciling else None
 
 
 def _proof(case: Case, action: ExitRequest) -> Level:
@@ -327,7 +346,7 @@ def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
 
 def _received(case: Case, network: str, value: int) -> tuple[ev.ValueReceived, ...]:
     """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3)."""
-    if network not in {"internal", "p2p"} or not case.facts.counterparty_known:
+    if network not in RECEIVED_INSIDE:
         return ()
     cooling_now = cooling.ends_at(case.head, case.now) is not None
     hours = case.policy.outflow.received_from_cooling_h if cooling_now else case.policy.outflow.received_h
@@ -380,7 +399,7 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
     if case.head.frozen_at:
         return why(Reason.FROZEN, "account.unfreeze")
-    if network == "internal" and not case.facts.counterparty_known:
+    if network in RECEIVED_INSIDE and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
     if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(held.beneficiary) is None:
         return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
