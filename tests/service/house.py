@@ -18,7 +18,7 @@ import msgspec
 import pyotp
 from argon2 import PasswordHasher
 
-from holdback import audit, wiring
+from holdback import audit, cli, wiring
 from holdback.core.events import DAY, HOUR, Channel, decode_events
 from holdback.outbox import Outbox
 from holdback.ports import Price, Wanted
@@ -27,6 +27,9 @@ from holdback.service import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    import pytest
+    from tests.contracts.conftest import Place
 
     from holdback.audit import Fault
     from holdback.core import events as ev
@@ -86,6 +89,15 @@ class Post:
     def to(self, address: str) -> list[Message]:
         """What reached one address, the newest last."""
         return [one for one in self.accepted if one.to == address]
+
+
+async def command(monkeypatch: pytest.MonkeyPatch, place: Place, *words: str) -> int:
+    """Run one command of `holdback` on a store, with the keys of this house; the status it ends with."""
+    monkeypatch.setenv("HOLDBACK_STORE", place.at if place.kind == "postgres" else f"sqlite:{place.at}")
+    monkeypatch.setenv("HOLDBACK_MASTER_KEYS", RING)
+    monkeypatch.setenv("HOLDBACK_RECEIPT_KEYS", RECEIPTS)
+    status = await asyncio.to_thread(cli.app, words, result_action="return_value")
+    return int(str(status))
 
 
 def settings(ring: str = RING, receipts: str = RECEIPTS) -> wiring.Settings:

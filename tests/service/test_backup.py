@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from tests.contracts.conftest import Place
-from tests.service.house import RECEIPTS, RING, Customer, House, dump, settled
+from tests.service.house import Customer, House, command, dump, settled
 from tests.service.servers import before_now
 
 from holdback import backup
@@ -172,7 +170,9 @@ async def test_what_is_no_back_up(house: House, elsewhere: Store) -> None:
         await backup.restore(elsewhere, io.BytesIO(whole), lambda _: None)
 
 
-async def test_the_commands(tmp_path: Path, postgres_dsn: str) -> None:
+async def test_the_commands(
+    tmp_path: Path, postgres_dsn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`backup`, `restore` and `reconcile --release` bring a SQLite store over to PostgreSQL, exits held in between."""
     source, target = Place("sqlite", str(tmp_path / "holdback.db")), Place("postgres", postgres_dsn)
     file, receipts = tmp_path / "copy.hb", tmp_path / "receipts.txt"
@@ -181,32 +181,18 @@ async def test_the_commands(tmp_path: Path, postgres_dsn: str) -> None:
     await store.migrate()
     house = House(store, clock)
     (alice,) = await settled(house, "alice")
-    assert (await command(source, "backup", str(file)))[0] == 0
+    assert await command(monkeypatch, source, "backup", str(file)) == 0
     receipts.write_text(await paid(alice, 100) + "\n")
     await store.close()
 
-    assert (await command(target, "restore", str(file)))[0] == 0
-    assert (await command(target, "restore", str(file)))[0] == 2
-    status, out = await command(target, "reconcile", "--receipts", str(receipts), "--release", "--json")
-    found: dict[str, Any] = msgspec.json.decode(out)
-    assert (status, found["forgotten"], found["released"]) == (0, 1, True)
+    assert await command(monkeypatch, target, "restore", str(file)) == 0
+    assert await command(monkeypatch, target, "restore", str(file)) == 2
+    capsys.readouterr()
+    shown = ("--receipts", str(receipts), "--release", "--json")
+    assert await command(monkeypatch, target, "reconcile", *shown) == 0
+    found: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    assert (found["forgotten"], found["released"]) == (1, True)
     restored = target.store()
     assert not (await restored.read([])).reconciling
     assert await drawn(house.restarted(restored), "alice") == 100
     await restored.close()
-
-
-async def command(place: Place, *words: str) -> tuple[int, bytes]:
-    """Run one command on a store; its status and what it printed."""
-    environment = {
-        **os.environ,
-        "HOLDBACK_STORE": place.at if place.kind == "postgres" else f"sqlite:{place.at}",
-        "HOLDBACK_MASTER_KEYS": RING,
-        "HOLDBACK_RECEIPT_KEYS": RECEIPTS,
-    }
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "holdback", *words, env=environment, stdout=pipe, stderr=pipe
-    )
-    out, _ = await process.communicate()
-    return process.returncode or 0, out

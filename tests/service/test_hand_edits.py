@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from tests.contracts.raw import execute
-from tests.service.house import HOME, STRANGER, House, settled
+from tests.service.house import HOME, STRANGER, House, command, settled
 
 from holdback import audit
 from holdback.core import events as ev
@@ -22,6 +19,8 @@ from holdback.sealing import SealBroken
 from holdback.snapshots import NewerState, Tampered
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.contracts.conftest import Place
     from tests.service.house import Customer
 
@@ -289,37 +288,20 @@ async def test_notices_of_an_altered_account(house: House, place: Place) -> None
     assert all("Tampered" in one.error for one in dead)
 
 
-async def test_the_command(house: House, place: Place) -> None:
+async def test_the_command(
+    house: House, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`holdback verify` ends with 0 and no fault, and with 1 and each fault's account, place and reason."""
     alice, _ = await pair(house)
     paid = await alice.ask(alice.withdrawal(20, proofs=alice.proofs()))
-    assert await verified(house, place, "") == (0, {"accounts": 2, "faults": []})
-    assert await verified(house, place, paid["receipt"]) == (0, {"accounts": 2, "faults": []})
+    receipts = tmp_path / "receipts.txt"
+    receipts.write_text(f"{paid['receipt']}\n")
+    words = ("verify", "--json", "--receipts", str(receipts))
+    assert await command(monkeypatch, place, *words) == 0
+    assert msgspec.json.decode(capsys.readouterr().out) == {"accounts": 2, "faults": []}
 
     await execute(place, "UPDATE customers SET mac = link WHERE account = 'alice'")
 
-    status, found = await verified(house, place, "")
-    assert (status, found["accounts"]) == (1, 2)
+    assert await command(monkeypatch, place, *words) == 1
+    found = msgspec.json.decode(capsys.readouterr().out)
     assert found["faults"] == [{"account": "alice", "seq": 0, "why": "the state was altered"}]
-
-
-async def verified(house: House, place: Place, receipts: str) -> tuple[int, dict[str, object]]:
-    """Run the command, with receipts on its standard input."""
-    environment = {
-        **os.environ,
-        "HOLDBACK_STORE": place.at if place.kind == "postgres" else f"sqlite:{place.at}",
-        "HOLDBACK_MASTER_KEYS": house.settings.master_keys,
-        "HOLDBACK_RECEIPT_KEYS": house.settings.receipt_keys,
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "holdback",
-        "verify",
-        "--json",
-        *(["--receipts", "/dev/stdin"] if receipts else []),
-    ]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stdin=pipe, stdout=pipe)
-    out, _ = await process.communicate(receipts.encode())
-    return process.returncode or 0, msgspec.json.decode(out)

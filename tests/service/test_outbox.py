@@ -85,15 +85,16 @@ async def test_folding(house: House) -> None:
     (alice,) = await settled(house, "alice")
     before = house.messages()
 
-    for number in range(3):
-        assert (await alice.ask(alice.withdrawal(1 + number, proofs=alice.proofs())))["decision"] == "allow"
-    await house.deliver()
+    async def tighter(usd: int) -> None:
+        answer = await alice.ask(alice.body("limit.set", proofs=alice.proofs(), usd_per_day=str(usd)))
+        assert answer["decision"] == "allow", answer
+        await house.deliver()
+
+    for usd in (9, 8, 7):
+        await tighter(usd)
     assert len(house.messages() - before) == 2  # one to each contact
     house.clock.at += 15 * MINUTE
-    await alice.sign_in()
-    await house.priced()
-    await alice.ask(alice.withdrawal(9, proofs=alice.proofs()))
-    await house.deliver()
+    await tighter(6)
     assert len(house.messages() - before) == 4
 
     for _ in range(3):
