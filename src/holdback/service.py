@@ -208,13 +208,7 @@ class Service:
         envelope = parsed.envelope
         actor = self._intake.actor(main, envelope.actor, peek.now)
         context = self._intake.context(envelope.context, peek.key, signs_in=isinstance(action, SessionStart))
-        counterparty = parsed.fields.get("counterparty")
-        well_formed = isinstance(counterparty, str) and intake.ACCOUNT_ID.fullmatch(counterparty)
-        other = str(counterparty) if well_formed else ""
-        if (
-            other and parsed.fields.get("kind") != "sweep"
-        ):  # what a sub-account receives arrives in its customer's stream
-            other = other.partition(".")[0]
+        other = _counterparty(parsed)
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
         proofs: tuple[Proof, ...] = ()
@@ -306,6 +300,14 @@ class Service:
 def _folded(name: str) -> str:
     """A sign-in name as it is compared."""
     return name.strip().casefold()
+
+
+def _counterparty(parsed: Parsed) -> str:
+    """The customer an action names, "" if none: what a sub-account receives arrives in its customer's stream."""
+    named = parsed.fields.get("counterparty")
+    if not isinstance(named, str) or not intake.ACCOUNT_ID.fullmatch(named):
+        return ""
+    return named if parsed.fields.get("kind") == "sweep" else named.partition(".")[0]
 
 
 def _answer_key(question: Question) -> tuple[str, str] | None:

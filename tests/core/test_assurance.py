@@ -154,7 +154,11 @@ def test_the_order_of_strength() -> None:
 class TestFreshPassword:
     """A session that proved the password lately is asked for the other factor only, when money is concerned."""
 
-    @pytest.mark.parametrize(("minutes", "asked"), [(0, {"totp"}), (14, {"totp"}), (15, {"password", "totp"})], ids=["at once", "in time", "too late"])
+    @pytest.mark.parametrize(
+        ("minutes", "asked"),
+        [(0, {"totp"}), (14, {"totp"}), (15, {"password", "totp"})],
+        ids=["at once", "in time", "too late"],
+    )
     def test_money(self, minutes: int, asked: set[str]) -> None:
         """For 15 minutes the password need not be shown again."""
         account, session = grown()

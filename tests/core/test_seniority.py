@@ -123,7 +123,7 @@ def test_cool_offs_do_not_move_what_is_long_standing() -> None:
     ],
     ids=["junior", "senior", "a month old", "long-standing", "old, not told"],
 )
-def test_beneficiaries_grow_old(days: int, heard: bool, senior: bool, long_standing: bool) -> None:  # noqa: FBT001 - columns
+def test_beneficiaries_grow_old(days: int, heard: bool, senior: bool, long_standing: bool) -> None:  # noqa: FBT001 - columns of the table
     """A beneficiary is senior after 72 h and long-standing after 30 days more (law 3)."""
     wait = replace(WAIT, heard=heard)
     actor = Actor(ActorKind.OWNER)
@@ -172,7 +172,7 @@ def test_when_a_contact_is_senior(fields: dict[str, object], senior: bool) -> No
 
 def bind_second(account: Account, session: bytes) -> str:
     """A thief with everything binds an authenticator of his own, and the owner is told."""
-    name = account.ask(AuthenticatorBind(TOTP, sealed("thief")), session, "a1-1", "a1-2").id  # type: ignore[union-attr]  # allowed
+    name = account.ask(AuthenticatorBind(TOTP, sealed("thief")), session, "a1-1", "a1-2").id  # type: ignore[union-attr]  # an allowed one has an id
     account.ask(AuthenticatorConfirm(name), session, name)
     account.deliver()
     return name
