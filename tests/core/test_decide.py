@@ -250,6 +250,17 @@ class TestFailures:
         assert kind_of(account.ask(LockSet(5), session)) == "step_up"
         assert kind_of(account.ask(AccountFreeze(), session)) == "allow"
 
+    @pytest.mark.parametrize(
+        "name", ["account.freeze", "session.end", "change.cancel", "exit.cancel", "address.remove"]
+    )
+    def test_what_needs_no_proof_is_never_slowed(self, name: str) -> None:
+        """Proofs and challenges beside what only tightens are not looked at: nothing stands in a freeze's way."""
+        account, session = self.failed(100)
+        action = next(action for action, _ in WHO if action_name(action) == name)
+        answer = account.ask(action, session, account.wrong("a1-2"), challenge="unknown")
+        assert not {Reason.TOO_MANY_FAILURES, Reason.CHALLENGE_UNKNOWN} & set(codes(answer))
+        assert account.head.failures == 100
+
     def test_failures_are_counted_and_told(self) -> None:
         """Each wrong or replayed proof counts once a request, whatever the number of proofs, and the owner is told."""
         account, session = grown()

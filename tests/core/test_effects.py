@@ -20,7 +20,7 @@ from holdback.core.effects import (
     loosening_wait,
     told,
 )
-from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, ChangeKind, Channel, Setting, Severity
+from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, ChangeKind, Channel, Lane, Setting, Severity
 from holdback.core.state import Contact, Head, Wait
 
 EVENTS = typing.get_args(ev.AnyEvent)
@@ -248,6 +248,14 @@ def test_severe_news_and_what_waits_is_never_folded() -> None:
     frozen = ev.Frozen(START, OWNER)
     added = ev.AddressAdded(START, "b", sealed("b"), "bitcoin", None, 5, START, OWNER, "", "a1")
     assert all(isinstance(one, ev.NoticeDue) for one in follow(before, frozen, added))
+
+
+@pytest.mark.parametrize(("lane", "sent"), [(lane, lane is not Lane.OWN) for lane in Lane], ids=str)
+def test_value_that_leaves_is_always_told(lane: Lane, *, sent: bool) -> None:
+    """Each exit has a notice of its own, however many leave; only moves within the family are folded."""
+    gone = ev.ExitAllowed(START, "x7", "withdrawal", "b", lane, 5, b"", "alice", 5)
+    (found,) = follow(head(folded={"exit.allowed": START}), gone)
+    assert isinstance(found, ev.NoticeDue) is sent
 
 
 def test_ids_are_unique_within_an_entry() -> None:

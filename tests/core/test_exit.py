@@ -78,11 +78,21 @@ class TestDoor:
             ({"kind": "p2p_sale"}, Reason.BAD_FIELD, "counterparty"),
             ({"kind": "card"}, Reason.BAD_FIELD, "counterparty"),
             ({"kind": "sweep"}, Reason.BAD_FIELD, "counterparty"),
+            ({"kind": "sweep", "amount": "0"}, Reason.BAD_FIELD, "amount"),
+            ({"counterparty": BOB}, Reason.BAD_FIELD, "counterparty"),
+            ({"kind": "fiat_payout", "counterparty": BOB}, Reason.BAD_FIELD, "counterparty"),
+            ({"network": "bank"}, Reason.BAD_FIELD, "network"),
+            ({"network": "p2p"}, Reason.BAD_FIELD, "network"),
+            ({"network": "own"}, Reason.BAD_FIELD, "network"),
+            ({"kind": "gift", "counterparty": BOB}, Reason.BAD_FIELD, "address"),
+            ({"kind": "gift", "counterparty": BOB, "address": None}, Reason.BAD_FIELD, "network"),
+            ({"kind": "card", "counterparty": BOB}, Reason.BAD_FIELD, "address"),
+            ({"kind": "sweep", "counterparty": BOB}, Reason.BAD_FIELD, "address"),
         ],
         ids=str,
     )
     def test_what_cannot_be(self, fields: dict[str, object], code: Reason, about: str) -> None:
-        """A kind that is not listed is closed, and each listed one must say how much goes where."""
+        """A kind that is not listed is closed; each listed one says how much goes where, and nothing beside."""
         account, session = grown()
         asked = {"kind": "withdrawal", "asset": "USD", "amount": "10", "address": HOME, "network": "bitcoin"} | fields
         answer = account.ask(ExitRequest(**asked), session, "a1-2")  # type: ignore[arg-type]  # some are left out
@@ -181,12 +191,18 @@ class TestKinds:
         assert account.last is not None
         assert account.last.elsewhere == (ev.ValueReceived(account.now, 100 * USD, account.now + 72 * HOUR),)
 
-    def test_a_stranger_to_holdback_is_not_told(self) -> None:
-        """A p2p buyer without a stream of his own receives no entry."""
+    @pytest.mark.parametrize("kind", ["p2p_sale", "gift", "internal_transfer"])
+    def test_who_receives_inside_must_be_known(self, kind: str) -> None:
+        """Law 8: value that arrives with another customer is not let go before that customer is known, at no point."""
         account, session = self.account()
-        account.ask(ExitRequest("p2p_sale", "USD", "10", counterparty=BOB), session, "a1-2")
-        assert account.last is not None
-        assert account.last.elsewhere == ()
+        action = ExitRequest(kind, "USD", "10", counterparty=BOB)
+        assert codes(account.ask(action, session, "a1-2")) == [Reason.COUNTERPARTY_UNKNOWN]
+        assert codes(account.ask(action, session, "a1-2", counterparty="alice")) == [Reason.BAD_FIELD]
+        large = replace(action, amount="900000")
+        which = held_id(account.ask(large, session, "a1-2", counterparty="bob"))
+        account.settle(days=4)
+        assert codes(release(account, which)) == [Reason.COUNTERPARTY_UNKNOWN]
+        assert kind_of(release(account, which, counterparty="bob")) == "allow"
 
 
 class TestSweep:
@@ -219,6 +235,13 @@ class TestSweep:
         action = ExitRequest("sweep", "USD", "1", counterparty=destination("main"))
         answer = account.ask(action, session, counterparty="main")
         assert (codes(answer), answer.findings[0].until) == ([Reason.COOL_OFF_CLOSES], account.now + 72 * HOUR)
+
+    def test_a_restored_store_shuts_it(self) -> None:
+        """Until receipts are reconciled nothing is moved within the family either."""
+        account, session = grown(subs=("savings",))
+        account.reconciling = True
+        action = ExitRequest("sweep", "USD", "1", counterparty=destination("main"))
+        assert codes(account.ask(action, session, counterparty="main")) == [Reason.RECONCILING]
 
 
 class TestLanes:
@@ -332,6 +355,13 @@ class TestReceived:
         account.deliver()
         account.wait(days=1)
         assert kind_of(release(account, held_id(answer))) == "allow"
+
+    def test_without_a_price_nothing_leaves_beside_it(self) -> None:
+        """What cannot be priced may be the very value that was received."""
+        account, session = long_standing(equity="1000")
+        account.received((ev.ValueReceived(account.now, 400 * USD, account.now + DAY),))
+        account.prices.clear()
+        assert set(codes(account.pay("1", "home", session))) == {Reason.PRICE_UNKNOWN, Reason.RECEIVED_LATELY}
 
 
 class TestValue:
