@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from holdback.bench.postgres import Cluster
     from holdback.ports import Store
 
 USD = 1_000_000
@@ -40,12 +38,6 @@ async def elsewhere(
     await store.migrate()
     yield store
     await store.close()
-
-
-@pytest.fixture
-def second_dsn(cluster: Cluster) -> str:
-    """One more empty database."""
-    return cluster.create_database(f"restored_{os.urandom(4).hex()}")
 
 
 async def saved(store: Store) -> io.BytesIO:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.service.servers import Server
 
 ACCOUNTS = 6
-CLIENTS = 24
+CLIENTS = 16
 KILLS = 2
 KILLS_LONG = 60
 
@@ -68,27 +68,25 @@ async def test_kill(opened: Opener, place: Place, tmp_path: Path, pytestconfig: 
     before = {one.account: len(await house.story(one.account)) for one in people}
     key, log = await admitted(house.store), tmp_path / "server.log"
     kills = KILLS_LONG if pytestconfig.getoption("hypothesis_profile") == "long" else KILLS
-    chance, acknowledged, unanswered = random.Random(9), list[Said](), list[Said]()
+    chance, answered, load = random.Random(9), list[Said](), Load(people, -1, 0)
 
     for number in range(kills + 1):
         clock.at = now()
         await house.priced()
         await house.store.close()
-        load = Load(people, number, chance.randrange(30, 200))
         async with serving(place, key, log) as server:
-            assert await asyncio.gather(*(server.ask(said) for said in acknowledged)) == acknowledged
-            acknowledged += await asyncio.gather(*(server.ask(said) for said in unanswered))
+            assert await asyncio.gather(*(server.ask(said) for said in load.acknowledged)) == load.acknowledged
+            answered += load.acknowledged + await asyncio.gather(*(server.ask(said) for said in load.unanswered))
+            load = Load(people, number, chance.randrange(30, 150))
             if number < kills:
                 await asyncio.gather(*(load.client(server) for _ in range(CLIENTS)))
-        acknowledged += load.acknowledged
-        unanswered = load.unanswered
         house = House(await opened(clock.now), clock)
         assert await house.faults(*before) == []
 
-    wanted = Counter(said.account for said in acknowledged)
+    wanted = Counter(said.account for said in answered)
     for account, length in before.items():
         assert len(await house.story(account)) == length + wanted[account]
         spent = [used.counter for used in await house.happened(account, ev.ProofUsed)]
         assert len(spent) == len(set(spent))
-        gone = [said for said in acknowledged if said.account == account and said.decision == "allow"]
+        gone = [said for said in answered if said.account == account and said.decision == "allow"]
         assert len(await house.happened(account, ev.ExitAllowed)) == len(gone)
