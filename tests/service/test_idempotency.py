@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +13,7 @@ from tests.service.house import CALLER, Customer, Hands, House, dump, settled
 from holdback.core import events as ev
 from holdback.core.events import Lane
 from holdback.judging import KeyReused
-from holdback.ports import Wanted
+from holdback.ports import StoreUnavailable, Wanted
 from holdback.service import Question
 
 if TYPE_CHECKING:
@@ -83,6 +84,22 @@ async def test_an_import_across_processes(opened: Opener, clock: Hands) -> None:
     key = anew.service.tools.snapshots.key_of("alice", row.key)
     assert {key.open(contact.address) for contact in head.contacts.values()} == {alice.mail, "alice", "+15550100"}
     assert await anew.faults("alice") == []
+
+
+async def test_one_sign_in_name(house: House) -> None:
+    """Of two customers imported under one sign-in name at once one is made; the other is refused when asked again."""
+    people = [Customer(house, account) for account in ("one", "two")]
+
+    async def ask(who: Customer) -> str:
+        answer = await who.ask(who.importing(sign_in_name="Same@Example.com"), who.account)
+        return str(answer["decision"])
+
+    answers = await asyncio.gather(*(ask(one) for one in people), return_exceptions=True)
+
+    assert Counter(one if isinstance(one, str) else type(one) for one in answers) == {"allow": 1, StoreUnavailable: 1}
+    assert sorted([await ask(one) for one in people]) == ["allow", "deny"]
+    (made,) = await house.store.accounts("", 9)
+    assert await house.faults(made) == []
 
 
 async def test_another_body(house: House) -> None:
