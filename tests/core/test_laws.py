@@ -133,6 +133,7 @@ place = st.sampled_from(PLACES)
 amount = st.sampled_from(AMOUNTS)
 claim = st.sampled_from((None, None, None, 0, 1000 * USD, 10**9 * USD))
 claims = st.tuples(claim, claim)
+soon = st.sampled_from((1, 30, 60, 71, 73, 90))
 
 
 thief = st.one_of(st.sampled_from(GANGS), st.frozensets(st.sampled_from(CAPABILITIES), min_size=1, max_size=4))
@@ -399,6 +400,48 @@ class Stories(RuleBasedStateMachine):
     def unfreeze(self, by: str, how: str, *, mistaken: bool) -> None:
         """Someone asks to take the stop off."""
         self.ask(AccountUnfreeze(mistaken), self.session(by), self.proofs(by, how))
+
+    @rule(before=soon, again=st.booleans(), thaws=st.booleans(), after=soon)
+    def dispute(self, before: int, *, again: bool, thaws: bool, after: int) -> None:
+        """Something new is bound and told, the owner presses stop once or twice, and the new one tries its luck."""
+        alice, link = self.alice, Actor(ActorKind.LINK, contact=pick(self.alice.head.contacts, 0))
+        answer = self.ask(AuthenticatorBind(TOTP, sealed("x")), self.session("owner"), self.proofs("owner", "good"))
+        new = made(answer)
+        self.ask(AuthenticatorConfirm(new or "nothing"), self.session("owner"), (new,) if new else ())
+        alice.deliver()
+        self.tick(before * HOUR)
+        for hours in (0, after) if again else (0,):
+            self.tick(hours * HOUR)
+            self.ask(AccountFreeze(), link)
+        if thaws:
+            self.thaw()
+        self.tick(after * HOUR)
+        others = [name for name, one in alice.head.authenticators.items() if one.kind is PASSWORD]
+        shown = tuple(name for name in (*others, new) if name in alice.head.authenticators)
+        session = self.session("owner")
+        self.ask(AccountUnfreeze(), session, shown)
+        self.ask(LockSet(48), session, shown)
+        alice.pay("50", "home", session, *shown)
+
+    @rule(device=st.sampled_from(("burner", "")), told=st.sampled_from(("never", "late", "first")), hours=soon)
+    def made_in_a_cool_off(self, device: str, told: str, hours: int) -> None:
+        """A stranger's device signs in and names a beneficiary; its notice arrives, that of the device maybe not."""
+        alice = self.alice
+        session = self.sign_in("owner", device, "good")
+        if told == "first":
+            alice.deliver()
+        before = {one.notice for one in alice.undelivered()}
+        self.tick(10 * MINUTE)
+        self.ask(AddressAdd(sealed("mule"), "bitcoin", destination("mule")), session, self.proofs("owner", "good"))
+        for notice in alice.undelivered():
+            if notice.notice not in before:
+                alice.outcome(notice, pick(alice.head.contacts, 0))
+        self.tick(hours * HOUR)
+        if told == "late":
+            alice.deliver()
+        for usd in ("50", "101"):
+            alice.pay(usd, "mule", self.session("owner"))
+            self.tick(2 * HOUR)
 
     @precondition(lambda self: self.alice.head.changes)
     @rule(number=nth)

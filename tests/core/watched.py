@@ -287,7 +287,7 @@ def a_doubtful_clock_loosens_nothing(step: Step) -> None:
 def freezing_always_works(step: Step) -> None:
     """Law 5: a live contact's link freezes, whatever the clock, the proofs or the state; only a lost right refuses."""
     if isinstance(step.request.action, AccountFreeze) and step.request.actor.kind is ev.ActorKind.LINK:
-        contact = step.past.contacts.get(step.request.actor.contact)
+        contact = judged(step).contacts.get(step.request.actor.contact)
         live = contact is not None and contact.confirmed and not contact.recycled and not contact.lost_freeze
         assert isinstance(step.decision, Allow) or not live
 
