@@ -158,6 +158,9 @@ class Transaction(Protocol):
     does not exist yet is not locked: the second to create it gets a Conflict. After `load` or `write` raised, nothing
     of the transaction is kept, whatever the block does next. When the context has ended without an exception,
     everything written is durable: it survives the loss of the process and of the machine's power.
+
+    One begun without locks may let others in between: it ends in a Conflict if a head that it writes has moved since
+    `load`, and also what `write` would raise may come at the end. What it only reads is one snapshot.
     """
 
     async def load(self, wanted: Sequence[Wanted]) -> Loaded:
@@ -190,8 +193,8 @@ class Store(Protocol):
     async def ready(self) -> None:
         """Return if a transaction could be made durable now; raises StoreUnavailable or NewerDatabase if not."""
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin; commit at the end of the block, roll back on an exception."""
+    def transaction(self, *, locks: bool = True) -> AbstractAsyncContextManager[Transaction]:
+        """Begin; commit at the end of the block, roll back on an exception. Without `locks` it may meet a Conflict."""
 
     async def read(self, wanted: Sequence[Wanted]) -> Loaded:
         """Read without locking: for verifying proofs and showing pages, never for deciding."""

@@ -250,9 +250,12 @@ class Service:
             job.done(loaded)
 
     async def _batch(self, jobs: list[Job[Asked, bytes]]) -> None:
-        """Commit a batch; if that fails by one of its jobs, each in a transaction of its own."""
+        """Commit a batch, with locks once it met another writer; if one of its jobs fails it, each job on its own."""
         try:
-            await self._commit(jobs)
+            try:
+                await self._commit(jobs, locks=False)
+            except Conflict:
+                await self._commit(jobs)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - a conflict, or what cannot be written: whose it was shows when each is alone
@@ -270,14 +273,14 @@ class Service:
             return
         job.failed(StoreUnavailable("the account is too busy"))
 
-    async def _commit(self, jobs: list[Job[Asked, bytes]]) -> None:
-        """The order of durable writes: load under locks, judge, write, commit, answer.
+    async def _commit(self, jobs: list[Job[Asked, bytes]], *, locks: bool = True) -> None:
+        """The order of durable writes: load, judge, write, commit if nobody else wrote these customers, answer.
 
         The point of no return is the end of the `async with` block. Before it nothing is promised and nothing is known
         outside; after it everything is durable. Receipts are signed before it and shown after it.
         """
         answers: list[tuple[Job[Asked, bytes], bytes | Exception]] = []
-        async with self.store.transaction() as transaction:
+        async with self.store.transaction(locks=locks) as transaction:
             loaded = await transaction.load([one for job in jobs for one in job.work.wanted])
             unit = Unit(self.tools, loaded, self._clock.now())
             for job in jobs:

@@ -109,10 +109,10 @@ class FaultyStore:
         return getattr(self._inner, name)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[FaultyTransaction]:
+    async def transaction(self, *, locks: bool = True) -> AsyncGenerator[FaultyTransaction]:
         """See ports.Store. A commit that failed without effect is rolled back, as its store would do."""
         self._trap.check(Step.BEGIN, Fault.FAILED)
-        async with self._inner.transaction() as transaction:
+        async with self._inner.transaction(locks=locks) as transaction:
             self._trap.check(Step.BEGIN, Fault.PERSISTED)
             yield FaultyTransaction(transaction, self._trap)
             self._trap.check(Step.COMMIT, Fault.FAILED)

@@ -1,7 +1,8 @@
 """The production store: PostgreSQL 15 or newer through asyncpg, with hand-written SQL.
 
-A batch costs four round trips: BEGIN, load, write, COMMIT. Load and write are one statement each whatever the size of
-the batch, so that a batch holds its row locks for two round trips and not for hundreds.
+Load and write are one statement each whatever the size of the batch. A batch costs two round trips when nobody else
+writes its customers meanwhile: a load without locks, and a write that commits by itself if no head has moved since. One
+that has met somebody takes locks and costs four, two of which hold them.
 """
 
 # ruff: noqa: S608 - what is put into statements are this file's own constants; values are always bound
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     from holdback.core.events import Instant
-    from holdback.ports import Wanted, Writes
+    from holdback.ports import Transaction, Wanted, Writes
     from holdback.store.records import Row
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -144,7 +145,10 @@ WITH given AS MATERIALIZED (
 ), gone AS (
     DELETE FROM notices WHERE id = ANY($34::text[])
 )
-SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM made), (SELECT count(*) FROM named)
+SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < cardinality($5::text[])
+            THEN refuse_as_conflict('a head moved, or an account exists already')
+            WHEN (SELECT count(*) FROM named) < cardinality($32::bytea[])
+            THEN refuse_as_conflict('a sign-in name belongs to another account') END
 """
 
 _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
@@ -281,22 +285,7 @@ class _Transaction:
     async def write(self, writes: Writes) -> None:
         """See ports.Transaction."""
         with self._noting_failure():
-            rows = settled(writes)
-            heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
-            done = await self._connection.fetchrow(
-                _WRITE,
-                *_columns(rows.entries, 4),
-                *_columns(heads, 8),
-                *_columns(rows.parts, 6),
-                *_columns(rows.notices, 8),
-                *_columns(rows.answers, 5),
-                *_columns(rows.names, 2),
-                rows.sent,
-            )
-            if done is None or done[0] != len(heads):
-                raise Conflict("a head moved, or an account exists already")
-            if done[1] != len(rows.names):
-                raise Conflict("a sign-in name belongs to another account")
+            await _write(self._connection, settled(writes))
 
     def check(self) -> None:
         """Raise what failed before, also where the block has swallowed it."""
@@ -312,6 +301,75 @@ class _Transaction:
         except Exception as error:
             self.failed = self.failed or error
             raise
+
+
+class _Attempt:
+    """A transaction that locks nothing: what it read is a snapshot, and what it writes is kept back until the end."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], Instant] | None) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._writes: Writes | None = None
+        self.failed: Exception | None = None
+
+    async def load(self, wanted: Sequence[Wanted]) -> Loaded:
+        """See ports.Transaction."""
+        with self._noting_failure():
+            return await _read(self._connection, wanted, self._clock)
+
+    async def write(self, writes: Writes) -> None:
+        """See ports.Transaction."""
+        with self._noting_failure():
+            self._writes = settled(writes)
+
+    async def end(self) -> None:
+        """Commit in one statement. Raises StoreUnavailable if it is not known to be durable, or what failed before."""
+        if self.failed is not None:
+            raise self.failed
+        if self._writes is None:
+            return
+        try:
+            with _translated():
+                await _write(self._connection, self._writes)
+        except Conflict:
+            raise
+        except BaseException:
+            _abandon(self._connection)
+            raise
+
+    @contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        if self.failed is not None:
+            raise self.failed
+        try:
+            with _translated():
+                yield
+        except Exception as error:
+            self.failed = error
+            raise
+
+
+async def _read(connection: Connection, wanted: Sequence[Wanted], clock: Callable[[], Instant] | None) -> Loaded:
+    """What a batch wants, as one snapshot."""
+    loaded = _loaded(await connection.fetch(_READ, *_arguments(wanted)), clock)
+    if loaded is None:  # pragma: no cover - both sides come from one snapshot
+        raise AssertionError("a read saw two snapshots")
+    return loaded
+
+
+async def _write(connection: Connection, rows: Writes) -> None:
+    """Write settled rows in one statement, which raises Conflict and keeps nothing if anybody came first."""
+    heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
+    await connection.execute(
+        _WRITE,
+        *_columns(rows.entries, 4),
+        *_columns(heads, 8),
+        *_columns(rows.parts, 6),
+        *_columns(rows.notices, 8),
+        *_columns(rows.answers, 5),
+        *_columns(rows.names, 2),
+        rows.sent,
+    )
 
 
 async def _keep(_: Connection) -> None:
@@ -376,9 +434,14 @@ class PostgresStore:
             raise StoreUnavailable("synchronous_commit or fsync is off: what is acknowledged can be lost")
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[_Transaction]:
+    async def transaction(self, *, locks: bool = True) -> AsyncGenerator[Transaction]:
         """See ports.Store."""
         async with self._connection() as connection:
+            if not locks:
+                attempt = _Attempt(connection, self._clock)
+                yield attempt
+                await attempt.end()
+                return
             with _translated():
                 await connection.execute("BEGIN")
             transaction = _Transaction(connection, self._clock)
@@ -392,11 +455,9 @@ class PostgresStore:
 
     async def read(self, wanted: Sequence[Wanted]) -> Loaded:
         """See ports.Store."""
-        rows = await self._fetch(_READ, *_arguments(wanted))
-        loaded = _loaded(rows, self._clock)
-        if loaded is None:  # pragma: no cover - both sides come from one snapshot
-            raise AssertionError("a read saw two snapshots")
-        return loaded
+        async with self._connection() as connection:
+            with _translated():
+                return await _read(connection, wanted, self._clock)
 
     async def account_of(self, name: bytes) -> str | None:
         """See ports.Store."""

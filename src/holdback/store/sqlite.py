@@ -506,8 +506,8 @@ class SqliteStore:
         migrations.up_to_date("sqlite", *rows[0])
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[_Transaction]:
-        """See ports.Store."""
+    async def transaction(self, *, locks: bool = True) -> AsyncGenerator[_Transaction]:  # noqa: ARG002 - see below
+        """See ports.Store. One writes at a time here, so that to lock nothing would spare nothing."""
         async with self._turn:
             transaction = _Transaction(self._writer, self._now)
             try:

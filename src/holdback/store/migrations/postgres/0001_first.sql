@@ -20,6 +20,13 @@ CREATE TABLE status (
 );
 INSERT INTO status DEFAULT VALUES;
 
+-- How the one writing statement fails as a whole when it finds that somebody else came first.
+CREATE FUNCTION refuse_as_conflict(why text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE serialization_failure USING MESSAGE = why;
+END
+$$;
+
 -- A head of a few kB is rewritten by every decision. By default a row over 2 kB moves its head to the TOAST table, which
 -- costs two more rows and an index entry each time; with this target it stays in the row up to a page. The fill factor
 -- leaves room for the next version on the same page, which spares the index (a HOT update).
