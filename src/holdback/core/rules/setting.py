@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import msgspec
 
@@ -41,6 +41,8 @@ def wanted(action: AllowlistSet | LockSet | LimitSet) -> tuple[Setting, int]:
             return Setting.LOCK_HOURS, action.hours
         case LimitSet():
             return Setting.LIMIT_MICRO_USD, -1 if action.usd_per_day is None else micro_usd(action.usd_per_day)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(action)
 
 
 def _set(case: Case, action: AllowlistSet | LockSet | LimitSet) -> Ruling:
