@@ -234,15 +234,47 @@ def test_room_holds(left: budget.Room, usd: int, fits: bool) -> None:  # noqa: F
 def test_value_received_inside_waits() -> None:
     """Law 3: what came from another account may not exit; what left meanwhile may have been the account's own part."""
     now = START + 5 * DAY
-    assert budget.ripe_value(RICH, POLICY, now) is None
-    received = tuple(Received(usd * USD, until) for usd, until in ((700, now + HOUR), (50, now + DAY), (99, now)))
+    assert budget.received_until(RICH, 10**12, POLICY, now) is None
+    received = tuple(Received(usd * USD, until) for usd, until in ((700, now + DAY), (150, now + HOUR), (999, now)))
     head = replace(RICH, received=received)
-    assert budget.ripe_value(head, POLICY, now) == ((10_000 - 750) * USD, now + DAY)
-    assert budget.ripe_value(let_go(head, now, 250, Lane.NONE), POLICY, now) == (9_000 * USD, now + DAY)
-    assert budget.ripe_value(let_go(head, now - 2 * DAY, 250), POLICY, now) == (9_000 * USD, now + DAY)
-    assert budget.ripe_value(let_go(head, now - 4 * DAY, 250), POLICY, now) == (9_250 * USD, now + DAY)
-    assert budget.ripe_value(let_go(head, now, 20_000), POLICY, now) == (0, now + DAY)
-    assert budget.ripe_value(head, POLICY, now + DAY) is None
+
+    def waits(after: Head, usd: int) -> int | None:
+        """How many hours an exit of so much waits."""
+        until = budget.received_until(after, usd * USD, POLICY, now)
+        return None if until is None else (until - now) // HOUR
+
+    assert [waits(head, usd) for usd in (9150, 9151, 9300, 9301)] == [None, 1, 1, 24]
+    for gone in (let_go(head, now, 250, Lane.NONE), let_go(head, now - 2 * DAY, 250)):
+        assert [waits(gone, usd) for usd in (8900, 8901)] == [None, 1]
+    assert waits(let_go(head, now - 4 * DAY, 250), 9150) is None
+    assert [waits(let_go(head, now, 20_000), usd) for usd in (0, 1)] == [None, 24]
+    assert budget.received_until(head, None, POLICY, now) == now + DAY
+    assert budget.received_until(head, None, POLICY, now + DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("dust", "equity", "waits"),
+    [
+        ([1], 0, None),
+        ([1], 1000, None),
+        ([99 * USD], 0, None),
+        ([50 * USD, 49 * USD, USD - 1], 0, None),
+        ([50 * USD, 50 * USD], 0, 1),
+        ([100 * USD], 0, 1),
+        ([100 * USD, 1], 0, 1),
+        ([1, 100 * USD], 0, 2),
+        ([100 * USD], 1000, None),
+        ([901 * USD], 1000, 1),
+    ],
+    ids=str,
+)
+def test_dust_holds_nothing(dust: list[int], equity: int, waits: int | None) -> None:
+    """Below the floor what was sent stops no exit, from it on no more than itself; unless equity was never stated."""
+    now = START + 5 * DAY
+    received = tuple(Received(micro, now + place * HOUR) for place, micro in enumerate(dust, start=1))
+    head = replace(stated((0, equity)) if equity else EMPTY, received=received)
+    until = budget.received_until(head, 100 * USD, POLICY, now)
+    assert until == (None if waits is None else now + waits * HOUR)
 
 
 def test_meters_forget_what_no_window_reaches() -> None:

@@ -356,6 +356,46 @@ class TestReceived:
         account.wait(days=1)
         assert kind_of(release(account, held_id(answer))) == "allow"
 
+    def test_dust_delays_nothing(self) -> None:
+        """A stranger's cent holds nobody's exits, and later dust postpones no end."""
+        account, session = long_standing(equity="0")
+        account.received((ev.ValueReceived(account.now, 1, account.now + 3 * DAY),))
+        assert kind_of(account.pay("100000", "home", session)) == "allow"
+        until = account.now + DAY
+        account.received((ev.ValueReceived(account.now, 100 * USD, until),))
+        assert account.pay("1", "home", session).findings[-1].until == until
+
+    def test_many_sendings_are_one_mark_an_hour(self) -> None:
+        """Waits end at full hours, so the receiver's head does not grow with the number of transfers."""
+        account, session = grown()
+        account.wait(minutes=1)
+        action = ExitRequest("internal_transfer", "USD", "1", counterparty=destination("bob"))
+        marks = set()
+        for _ in range(6):
+            account.ask(action, session, *PROOFS, counterparty="bob")
+            assert account.last is not None
+            (mark,) = account.last.elsewhere
+            assert isinstance(mark, ev.ValueReceived)
+            assert account.now + DAY <= mark.until < account.now + DAY + HOUR
+            marks.add(mark.until)
+            account.wait(minutes=9)
+        assert len(marks) == 1
+
+    def test_what_has_no_price_marks_the_receiver_still(self) -> None:
+        """Unknown is not nothing: value that nobody can price waits as much as the floor does, or what was said."""
+        account, session = grown()
+        account.prices.clear()
+        for said, marked in ((None, 100), ("99", 100), ("101", 101)):
+            action = ExitRequest("internal_transfer", "USD", "1", said, counterparty=destination("bob"))
+            which = held_id(account.ask(action, session, *PROOFS, counterparty="bob"))
+            account.settle(days=4)
+            assert kind_of(account.ask(ExitRelease(which), PLATFORM, counterparty="bob")) == "allow"
+            assert account.last is not None
+            assert [one.micro_usd for one in account.last.elsewhere if isinstance(one, ev.ValueReceived)] == [
+                marked * USD
+            ]
+            session = account.sign_in()
+
     def test_without_a_price_nothing_leaves_beside_it(self) -> None:
         """What cannot be priced may be the very value that was received."""
         account, session = long_standing(equity="1000")

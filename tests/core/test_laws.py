@@ -31,6 +31,7 @@ from tests.core.histories import (
 )
 from tests.core.watched import Watched
 
+from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Proof, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel, Setting
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
@@ -378,6 +379,12 @@ class Stories(RuleBasedStateMachine):
         events, _ = bob.elsewhere
         if events:
             self.alice.received(events)
+
+    @rule(micro_usd=st.sampled_from((1, 99 * USD, 100 * USD, 30_000 * USD)), hours=st.sampled_from((24, 72)))
+    def someone_sends(self, micro_usd: int, hours: int) -> None:
+        """A stranger inside the platform sends Alice dust, or more."""
+        until = (-(-self.alice.now // HOUR) + hours) * HOUR
+        self.alice.received((ev.ValueReceived(self.alice.now, micro_usd, until),))
 
     @rule(by=st.sampled_from(("price", "age", "none", "restore", "right")))
     def facts_change(self, by: str) -> None:

@@ -185,7 +185,7 @@ def received(account: Account) -> None:
     assert account.last is not None
     account.log.extend(account.last.elsewhere)
     account.wait(days=6)
-    account.received((ev.ValueReceived(account.now, 5_000_000, account.now + 9 * DAY),))
+    account.received((ev.ValueReceived(account.now, 500_000_000, account.now + 9 * DAY),))
     account.pay("90000", "home", account.sign_in())
     account.wait(days=4)
     account.pay("999950", "home", account.sign_in())
@@ -307,6 +307,7 @@ CHANGED: Final[dict[str, Any]] = {
     "outflow.usual_days_min": 4,
     "outflow.usual_quiet_h": 24,
     "outflow.instant_day_usd": 99,
+    "outflow.received_floor_usd": 501,
     "step_up.challenge_tries": 4,
     "step_up.challenges_open": 7,
     "step_up.code_again_m": 3,

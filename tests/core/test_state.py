@@ -37,6 +37,7 @@ from holdback.core.state import (
     Head,
     Part,
     PartKey,
+    Received,
     Wait,
     evolve,
 )
@@ -360,6 +361,12 @@ def test_received_value_is_forgotten_when_ripe() -> None:
     assert [one.micro_usd for one in after.received] == [5, 6]
     after = head(ev.ValueReceived(START, 5, LATER), ev.ValueReceived(LATER, 6, LATER + 1))
     assert [one.micro_usd for one in after.received] == [6]
+
+
+def test_received_value_that_ripens_together_is_one_mark() -> None:
+    """However often somebody sends, there is one mark for each instant at which something ripens."""
+    after = head(*(ev.ValueReceived(START + at, 5, LATER + at % 2) for at in range(100)))
+    assert after.received == (Received(250, LATER), Received(250, LATER + 1))
 
 
 def test_settings_have_a_loosest_value() -> None:

@@ -764,16 +764,20 @@ def fits(case: Case, lane: Lane, value: int) -> bool:
 
 
 def received_lately(case: Case, asked: Exit) -> list[tuple[Reason, Instant | None]]:
-    """Law 3: what came from inside may not exit for a while, and what left meanwhile may have been the rest."""
-    past, now = case.past, case.now
-    waiting = past.received(now)
-    if not waiting:
-        return []
+    """Law 3: what came from inside may not exit for a while, and what left meanwhile may have been the rest.
+
+    It waits until the first instant at which so much has ripened that this may go, all else as it is now.
+    """
+    past, now, outflow = case.past, case.now, case.policy.outflow
     equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
-    left = past.drawn(COUNTED, now, case.policy.outflow.received_from_cooling_h * HOUR, DAY)
-    free = max(0, equity - left - sum(one.micro_usd for one in waiting))
-    above = asked.value > free or not asked.priced
-    return [(Reason.RECEIVED_LATELY, max(one.until for one in waiting))] if above else []
+    left = past.drawn(COUNTED, now, outflow.received_from_cooling_h * HOUR, DAY)
+    for instant in sorted({now, *(one.until for one in past.received(now))}):
+        waiting = sum(one.micro_usd for one in past.received(instant))
+        counts = bool(past.received(instant)) and waiting >= outflow.received_floor_usd * 1_000_000
+        free = max(0, equity - left - waiting)
+        if not counts or (asked.priced and asked.value <= free):
+            return [] if instant == now else [(Reason.RECEIVED_LATELY, instant)]
+    raise AssertionError
 
 
 COUNTED: Final = set(Lane) - {Lane.OWN}

@@ -147,6 +147,27 @@ def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
     return drawn + (gone.micro_usd if gone.lane is lane else 0)
 
 
+def received_value_stays(step: Step) -> None:
+    """Law 3: after every exit what came from inside and still waits is there, but for less than the floor."""
+    outflow = step.past.policy.outflow
+    waiting = sum(one.micro_usd for one in step.past.received(step.now))
+    if waiting < max(1, outflow.received_floor_usd * USD):
+        return
+    for gone in step.exits:
+        since = step.now - outflow.received_from_cooling_h * 3_600_000
+        left = sum(one.micro_usd for one in step.past.draws if since < one.at and one.lane is not Lane.OWN)
+        equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
+        assert not gone.micro_usd or left + gone.micro_usd + waiting <= equity, "received value left"
+
+
+def received_marks_are_few(step: Step) -> None:
+    """What waits is kept in a mark an hour, and nothing of it is lost."""
+    if step.after.head is not None:
+        kept = [one for one in step.after.head.received if one.until > step.now]
+        assert len(kept) <= step.past.policy.outflow.received_from_cooling_h + 1
+        assert sum(one.micro_usd for one in kept) == sum(one.micro_usd for one in step.past.received(step.now))
+
+
 def over_budget_exits_were_held(step: Step) -> None:
     """Law 3: an exit that drew on no budget had been held, never only stepped up."""
     for gone in step.exits:
@@ -363,6 +384,8 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     exits_obey_the_cool_off_table,
     exits_wait_for_their_beneficiary,
     budgets_hold_in_every_window,
+    received_value_stays,
+    received_marks_are_few,
     over_budget_exits_were_held,
     holds_end_as_said,
     nothing_leaves_a_frozen_account,

@@ -15,7 +15,7 @@ from holdback.core.policy import MICRO
 if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import Head
+    from holdback.core.state import Head, Received
 
 
 class Room(NamedTuple):
@@ -88,16 +88,34 @@ def room(head: Head, lane: Lane, own: int, policy: Policy, now: Instant) -> Room
     return Room(min(outflow.instant_day_usd * MICRO - instant_day, left.day), left.month)
 
 
-def ripe_value(head: Head, policy: Policy, now: Instant) -> tuple[int, Instant] | None:
-    """Micro-USD that may exit while some of what was received inside the platform may not, and until when that is so.
+def received_until(head: Head, micro_usd: int | None, policy: Policy, now: Instant) -> Instant | None:
+    """Until when an exit of this much may be value received lately inside the platform; None if it may go.
 
-    None if nothing received waits. What left in the longest such wait is taken off, for it may have been the old part.
+    What must stay is the value that was received and nothing else. So an exit goes as long as it fits into what
+    provably predates what still waits: the lowest equity, less that, less what left in the longest such wait (it may
+    have been the old part). Equity that was never stated proves nothing, and neither does an amount that nobody can
+    price (`None`): then every exit waits (law 8).
+
+    Below `outflow.received_floor_usd` what waits stops nothing, or anybody could stop a stranger's exits for a day by
+    sending a cent; that much may thus leave early, and never more. The end is the first instant at which enough has
+    ripened, so that dust that came later postpones nothing either.
     """
     waiting = [one for one in head.received if one.until > now]
-    if not waiting:
+    unripe = sum(one.micro_usd for one in waiting)
+    floor = policy.outflow.received_floor_usd * MICRO
+    if not waiting or unripe < floor:
         return None
     first_day = (now - policy.outflow.received_from_cooling_h * HOUR) // DAY
     total = head.meters.get(Lane.TOTAL)
     left = sum(value for day, value in total.days.items() if day >= first_day) if total else 0
-    unripe = sum(one.micro_usd for one in waiting)
-    return max(0, lowest_equity(head, now) - unripe - left), max(one.until for one in waiting)
+    own = lowest_equity(head, now) - left
+    until = None
+    for one in sorted(waiting, key=_until):
+        if unripe < floor or (micro_usd is not None and micro_usd <= max(0, own - unripe)):
+            break
+        unripe, until = unripe - one.micro_usd, one.until
+    return until
+
+
+def _until(received: Received) -> Instant:
+    return received.until

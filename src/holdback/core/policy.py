@@ -72,6 +72,7 @@ class Outflow(Section, frozen=True):
     instant_day_usd: Usd
     received_h: Hours
     received_from_cooling_h: Hours
+    received_floor_usd: Usd
 
 
 class Book(Section, frozen=True):
@@ -146,6 +147,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "outflow.usual_factor_percent",
         "outflow.usual_quantile_percent",
         "outflow.instant_day_usd",
+        "outflow.received_floor_usd",
         "book.verified_d",
         "step_up.challenge_m",
         "step_up.challenge_tries",

@@ -528,8 +528,15 @@ def _since(counted: dict[int, int], first: int) -> dict[int, int]:
 def _value(head: Head, event: ev.ValueReceived | ev.EquityStated) -> Head:
     if isinstance(event, ev.EquityStated):
         return replace(head, equity=_lowest(head.equity, event.at, event.micro_usd))
-    waiting = tuple(one for one in head.received if one.until > event.at)
-    return replace(head, received=(*waiting, Received(event.micro_usd, event.until)))
+    return replace(head, received=_with_received(head.received, event))
+
+
+def _with_received(received: tuple[Received, ...], event: ev.ValueReceived) -> tuple[Received, ...]:
+    """One mark for each instant at which something ripens. Instants are whole hours, so there are never many."""
+    waiting = {one.until: one for one in received if one.until > event.at}
+    before = waiting[event.until].micro_usd if event.until in waiting else 0
+    waiting[event.until] = Received(before + event.micro_usd, event.until)
+    return tuple(waiting.values())
 
 
 def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, int]:

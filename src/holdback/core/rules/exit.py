@@ -15,6 +15,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level, holder_of, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
+from holdback.core.policy import MICRO
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
@@ -220,10 +221,11 @@ def _own_wait(case: Case, asked: Asked, length_ms: int, reason: Reason) -> list[
 
 
 def _received_lately(case: Case, asked: Asked) -> list[Finding]:
-    ripe = budget.ripe_value(case.head, case.policy, case.now)
-    if ripe is None or (asked.value.priced and asked.value.micro_usd <= ripe[0]):
+    if not case.head.received:
         return []
-    return [why(Reason.RECEIVED_LATELY, "time", until=ripe[1])]
+    amount = asked.value.micro_usd if asked.value.priced else None
+    until = budget.received_until(case.head, amount, case.policy, case.now)
+    return [] if until is None else [why(Reason.RECEIVED_LATELY, "time", until=until)]
 
 
 def _refused_by_value(case: Case, value: Value) -> Finding | None:
@@ -327,7 +329,7 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
     gone = ev.ExitAllowed(
         case.now, paid.exit, paid.kind, paid.beneficiary, lane, value.micro_usd, paid.digest, paid.account, usual
     )
-    return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone,), _received(case, network, value.micro_usd))
+    return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone,), _received(case, network, value))
 
 
 def _sweep(case: Case, action: ExitRequest) -> Ruling:
@@ -344,13 +346,19 @@ def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
     return (ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY),)
 
 
-def _received(case: Case, network: str, value: int) -> tuple[ev.ValueReceived, ...]:
-    """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3)."""
+def _received(case: Case, network: str, value: Value) -> tuple[ev.ValueReceived, ...]:
+    """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3).
+
+    Waits end at full hours, so that however often someone sends, the receiver keeps one mark an hour. What Holdback
+    cannot price is never less than the floor from which marks count: unknown is not nothing (law 8).
+    """
     if network not in RECEIVED_INSIDE:
         return ()
+    outflow = case.policy.outflow
     cooling_now = cooling.ends_at(case.head, case.now) is not None
-    hours = case.policy.outflow.received_from_cooling_h if cooling_now else case.policy.outflow.received_h
-    return (ev.ValueReceived(case.now, value, case.now + hours * HOUR),)
+    hours = outflow.received_from_cooling_h if cooling_now else outflow.received_h
+    worth = value.micro_usd if value.priced else max(value.micro_usd, outflow.received_floor_usd * MICRO)
+    return (ev.ValueReceived(case.now, worth, (-(-case.now // HOUR) + hours) * HOUR),)
 
 
 def _release_at(findings: tuple[Finding, ...]) -> Instant | None:
