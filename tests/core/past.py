@@ -410,9 +410,12 @@ class Past:
     def book(self) -> dict[str, Entered]:
         """Beneficiaries that are in it now."""
         found: dict[str, Entered] = {}
-        length = self.policy.waits.address_h * HOUR
+        lock = 0
         for number, event in self.events():
-            if isinstance(event, ev.AddressAdded):
+            if isinstance(event, ev.SettingChanged) and event.setting is ev.Setting.LOCK_HOURS:
+                lock = event.value
+            elif isinstance(event, ev.AddressAdded):
+                length = max(self.policy.waits.address_h, lock) * HOUR
                 waiting = Waiting(event.at, length, self.told(number, event))
                 found[event.beneficiary] = Entered(event.address, waiting)
             elif isinstance(event, ev.AddressRemoved):

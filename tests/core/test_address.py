@@ -7,10 +7,11 @@ from tests.core.histories import bitcoin, codes, destination, grown, held_id, ki
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Reason
-from holdback.core.events import DAY, ActorKind
+from holdback.core.decision import Allow, Hold, Reason
+from holdback.core.events import DAY, HOUR, ActorKind
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew, beneficiary_name
 from holdback.core.rules.exit import ExitRequest
+from holdback.core.rules.setting import LockSet
 
 
 def add(name: str, network: str = "bitcoin", *, looks_like: str = "") -> AddressAdd:
@@ -29,6 +30,19 @@ class TestAdd:
         assert (answer.id, answer.usable_from) == (bitcoin("new"), account.now + 3 * DAY)
         assert codes(answer) == [Reason.RIPENS_LATER]
         assert account.beneficiary(bitcoin("new")).verified_until == account.now + 30 * DAY
+
+    @pytest.mark.parametrize(("lock", "hours"), [(24, 72), (240, 240)], ids=["a short lock", "a long lock"])
+    def test_the_owners_lock_lengthens_its_wait(self, lock: int, hours: int) -> None:
+        """Law 1: a new beneficiary, in the book or not, waits for at least as long as the owner locked himself."""
+        account, session = grown()
+        account.ask(LockSet(lock), session, "a1-1", "a1-2")
+        answer = account.ask(add("new"), session, "a1-1", "a1-2")
+        assert isinstance(answer, Allow)
+        assert answer.usable_from == account.now + hours * HOUR
+        stranger = account.pay("101", "stranger", session)
+        assert isinstance(stranger, Hold)
+        assert stranger.release_at == account.now + hours * HOUR
+        assert kind_of(account.pay("50", "home", session)) == "allow"
 
     def test_its_provenance_is_kept(self) -> None:
         """Who, when, from which session, device and proof is known of each entry (incident G)."""

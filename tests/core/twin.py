@@ -564,7 +564,12 @@ def address_add(case: Case) -> Answer:
         if one.address is not None and action.address is not None:
             alike = one.address.alike == action.address.alike and one.address.mac != action.address.mac
             refuse((alike, Reason.LOOK_ALIKE))
-    return case.ripens(case.policy.waits.address_h)
+    return case.ripens(newness_h(case))
+
+
+def newness_h(case: Case) -> int:
+    """Someone new is paid after the policy's wait, or the owner's own lock if that is longer."""
+    return max(case.policy.waits.address_h, case.past.settings[Setting.LOCK_HOURS])
 
 
 def address_renew(case: Case) -> Answer:
@@ -710,7 +715,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         elif entry is not None:
             against.append((Reason.DESTINATION_NEW, past.ripe_at(entry.waiting) or entry.waiting.hoped(now)))
         else:
-            own_wait = policy.waits.address_h * HOUR
+            own_wait = newness_h(case) * HOUR
             against += still_waits(case, asked, own_wait, Reason.DESTINATION_NEW)
     if not asked.priced or not fits(case, lane, asked.value):
         lane = Lane.NONE

@@ -108,7 +108,7 @@ def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Insta
             )
         )
     who = Provenance(request.actor)
-    events += [added(now, entry, policy, who) for entry in action.address_book]
+    events += [added(now, entry, waits.address_h * HOUR, who) for entry in action.address_book]
     return Ruling(
         Allow((why(Reason.RIPENS_LATER, "time", until=now + wait),), request.account, now + wait), tuple(events)
     )

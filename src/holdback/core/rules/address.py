@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import DAY, HOUR, Actor, Destination, Finding, Instant, Sealed
+from holdback.core.events import DAY, HOUR, Actor, Destination, Finding, Instant, Sealed, Setting
 from holdback.core.rules.asking import (
     OWNER,
     Action,
@@ -84,9 +84,18 @@ def beneficiary_name(network: str, address: Sealed | None) -> str:
     return f"{network}.{address.name}" if address is not None else network
 
 
-def added(at: Instant, entry: Entry, policy: Policy, who: Provenance) -> ev.AddressAdded:
-    """A new entry of the book, waiting from now on."""
-    wait = policy.waits.address_h * HOUR
+def newness_ms(lock_hours: int, policy: Policy) -> int:
+    """How long someone new waits to be paid: the policy's wait, or the owner's own lock if that is longer.
+
+    Whom money may go to is the loosening a lock is set against above all. It holds for strangers who are not in the
+    book, too, or nobody would enter them. (What is bound ripens by the policy alone: it is a guard, and makes nothing
+    looser.)
+    """
+    return max(policy.waits.address_h, lock_hours) * HOUR
+
+
+def added(at: Instant, entry: Entry, wait: int, who: Provenance) -> ev.AddressAdded:
+    """A new entry of the book, waiting so many ms from now on."""
     return ev.AddressAdded(
         at=at,
         beneficiary=beneficiary_name(entry.network, entry.address),
@@ -140,7 +149,7 @@ def _add(case: Case, action: AddressAdd) -> Ruling:
             return denied(why(Reason.LOOK_ALIKE, "address.remove", about=alike))
     name = beneficiary_name(action.network, action.address)
     who = Provenance(case.request.actor, case.device, case.proved[-1].authenticator)
-    entry = added(case.now, action, case.policy, who)
+    entry = added(case.now, action, newness_ms(case.head.setting(Setting.LOCK_HOURS), case.policy), who)
     verified = ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY)
     return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=entry.until),), name, entry.until), (entry, verified))
 

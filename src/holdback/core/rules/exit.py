@@ -16,7 +16,7 @@ from holdback.core.assurance import Level, holder_of, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
 from holdback.core.policy import MICRO
-from holdback.core.rules.address import OPENED_KINDS, beneficiary_name
+from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
     OWNER,
@@ -185,7 +185,7 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     if senior and entry is not None and beneficiary_is_long_standing(head, entry, policy, now):
         lane = Lane.LONG_STANDING
     if not ripe and not instant:
-        wait_ms = 0 if entry is not None else policy.waits.address_h * HOUR
+        wait_ms = 0 if entry is not None else newness_ms(head.setting(Setting.LOCK_HOURS), policy)
         findings += _newness(case, asked, entry, wait_ms)
     if not (asked.value.priced and budget.room(head, lane, own, policy, now).holds(asked.value.micro_usd)):
         lane = Lane.NONE

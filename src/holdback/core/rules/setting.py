@@ -21,7 +21,7 @@ class AllowlistSet(Action, frozen=True, tag="allowlist.set"):
 
 
 class LockSet(Action, frozen=True, tag="lock.set"):
-    """Make every loosening wait at least this many hours; at most 30 days."""
+    """Make every loosening, a new beneficiary among them, wait at least this many hours; at most 30 days."""
 
     hours: Annotated[int, msgspec.Meta(ge=0, le=720)]
 
