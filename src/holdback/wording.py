@@ -88,6 +88,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.RECONCILING: "A restored system is compared with what was already paid. Payments wait until that is done.",
     Reason.PRICE_UNKNOWN: "The value of this asset is not known well enough right now. Try again soon.",
     Reason.NOTICE_UNDELIVERED: "The owner could not be told yet, and the wait begins after that. Check the contacts.",
+    Reason.VERIFICATION_EXPIRED: "Whoever is paid was not confirmed for long. Confirm that entry of the book again.",
     Reason.COOLING_OFF: "The account changed lately. Payments wait until the owner has had time to notice.",
     Reason.DESTINATION_NEW: "Whoever is paid is new to this account. New ones wait before their first payment.",
     Reason.OVER_BUDGET: "This is more than usually leaves the account in a day or month. Wait, or ask for less.",

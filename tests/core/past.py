@@ -39,6 +39,9 @@ MILD, SEVERE = "mild", "severe"
 
 CONTACT_EVENTS: Final = (ev.ContactAdded, ev.ContactAsked, ev.ContactConfirmed, ev.ContactRemoved, ev.ContactRecycled)
 
+CONFIRMS_ENTRY: Final = (ev.AddressRenewed, ev.ExitAllowed, ev.ExitHeld)
+"""What confirms a beneficiary again, if it was proved; entering it confirmed it first."""
+
 
 class Waiting(NamedTuple):
     """Something that waits: made at `since`, for `length`, and told to the owner at `told` (None: not yet)."""
@@ -110,10 +113,11 @@ class Stop(NamedTuple):
 
 
 class Entered(NamedTuple):
-    """A beneficiary in the book."""
+    """A beneficiary in the book, confirmed by senior proof up to `verified`."""
 
     address: ev.Sealed | None
     waiting: Waiting
+    verified: Instant
 
 
 class Pending(NamedTuple):
@@ -417,10 +421,17 @@ class Past:
             elif isinstance(event, ev.AddressAdded):
                 length = max(self.policy.waits.address_h, lock) * HOUR
                 waiting = Waiting(event.at, length, self.told(number, event))
-                found[event.beneficiary] = Entered(event.address, waiting)
+                found[event.beneficiary] = Entered(event.address, waiting, event.at)
             elif isinstance(event, ev.AddressRemoved):
                 del found[event.beneficiary]
+            elif isinstance(event, CONFIRMS_ENTRY) and event.beneficiary in found and self.proved(number):
+                until = event.at + self.policy.book.verified_d * DAY
+                found[event.beneficiary] = found[event.beneficiary]._replace(verified=until)
         return found
+
+    def proved(self, number: int) -> bool:
+        """Whether somebody proved something in an entry."""
+        return any(isinstance(one, ev.ProofUsed) for one in self.entries[number])
 
     @cached_property
     def settings(self) -> dict[ev.Setting, int]:

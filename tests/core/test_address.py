@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.histories import bitcoin, codes, destination, grown, held_id, kind_of, sealed
+from tests.core.histories import PLATFORM, bitcoin, codes, destination, grown, held_id, kind_of, sealed
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Hold, Reason
+from holdback.core.decision import Allow, Hold, Reason, StepUp
 from holdback.core.events import DAY, HOUR, ActorKind
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew, beneficiary_name
-from holdback.core.rules.exit import ExitRequest
+from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.setting import LockSet
 
 
@@ -121,6 +121,46 @@ class TestRenew:
             account.wait(minutes=5)
             account.pay(usd, "home", session)
             assert account.beneficiary(bitcoin("home")).verified_until == account.now + 30 * DAY
+
+    def test_what_expires_while_it_waits_is_not_paid(self) -> None:
+        """An exit whose entry nobody confirmed for 30 days waits until senior proof confirms it."""
+        account, session = grown()
+        which = held_id(account.pay("900000", "home", session))
+        account.deliver()
+        account.now = account.beneficiary(bitcoin("home")).verified_until
+        answer = account.ask(ExitRelease(which), PLATFORM)
+        assert (kind_of(answer), codes(answer)) == ("hold", [Reason.VERIFICATION_EXPIRED])
+        assert answer.findings[0].satisfied_by == ("address.renew",)
+        renewed = account.ask(AddressRenew("bitcoin", destination("home")), account.sign_in(), "a1-1", "a1-2")
+        assert kind_of(renewed) == "allow"
+        assert kind_of(account.ask(ExitRelease(which), PLATFORM)) == "allow"
+
+    def test_asking_has_renewed_what_then_waits(self) -> None:
+        """Until the very end of the 30 days a held exit goes when its time has come."""
+        account, session = grown()
+        account.now = account.beneficiary(bitcoin("home")).verified_until + 40 * DAY
+        session = account.sign_in()
+        which = held_id(account.pay("900000", "home", session))
+        account.deliver()
+        account.wait(days=29.9)
+        before = account.beneficiary(bitcoin("home"))
+        assert kind_of(account.ask(ExitRelease(which), PLATFORM)) == "allow"
+        assert account.beneficiary(bitcoin("home")) == before
+
+    def test_senior_proof_pays_what_expired_and_renews_it(self) -> None:
+        """A payment confirmed by senior proof needs no other; nor does its early release, which renews as well."""
+        account, session = grown()
+        account.wait(days=40)
+        session = account.sign_in()
+        assert kind_of(account.pay("5", "home", session)) == "allow"
+        action = ExitRelease(held_id(account.pay("900000", "home", session)))
+        account.deliver()
+        account.now = account.beneficiary(bitcoin("home")).verified_until
+        session = account.sign_in()
+        first = account.ask(action, session, "a1-1", "a1-2")
+        assert isinstance(first, StepUp)
+        assert kind_of(account.ask(action, session, "a1-1", "a1-2", "c1-1", challenge=first.challenge)) == "allow"
+        assert account.beneficiary(bitcoin("home")).verified_until == account.now + 30 * DAY
 
     def test_what_is_not_in_the_book_is_not_renewed(self) -> None:
         """A stranger is paid without entering the book."""

@@ -704,6 +704,9 @@ def weigh(case: Case, asked: Exit) -> Weighed:
     against = cooling(case, asked, senior=senior)
     if case.facts.reconciling:
         against.append((Reason.RECONCILING, None))
+    proved_now = asked.waited is None or asked.early
+    if entry is not None and entry.verified <= now and not proved_now:
+        against.append((Reason.VERIFICATION_EXPIRED, None))
     lane, own_wait = Lane.OTHERS, 0
     if senior and entry is not None:
         since = past.undisputed_at(entry.waiting)

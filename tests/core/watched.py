@@ -147,6 +147,14 @@ def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
     return drawn + (gone.micro_usd if gone.lane is lane else 0)
 
 
+def unproved_exits_go_to_verified_entries(step: Step) -> None:
+    """Incident G: what nobody proves in this very request goes to no entry whose verification has expired."""
+    proved = any(isinstance(one, ev.ProofUsed) for one in step.events)
+    for gone in step.exits:
+        entry = step.past.book.get(gone.beneficiary)
+        assert proved or entry is None or entry.verified > step.now, "an unverified beneficiary was paid"
+
+
 def received_value_stays(step: Step) -> None:
     """Law 3: after every exit what came from inside and still waits is there, but for less than the floor."""
     outflow = step.past.policy.outflow
@@ -384,6 +392,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     exits_obey_the_cool_off_table,
     exits_wait_for_their_beneficiary,
     budgets_hold_in_every_window,
+    unproved_exits_go_to_verified_entries,
     received_value_stays,
     received_marks_are_few,
     over_budget_exits_were_held,

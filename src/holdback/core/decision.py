@@ -50,6 +50,7 @@ class Reason(StrEnum):
     RECONCILING = "reconciling"
     PRICE_UNKNOWN = "price_unknown"
     NOTICE_UNDELIVERED = "notice_undelivered"
+    VERIFICATION_EXPIRED = "verification_expired"
     COOLING_OFF = "cooling_off"
     DESTINATION_NEW = "destination_new"
     OVER_BUDGET = "over_budget"

@@ -168,7 +168,9 @@ def value_of(case: Case, asset: str, amount: str, stated: int) -> Value:
 def weigh(case: Case, asked: Asked) -> Weighed:
     """Everything that stands against an exit now (laws 3, 4, 5, 8 and 10).
 
-    An opened kind ripens like any entry, yet who is paid there is a stranger: never senior, never long-standing.
+    An opened kind ripens like any entry, yet who is paid there is a stranger: never senior, never long-standing. An
+    entry that senior proof has not confirmed for `book.verified_d` is paid only with such proof, which renews it; so
+    does the proof that asks for an exit which is then held.
     """
     head, policy, now = case.head, case.policy, case.now
     entry = case.customer.beneficiary(asked.beneficiary)
@@ -180,6 +182,8 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     findings = cooling.obstacles(head, senior=senior, usual=usual, now=now)
     if case.facts.reconciling:
         findings.append(why(Reason.RECONCILING, "operator.reconcile"))
+    if entry is not None and entry.verified_until <= now and not case.proved:
+        findings.append(why(Reason.VERIFICATION_EXPIRED, "address.renew", about="address"))
     instant = not ripe and _fits_instantly(case, asked, own)
     wait_ms, lane = 0, Lane.INSTANT if instant else Lane.OTHERS
     if senior and entry is not None and beneficiary_is_long_standing(head, entry, policy, now):
@@ -340,8 +344,8 @@ def _sweep(case: Case, action: ExitRequest) -> Ruling:
 
 
 def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
-    """A payment confirmed by senior proof renews its beneficiary; one by key or weaker proof would not."""
-    if case.customer.beneficiary(name) is None:
+    """A payment confirmed by senior proof renews its beneficiary; one by key or weaker proof does not."""
+    if not case.proved or case.customer.beneficiary(name) is None:
         return ()
     return (ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY),)
 
@@ -444,7 +448,8 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
         until = _release_at(findings) or held.said_until
         return Ruling(Hold(findings, action.which, until), (ev.ExitMoved(case.now, action.which, until),))
     paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account)
-    return _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
+    ruling = _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
+    return ruling._replace(events=(*ruling.events, *_renewed(case, held.beneficiary)))
 
 
 def _not_yet(case: Case, held: HeldExit) -> list[Finding]:
