@@ -168,6 +168,32 @@ class TestFreeze:
         account.ask(SessionEnd(), account.sign_in())
         assert account.head.frozen_at
 
+    @pytest.mark.parametrize(
+        ("minutes", "waits", "told"),
+        [(14.9, False, False), (15, False, True), (1, True, True)],
+        ids=["soon", "later", "something waited"],
+    )
+    def test_pressing_again_is_no_news(self, minutes: float, *, waits: bool, told: bool) -> None:
+        """A press that stops nothing new is told of only after a while, and moves what it disputes all the same."""
+        account, session = grown()
+        account.ask(AccountFreeze(), LINK)
+        if waits:
+            account.ask(AccountUnfreeze(), session, "a1-2")
+        account.wait(minutes=minutes)
+        account.ask(AccountFreeze(), LINK)
+        causes = [one.cause for one in account.last_events() if isinstance(one, ev.NoticeDue)]
+        assert ("account.frozen" in causes) is told
+        assert account.head.freezes[-1].pressed_at == account.now
+
+    def test_a_hundred_presses_are_one_notice(self) -> None:
+        """Whoever holds a link floods nobody with it."""
+        account, _ = grown()
+        for _ in range(100):
+            account.ask(AccountFreeze(), LINK)
+            account.wait(minutes=2)
+        assert sum(isinstance(one, ev.Frozen) for one in account.log) == 100
+        assert sum(isinstance(one, ev.NoticeDue) and one.cause == "account.frozen" for one in account.log) == 1
+
 
 class TestUnfreeze:
     """Taking the stop off: the strongest senior proof, and a wait."""

@@ -151,7 +151,10 @@ def consequences(
         if sent_to:
             found.append(ev.NoticeDue(event.at, f"{number}-code", "contact.code", Severity.INFO, (sent_to,), ()))
         if effect.notice is not None:
-            found.append(_notice(number, event, about, after, policy))
+            again = _pressed_again(event, before, policy)
+            found.append(
+                ev.NoticeFolded(event.at, tag_of(event)) if again else _notice(number, event, about, after, policy)
+            )
     return found
 
 
@@ -201,6 +204,17 @@ def _notice(
     if quiet and last is not None and event.at < last + policy.notices.fold_m * MINUTE:
         return ev.NoticeFolded(event.at, cause)
     return ev.NoticeDue(event.at, number, cause, severity, told(after, event.at), about)
+
+
+def _pressed_again(event: AnyEvent, before: Head | None, policy: Policy) -> bool:
+    """Whether the stop was pressed again soon, with nothing left that it could stop: the one severe news that folds.
+
+    The press itself counts, for it disputes what was still waiting. But nobody learns anything from it, and each of a
+    hundred presses of one link would be a message to every contact.
+    """
+    if not isinstance(event, ev.Frozen) or before is None or not before.frozen_at or before.exits or before.changes:
+        return False
+    return event.at < before.freezes[-1].pressed_at + policy.notices.fold_m * MINUTE
 
 
 def told(head: Head, now: Instant) -> tuple[str, ...]:
