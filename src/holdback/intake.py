@@ -125,7 +125,7 @@ def parse(body: object) -> Parsed:
         raise BadRequest("`action` must be the name of an action", "/action")
     kind = PUBLIC.get(name, decide.NotAvailable if name in decide.PLANNED else None)
     if kind is None:
-        raise BadRequest(f"there is no action `{name[:64]}`", "/action")
+        raise BadRequest("`action` names no action there is", "/action")
     if "actor" not in envelope_fields:
         raise BadRequest("`actor` is missing", "/actor")
     envelope: Envelope = _converted(envelope_fields, Envelope)

@@ -214,6 +214,7 @@ async def test_no_problem_says_a_secret_back(web: Web) -> None:
     """What was sent in the wrong place or shape is not repeated, for problems end in logs."""
     secret = "hunter2-hunter2"
     bodies = [
+        action(action=secret),
         action(actor={"kind": secret}),
         action(actor={"kind": "link", "token": secret}),
         action(proofs=[{"kind": "password", "response": [secret]}]),

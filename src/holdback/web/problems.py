@@ -3,7 +3,7 @@
 A decision is not a problem: allow, step_up, hold and deny all come with status 200. A problem says that nothing was
 decided, or, where `retryable`, that nothing is known to have been: ask again under the same idempotency key.
 
-A detail names what is wrong and never repeats what was sent, for problems end in other people's logs.
+A detail names the field that is wrong and never repeats a value that was sent, for problems end in other people's logs.
 """
 
 from __future__ import annotations
