@@ -71,7 +71,7 @@ SETTINGS: Final[dict[str, str]] = {
     "master_keys": "Ring of master keys, the current one first. Secret. `holdback keys master` makes one.",
     "receipt_keys": "JSON of the receipt signing keys. Secret. `holdback keys receipt` makes it.",
     "policy": "Name of a packaged policy or path of a TOML file.",
-    "issuer": "The `iss` of receipts.",
+    "issuer": "The `iss` of receipts; signers refuse any other, so let no two deployments share one.",
     "public_url": "Where owners reach this server; freeze links start with it.",
     "smtp_host": "Mail relay; empty sends no mail, and then nothing that must be announced ever ripens.",
     "smtp_port": "Port of the mail relay.",

@@ -121,9 +121,10 @@ def test_what_has_no_one_spelling_is_refused(value: object) -> None:
 
 SIGNER = server.ReceiptKeys.generate()
 KEYS = Keys.parse(json.dumps(SIGNER.jwks()))
+ISSUER = "https://holdback.example"
 NOW = 1_700_000_000
 GOOD = server.Receipt(
-    issuer="https://holdback.example",
+    issuer=ISSUER,
     account="acct-1",
     action_digest=action_digest("acct-1", WITHDRAWAL),
     decision="allow",
@@ -140,7 +141,7 @@ TOKEN = SIGNER.sign(GOOD)
 
 def verified(token: str = TOKEN, *, now: float = NOW + 1, leeway: float = 0) -> Receipt:
     """The withdrawal's receipt, verified."""
-    return verify_receipt(token, account="acct-1", action=WITHDRAWAL, keys=KEYS, now=now, leeway=leeway)
+    return verify_receipt(token, issuer=ISSUER, account="acct-1", action=WITHDRAWAL, keys=KEYS, now=now, leeway=leeway)
 
 
 def signed(header: dict[str, object], claims: dict[str, object]) -> str:
@@ -166,7 +167,7 @@ def test_a_receipt_is_verified() -> None:
     """What Holdback signed for exactly this action is verified, offline, and says everything that was signed."""
     assert verified() == Receipt(
         id="acct-1/7",
-        issuer="https://holdback.example",
+        issuer=ISSUER,
         account="acct-1",
         action_digest=action_digest("acct-1", WITHDRAWAL),
         decision="allow",
@@ -212,7 +213,7 @@ def test_nonsense_is_refused(token: str) -> None:
 def test_other_actions_are_refused(change: dict[str, object]) -> None:
     """A receipt is good for one amount to one address, spelled as it was asked, and for nothing else."""
     with pytest.raises(ReceiptMismatch, match="another action"):
-        verify_receipt(TOKEN, account="acct-1", action=WITHDRAWAL | change, keys=KEYS, now=NOW)
+        verify_receipt(TOKEN, issuer=ISSUER, account="acct-1", action=WITHDRAWAL | change, keys=KEYS, now=NOW)
 
 
 def test_other_accounts_are_refused() -> None:
@@ -220,9 +221,26 @@ def test_other_accounts_are_refused() -> None:
     moved = SIGNER.sign(msgspec.structs.replace(GOOD, account="acct-2"))
 
     with pytest.raises(ReceiptMismatch, match="another account"):
-        verify_receipt(TOKEN, account="acct-2", action=WITHDRAWAL, keys=KEYS, now=NOW)
+        verify_receipt(TOKEN, issuer=ISSUER, account="acct-2", action=WITHDRAWAL, keys=KEYS, now=NOW)
     with pytest.raises(ReceiptMismatch, match="another action"):
-        verify_receipt(moved, account="acct-2", action=WITHDRAWAL, keys=KEYS, now=NOW)
+        verify_receipt(moved, issuer=ISSUER, account="acct-2", action=WITHDRAWAL, keys=KEYS, now=NOW)
+
+
+@pytest.mark.parametrize("issuer", ["holdback", "https://holdback.example/", "HTTPS://holdback.example", ""])
+def test_other_issuers_are_refused(issuer: str) -> None:
+    """A receipt of another Holdback is refused though it was signed with the same key, as on a copy for trials."""
+    with pytest.raises(ReceiptMismatch, match="another Holdback"):
+        verify_receipt(TOKEN, issuer=issuer, account="acct-1", action=WITHDRAWAL, keys=KEYS, now=NOW)
+    with pytest.raises(ReceiptMismatch, match="another Holdback"):
+        verified(SIGNER.sign(msgspec.structs.replace(GOOD, issuer=issuer)))
+
+
+def test_clients_know_one_issuer(door: Opening) -> None:
+    """A client refuses receipts of a Holdback that calls itself otherwise than it was told."""
+    other = SIGNER.sign(msgspec.structs.replace(GOOD, issuer="holdback"))
+
+    with pytest.raises(ReceiptMismatch, match="another Holdback"):
+        door(FakeHoldback(SIGNER.jwks())).verify_receipt(other, account="acct-1", action=WITHDRAWAL, now=NOW)
 
 
 @pytest.mark.parametrize("decision", ["deny", "hold", "step_up", "", "ALLOW"])
@@ -579,7 +597,7 @@ async def listed(client: AsyncHoldback, name: str, account: str) -> list[dict[st
 def sync_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
     """The blocking client."""
     time, http = FakeTime(), httpx.Client(transport=httpx.MockTransport(fake))
-    client = Holdback(BASE, PLATFORM_KEY, http=http, patience=patience, clock=time.clock, sleep=time.nap)
+    client = Holdback(BASE, PLATFORM_KEY, issuer=ISSUER, http=http, patience=patience, clock=time.clock, sleep=time.nap)
     return Door(
         client.ask,
         client.resume,
@@ -596,7 +614,9 @@ def sync_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
 def async_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
     """The awaiting client."""
     time, http = FakeTime(), httpx.AsyncClient(transport=httpx.MockTransport(fake))
-    client = AsyncHoldback(BASE, PLATFORM_KEY, http=http, patience=patience, clock=time.clock, sleep=time.nap_async)
+    client = AsyncHoldback(
+        BASE, PLATFORM_KEY, issuer=ISSUER, http=http, patience=patience, clock=time.clock, sleep=time.nap_async
+    )
     return Door(
         blocking(client.ask),
         blocking(client.resume),

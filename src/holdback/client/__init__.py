@@ -36,10 +36,11 @@ from holdback.client.errors import (
     Unreachable,
 )
 from holdback.client.patience import Patience
-from holdback.client.receipts import Keys, Receipt, verify_receipt
+from holdback.client.receipts import ISSUER, Keys, Receipt, verify_receipt
 
 __all__ = [
     "CREATE_RECEIPTS_SQL",
+    "ISSUER",
     "Allow",
     "AsyncHoldback",
     "Challenge",

@@ -19,7 +19,7 @@ from holdback.client.decisions import decision
 from holdback.client.digest import canonical_json
 from holdback.client.errors import Unreachable
 from holdback.client.patience import Patience, Tries
-from holdback.client.receipts import KeyCache, Keys, key_named, verify_receipt
+from holdback.client.receipts import ISSUER, KeyCache, Keys, key_named, verify_receipt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -101,13 +101,18 @@ class Holdback:
         base_url: str,
         platform_key: str,
         *,
+        issuer: str = ISSUER,
         patience: Patience | None = None,
         http: httpx.Client | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Connect when first asked. Bring an `http` client for proxies or certificates; it stays yours to close."""
+        """Connect when first asked. `issuer` is the server's setting `HOLDBACK_ISSUER`: no other's receipts count.
+
+        Bring an `http` client for proxies or certificates; it stays yours to close.
+        """
         self._caller = _Caller(base_url, platform_key, patience, clock)
+        self._issuer = issuer
         self._http = http or httpx.Client()
         self._owned = http is None
         self._sleep = sleep
@@ -190,7 +195,9 @@ class Holdback:
         """As the function of this name, with keys that are fetched where needed and this machine's time."""
         keys = self.fetch_keys(key_named(jws))
         now = time.time() if now is None else now
-        return verify_receipt(jws, account=account, action=action, keys=keys, now=now, leeway=leeway)
+        return verify_receipt(
+            jws, issuer=self._issuer, account=account, action=action, keys=keys, now=now, leeway=leeway
+        )
 
     def _decision(self, call: Call) -> Decision:
         return decision(self._send(self._caller.post(call)), call)
@@ -241,13 +248,15 @@ class AsyncHoldback:
         base_url: str,
         platform_key: str,
         *,
+        issuer: str = ISSUER,
         patience: Patience | None = None,
         http: httpx.AsyncClient | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Connect when first asked. Bring an `http` client for proxies or certificates; it stays yours to close."""
+        """As `Holdback`."""
         self._caller = _Caller(base_url, platform_key, patience, clock)
+        self._issuer = issuer
         self._http = http or httpx.AsyncClient()
         self._owned = http is None
         self._sleep = sleep
@@ -326,7 +335,9 @@ class AsyncHoldback:
         """As `Holdback.verify_receipt`."""
         keys = await self.fetch_keys(key_named(jws))
         now = time.time() if now is None else now
-        return verify_receipt(jws, account=account, action=action, keys=keys, now=now, leeway=leeway)
+        return verify_receipt(
+            jws, issuer=self._issuer, account=account, action=action, keys=keys, now=now, leeway=leeway
+        )
 
     async def _decision(self, call: Call) -> Decision:
         return decision(await self._send(self._caller.post(call)), call)

@@ -8,7 +8,7 @@ HoldbackError
 `-- ReceiptRefused
     |-- ReceiptForged    not signed by Holdback, or not a receipt
     |   `-- KeyUnknown   signed under a key that is not among those given; fetch them again
-    |-- ReceiptMismatch  signed, but for another account or action, or not an allow
+    |-- ReceiptMismatch  signed, but by another Holdback, for another account or action, or not an allow
     |-- ReceiptExpired   signed, but too long ago, or in the future
     `-- ReceiptUsed      its one-time id was consumed before
 """
@@ -71,7 +71,7 @@ class KeyUnknown(ReceiptForged):
 
 
 class ReceiptMismatch(ReceiptRefused):
-    """Holdback signed it, but not for this: another account, another action, another decision than allow."""
+    """It was signed, but not for this: another issuer, another account, another action, a decision but allow."""
 
 
 class ReceiptExpired(ReceiptRefused):

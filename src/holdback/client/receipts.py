@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ALGORITHM: Final = "Ed25519"
 TYPE: Final = "holdback-receipt+jwt"
+ISSUER: Final = "holdback"
+"""What a Holdback calls itself in receipts until its setting `HOLDBACK_ISSUER` says otherwise."""
 LEEWAY_MAX_S: Final = 60
 """The most that clocks may be said to differ; more would outlive what a receipt is worth."""
 _LARGEST: Final = 8192
@@ -126,18 +128,21 @@ class Keys:
 
 
 def verify_receipt(  # noqa: PLR0913 - each is a question of its own
-    jws: str, *, account: str, action: Mapping[str, object], keys: Keys, now: float, leeway: float = 0
+    jws: str, *, issuer: str, account: str, action: Mapping[str, object], keys: Keys, now: float, leeway: float = 0
 ) -> Receipt:
-    """Return only if Holdback allowed exactly this action of this account, and it may still be acted upon.
+    """Return only if this Holdback allowed exactly this action of this account, and it may still be acted upon.
 
-    `action` is what was asked, field by field as it was sent (an exit released later is verified against the request
-    that was held). `now` is in seconds since the epoch, `leeway` how many seconds the two clocks may differ, at most
-    60. Raises ReceiptRefused in one of its kinds, NotCanonical, or ValueError for a leeway out of range. The id is not
-    spent by this: `consume` it.
+    `issuer` is what that deployment calls itself (its setting `HOLDBACK_ISSUER`); one that shares its key, such as a
+    copy for trials, is another. `action` is what was asked, field by field as it was sent (an exit released later is
+    verified against the request that was held). `now` is in seconds since the epoch, `leeway` how many seconds the two
+    clocks may differ, at most 60. Raises ReceiptRefused in one of its kinds, NotCanonical, or ValueError for a leeway
+    out of range. The id is not spent by this: `consume` it.
     """
     if not 0 <= leeway <= LEEWAY_MAX_S:
         raise ValueError(f"the leeway must be from 0 to {LEEWAY_MAX_S} seconds")
     receipt = _verified(jws, keys)
+    if receipt.issuer != issuer:
+        raise ReceiptMismatch("the receipt is another Holdback's")
     if receipt.account != account:
         raise ReceiptMismatch("the receipt is for another account")
     if not hmac.compare_digest(receipt.action_digest, action_digest(account, action)):

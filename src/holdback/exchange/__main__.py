@@ -1,7 +1,8 @@
 """Run the exchange as a process of its own: `python -m holdback.exchange --port 8500`.
 
 It is told where things are by the environment, so that the platform key stands on no command line: `EXCHANGE_BOOKS`
-(path of its database), `EXCHANGE_HOLDBACK_URL` and `EXCHANGE_PLATFORM_KEY`.
+(path of its database), `EXCHANGE_HOLDBACK_URL`, `EXCHANGE_PLATFORM_KEY`, and `EXCHANGE_ISSUER` if that Holdback calls
+itself anything but `holdback`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from holdback.client import Holdback
+from holdback.client import ISSUER, Holdback
 from holdback.exchange.app import Exchange
 from holdback.exchange.backend import Backend
 from holdback.exchange.books import Books
@@ -32,7 +33,7 @@ def main() -> int:
         sys.stderr.write(f"{missing.args[0]} is not set\n")
         return 2
     books = Books(Path(path))
-    with Holdback(url, key) as holdback:
+    with Holdback(url, key, issuer=os.environ.get("EXCHANGE_ISSUER", ISSUER)) as holdback:
         signer = Signer(books, holdback)
         app = Exchange(Backend(holdback, signer, books), signer, books).app()
         uvicorn.run(app, host=chosen.host, port=chosen.port, log_level="warning", access_log=False)
