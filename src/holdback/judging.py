@@ -24,6 +24,7 @@ from holdback.wording import instant_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdback.ahead import Reading
     from holdback.core.decide import Advance
     from holdback.core.decision import Facts
     from holdback.core.events import AnyEvent, Instant
@@ -43,7 +44,8 @@ class Asked(NamedTuple):
     """A question ready to be judged. `shown` and `token` reach the owner once, with the answer.
 
     `answer_to` is the caller, the idempotency key and the question's digest, None if the answer need not be kept.
-    `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent.
+    `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
+    what was read of `wanted` already, if it was all of it.
     """
 
     request: Request
@@ -57,6 +59,7 @@ class Asked(NamedTuple):
     new_key: bytes = b""
     sign_in_name: bytes = b""
     sent: tuple[str, ...] = ()
+    ahead: Reading | None = None
 
 
 class Tools(NamedTuple):
@@ -251,6 +254,7 @@ class Unit:
             id=f"{account.partition('.')[0]}/{seq}/{standing.link[:4].hex()}",
             kind=paid.kind if paid else "",
             usd=f"{paid.micro_usd // 1_000_000}.{paid.micro_usd % 1_000_000:06}" if paid else "",
+            to=asked.request.counterparty if paid and step.elsewhere else "",
         )
         return self._tools.receipts.sign(receipt)
 

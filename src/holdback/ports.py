@@ -6,7 +6,7 @@ trusted for durability and mutual exclusion only. SECURITY.md says what a hostil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -107,20 +107,28 @@ class KeyRow(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8."""
+    """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8.
+
+    `whole` asks for all parts of the customer if they are few (`SMALL_BOOK`), so that nothing must be asked for twice.
+    """
 
     account: str
     parts: tuple[tuple[str, str], ...] = ()
     alike: bytes = b""
     assets: tuple[str, ...] = ()
     answer: tuple[str, str] | None = None
+    whole: bool = False
+
+
+SMALL_BOOK: Final = 16
+"""The most parts that a customer is read with as a whole."""
 
 
 class Loaded(NamedTuple):
     """What a load found; what does not exist is absent. `now` is the database's clock.
 
     `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until the
-    signer's receipts were reconciled.
+    signer's receipts were reconciled. Of the accounts in `whole` every part there is was given.
     """
 
     now: Instant
@@ -129,6 +137,7 @@ class Loaded(NamedTuple):
     prices: dict[str, Price]
     answers: dict[tuple[str, str], Answer]
     reconciling: bool
+    whole: frozenset[str] = frozenset()
 
 
 class Writes(NamedTuple):

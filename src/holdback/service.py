@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import intake
+from holdback import ahead, intake
+from holdback.ahead import GOOD_FOR_S, Reading
 from holdback.answers import answer_body, answer_form
 from holdback.batching import Batcher, Job
 from holdback.core import decide
@@ -36,11 +38,13 @@ if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
     from holdback.intake import Intake, Parsed
-    from holdback.ports import Clock, Loaded, Store
+    from holdback.ports import Clock, Store, Transaction
     from holdback.sealing import CustomerKey
 
 BATCH: Final = 96
 """The most questions in one transaction."""
+WRITTEN_KEPT: Final = 10_000
+"""Of how many customers it is remembered what was written last; a forgotten one costs a refused commit."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
@@ -61,7 +65,13 @@ class Peek(NamedTuple):
     key: CustomerKey
     head: Head
     secrets: Mapping[str, str]
-    now: Instant
+    asked: Wanted
+    reading: Reading
+
+    @property
+    def now(self) -> Instant:
+        """The database's time when it was read."""
+        return self.reading.loaded.now
 
 
 class Work(NamedTuple):
@@ -86,7 +96,8 @@ class Service:
         self._intake = intake
         self._clock = clock
         self.noticed = asyncio.Event()
-        self._reads: Batcher[Wanted, Loaded] = Batcher(self._read_batch, largest=BATCH)
+        self._written: OrderedDict[str, int] = OrderedDict()
+        self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
     @property
@@ -105,7 +116,7 @@ class Service:
         if parsed.kind is AccountImport:
             return await self._imported(question, parsed)
         main = question.account.partition(".")[0]
-        peek = await self._peek(main, parsed)
+        peek = await self._peek(main, parsed, _answer_key(question))
         if peek is None:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
@@ -139,13 +150,18 @@ class Service:
         step_up = StepUp(findings, f"s{secret[1] + 2}", (("password", "totp"),), until)
         return answer_body(answer_form(step_up, self.tools.policy.digest, hashlib.sha256(secret).digest()), {})
 
-    async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = ()) -> None:
-        """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream."""
-        request = Request(action, account, ev.Actor(ActorKind.SYSTEM), Context())
+    async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = "") -> None:
+        """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream.
+
+        What it causes with another customer is written into the counterparty's, in the same transaction.
+        """
+        request = Request(action, account, ev.Actor(ActorKind.SYSTEM), Context(), counterparty=counterparty)
         peek_needs = decide.needs(request, None)
-        wanted = (Wanted(account, peek_needs.parts),)
+        wanted = [Wanted(account, peek_needs.parts)]
+        if counterparty:
+            wanted.append(Wanted(counterparty))
         facts = Facts(digest=b"", clock_agrees=True)
-        await self._decisions.submit(Asked(request, facts, wanted, sent=sent))
+        await self._decisions.submit(Asked(request, facts, tuple(wanted), sent=sent))
 
     async def _imported(self, question: Question, parsed: Parsed) -> bytes:
         """Bring a customer under protection, unless the sign-in name is another's, under whichever key of the ring."""
@@ -177,10 +193,14 @@ class Service:
             sign_in_name=lookup,
         )
 
-    async def _peek(self, account: str, parsed: Parsed) -> Peek | None:
-        """Read what parsing and proving need, without a lock. None if there is no such customer."""
+    async def _peek(self, account: str, parsed: Parsed, answer: tuple[str, str] | None) -> Peek | None:
+        """Read what parsing and proving need, and most likely judging, without a lock. None without such a customer."""
         named = tuple(("credential", one.authenticator) for one in parsed.envelope.proofs if one.authenticator)
-        loaded = await self._reads.submit(Wanted(account, named))
+        asset = parsed.fields.get("asset")
+        assets = (asset,) if isinstance(asset, str) else ()
+        asked = Wanted(account, named, assets=assets, answer=answer, whole=True)
+        reading = await self._reads.submit(asked)
+        loaded = reading.loaded
         snapshot = loaded.snapshots.get(account)
         if snapshot is None:
             return None
@@ -192,14 +212,17 @@ class Service:
             if not one.authenticator
             for name in intake.candidates(one, head)
         ]
-        if unnamed:
+        if unnamed and account not in loaded.whole:
             more = await self._reads.submit(Wanted(account, tuple(dict.fromkeys(unnamed))))
-            rows = [*rows, *more.parts.get(account, [])]
+            rows = [*rows, *more.loaded.parts.get(account, [])]
+        shown = {*named, *unnamed}
         key = self.tools.snapshots.key_of(account, snapshot.key)
         secrets = {
-            row.name: key.open(self.tools.snapshots.credential(row).secret) for row in rows if row.kind == "credential"
+            row.name: key.open(self.tools.snapshots.credential(row).secret)
+            for row in rows
+            if (row.kind, row.name) in shown
         }
-        return Peek(key, head, secrets, loaded.now)
+        return Peek(key, head, secrets, asked, reading)
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
@@ -236,6 +259,7 @@ class Service:
             enrolled.shown,
             token,
             asset=needs.asset,
+            ahead=ahead.narrowed(peek.reading, peek.asked, wanted),
         )
 
     def _refused(self, reason: Reason, *satisfied_by: str, about: str) -> bytes:
@@ -244,10 +268,11 @@ class Service:
             answer_form(Deny((why(reason, *satisfied_by, about=about),)), self.tools.policy.digest, b""), {}
         )
 
-    async def _read_batch(self, jobs: list[Job[Wanted, Loaded]]) -> None:
+    async def _read_batch(self, jobs: list[Job[Wanted, Reading]]) -> None:
         loaded = await self.store.read([job.work for job in jobs])
+        reading = Reading(loaded, self._clock.now(), asyncio.get_running_loop().time())
         for job in jobs:
-            job.done(loaded)
+            job.done(reading)
 
     async def _batch(self, jobs: list[Job[Asked, bytes]]) -> None:
         """Commit a batch, with locks once it met another writer; if one of its jobs fails it, each job on its own."""
@@ -281,8 +306,8 @@ class Service:
         """
         answers: list[tuple[Job[Asked, bytes], bytes | Exception]] = []
         async with self.store.transaction(locks=locks) as transaction:
-            loaded = await transaction.load([one for job in jobs for one in job.work.wanted])
-            unit = Unit(self.tools, loaded, self._clock.now())
+            reading = await self._read(transaction, [job.work for job in jobs], look_ahead=not locks)
+            unit = Unit(self.tools, reading.loaded, reading.clock)
             for job in jobs:
                 try:
                     answers.append((job, unit.judge(job.work)))
@@ -291,6 +316,7 @@ class Service:
             writes = unit.writes()
             if writes != Writes():
                 await transaction.write(writes)
+        self._remember(writes)
         if writes.notices:
             self.noticed.set()
         for job, answer in answers:
@@ -298,6 +324,40 @@ class Service:
                 job.failed(answer)
             else:
                 job.done(answer)
+
+    async def _read(self, transaction: Transaction, works: list[Asked], *, look_ahead: bool) -> Reading:
+        """What a batch is judged by: readings that are still good, and a load of all the rest.
+
+        A customer is loaded for all of the batch or for none: two readings might show two states of it.
+        """
+        now = asyncio.get_running_loop().time()
+        loading = set() if look_ahead else {one.account for work in works for one in work.wanted}
+        seen: dict[str, int] = {}
+        for work in works:
+            if work.ahead is None or work.ahead.at < now - GOOD_FOR_S:
+                loading.update(one.account for one in work.wanted)
+            else:
+                for account, row in work.ahead.loaded.snapshots.items():
+                    if seen.setdefault(account, row.seq) != row.seq or row.seq < self._written.get(account, 0):
+                        loading.add(account)
+        readings: list[Reading] = []
+        rest: list[Wanted] = []
+        for work in works:
+            if work.ahead is None or not loading.isdisjoint(one.account for one in work.wanted):
+                rest += work.wanted
+            else:
+                readings.append(work.ahead)
+        if rest:
+            readings.append(Reading(await transaction.load(rest), self._clock.now(), now))
+        return ahead.merged(readings) if len(readings) > 1 else readings[0]
+
+    def _remember(self, writes: Writes) -> None:
+        """Keep what was written last: what was read before is known to be old without asking."""
+        for _, snapshot in writes.snapshots:
+            self._written[snapshot.account] = snapshot.seq
+            self._written.move_to_end(snapshot.account)
+        while len(self._written) > WRITTEN_KEPT:
+            self._written.popitem(last=False)
 
 
 def _folded(name: str) -> str:

@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from tests.contracts.rows import answer, entry, load, notice, of, part, put, sna
 
 from holdback.core.ledger import Entry
 from holdback.ports import (
+    SMALL_BOOK,
     Conflict,
     KeyRow,
     NewerDatabase,
@@ -85,7 +87,7 @@ async def test_what_does_not_exist_is_absent(store: Store) -> None:
     wanted = [Wanted("a", (("beneficiary", "b"),), b"alike", ("BTC",), ("platform", "k"))]
     async with store.transaction() as transaction:
         loaded = await transaction.load(wanted)
-    assert loaded[1:] == ({}, {}, {}, {}, False)
+    assert loaded[1:] == ({}, {}, {}, {}, False, frozenset())
 
 
 async def test_requests_share_a_load(store: Store) -> None:
@@ -110,6 +112,17 @@ async def test_look_alikes(store: Store) -> None:
     assert len(found) == 9
     assert (await store.read([Wanted("b", (), b"alike")])).parts == {"b": [part("b", "b", alike=b"alike")]}
     assert (await store.read([Wanted("b", (), b"other")])).parts == {}
+
+
+async def test_a_small_book_is_read_as_a_whole(store: Store) -> None:
+    """Whoever asks for a customer's whole book gets all its parts and is told so, unless they are too many."""
+    for account, size in (("a", SMALL_BOOK), ("b", SMALL_BOOK + 1), ("c", 0)):
+        await put(store, step(account, 1, parts=[part(account, f"{number:02}") for number in range(size)]))
+    wanted = [Wanted(account, (("beneficiary", "00"),), whole=True) for account in "abc"]
+    for loaded in (await store.read(wanted), await load(store, wanted)):
+        assert loaded.whole == {"a", "c"}
+        assert len(loaded.parts["a"]) == SMALL_BOOK
+        assert part("b", "00") in loaded.parts["b"]
 
 
 async def test_bytes_are_kept_as_they_are(store: Store) -> None:
@@ -268,6 +281,66 @@ async def test_an_empty_transaction(store: Store) -> None:
     async with store.transaction():
         pass
     await put(store, Writes())
+
+
+# Without locks
+
+
+async def test_without_locks_the_end_commits(opened: Opener) -> None:
+    """What a block without locks writes, in one go or several, is there for others once it has ended, and not before."""
+    store, other = await opened(), await opened()
+    await put(store, step("a", 1))
+    async with store.transaction(locks=False) as transaction:
+        assert (await transaction.load(of("a"))).snapshots["a"].seq == 1
+        await transaction.write(step("a", 2))
+        await transaction.write(everything("b"))
+        assert (await other.read(of("a", "b"))).snapshots == {"a": snapshot("a", 1)}
+    assert (await other.read(of("a", "b"))).snapshots == {"a": snapshot("a", 2), "b": snapshot("b", 2)}
+
+
+async def test_without_locks_the_first_to_commit_counts(opened: Opener) -> None:
+    """Of two that read one head without locks, one is refused as a whole and the other's change stays."""
+    stores = [await opened(), await opened()]
+    await put(stores[0], step("a", 1, b"0"))
+
+    async def add(number: int) -> None:
+        while True:
+            with suppress(Conflict):
+                async with stores[number % 2].transaction(locks=False) as transaction:
+                    head = (await transaction.load(of("a"))).snapshots["a"]
+                    count = str(int(head.head) + 1).encode()
+                    more = Writes(answers=[answer(f"k{number}")], names=[(b"n%d" % number, "a")])
+                    await transaction.write(step("a", head.seq + 1, count, [part("a", f"p{number}")]))
+                    await transaction.write(more)
+                return
+
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.gather(*(add(number) for number in range(20)))
+    assert (await stores[1].read(of("a"))).snapshots["a"].head == b"20"
+    assert len(await stores[1].parts("a")) == 20
+
+
+async def test_without_locks_an_exception_keeps_nothing(store: Store) -> None:
+    """An exception in a block without locks leaves it as it is, and a swallowed failure comes out at the end."""
+    await put(store, step("a", 1))
+    before = await contents(store)
+
+    async def fail() -> None:
+        async with store.transaction(locks=False) as transaction:
+            await transaction.write(step("a", 2))
+            raise ZeroDivisionError
+
+    async def carry_on() -> None:
+        async with store.transaction(locks=False) as transaction:
+            await transaction.write(step("a", 2))
+            with pytest.raises(ValueError, match="without its account"):
+                await transaction.write(Writes(parts=[part("b", "x")]))
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    with pytest.raises(ValueError, match="without its account"):
+        await carry_on()
+    assert await contents(store) == before
 
 
 # Locks

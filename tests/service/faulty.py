@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
-from holdback.ports import StoreUnavailable
+from holdback.ports import Conflict, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -40,6 +40,7 @@ class Trap:
     """Lets the next use of a step fail, once. `sprung` counts how often it did.
 
     `meanwhile` is done once, before the next use of its step: what another process or an intruder does just then.
+    While it is `crowded`, whoever takes no locks always meets somebody who was first.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Trap:
         self._error: Exception = StoreUnavailable()
         self._meanwhile: tuple[Step, Callable[[], Awaitable[None]]] | None = None
         self.sprung = 0
+        self.crowded = False
 
     def set(self, step: Step, fault: Fault, error: Exception | None = None) -> None:
         """Wait for a step, to raise this there."""
@@ -111,6 +113,8 @@ class FaultyStore:
     @asynccontextmanager
     async def transaction(self, *, locks: bool = True) -> AsyncGenerator[FaultyTransaction]:
         """See ports.Store. A commit that failed without effect is rolled back, as its store would do."""
+        if self._trap.crowded and not locks:
+            raise Conflict("somebody was first")
         self._trap.check(Step.BEGIN, Fault.FAILED)
         async with self._inner.transaction(locks=locks) as transaction:
             self._trap.check(Step.BEGIN, Fault.PERSISTED)

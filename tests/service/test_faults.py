@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from holdback.ports import Message
 
-QUESTION_STEPS = (Step.READ, Step.BEGIN, Step.LOAD, Step.WRITE, Step.COMMIT)
+ALONE_STEPS = (Step.READ, Step.BEGIN, Step.WRITE, Step.COMMIT)
+"""What a question does that meets nobody: it is judged by what was read, and locks nothing."""
+CROWDED_STEPS = (Step.BEGIN, Step.LOAD, Step.WRITE, Step.COMMIT)
+"""What it does as well once somebody else was first."""
 OUTBOX_STEPS = (Step.CLAIM, Step.SEND, Step.LOAD, Step.WRITE, Step.COMMIT, Step.POSTPONE, Step.BURY)
 TRIES = 3
 ROUNDS = 60
@@ -134,10 +137,20 @@ def smooth(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 
 
 @pytest.mark.parametrize("fault", Fault)
-@pytest.mark.parametrize("step", QUESTION_STEPS)
-async def test_each_step_of_a_question(opened: Opener, clock: Hands, smooth: Outcome, step: Step, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    ("step", "crowded"), [(one, False) for one in ALONE_STEPS] + [(one, True) for one in CROWDED_STEPS]
+)
+async def test_each_step_of_a_question(  # noqa: PLR0913, PLR0917 - two stores, one clock, and the table's three columns
+    opened: Opener,
+    clock: Hands,
+    smooth: Outcome,
+    step: Step,
+    crowded: bool,
+    fault: Fault,
+) -> None:
     """Whichever step of a question fails, in effect or not, asking again leaves what a smooth history leaves."""
     store, trap = await opened(clock.now), Trap()
+    trap.crowded = crowded
     house = House(faulty(store, trap), clock)
     patient = Patient(house, trap, step, fault)
     alice, _ = await live(patient)

@@ -64,8 +64,8 @@ class _Size(NamedTuple):
     pgbench_s: int
 
 
-FULL: Final = _Size(100_000, 4, 20, 15)
-QUICK: Final = _Size(20_000, 2, 8, 6)
+FULL: Final = _Size(100_000, 4, 15, 15)
+QUICK: Final = _Size(50_000, 2, 8, 6)
 
 
 def measure(store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, object]:  # noqa: FBT001 - the bench's one switch
@@ -195,7 +195,7 @@ def _server(url: str, settings: Settings, place: Path) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command, environment = _command(url, settings)
-    command += ["serve", "--port", str(port)]
+    command += ["serve", "--port", str(port), *(["--workers", "2"] if url.startswith("postgres") else [])]
     with (place / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:

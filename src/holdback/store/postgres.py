@@ -16,6 +16,7 @@ import asyncpg
 
 from holdback.core.ledger import Entry
 from holdback.ports import (
+    SMALL_BOOK,
     Answer,
     Conflict,
     KeyRow,
@@ -25,6 +26,7 @@ from holdback.ports import (
     Price,
     Snapshot,
     StoreUnavailable,
+    Writes,
 )
 from holdback.store import migrations
 from holdback.store.records import (
@@ -39,15 +41,16 @@ from holdback.store.records import (
     newest_prices,
     plan,
     settled,
+    small_books,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
     from holdback.core.events import Instant
-    from holdback.ports import Transaction, Wanted, Writes
+    from holdback.ports import Transaction, Wanted
     from holdback.store.records import Row
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -64,7 +67,7 @@ _TIMEOUTS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 _MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
-_CUSTOMER, _PART, _PRICE, _ANSWER, _STATUS = range(5)
+_CUSTOMER, _PART, _PRICE, _ANSWER, _STATUS, _BOOK = range(6)
 
 
 def _load(lock: str) -> str:
@@ -97,6 +100,10 @@ UNION ALL
 SELECT {_ANSWER}, a.caller, a.key, NULL, a.at, NULL, NULL, a.body_digest, a.answer, NULL, NULL
   FROM unnest($8::text[], $9::text[]) w (caller, key) CROSS JOIN LATERAL (
     SELECT * FROM answers a WHERE a.caller = w.caller AND a.key = w.key LIMIT 1) a
+UNION ALL
+SELECT {_BOOK}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
+  FROM unnest($10::text[]) w (account) CROSS JOIN LATERAL (
+    SELECT * FROM parts p WHERE p.account = w.account LIMIT {SMALL_BOOK + 1}) p
 UNION ALL
 SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, NULL, NULL, NULL, NULL
   FROM (SELECT count(*) FROM customer) locked, status s,
@@ -238,12 +245,13 @@ def _arguments(wanted: Sequence[Wanted]) -> list[Sequence[Any]]:
         *_columns(wants.alikes, 2),
         wants.assets,
         *_columns(wants.answers, 2),
+        wants.whole,
     ]
 
 
-def _loaded(rows: list[asyncpg.Record], clock: Callable[[], Instant] | None) -> Loaded | None:
+def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[], Instant] | None) -> Loaded | None:
     """Sort a load's rows. None if a row was waited for, so that the rest of the statement saw what was before it."""
-    snapshots, parts, prices, answers = {}, [], {}, {}
+    snapshots, parts, books, prices, answers = {}, [], [], {}, {}
     now = reconciling = 0
     for row in rows:
         kind, a, b, c, i, j, k, w, x, y, z = row
@@ -253,6 +261,8 @@ def _loaded(rows: list[asyncpg.Record], clock: Callable[[], Instant] | None) -> 
             snapshots[a] = Snapshot(a, i, j, w, x, y, z)
         elif kind == _PART:
             parts.append(PartRow(a, b, c, w, x, y))
+        elif kind == _BOOK:
+            books.append(PartRow(a, b, c, w, x, y))
         elif kind == _PRICE:
             prices[a] = Price(a, i, j)
         elif kind == _ANSWER:
@@ -260,7 +270,15 @@ def _loaded(rows: list[asyncpg.Record], clock: Callable[[], Instant] | None) -> 
         else:
             now, reconciling = i, j
             migrations.admit("postgres", k or 0)
-    return Loaded(clock() if clock else now, snapshots, grouped(parts), prices, answers, bool(reconciling))
+    return Loaded(
+        clock() if clock else now,
+        snapshots,
+        grouped([*books, *parts]),
+        prices,
+        answers,
+        bool(reconciling),
+        small_books(whole, books),
+    )
 
 
 class _Transaction:
@@ -279,7 +297,7 @@ class _Transaction:
             # as it was when it began. It holds the locks now, so a second one sees all of it as it is.
             loaded = None
             while loaded is None:
-                loaded = _loaded(await self._connection.fetch(_LOCK, *arguments), self._clock)
+                loaded = _loaded(await self._connection.fetch(_LOCK, *arguments), arguments[-1], self._clock)
             return loaded
 
     async def write(self, writes: Writes) -> None:
@@ -309,7 +327,7 @@ class _Attempt:
     def __init__(self, connection: Connection, clock: Callable[[], Instant] | None) -> None:
         self._connection = connection
         self._clock = clock
-        self._writes: Writes | None = None
+        self._writes = Writes()
         self.failed: Exception | None = None
 
     async def load(self, wanted: Sequence[Wanted]) -> Loaded:
@@ -320,13 +338,15 @@ class _Attempt:
     async def write(self, writes: Writes) -> None:
         """See ports.Transaction."""
         with self._noting_failure():
-            self._writes = settled(writes)
+            self._writes = settled(
+                Writes(*([*before, *more] for before, more in zip(self._writes, writes, strict=True)))
+            )
 
     async def end(self) -> None:
         """Commit in one statement. Raises StoreUnavailable if it is not known to be durable, or what failed before."""
         if self.failed is not None:
             raise self.failed
-        if self._writes is None:
+        if not any(self._writes):
             return
         try:
             with _translated():
@@ -351,7 +371,8 @@ class _Attempt:
 
 async def _read(connection: Connection, wanted: Sequence[Wanted], clock: Callable[[], Instant] | None) -> Loaded:
     """What a batch wants, as one snapshot."""
-    loaded = _loaded(await connection.fetch(_READ, *_arguments(wanted)), clock)
+    arguments = _arguments(wanted)
+    loaded = _loaded(await connection.fetch(_READ, *arguments), arguments[-1], clock)
     if loaded is None:  # pragma: no cover - both sides come from one snapshot
         raise AssertionError("a read saw two snapshots")
     return loaded

@@ -8,13 +8,14 @@ nothing against someone who means it: the rows' own MACs and chains do that.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from holdback.core.events import Instant  # noqa: TC001 - msgspec reads the rows' annotations
 from holdback.core.ledger import Entry
-from holdback.ports import Answer, Conflict, KeyRow, NoticeRow, PartRow, Price, Snapshot, Wanted, Writes
+from holdback.ports import SMALL_BOOK, Answer, Conflict, KeyRow, NoticeRow, PartRow, Price, Snapshot, Wanted, Writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,7 @@ class Plan(NamedTuple):
     alikes: list[tuple[str, bytes]]
     assets: list[str]
     answers: list[tuple[str, str]]
+    whole: list[str]
 
 
 def plan(wanted: Sequence[Wanted]) -> Plan:
@@ -44,6 +46,7 @@ def plan(wanted: Sequence[Wanted]) -> Plan:
         alikes=list({(w.account, w.alike): None for w in wanted if w.alike}),
         assets=list({asset: None for w in wanted for asset in w.assets}),
         answers=list({w.answer: None for w in wanted if w.answer}),
+        whole=sorted({w.account for w in wanted if w.whole}),
     )
 
 
@@ -53,6 +56,12 @@ def grouped(rows: Iterable[PartRow]) -> dict[str, list[PartRow]]:
     for row in rows:
         found.setdefault(row.account, {})[row.kind, row.name] = row
     return {account: list(parts.values()) for account, parts in found.items()}
+
+
+def small_books(asked: Iterable[str], rows: Iterable[PartRow]) -> frozenset[str]:
+    """The accounts of which all parts are among the rows: one more than a small book holds was asked for."""
+    counted = Counter(row.account for row in rows)
+    return frozenset(account for account in asked if counted[account] <= SMALL_BOOK)
 
 
 def settled(writes: Writes) -> Writes:

@@ -26,6 +26,7 @@ import msgspec
 
 from holdback.core.ledger import Entry
 from holdback.ports import (
+    SMALL_BOOK,
     Answer,
     Conflict,
     KeyRow,
@@ -49,6 +50,7 @@ from holdback.store.records import (
     newest_prices,
     plan,
     settled,
+    small_books,
 )
 
 if TYPE_CHECKING:
@@ -168,6 +170,10 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
     accounts = [(account,) for account in wants.accounts]
     customers = _found(connection, "customers", _CUSTOMER, ("account",), accounts)
     parts = list(_found(connection, "parts", _PART, ("account", "kind", "name"), wants.parts))
+    books: list[PartRow] = []
+    for account in wants.whole:
+        rows = connection.execute(f"SELECT {_PART} FROM parts WHERE account = ? LIMIT ?", (account, SMALL_BOOK + 1))
+        books += [PartRow(*row) for row in rows]
     for key in wants.alikes:
         parts += connection.execute(
             f"SELECT {_PART} FROM parts WHERE account = ? AND alike = ? AND alike <> x'' ORDER BY name LIMIT ?",
@@ -182,10 +188,11 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
     return Loaded(
         clock(),
         {row[0]: Snapshot(*row) for row in customers},
-        grouped(PartRow(*row) for row in parts),
+        grouped([*books, *(PartRow(*row) for row in parts)]),
         {row[0]: Price(*row) for row in prices},
         {(row[0], row[1]): Answer(*row) for row in answers},
         bool(reconciling),
+        small_books(wants.whole, books),
     )
 
 
