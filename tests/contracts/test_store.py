@@ -287,7 +287,7 @@ async def test_an_empty_transaction(store: Store) -> None:
 
 
 async def test_without_locks_the_end_commits(opened: Opener) -> None:
-    """What a block without locks writes, in one go or several, is there for others once it has ended, and not before."""
+    """What a block without locks writes, in one go or two, is there for others once it has ended, and not before."""
     store, other = await opened(), await opened()
     await put(store, step("a", 1))
     async with store.transaction(locks=False) as transaction:

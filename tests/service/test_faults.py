@@ -145,7 +145,7 @@ async def test_each_step_of_a_question(  # noqa: PLR0913, PLR0917 - two stores, 
     clock: Hands,
     smooth: Outcome,
     step: Step,
-    crowded: bool,
+    crowded: bool,  # noqa: FBT001 - a column of the table
     fault: Fault,
 ) -> None:
     """Whichever step of a question fails, in effect or not, asking again leaves what a smooth history leaves."""

@@ -338,9 +338,8 @@ class _Attempt:
     async def write(self, writes: Writes) -> None:
         """See ports.Transaction."""
         with self._noting_failure():
-            self._writes = settled(
-                Writes(*([*before, *more] for before, more in zip(self._writes, writes, strict=True)))
-            )
+            both = zip(self._writes, writes, strict=True)
+            self._writes = settled(Writes._make([*before, *more] for before, more in both))
 
     async def end(self) -> None:
         """Commit in one statement. Raises StoreUnavailable if it is not known to be durable, or what failed before."""
