@@ -22,6 +22,7 @@ demo: $(READY) ## try it: a platform, its customers and a thief, on this machine
 	@$(RUN) holdback demo
 
 test: check ## everything that must pass: check, the tests, and every branch of the core covered
+	@sh scripts/need chromium oathtool
 	@$(RUN) coverage erase
 	$(RUN) coverage run -m pytest -n auto --dist worksteal
 	@$(RUN) coverage combine --quiet
