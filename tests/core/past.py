@@ -8,6 +8,7 @@ are found from the changes that cause them, waits from the instants and outcomes
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -36,6 +37,9 @@ STRENGTH: Final = {
 """Law 2: passkey > totp, backup_code > sms > email, with password beside them, never instead."""
 
 MILD, SEVERE = "mild", "severe"
+
+MANY_ALIKE: Final = 4
+"""Cool-offs of one cause that are told apart while they run."""
 
 CONTACT_EVENTS: Final = (ev.ContactAdded, ev.ContactAsked, ev.ContactConfirmed, ev.ContactRemoved, ev.ContactRecycled)
 
@@ -130,11 +134,26 @@ class Pending(NamedTuple):
 
 
 class Closed(NamedTuple):
-    """What a change closes: exits to senior beneficiaries and to others, unless spared (law 4)."""
+    """What a change closes: exits to senior beneficiaries and to others, unless spared (law 4).
 
+    `began` is earlier than the change if it took in another, and `told_in` the entry in which the owner was told.
+    """
+
+    cause: object
     severity: str
     senior: Waiting
     others: Waiting
+    began: Instant
+    told_in: int
+
+    def took_in(self, older: Closed, number: int) -> bool:
+        """Whether this one, of entry `number`, leaves nothing to say for an older one that still runs."""
+        ends, before = older.others.ends(), older.senior.ends()
+        if older.told_in >= number or ends is None or before is None or max(ends, before) <= self.others.since:
+            return False
+        alike = (older.cause, older.severity) == (self.cause, self.severity)
+        longer = ends <= self.others.since + self.others.length and before <= self.senior.since + self.senior.length
+        return alike and longer
 
 
 class HeldExit(NamedTuple):
@@ -197,12 +216,16 @@ class Past:
 
     def told_as(self, number: int, cause: object, place: int = 0) -> Instant | None:
         """When a senior contact first accepted the n-th notice of this cause in entry `number`."""
+        return self.accepted(number, cause, place)[1]
+
+    def accepted(self, number: int, cause: object, place: int = 0) -> tuple[int, Instant | None]:
+        """The entry in which that was reported, and when; far in the future and never, if it was not."""
         entry = self.entries[number]
         notices = [one.notice for one in entry if isinstance(one, ev.NoticeDue) and one.cause == cause]
         for reported, at, notice, contact in self.reports:
             if notices[place : place + 1] == [notice] and reported > number and self.counts(reported, contact, at):
-                return at
-        return None
+                return reported, at
+        return sys.maxsize, None
 
     def counts(self, number: int, contact: str, at: Instant) -> bool:
         """Whether acceptance there, in entry `number`, told the owner: judged by what was before it."""
@@ -228,9 +251,9 @@ class Past:
         until = self.undisputed_at(waiting)
         for closed in self.cool_offs:
             ends = closed.others.ends()
-            if until is None or (closed.others.since <= waiting.since and ends is None):
+            if until is None or (closed.began <= waiting.since and ends is None):
                 return None
-            if ends is not None and closed.others.since <= waiting.since < ends:
+            if ends is not None and closed.began <= waiting.since < ends:
                 until = max(until, ends)
         return until
 
@@ -360,22 +383,39 @@ class Past:
 
     @cached_property
     def cool_offs(self) -> list[Closed]:
-        """What every takeover-relevant change closed, by whichever route it was made."""
+        """What changes closed, where the fifth and later ones of a kind have taken in the one before."""
+        found: list[Closed] = []
+        for number, new in self.closings:
+            alike = [one for one in found if new.took_in(one, number)]
+            if len(alike) >= MANY_ALIKE:
+                found.remove(alike[-1])
+                found.append(new._replace(began=alike[-1].began))
+            else:
+                found.append(new)
+        return found
+
+    @cached_property
+    def closings(self) -> list[tuple[int, Closed]]:
+        """What every takeover-relevant change closed, by whichever route it was made, with the number of its entry."""
         found = []
         known: set[str] = set()
         for number, event in self.events():
             severity, told = self._closes(number, event, known)
             if severity and number > 0:
                 hours = self.policy.cool_offs
-                senior = hours.senior_h if severity == SEVERE else hours.mild_senior_h
-                found.append(
-                    Closed(
-                        severity,
-                        Waiting(event.at, senior * HOUR, told),
-                        Waiting(event.at, hours.others_h * HOUR, told),
-                    )
-                )
+                senior = Waiting(event.at, (hours.senior_h if severity == SEVERE else hours.mild_senior_h) * HOUR, told)
+                others = Waiting(event.at, hours.others_h * HOUR, told)
+                told_in = self.told_in(number, event)
+                found.append((number, Closed(type(event), severity, senior, others, event.at, told_in)))
         return found
+
+    def told_in(self, number: int, event: AnyEvent) -> int:
+        """The entry in which the owner was told of a change."""
+        if isinstance(event, ev.SessionStarted):
+            return self.accepted(number, "device.met")[0]
+        alike = [one for one in self.entries[number] if type(one) is type(event)]
+        place = next(index for index, one in enumerate(alike) if one is event)
+        return self.accepted(number, type(event).__struct_config__.tag, place)[0]
 
     def _closes(self, number: int, event: AnyEvent, known: set[str]) -> tuple[str, Instant | None]:
         """How severe a change this is ("" if none), and when the owner was told.

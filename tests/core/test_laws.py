@@ -547,6 +547,15 @@ class Stories(RuleBasedStateMachine):
         """Someone signs in, or tries to."""
         self.sign_in(by, device, how)
 
+    @rule(times=st.integers(2, 6), told=st.booleans())
+    def names_no_device(self, times: int, *, told: bool) -> None:
+        """The owner signs in again and again through an app that does not say which device it is."""
+        for _ in range(times):
+            self.sign_in("owner", "", "good")
+            if told:
+                self.alice.deliver()
+            self.tick(HOUR)
+
     @rule(by=who, number=nth, everywhere=st.booleans())
     def sign_out(self, by: str, number: int, *, everywhere: bool) -> None:
         """Someone signs out, there or everywhere."""

@@ -240,13 +240,12 @@ def bounded(account: Account) -> None:
 
 
 def crowded(account: Account) -> None:
-    """More changes than may cool at once."""
+    """More changes than may cool at once, the owner told of none."""
     grow(account)
     for number in range(40):
         account.now += 1
         account.ask(SessionEndAll(), account.any_session())
         sign_in(account, f"device {number}")
-        account.deliver()
 
 
 def untold(account: Account) -> None:

@@ -10,11 +10,13 @@ from tests.core.histories import (
     Account,
     codes,
     fitting,
+    grow,
     grown,
     kind_of,
     policy_with,
     sealed,
 )
+from tests.core.watched import Watched
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Reason
@@ -41,6 +43,25 @@ class TestStart:
         session = account.head.sessions[token]
         assert (session.until, session.idle_ms) == (account.now + DAY, HOUR)
         assert (session.device, session.password_at) == ("laptop", account.now)
+
+    def test_a_platform_that_names_no_device_locks_nobody_out(self) -> None:
+        """Each such sign-in cools exits anew, and however many there are the next one finds room."""
+        account = Watched()
+        grow(account)
+        for hours in range(40):
+            account.sign_in(device="")
+            account.deliver("c1-1" if hours % 3 else "c1-2")
+            if hours % 8 == 0:
+                session = account.any_session()
+                account.add(f"place {hours}", session)
+                account.pay("5", "home", session)
+                account.deliver()
+            account.wait(hours=1.5)
+        assert len(account.head.cool_offs) < 9
+        account.settle(days=7)
+        session = account.sign_in()
+        for hours in range(0, 40, 8):
+            assert kind_of(account.pay("5", f"place {hours}", session)) == "allow"
 
     @pytest.mark.parametrize(
         ("devices", "met"),

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.core.histories import START, grown, sealed
 
 from holdback.core import events as ev
+from holdback.core.cooling import obstacles
 from holdback.core.events import (
     DAY,
     ENCODER,
@@ -23,7 +24,9 @@ from holdback.core.events import (
     Severity,
     stored_decoder,
 )
+from holdback.core.seniority import ripe_at
 from holdback.core.state import (
+    COOL_OFFS_APART,
     EXITS_KEPT,
     FREEZES_KEPT,
     HABIT_DAYS_KEPT,
@@ -377,6 +380,78 @@ def test_settings_have_a_loosest_value() -> None:
         Setting.LIMIT_MICRO_USD: -1,
     }
     assert head(ev.SettingChanged(START, Setting.LIMIT_MICRO_USD, 7)).setting(Setting.LIMIT_MICRO_USD) == 7
+
+
+def cooling(name: str, hours: float, *, told: bool = True, cause: str = "device.met") -> list[ev.AnyEvent]:
+    """A mild cool-off of the default lengths, so many hours after the start, and whether its notice was accepted."""
+    at = START + int(hours * HOUR)
+    started = ev.CoolOffStarted(at, name, cause, Severity.MILD, DAY, at + DAY, 3 * DAY, at + 3 * DAY)
+    about, notice = About("cool_off", name), f"notice of {name}"
+    unheard: list[ev.AnyEvent] = [started, due(about, name=notice, at=at)]
+    heard = (ev.NoticeAccepted(at, notice, "c1"), ev.WaitMoved(at, about, at + 3 * DAY, at + DAY))
+    return [*unheard, *heard] if told else unheard
+
+
+def an_hour_apart(number: int, *, untold: tuple[int, ...] = (), apart: bool = False) -> Head:
+    """So many cool-offs `k0`, `k1`... an hour apart, of one cause or each of its own."""
+    events: list[ev.AnyEvent] = []
+    for place in range(number):
+        cause = f"cause {place}" if apart else "device.met"
+        events += cooling(f"k{place}", place, told=place not in untold, cause=cause)
+    return head(*events)
+
+
+class TestManyCoolOffs:
+    """Cool-offs of one cause are merged before they fill the head, and nothing ends or ripens earlier by it."""
+
+    def test_the_fifth_takes_in_the_fourth(self) -> None:
+        """It counts from the start of the one it takes in, and ends at its own."""
+        assert list(an_hour_apart(COOL_OFFS_APART).cool_offs) == ["k0", "k1", "k2", "k3"]
+        after = an_hour_apart(COOL_OFFS_APART + 5).cool_offs
+        assert list(after) == ["k0", "k1", "k2", "k8"]
+        merged = after["k8"]
+        assert merged.started_at == START + 3 * HOUR
+        assert merged.others.until == START + 8 * HOUR + 3 * DAY
+        assert merged.senior.until == START + 8 * HOUR + DAY
+
+    def test_its_start_moves_on(self) -> None:
+        """Those before it run out, and the next ones are apart again: nothing stays junior for good."""
+        head = an_hour_apart(400)
+        assert min(one.started_at for one in head.cool_offs.values()) >= START + (399 - 2 * 72) * HOUR
+
+    @pytest.mark.parametrize("number", [4, 5, 9, 90])
+    def test_nothing_ripens_earlier(self, number: int) -> None:
+        """Law 4: whenever something was made, it ripens no earlier than if each cool-off were kept."""
+        merged, kept = an_hour_apart(number), an_hour_apart(number, apart=True)
+        assert len(merged.cool_offs) == COOL_OFFS_APART
+        assert len(kept.cool_offs) >= min(number, 72)
+        now = START + (number - 1) * HOUR
+        assert obstacles(merged, senior=False, usual=True, now=now)[-1] == replace(
+            obstacles(kept, senior=False, usual=True, now=now)[-1], about="device.met"
+        )
+        for since in range(START, now + 1, HOUR // 2):
+            made = Wait(0, since, heard=True)
+            assert max(ripe_at(merged, since, made) or 0, now) >= (ripe_at(kept, since, made) or 0)
+
+    def test_one_that_nobody_was_told_of_is_never_taken_in(self) -> None:
+        """Law 5: it stands until its own notice is accepted, however many come after it."""
+        after = an_hour_apart(COOL_OFFS_APART + 9, untold=(3, 5))
+        assert {"k3", "k5"} < set(after.cool_offs)
+        assert [one.about[0].id for one in after.unheard.values()] == ["k3", "k5"]
+        assert len(after.cool_offs) == COOL_OFFS_APART + 2
+
+    def test_only_what_says_less_is_taken_in(self) -> None:
+        """Nothing of another cause or severity, and nothing that ends later for anyone, as under an older policy."""
+        (started, *_) = cooling("new", 9)
+        assert isinstance(started, ev.CoolOffStarted)
+        first = [one for place in range(COOL_OFFS_APART) for one in cooling(f"k{place}", place)]
+        others = (
+            replace(started, cause="authenticator.bound"),
+            replace(started, severity=Severity.SEVERE),
+            replace(started, others_until=START + 3 * DAY - 1),
+            replace(started, senior_until=START + DAY - 1),
+        )
+        assert [len(head(*first, one).cool_offs) for one in (started, *others)] == [4, 5, 5, 5, 5]
 
 
 class TestWaits:

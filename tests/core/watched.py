@@ -104,7 +104,7 @@ def exits_obey_the_cool_off_table(step: Step) -> None:
     for gone in step.exits:
         entry = step.past.book.get(gone.beneficiary)
         senior = entry is not None and step.past.ripe(entry.waiting, step.now) and "." in gone.beneficiary
-        for closed in step.past.cool_offs:
+        for _, closed in step.past.closings:
             ends = (closed.senior if senior else closed.others).ends()
             assert ends is not None, "an exit before the owner was told of a change"
             spared = closed.severity == "mild" and senior

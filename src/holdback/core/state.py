@@ -27,6 +27,8 @@ STATE_VERSION: Final = 1
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
 FREEZES_KEPT: Final = 64
+COOL_OFFS_APART: Final = 4
+"""Cool-offs of one cause and severity, told of, that are kept apart; one more takes in the newest of them."""
 
 
 class Wait(msgspec.Struct, frozen=True, array_like=True):
@@ -556,11 +558,7 @@ _WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeAccepted | ev.WaitMoved
 def _waits(head: Head, event: _WaitEvent) -> Head:
     match event:
         case ev.CoolOffStarted():
-            alive = {key: one for key, one in head.cool_offs.items() if not is_past(one, event.at)}
-            senior = Wait(event.senior_ms, event.senior_until, heard=True)
-            others = Wait(event.others_ms, event.others_until, heard=True)
-            new = CoolOff(event.cause, event.severity, event.at, senior, others)
-            return replace(head, cool_offs=alive | {event.cool_off: new}, changed_at=event.at)
+            return replace(head, cool_offs=_cooled(head.cool_offs, event), changed_at=event.at)
         case ev.NoticeDue():
             head = replace(head, folded=head.folded | {event.cause: event.at})
             if not event.about:
@@ -579,6 +577,30 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             return _with_wait(head, event.about, lambda wait: wait.moved(event.until))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _cooled(cool_offs: dict[str, CoolOff], event: ev.CoolOffStarted) -> dict[str, CoolOff]:
+    """The running cool-offs and the new one.
+
+    Many of one cause (a platform that names no device, a thief who tries to fill the head) are merged, or the next
+    sign-in would find no room. The new one takes in the newest that may be: one the owner was told of, for an untold
+    one stands until its own notice is accepted; and one that ends no later for anyone. It counts from that one's start,
+    so that what was made in between ripens in neither. As the ones before it run out, that start moves on.
+    """
+    alive = {key: one for key, one in cool_offs.items() if not is_past(one, event.at)}
+    senior = Wait(event.senior_ms, event.senior_until, heard=True)
+    others = Wait(event.others_ms, event.others_until, heard=True)
+    new = CoolOff(event.cause, event.severity, event.at, senior, others)
+    taken_in = [key for key, one in alive.items() if _outlasts(new, one)]
+    if len(taken_in) >= COOL_OFFS_APART:
+        new = replace(new, started_at=alive.pop(taken_in[-1]).started_at)
+    return alive | {event.cool_off: new}
+
+
+def _outlasts(new: CoolOff, old: CoolOff) -> bool:
+    """Whether a new cool-off says all that an older one still says."""
+    alike = (old.cause, old.severity) == (new.cause, new.severity) and old.others.heard
+    return alike and old.others.until <= new.others.until and old.senior.until <= new.senior.until
 
 
 def _with_wait(head: Head, about: About, change: Callable[[Wait], Wait]) -> Head:
