@@ -71,6 +71,8 @@ class Reconciled(NamedTuple):
 async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
     """Show the signer's receipts to the store: what it forgot draws again on its account's budget, once however often.
 
+    What somebody here received is marked in his stream again, and a sweep draws nothing, as when they were allowed.
+
     Exits are let go again only by `Store.set_reconciling`, which the operator decides on after reading the outcome.
     """
     known = forgotten = unknown = forged = 0
@@ -91,7 +93,7 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
         if receipt.id in counted[main] or (entry and entry[0].link == receipt.head):
             known += 1
         elif receipt.usd:
-            await service.record(main, ExitReconcile(receipt.id, receipt.usd))
+            await service.record(main, ExitReconcile(receipt.id, receipt.usd, receipt.kind), counterparty=receipt.to)
             counted[main].add(receipt.id)
             forgotten += 1
     return Reconciled(known, forgotten, unknown, forged)

@@ -32,7 +32,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     `action_digest` is the action's SHA-256, `policy` the policy's digest, `head` the link of the chain's last entry,
     `id` what the signer consumes once. `issued_at` and `expires_at` are seconds since the epoch, as RFC 7519 wants
-    them. `kind` and `usd` may repeat the action's, for whoever reconciles after a restore.
+    them. `kind`, `usd` and `to`, the customer here who received it, are for whoever reconciles after a restore.
     """
 
     issuer: str
@@ -46,6 +46,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: str = ""
     usd: str = ""
+    to: str = ""
 
 
 class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -62,6 +63,7 @@ class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     jti: str
     kind: str = ""
     usd: str = ""
+    to: str = ""
 
 
 class _Jwk(msgspec.Struct, frozen=True):
@@ -158,6 +160,7 @@ class ReceiptKeys:
             jti=receipt.id,
             kind=receipt.kind,
             usd=receipt.usd,
+            to=receipt.to,
         )
         signed = self._start + _encoded(_JSON.encode(claims))
         return f"{signed}.{_encoded(self._current.sign(signed.encode()))}"
@@ -186,6 +189,7 @@ def _receipt(claims: _Claims) -> Receipt:
         id=claims.jti,
         kind=claims.kind,
         usd=claims.usd,
+        to=claims.to,
     )
 
 

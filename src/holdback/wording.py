@@ -491,7 +491,8 @@ def _exit_line(event: _ExitEvent, known: _Known) -> str:
         case ev.ExitSettled():
             return f"A payment is final, says the platform ({event.exit}): {quoted(event.reference)}."
         case ev.ExitReconciled():
-            return f"A payment from before a restore was counted again: {money(event.micro_usd)}."
+            what = "move to an own account" if event.lane is Lane.OWN else "payment"
+            return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

@@ -733,6 +733,29 @@ class TestAfterwards:
         assert codes(account.pay("5", "home", session)) == [Reason.PROVED]
         assert codes(account.pay("5", "home", session)) == [Reason.OVER_BUDGET]
 
+    @pytest.mark.parametrize(
+        ("kind", "known", "lane", "marked"),
+        [
+            ("internal_transfer", True, Lane.OTHERS, True),
+            ("internal_transfer", False, Lane.OTHERS, False),
+            ("p2p_sale", True, Lane.OTHERS, True),
+            ("withdrawal", True, Lane.OTHERS, False),
+            ("closed_since", True, Lane.OTHERS, False),
+            ("", True, Lane.OTHERS, False),
+            ("sweep", True, Lane.OWN, False),
+        ],
+    )
+    def test_what_a_forgotten_receipt_did(self, kind: str, *, known: bool, lane: Lane, marked: bool) -> None:
+        """A forgotten sweep draws nothing; what a customer here received is marked for as long as marks ever last."""
+        account, _ = grown()
+        account.ask(ExitReconcile("receipt", "900", kind), SYSTEM, counterparty="bob", known=known)
+        assert [one.lane for one in account.last_events() if isinstance(one, ev.ExitReconciled)] == [lane]
+        hours = account.policy.outflow.received_from_cooling_h
+        until = (-(-account.now // HOUR) + hours) * HOUR
+        marks = (ev.ValueReceived(account.now, 900 * USD, until),) if marked else ()
+        assert account.last is not None
+        assert account.last.elsewhere == marks
+
 
 def test_removing_the_beneficiary_stops_what_waits_for_it() -> None:
     """An exit never goes to an entry that left the book while it waited."""

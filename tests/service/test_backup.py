@@ -119,8 +119,9 @@ async def test_receipts_of_a_busy_account(house: House, elsewhere: Store) -> Non
     """More forgotten receipts than a state remembers are counted once each, however often they are shown."""
     (alice,) = await settled(house, "alice")
     file = await saved(house.store)
-    sweep = alice.body("exit.request", kind="sweep", asset="USDT", amount="1", usd="1", counterparty="trading")
-    receipts = [(await alice.ask(sweep))["receipt"] for _ in range(MANY)]
+    keys = house.service.tools.receipts
+    one = keys.read(await paid(alice, 1))
+    receipts = [keys.sign(msgspec.structs.replace(one, id=f"alice/{900 + place}/00000000")) for place in range(MANY)]
 
     await backup.restore(elsewhere, file, lambda _: None)
     anew = house.restarted(elsewhere)
@@ -129,6 +130,64 @@ async def test_receipts_of_a_busy_account(house: House, elsewhere: Store) -> Non
         await backup.reconcile(anew.service, receipts)
         assert await drawn(anew, "alice") == MANY
         assert len(await anew.happened("alice", ev.ExitReconciled)) == MANY
+
+
+async def test_what_was_received_is_marked_again(house: House, elsewhere: Store) -> None:
+    """Who received a forgotten transfer has the mark of it again, for its longest wait, and cannot send it on."""
+    alice, bob = await settled(house, "alice", "bob")
+    file = await saved(house.store)
+    sent = alice.body("exit.request", kind="internal_transfer", asset="USDT", amount="700", counterparty="bob")
+    receipt = (await alice.ask(sent | {"proofs": alice.proofs()}))["receipt"]
+    assert house.service.tools.receipts.read(receipt).to == "bob"
+    assert house.service.tools.receipts.read(await paid(alice, 1)).to == ""
+
+    await backup.restore(elsewhere, file, lambda _: None)
+    anew = bob.house = house.restarted(elsewhere)
+    for known in (0, 1):
+        outcome = await backup.reconcile(anew.service, [receipt])
+        assert (outcome.known, outcome.forgotten) == (known, 1 - known)
+    await elsewhere.set_reconciling(False)
+
+    (mark,) = await anew.happened("bob", ev.ValueReceived)
+    assert mark.micro_usd == 700 * USD
+    assert mark.until - mark.at >= 72 * ev.HOUR
+    assert await drawn(anew, "alice") == 700
+    on = await bob.ask(bob.withdrawal(999_500, proofs=bob.proofs()))
+    assert "received_lately" in {reason["code"] for reason in on["reasons"]}
+    assert await anew.faults("alice", "bob") == []
+
+
+async def test_a_receiver_who_was_forgotten_too(house: House, elsewhere: Store) -> None:
+    """A transfer to a customer who came after the back-up still draws on its sender."""
+    (alice,) = await settled(house, "alice")
+    file = await saved(house.store)
+    bob = Customer(house, "bob")
+    await bob.ask(bob.importing("alice"))
+    sent = alice.body("exit.request", kind="internal_transfer", asset="USDT", amount="20", counterparty="bob")
+    receipt = (await alice.ask(sent | {"proofs": alice.proofs()}))["receipt"]
+
+    await backup.restore(elsewhere, file, lambda _: None)
+    anew = house.restarted(elsewhere)
+
+    assert (await backup.reconcile(anew.service, [receipt])).forgotten == 1
+    assert await drawn(anew, "alice") == 20
+
+
+async def test_forgotten_sweeps_draw_nothing(house: House, elsewhere: Store) -> None:
+    """A move between a customer's own accounts is noted again and, as when it was allowed, draws on no budget."""
+    (alice,) = await settled(house, "alice")
+    file = await saved(house.store)
+    sweep = alice.body("exit.request", kind="sweep", asset="USDT", amount="5", usd="5", counterparty="trading")
+    receipt = (await alice.ask(sweep))["receipt"]
+
+    await backup.restore(elsewhere, file, lambda _: None)
+    anew = house.restarted(elsewhere)
+    for known in (0, 1):
+        outcome = await backup.reconcile(anew.service, [receipt])
+        assert (outcome.known, outcome.forgotten) == (known, 1 - known)
+
+    assert (await anew.head("alice")).meters == {}
+    assert await anew.faults("alice") == []
 
 
 async def test_ids_after_a_restore(house: House, elsewhere: Store) -> None:

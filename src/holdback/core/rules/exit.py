@@ -87,10 +87,11 @@ class ExitSettle(Action, frozen=True, tag="exit.settle"):
 
 
 class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
-    """Count a receipt that the signer honoured and a restored store had forgotten."""
+    """Count a receipt that the signer honoured and a restored store had forgotten, here and where it was received."""
 
     receipt: Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
     usd: Money
+    kind: str = ""
 
 
 class Asked(NamedTuple):
@@ -350,7 +351,7 @@ def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
     return (ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY),)
 
 
-def _received(case: Case, network: str, value: Value) -> tuple[ev.ValueReceived, ...]:
+def _received(case: Case, network: str, value: Value, *, forgotten: bool = False) -> tuple[ev.ValueReceived, ...]:
     """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3).
 
     Waits end at full hours, so that however often someone sends, the receiver keeps one mark an hour. What Holdback
@@ -359,8 +360,8 @@ def _received(case: Case, network: str, value: Value) -> tuple[ev.ValueReceived,
     if network not in RECEIVED_INSIDE:
         return ()
     outflow = case.policy.outflow
-    cooling_now = cooling.ends_at(case.head, case.now) is not None
-    hours = outflow.received_from_cooling_h if cooling_now else outflow.received_h
+    cooling_then = forgotten or cooling.ends_at(case.head, case.now) is not None
+    hours = outflow.received_from_cooling_h if cooling_then else outflow.received_h
     worth = value.micro_usd if value.priced else max(value.micro_usd, outflow.received_floor_usd * MICRO)
     return (ev.ValueReceived(case.now, worth, (-(-case.now // HOUR) + hours) * HOUR),)
 
@@ -475,10 +476,17 @@ def _settle(case: Case, action: ExitSettle) -> Ruling:
 
 
 def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
+    """Draw again, but not for a sweep, and mark again who received it inside (law 3).
+
+    Whether the sender was cooling, and whether anybody knew a price, was forgotten too: the mark is the heavier one.
+    """
     if action.receipt in case.head.allowed:
         return Ruling(Allow((why(Reason.NO_HARM),)))
-    counted = ev.ExitReconciled(case.now, action.receipt, Lane.OTHERS, micro_usd(action.usd))
-    return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,))
+    network = case.policy.exits.get(action.kind, "*")
+    worth = micro_usd(action.usd)
+    counted = ev.ExitReconciled(case.now, action.receipt, Lane.OWN if network == "own" else Lane.OTHERS, worth)
+    received = _received(case, network, Value(worth, None), forgotten=True) if case.facts.counterparty_known else ()
+    return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,), received)
 
 
 RULES: dict[type[Action], Rule] = {
