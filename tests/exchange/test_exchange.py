@@ -32,6 +32,9 @@ SIGNED_IN: Final = {
     "reasons": [],
     "session": {"token": "alices-new-token", "expires_at": "2030-01-01T00:00:00Z"},
 }
+ALIVE: Final[dict[str, Any]] = {"decision": "allow", "reasons": []}
+ENDED: Final[dict[str, Any]] = {"decision": "deny", "reasons": [{"code": "session_ended", "text": "Sign in again."}]}
+HOUR_S: Final = 3600
 ORDER: Final = {"asset": "BTC", "amount": "0.25", "network": "bitcoin", "address": ADDRESS}
 
 
@@ -42,14 +45,16 @@ class Scene:
         """Start with Alice signed in and everything else denied."""
         self.till = Till(path)
         self.answers: dict[str, Any] = {}
+        self.session = ALIVE
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
         http = httpx.Client(transport=httpx.MockTransport(self._holdback))
         holdback = Holdback("http://holdback.test", "key", http=http, patience=Patience(tries=1))
         self.signer = Signer(self.till.books, holdback, clock=lambda: self.till.now)
-        app = Exchange(Backend(holdback, self.signer, self.till.books), self.signer, self.till.books).app()
+        backend = Backend(holdback, self.signer, self.till.books, clock=lambda: self.till.now)
+        app = Exchange(backend, self.signer, self.till.books).app()
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://exchange.test")
-        self.till.books.keep_session("alices-token", "alice")
+        self.till.books.keep_session("alices-token", "alice", self.till.now + HOUR_S)
         self.http.headers["authorization"] = "Bearer alices-token"
 
     def allow(self, action: dict[str, object] = WITHDRAWAL, **other: object) -> dict[str, object]:
@@ -60,6 +65,10 @@ class Scene:
         if request.method == "GET":
             return httpx.Response(200, content=msgspec.json.encode(self.till.keys.jwks()))
         asked = json.loads(request.content)
+        if asked.get("dry_run"):
+            assert asked["action"] == "session.end"
+            assert asked["actor"]["kind"] == "owner"
+            return httpx.Response(200, json=self.session) if self.session else httpx.Response(503)
         self.asked.append(asked)
         self.keys.append(request.headers["idempotency-key"])
         answer = self.answers.get(asked.get("action", "sign_in"), DENY)
@@ -185,7 +194,7 @@ async def test_a_request_sent_twice_pays_once(scene: Scene) -> None:
 
 async def test_customers_keys_never_meet(scene: Scene) -> None:
     """Two customers who choose one idempotency key ask two questions."""
-    scene.till.books.keep_session("bobs-token", "bob")
+    scene.till.books.keep_session("bobs-token", "bob", scene.till.now + HOUR_S)
 
     for token in ("alices-token", "bobs-token", "alices-token"):
         headers = {"authorization": f"Bearer {token}", "idempotency-key": "1"}
@@ -205,6 +214,48 @@ async def test_a_session_is_only_had_from_holdback(scene: Scene) -> None:
 
     assert answer.json()["session"]["token"] == "alices-new-token"
     assert (await scene.http.get("/account", headers=stranger)).json()["account"] == "alice"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/account"), ("POST", "/release/x9")])
+async def test_an_ended_session_reads_and_releases_nothing(scene: Scene, method: str, path: str) -> None:
+    """After a customer signed out everywhere a stolen session neither reads nor asks for anything here."""
+    scene.answers = {"exit.request": HOLD, "exit.release": scene.allow()}
+    await scene.http.post("/withdraw", json=ORDER)
+    scene.session = ENDED
+
+    answer = await scene.http.request(method, path)
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "not_signed_in")
+    assert scene.till.untouched()
+    scene.session = ALIVE
+    assert (await scene.http.get("/account")).status_code == 401
+
+
+async def test_a_session_that_cannot_be_asked_about_shows_nothing(scene: Scene) -> None:
+    """While Holdback gives no answer nobody's account is shown, and nobody is signed out by that."""
+    scene.session = {}
+    assert (await scene.http.get("/account")).status_code == 503
+
+    scene.session = ALIVE
+    assert (await scene.http.get("/account")).status_code == 200
+
+
+async def test_a_denial_for_its_end_ends_a_session(scene: Scene) -> None:
+    """A session that Holdback calls ended, whatever was asked with it, is not known here any more."""
+    scene.answers = {"account.freeze": ENDED}
+
+    answer = await scene.http.post("/security", json={"action": {"action": "account.freeze"}})
+
+    assert answer.json()["decision"] == "deny"
+    assert (await scene.http.post("/withdraw", json=ORDER)).status_code == 401
+
+
+async def test_sessions_end_by_time(scene: Scene) -> None:
+    """A session counts here no longer than Holdback said that it would."""
+    scene.till.now += HOUR_S
+
+    assert (await scene.http.post("/withdraw", json=ORDER)).status_code == 401
+    assert scene.asked == []
 
 
 async def test_no_session_reaches_nothing(scene: Scene) -> None:

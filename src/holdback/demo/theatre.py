@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from holdback.ports import KeyRow
 
 WENT_WRONG: Final = 1
+SESSION_S: Final = 12 * 60 * 60
+"""How long the exchange keeps Alice's session; Holdback may end it before."""
 IMPOSSIBLE: Final = 2
 INTERRUPTED: Final = 130
 
@@ -152,7 +154,7 @@ def _books(directory: Path, cast: Cast, session: str) -> Books:
     books = Books(directory / "exchange.db")
     for customer in cast:
         books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
-    books.keep_session(session, cast.alice.account)
+    books.keep_session(session, cast.alice.account, time.time() + SESSION_S)
     return books
 
 

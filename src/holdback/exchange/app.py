@@ -119,7 +119,7 @@ class Exchange:
         return {"status": "ok"}
 
     async def _account(self, request: Request) -> Json:
-        account = await run_in_threadpool(self._backend.account_of, _asker(request, Body()))
+        account = await run_in_threadpool(self._backend.signed_in, _asker(request, Body()))
         return await run_in_threadpool(self._standing, account)
 
     def _standing(self, account: str) -> Json:

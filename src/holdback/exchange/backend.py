@@ -7,23 +7,26 @@ account's security through `change`.
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.client import Allow, Hold, HoldbackError, ReceiptUsed
+from holdback.client import Allow, Deny, Hold, HoldbackError, ReceiptUsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from holdback.client import Decision, Holdback
     from holdback.exchange.books import Books, Payment
     from holdback.exchange.signer import Signer
 
 PLATFORM = {"kind": "platform"}
+ENDED: Final = frozenset({"session_ended", "session_required"})
+"""Codes by which Holdback says that a session does not count, or not any more."""
 
 
 class NotSignedIn(Exception):
-    """No session of this exchange was shown."""
+    """No session of this exchange was shown, or one that has ended."""
 
 
 class NoSuchHold(Exception):
@@ -46,11 +49,14 @@ class Asker(NamedTuple):
 class Backend:
     """Asks, and acts on nothing but an allow. Example: `Backend(holdback, signer, books).exit(asker, action)`."""
 
-    def __init__(self, holdback: Holdback, signer: Signer, books: Books) -> None:
-        """Use these three."""
+    def __init__(
+        self, holdback: Holdback, signer: Signer, books: Books, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Use these three; `clock` gives seconds since the epoch."""
         self._holdback = holdback
         self._signer = signer
         self._books = books
+        self._clock = clock
 
     def sign_in(self, name: str, asker: Asker) -> Decision:
         """Start a session by sign-in name. Holdback judges it; this exchange only notes whose it is."""
@@ -63,7 +69,7 @@ class Backend:
         )
         account = self._books.account_named(name)
         if isinstance(decision, Allow) and decision.session and account:
-            self._books.keep_session(decision.session.token, account)
+            self._books.keep_session(decision.session.token, account, decision.session.expires_at.timestamp())
         return decision
 
     def exit(self, asker: Asker, action: Mapping[str, object]) -> tuple[Decision, Payment | None]:
@@ -78,8 +84,11 @@ class Backend:
         return decision, None
 
     def release(self, asker: Asker, hold: str) -> tuple[Decision, Payment | None]:
-        """Ask again for an order that waited. The receipt that comes names the order as it was first asked."""
-        account = self.account_of(asker)
+        """Ask again for an order that waited. The receipt that comes names the order as it was first asked.
+
+        The platform asks here, for which Holdback wants no session; so whose session it is must be asked before.
+        """
+        account = self.signed_in(asker)
         action = self._books.held(account).get(hold)
         if action is None:
             raise NoSuchHold
@@ -96,14 +105,36 @@ class Backend:
         return self._ask(asker, self.account_of(asker), action)
 
     def account_of(self, asker: Asker) -> str:
-        """Whose session was shown. Raises NotSignedIn."""
-        account = self._books.account_in(asker.token)
+        """Whose session was shown, as far as this exchange knows: enough to ask as its owner. Raises NotSignedIn."""
+        account = self._books.account_in(asker.token, self._clock())
         if account is None:
             raise NotSignedIn
         return account
 
+    def signed_in(self, asker: Asker) -> str:
+        """Whose session was shown, if Holdback says that it still counts: for all that is not asked as its owner.
+
+        A session may have been ended from another device; a dry run of ending it tells, and changes nothing.
+        """
+        account = self.account_of(asker)
+        decision = self._holdback.ask(
+            account,
+            {"action": "session.end"},
+            actor={"kind": "owner", "session": asker.token},
+            idempotency_key=_key(account, asker),
+            dry_run=True,
+        )
+        self._note_the_end(asker, decision)
+        if not isinstance(decision, Allow):
+            raise NotSignedIn
+        return account
+
+    def _note_the_end(self, asker: Asker, decision: Decision) -> None:
+        if isinstance(decision, Deny) and not ENDED.isdisjoint(reason.code for reason in decision.reasons):
+            self._books.forget_session(asker.token)
+
     def _ask(self, asker: Asker, account: str, action: Mapping[str, object]) -> Decision:
-        return self._holdback.ask(
+        decision = self._holdback.ask(
             account,
             action,
             actor={"kind": "owner", "session": asker.token},
@@ -112,6 +143,8 @@ class Backend:
             challenge=asker.challenge,
             idempotency_key=_key(account, asker),
         )
+        self._note_the_end(asker, decision)
+        return decision
 
     def _pay(self, account: str, action: Mapping[str, object], receipt: str, exit_id: str | None) -> Payment:
         """Pay once, and say so. Asked again after a crash, the stored answer brings the same receipt: paid before."""

@@ -25,7 +25,7 @@ WAIT_S: Final = 10.0
 
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS customers (account text PRIMARY KEY, name text NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS sessions (token blob PRIMARY KEY, account text NOT NULL);
+CREATE TABLE IF NOT EXISTS sessions (token blob PRIMARY KEY, account text NOT NULL, ends_at real NOT NULL);
 CREATE TABLE IF NOT EXISTS balances (
     account text NOT NULL, asset text NOT NULL, units integer NOT NULL CHECK (units >= 0), PRIMARY KEY (account, asset)
 );
@@ -89,14 +89,19 @@ class Books:
         """The account with this sign-in name."""
         return self._one("SELECT account FROM customers WHERE name = ?", name.strip().casefold())
 
-    def keep_session(self, token: str, account: str) -> None:
-        """Remember whose session this is. Holdback alone says whether it still counts."""
+    def keep_session(self, token: str, account: str, ends_at: float) -> None:
+        """Remember whose session this is, until `ends_at` at most. Holdback alone says whether it still counts."""
         with self.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO sessions (token, account) VALUES (?, ?)", (_hash(token), account))
+            db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)", (_hash(token), account, ends_at))
 
-    def account_in(self, token: str) -> str | None:
-        """Whose session this is."""
-        return self._one("SELECT account FROM sessions WHERE token = ?", _hash(token))
+    def account_in(self, token: str, now: float) -> str | None:
+        """Whose session this is, unless it has ended."""
+        return self._one("SELECT account FROM sessions WHERE token = ? AND ends_at > ?", _hash(token), now)
+
+    def forget_session(self, token: str) -> None:
+        """Drop a session that Holdback says has ended."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM sessions WHERE token = ?", (_hash(token),))
 
     def balances(self, account: str) -> dict[str, int]:
         """What an account holds, in units by asset."""
@@ -133,9 +138,9 @@ class Books:
         with self.transaction() as db:
             db.execute("DELETE FROM held WHERE account = ? AND hold = ?", (account, hold))
 
-    def _one(self, query: str, value: str | bytes) -> str | None:
+    def _one(self, query: str, *values: str | bytes | float) -> str | None:
         with self.transaction() as db:
-            row = db.execute(query, (value,)).fetchone()
+            row = db.execute(query, values).fetchone()
         return row[0] if row else None
 
 
