@@ -13,6 +13,7 @@ from tests.core.histories import (
     EMAIL,
     PASSKEY,
     PASSWORD,
+    PLATFORM,
     POLICY,
     SMS,
     START,
@@ -28,7 +29,7 @@ from tests.core.histories import (
 )
 
 from holdback.core.assurance import CLASS, CONTACT_CODE, Demand, Level, demand, may_go, satisfying, spent, strongest
-from holdback.core.decision import Proof, Reason, StepUp
+from holdback.core.decision import Hold, Proof, Reason, StepUp
 from holdback.core.events import DAY, AuthenticatorKind, Channel
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
@@ -251,6 +252,88 @@ class TestJunior:
         answer = account.ask(AccountUnfreeze(), session, "a1-1", "a1-2")
         assert codes(answer) == [Reason.NO_SENIOR_AUTHENTICATOR]
         assert answer.findings[0].until is None
+
+
+class TestJuniorPassword:
+    """A password that was replaced lately stands beside the senior authenticator, and is half of no proof (law 10)."""
+
+    def changed(self, *kinds: AuthenticatorKind, days: float = 1) -> tuple[Account, bytes]:
+        """An account with a habit whose owner replaced the password so many days ago, and a session."""
+        account, session = grown(*kinds)
+        for _ in range(4):
+            account.pay("1000", "home", session)
+            account.wait(days=1.1)
+            session = account.sign_in()
+        account.wait(days=5)
+        session = account.sign_in()
+        proofs = tuple(account.head.authenticators)
+        assert kind_of(account.ask(PasswordChange(sealed("new")), session, *proofs)) == "allow"
+        account.deliver()
+        account.wait(days=days)
+        return account, account.sign_in()
+
+    @pytest.mark.parametrize(
+        ("usd", "to", "days", "held"),
+        [
+            ("1000", "home", 1, False),
+            ("1600", "home", 1, True),
+            ("1600", "home", 2.99, True),
+            ("1600", "home", 3, False),
+            ("50", "stranger", 1, True),
+            ("50", "stranger", 3, False),
+        ],
+    )
+    def test_exits_wait_until_it_is_senior(self, usd: str, to: str, days: float, *, held: bool) -> None:
+        """But for usual amounts to senior beneficiaries, which law 4 gives a day after a secret was replaced."""
+        account, session = self.changed(days=days)
+        answer = account.pay(usd, to, session, "a1-2")
+        assert (Reason.NO_SENIOR_AUTHENTICATOR in codes(answer)) is held
+        assert kind_of(answer) == ("hold" if held else "allow")
+        if isinstance(answer, Hold):
+            assert answer.findings[0].until == account.head.authenticators["a1-1"].ripens.until
+            assert answer.release_at is not None
+            account.deliver()
+            account.now = answer.release_at
+            assert kind_of(account.ask(ExitRelease(answer.id), PLATFORM)) == "allow"
+
+    def test_a_passkey_needs_none_beside_it(self) -> None:
+        """It counts alone, as it did before."""
+        account, session = self.changed(PASSWORD, PASSKEY)
+        assert kind_of(account.pay("1600", "home", session, "a1-2")) == "allow"
+
+    @pytest.mark.parametrize(
+        ("kinds", "days", "reason"),
+        [
+            ((PASSWORD, TOTP), 1, Reason.NO_SENIOR_AUTHENTICATOR),
+            ((PASSWORD, TOTP), 3, Reason.PROOF_REQUIRED),
+            ((PASSWORD, PASSKEY), 1, Reason.PROOF_REQUIRED),
+        ],
+    )
+    def test_it_ends_no_hold_early(self, kinds: tuple[AuthenticatorKind, ...], days: float, reason: Reason) -> None:
+        """That takes what is senior throughout; the answer says when the password is."""
+        account, session = self.changed(*kinds, days=days)
+        which = held_id(account.pay("900000", "home", session))
+        answer = account.ask(ExitRelease(which), session)
+        assert codes(answer) == [reason]
+        if reason is Reason.NO_SENIOR_AUTHENTICATOR:
+            assert answer.findings[0].until == account.head.authenticators["a1-1"].ripens.until
+
+    def test_it_locks_nobody_out(self) -> None:
+        """Law 1: changes and the unfreezing wait in any case, so they take it; else a freeze would be for good."""
+        account, session = self.changed(days=0)
+        assert kind_of(account.ask(LockSet(24), session, "a1-1", "a1-2")) == "allow"
+        assert kind_of(account.ask(PasswordChange(sealed("newer")), session, "a1-1", "a1-2")) == "allow"
+        account.ask(AccountFreeze(), session)
+        answer = account.ask(AccountUnfreeze(), session, "a1-1", "a1-2")
+        assert isinstance(answer, Hold)
+        assert answer.release_at == account.now + 3 * DAY
+        account.settle(days=3)
+        session = account.sign_in()
+        assert not account.head.frozen_at
+        held = account.pay("1600", "home", session)
+        assert codes(held) == [Reason.NO_SENIOR_AUTHENTICATOR]
+        account.settle(days=3)
+        assert kind_of(account.pay("1600", "home", account.sign_in())) == "allow"
 
 
 class TestSuspended:

@@ -153,7 +153,8 @@ class TestPassword:
         assert answer.usable_from == account.now + 3 * DAY
         assert set(account.head.sessions) == {session}
         assert account.head.authenticators["a1-1"].epoch == 2
-        assert codes(account.pay("5", "home", session, "a1-1", "a1-2")) == [Reason.NOTICE_UNDELIVERED]
+        findings = codes(account.pay("5", "home", session, "a1-1", "a1-2"))
+        assert findings == [Reason.NO_SENIOR_AUTHENTICATOR, Reason.NOTICE_UNDELIVERED]
 
     def test_proofs_of_the_old_one_no_longer_count(self) -> None:
         """What was proved for the secret before is spent with it."""

@@ -295,11 +295,12 @@ class Case:
         setting_it = senior or {key: one for key, one in confirmed.items() if one.since == first}
         floor = max((STRENGTH[one.kind] for one in setting_it.values()), default=0)
         counting = confirmed if level == SIGN_IN or not senior else senior
-        usable = {
-            key: one
-            for key, one in counting.items()
-            if STRENGTH[one.kind] >= floor and (level == REINSTATE or not one.suspended)
-        }
+        strong = {key: one for key, one in counting.items() if STRENGTH[one.kind] >= floor}
+        passwords = [one for one in confirmed.values() if one.kind is AuthenticatorKind.PASSWORD]
+        if level == EARLY and passwords and not any(one in senior.values() for one in passwords):
+            strong = {key: one for key, one in strong.items() if one.kind is AuthenticatorKind.PASSKEY}
+            refuse((not strong, Reason.NO_SENIOR_AUTHENTICATOR))
+        usable = {key: one for key, one in strong.items() if level == REINSTATE or not one.suspended}
         refuse((not usable, Reason.AUTHENTICATOR_SUSPENDED))
         return usable
 
@@ -670,13 +671,17 @@ class Weighed(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """An exit to weigh. `waited` is the wait that a held one has had; `early` says that its owner ends it now."""
+    """An exit to weigh. `waited` is the wait that a held one has had; `early` says that its owner ends it now.
+
+    `counts_at` is when a password that was replaced lately, and now shown, is senior.
+    """
 
     beneficiary: str
     value: int
     priced: bool
     waited: Waiting | None = None
     early: bool = False
+    counts_at: Instant | None = None
 
 
 BILLION: Final = 10**9 * 1_000_000
@@ -726,13 +731,31 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         own_wait = max(own_wait, hours * HOUR)
         reason = Reason.OVER_BUDGET if asked.priced else Reason.PRICE_UNKNOWN
         against += still_waits(case, asked, hours * HOUR, reason)
+    if asked.counts_at is not None and not (senior and is_usual(case, asked)):
+        own_wait = max(own_wait, asked.counts_at - now)
+        against.append((Reason.NO_SENIOR_AUTHENTICATOR, asked.counts_at))
     return Weighed([*against, *received_lately(case, asked)], lane, own_wait)
+
+
+def is_usual(case: Case, asked: Exit) -> bool:
+    """Law 4: whether the account's own habit covers this and all that left today."""
+    return asked.priced and case.past.drawn(COUNTED, case.now) + asked.value <= case.past.usual(case.now)
+
+
+def counts_at(case: Case, proofs: list[Proof]) -> Instant | None:
+    """Law 10: when the password that an authenticator needs beside it is senior; None if it is, or none is needed."""
+    if any(proof.kind == "passkey" for proof in proofs):
+        return None
+    for one in case.past.authenticators.values():
+        if one.kind is AuthenticatorKind.PASSWORD and not case.past.ripe(one.waiting, case.now):
+            return case.past.ripe_at(one.waiting) or one.waiting.hoped(case.now)
+    return None
 
 
 def cooling(case: Case, asked: Exit, *, senior: bool) -> list[tuple[Reason, Instant | None]]:
     """Law 4 and law 5: what still cools it, and what the owner was not told of."""
     against: list[tuple[Reason, Instant | None]] = []
-    usual = asked.priced and case.past.drawn(COUNTED, case.now) + asked.value <= case.past.usual(case.now)
+    usual = is_usual(case, asked)
     for closed in case.past.cool_offs:
         waiting = closed.senior if senior else closed.others
         ends = waiting.ends()
@@ -846,7 +869,8 @@ def exit_request(case: Case) -> Answer:
     said = 0 if action.usd is None else micro(action.usd)
     value, priced = value_of(case, action.asset, action.amount, said)
     refuse_by_value(case, value, priced=priced)
-    weighed = weigh(case, Exit(beneficiary_of(action, network), value, priced))
+    shown = counts_at(case, proofs)
+    weighed = weigh(case, Exit(beneficiary_of(action, network), value, priced, counts_at=shown))
     if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
     return allow(Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED, lane=weighed.lane)

@@ -243,6 +243,21 @@ def nothing_junior_approves(step: Step) -> None:
     assert any(one in senior and not one.suspended and STRENGTH[one.kind] >= best for one in used)
 
 
+def no_junior_password_lets_money_go(step: Step) -> None:
+    """Law 10: a password replaced lately is half of no proof, but for usual amounts to senior beneficiaries (law 4)."""
+    past = judged(step)
+    used = [past.authenticators[one.authenticator].kind for one in step.events if isinstance(one, ev.ProofUsed)]
+    passwords = [one for one in past.authenticators.values() if one.kind is ev.AuthenticatorKind.PASSWORD]
+    if not used or ev.AuthenticatorKind.PASSKEY in used or all(past.ripe(one.waiting, step.now) for one in passwords):
+        return
+    for gone in step.exits:
+        entry = past.book.get(gone.beneficiary)
+        assert entry is not None, "a stranger was paid by a junior password"
+        assert past.ripe(entry.waiting, step.now), "a junior beneficiary was paid by a junior password"
+        assert isinstance(step.request.action, ExitRequest), "a hold ended early by a junior password"
+        assert past.drawn(set(Lane) - {Lane.OWN}, step.now) + gone.micro_usd <= past.usual(step.now)
+
+
 def judged(step: Step) -> Past:
     """The history the question was judged by: loosenings that came due before it are done."""
     if not step.carries_out:
@@ -399,6 +414,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     holds_end_as_said,
     nothing_leaves_a_frozen_account,
     nothing_junior_approves,
+    no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,
     guards_go_only_by_their_wait,
     nothing_weaker_removes,

@@ -52,8 +52,8 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (4, ("frozen",)),
     ],
     "new-password-then-out": [
-        (1, ("cooling_off", "destination_new")),
-        (2, ("cooling_off", "destination_new", "over_budget")),
+        (1, ("no_senior_authenticator", "cooling_off", "destination_new")),
+        (2, ("no_senior_authenticator", "cooling_off", "destination_new", "over_budget")),
         (3, ("cooling_off",)),
         (4, ("frozen",)),
     ],

@@ -65,6 +65,10 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     A session that proved the password in the last `step_up.password_fresh_m` is asked for the other factor only, when
     money is concerned; changes ask for everything again (OWASP ASVS 5.0, 7.5.1). Reinstating may be asked for by what
     is suspended itself, for there may be nothing else; its wait is then the owner's protection.
+
+    A password that was replaced lately goes on to stand beside the senior authenticator, or less would be asked than
+    before it was replaced. It does not count (law 10): changes and the unfreezing wait in any case, exits wait until it
+    does (`rules/exit.py`), and no hold ends early by it. A passkey needs no password beside it.
     """
     confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed}
     senior = {key: one for key, one in confirmed.items() if authenticator_is_senior(head, one, now)}
@@ -74,9 +78,13 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     pool = confirmed if level is Level.SIGN_IN or not senior else senior
     floor = strongest(senior or _first_held(confirmed))
     usable = {key: one for key, one in pool.items() if CLASS[one.kind] >= floor}
+    passwords = {key for key, one in confirmed.items() if one.kind is AuthenticatorKind.PASSWORD}
+    if level is Level.EARLY_RELEASE and passwords and passwords.isdisjoint(senior):
+        usable = {key: one for key, one in usable.items() if one.kind is AuthenticatorKind.PASSKEY}
+        if not usable:
+            return Demand((), frozenset(), _nothing_senior(head, {key: confirmed[key] for key in passwords}))
     if level is not Level.REINSTATE:
         usable = {key: one for key, one in usable.items() if not one.suspended}
-    passwords = {key for key, one in confirmed.items() if one.kind is AuthenticatorKind.PASSWORD}
     if not usable:
         satisfied_by = ("authenticator.reinstate", "recovery.open")
         return Demand((), frozenset(), why(Reason.AUTHENTICATOR_SUSPENDED, *satisfied_by))
@@ -99,6 +107,20 @@ def _first_held(confirmed: dict[str, Authenticator]) -> dict[str, Authenticator]
     """While nothing is senior, what was bound first sets the bar: what came after outranks nothing (law 10)."""
     first = min((one.held_since for one in confirmed.values()), default=0)
     return {key: one for key, one in confirmed.items() if one.held_since == first}
+
+
+def half_counts_at(head: Head, proved: tuple[Proof, ...], now: Instant) -> Instant | None:
+    """When proofs that sufficed will count in full: when the password they need beside them is senior.
+
+    None if they do now. An instant that nobody knows yet, for the owner was not told of the password or a freeze
+    disputes it, is taken as if that ended now.
+    """
+    if not proved or any(proof.kind == AuthenticatorKind.PASSKEY for proof in proved):
+        return None
+    for one in head.authenticators.values():
+        if one.kind is AuthenticatorKind.PASSWORD and not authenticator_is_senior(head, one, now):
+            return ripe_at(head, one.bound_at, one.ripens) or max(one.ripens.until, now + one.ripens.length_ms)
+    return None
 
 
 def may_go(head: Head, name: str, now: Instant) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from holdback.core import budget, cooling
 from holdback.core import events as ev
-from holdback.core.assurance import Level, holder_of, witness
+from holdback.core.assurance import Level, half_counts_at, holder_of, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
 from holdback.core.policy import MICRO
@@ -171,7 +171,9 @@ def weigh(case: Case, asked: Asked) -> Weighed:
 
     An opened kind ripens like any entry, yet who is paid there is a stranger: never senior, never long-standing. An
     entry that senior proof has not confirmed for `book.verified_d` is paid only with such proof, which renews it; so
-    does the proof that asks for an exit which is then held.
+    does the proof that asks for an exit which is then held. One that is asked for with a junior password waits until
+    that is senior, but for what a mild change would spare, too: usual amounts to senior beneficiaries (law 4 gives them
+    a day after a secret was replaced).
     """
     head, policy, now = case.head, case.policy, case.now
     entry = case.customer.beneficiary(asked.beneficiary)
@@ -198,6 +200,10 @@ def weigh(case: Case, asked: Asked) -> Weighed:
         wait_ms = max(wait_ms, hours * HOUR)
         reason = Reason.OVER_BUDGET if asked.value.priced else Reason.PRICE_UNKNOWN
         findings += _own_wait(case, asked, hours * HOUR, reason)
+    half = None if senior and usual else half_counts_at(head, case.proved, now)
+    if half is not None:
+        wait_ms = max(wait_ms, half - now)
+        findings.append(why(Reason.NO_SENIOR_AUTHENTICATOR, "time", until=half, about="password"))
     return Weighed(ranked(findings + _received_lately(case, asked)), lane, wait_ms)
 
 
