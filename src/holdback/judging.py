@@ -6,14 +6,14 @@ and gives back what to write.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, PriceFact
+from holdback.core.decision import Allow, Deny, PriceFact, Reason
 from holdback.core.events import ENCODER, HOUR
 from holdback.core.ledger import GENESIS, Entry, link
 from holdback.core.state import NOBODY, Customer
@@ -38,6 +38,19 @@ if TYPE_CHECKING:
 
 class KeyReused(Exception):
     """This idempotency key was used before, with another body."""
+
+
+class ChallengeRefused(Exception):
+    """The challenge that a question names is unknown, expired or another action's, as `reason` says."""
+
+    def __init__(self, reason: Reason) -> None:
+        """Say why."""
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+CHALLENGE: Final = frozenset({Reason.CHALLENGE_UNKNOWN, Reason.CHALLENGE_EXPIRED, Reason.CHALLENGE_OTHER_ACTION})
+"""Refusals of the question itself rather than of what it asks for: outside they are problems, and leave no trace."""
 
 
 class Asked(NamedTuple):
@@ -100,7 +113,10 @@ class Unit:
         self._sent: list[str] = []
 
     def judge(self, asked: Asked) -> bytes:
-        """The answer to one question, as JSON. Raises KeyReused or snapshots.Tampered, and then writes nothing."""
+        """The answer to one question, as JSON.
+
+        Raises KeyReused, ChallengeRefused or snapshots.Tampered, and then writes nothing.
+        """
         standing, lengths = dict(self._standing), [len(one) for one in self._piles]
         try:
             return self._judged(asked)
@@ -124,6 +140,8 @@ class Unit:
         now = self._now(standing.customer)
         facts = self._facts(asked, now)
         step = decide.advance(standing.customer, asked.request, facts, self._tools.policy, now)
+        if isinstance(step.decision, Deny) and step.decision.findings[0].code in CHALLENGE:
+            raise ChallengeRefused(Reason(step.decision.findings[0].code))
         if asked.dry_run:
             return answer_body(answer_form(step.decision, self._tools.policy.digest, standing.link), {})
         if step.events:

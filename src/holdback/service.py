@@ -27,7 +27,7 @@ from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.session import SessionStart
-from holdback.judging import Asked, Tools, Unit
+from holdback.judging import Asked, ChallengeRefused, Tools, Unit
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Service:
     async def ask(self, question: Question) -> bytes:
         """Answer one question durably, as a JSON object (design section 5).
 
-        Raises BadRequest, KeyReused, Overloaded, StoreUnavailable, or snapshots.Tampered.
+        Raises BadRequest, KeyReused, ChallengeRefused, Overloaded, StoreUnavailable, or snapshots.Tampered.
         """
         parsed = intake.parse(question.body)
         if not intake.ACCOUNT_ID.fullmatch(question.account):
@@ -129,7 +129,7 @@ class Service:
         if account is None:
             envelope = intake.parse(full).envelope
             await self._intake.waste(envelope)
-            return self._stranger(name, [proof.kind for proof in envelope.proofs])
+            return self._stranger(name, envelope.challenge, [proof.kind for proof in envelope.proofs])
         return await self.ask(Question(caller, account, full, key, raw))
 
     async def _account_of(self, name: str) -> str | None:
@@ -140,14 +140,17 @@ class Service:
                 return account
         return None
 
-    def _stranger(self, name: str, shown: list[str]) -> bytes:
+    def _stranger(self, name: str, challenge: str | None, shown: list[str]) -> bytes:
         """What a known name would be told whose proofs, if any, were wrong. The same name gets the same answer."""
         secret = self.tools.masters.lookup_hash("stranger", name)
+        key = f"s{secret[1] + 2}"
+        if challenge not in {None, key}:
+            raise ChallengeRefused(Reason.CHALLENGE_UNKNOWN)
         until = self._clock.now() + self.tools.policy.step_up.challenge_m * ev.MINUTE
         finding = ev.Finding(Reason.PROOF_REQUIRED.value, ("password+totp",), until)
         wrong = ev.Finding(Reason.PROOF_WRONG.value, tuple(dict.fromkeys(shown)), None, "proofs")
         findings = (wrong, finding) if shown else (finding,)
-        step_up = StepUp(findings, f"s{secret[1] + 2}", (("password", "totp"),), until)
+        step_up = StepUp(findings, key, (("password", "totp"),), until)
         return answer_body(answer_form(step_up, self.tools.policy.digest, hashlib.sha256(secret).digest()), {})
 
     async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = "") -> None:

@@ -31,6 +31,7 @@ from holdback.client import (
     CREATE_RECEIPTS_SQL,
     Allow,
     AsyncHoldback,
+    ChallengeRefused,
     Decision,
     Deny,
     Hold,
@@ -747,6 +748,22 @@ def test_decisions_are_no_truth_values(door: Opening) -> None:
         decided = door(FakeHoldback(answer)).withdraw()
         with pytest.raises(TypeError, match="neither true nor false"):
             bool(decided)
+
+
+def test_a_challenge_that_took_too_long(door: Opening) -> None:
+    """A refused challenge is an error of its own, which is mended by asking anew under another idempotency key."""
+    said = {"type": "urn:holdback:problem:challenge", "title": "Not open", "status": 409, "pointer": "/challenge"}
+    fake = FakeHoldback(STEPPED_UP, httpx.Response(409, json=said), ALLOWED)
+    opened = door(fake)
+    asked = opened.withdraw("order-1")
+    assert isinstance(asked, StepUp)
+
+    with pytest.raises(ChallengeRefused) as caught:
+        opened.resume(asked, [TOTP])
+
+    assert (caught.value.status, caught.value.pointer) == (409, "/challenge")
+    assert isinstance(opened.withdraw("order-1-anew"), Allow)
+    assert "challenge" not in fake.bodies[-1]
 
 
 def test_problems(door: Opening) -> None:

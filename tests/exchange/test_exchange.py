@@ -154,6 +154,17 @@ BROKEN: Final = {
 }
 
 
+async def test_a_challenge_that_took_too_long(scene: Scene) -> None:
+    """A customer whose confirmation came too late is told to ask again, and nothing moves."""
+    said = {"type": "urn:holdback:problem:challenge", "title": "Not open", "detail": "Ask again.", "status": 409}
+    scene.answers = {"exit.request": httpx.Response(409, json=said)}
+
+    answer = await scene.http.post("/withdraw", json=ORDER | {"challenge": "s9"})
+
+    assert (answer.status_code, answer.json()) == (409, {"error": "ask_again", "detail": "Ask again."})
+    assert scene.till.untouched()
+
+
 @pytest.mark.parametrize("name", BROKEN)
 async def test_whatever_is_in_doubt_pays_nothing(scene: Scene, name: str) -> None:
     """No answer, a wrong one or an unprovable one moves nothing."""

@@ -23,6 +23,7 @@ from holdback.client.consuming import CREATE_RECEIPTS_SQL, consume, consume_asyn
 from holdback.client.decisions import Allow, Challenge, Decision, Deny, Enrolment, Hold, Reason, Session, StepUp
 from holdback.client.digest import action_digest
 from holdback.client.errors import (
+    ChallengeRefused,
     HoldbackError,
     KeyUnknown,
     NotCanonical,
@@ -44,6 +45,7 @@ __all__ = [
     "Allow",
     "AsyncHoldback",
     "Challenge",
+    "ChallengeRefused",
     "Decision",
     "Deny",
     "Enrolment",

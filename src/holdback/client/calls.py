@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from holdback.client.digest import ENVELOPE, canonical_json
-from holdback.client.errors import NotUnderstood, Problem
+from holdback.client.errors import ChallengeRefused, NotUnderstood, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 OK: Final = 200
 BUSY: Final = frozenset({502, 503, 504})
 """Statuses that say that nobody has decided yet."""
+
+CHALLENGE: Final = "urn:holdback:problem:challenge"
+"""The problem that asking anew mends."""
 
 _KEY: Final = re.compile(r"[!-~]{1,128}")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
@@ -130,7 +133,8 @@ def problem(response: httpx.Response) -> Problem:
         wire = _ProblemWire()
     pointer = wire.pointer or next((fault.pointer for fault in wire.errors), None) or ""
     title = wire.title or response.reason_phrase
-    return Problem(wire.type or "about:blank", title, response.status_code, wire.detail or "", pointer)
+    kind = ChallengeRefused if wire.type == CHALLENGE else Problem
+    return kind(wire.type or "about:blank", title, response.status_code, wire.detail or "", pointer)
 
 
 def retry_after_s(response: httpx.Response) -> float:

@@ -153,7 +153,10 @@ class Holdback:
     def resume(
         self, step_up: StepUp, proofs: Sequence[Mapping[str, object]], *, idempotency_key: str | None = None
     ) -> Decision:
-        """Ask the same question again with what its challenge asked for, under a fresh idempotency key."""
+        """Ask the same question again with what its challenge asked for, under a fresh idempotency key.
+
+        Raises ChallengeRefused if that took too long: then ask anew.
+        """
         return self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key))
 
     def sign_in(

@@ -4,6 +4,7 @@ HoldbackError
 |-- Unreachable          no answer in time; ask again under the same idempotency key
 |-- NotUnderstood        an answer that this client cannot read
 |-- Problem              Holdback refused the request itself, and says why (RFC 9457)
+|   `-- ChallengeRefused its challenge is not open any more, or for something else; ask again without one
 |-- NotCanonical         the action holds something that has no one spelling, such as a float (also a ValueError)
 `-- ReceiptRefused
     |-- ReceiptForged    not signed by Holdback, or not a receipt
@@ -49,6 +50,14 @@ class Problem(HoldbackError):
         self.status = status
         self.detail = detail
         self.pointer = pointer
+
+
+class ChallengeRefused(Problem):
+    """The challenge is unknown, expired or was given for another action. Nothing was decided, nothing counts as failed.
+
+    Ask the question again without `challenge`, under a fresh idempotency key (the earlier one brings the earlier answer
+    back), and show the owner what the new step-up wants.
+    """
 
 
 class NotCanonical(HoldbackError, ValueError):

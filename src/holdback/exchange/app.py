@@ -15,7 +15,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from holdback.client import Allow, Deny, Hold, HoldbackError, Problem, ReceiptRefused, StepUp, Unreachable
+from holdback.client import (
+    Allow,
+    ChallengeRefused,
+    Deny,
+    Hold,
+    HoldbackError,
+    Problem,
+    ReceiptRefused,
+    StepUp,
+    Unreachable,
+)
 from holdback.exchange.backend import Asker, NoSuchHold, NotSignedIn
 from holdback.exchange.books import PLACES, NotCovered
 from holdback.exchange.signer import NotPayable, units
@@ -191,6 +201,8 @@ def _guarded(handle: Callable[[Request], Awaitable[Json]]) -> Callable[[Request]
             return _error(403, "receipt_refused", str(error), why=type(error).__name__)
         except Unreachable:
             return _error(503, "unreachable", "Holdback gave no answer, so nothing was done; ask again")
+        except ChallengeRefused as error:
+            return _error(409, "ask_again", error.detail)
         except Problem as error:
             return _error(error.status, "not_taken", error.detail or error.title, pointer=error.pointer)
         except HoldbackError as error:

@@ -113,7 +113,8 @@ def description() -> Schema:
             "title": "Holdback",
             "version": holdback.__version__,
             "description": "Ask before value leaves. All four decisions come with status 200; every error is a problem "
-            "(RFC 9457). Of a member that occurs twice in an object the last counts.",
+            "(RFC 9457). A `challenge` that is unknown, expired or another action's is one (409): ask again without "
+            "it, under a fresh idempotency key. Of a member that occurs twice in an object the last counts.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": _paths(),
@@ -157,7 +158,7 @@ def _action() -> Schema:
         "security": _security(Scope.ASK),
         "parameters": [_ACCOUNT, _KEY],
         "requestBody": {"required": True, "content": body},
-        "responses": {"200": _ok("AnswerForm"), **_refused(400, 401, 403, 404, 413, 415, 422)},
+        "responses": {"200": _ok("AnswerForm"), **_refused(400, 401, 403, 404, 409, 413, 415, 422)},
     }
 
 
@@ -168,7 +169,7 @@ def _sign_in() -> Schema:
         "security": _security(Scope.ASK),
         "parameters": [_KEY],
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "SignIn"}}}},
-        "responses": {"200": _ok("AnswerForm"), **_refused(400, 401, 403, 413, 415, 422)},
+        "responses": {"200": _ok("AnswerForm"), **_refused(400, 401, 403, 409, 413, 415, 422)},
     }
 
 

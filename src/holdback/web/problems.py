@@ -14,9 +14,10 @@ import msgspec
 
 from holdback.batching import Overloaded
 from holdback.intake import BadRequest
-from holdback.judging import KeyReused
+from holdback.judging import ChallengeRefused, KeyReused
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
+from holdback.wording import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +46,7 @@ FORBIDDEN: Final = Kind("forbidden", 403, "The platform key lacks the scope this
 UNKNOWN_ROUTE: Final = Kind("unknown-route", 404, "There is nothing under this path.")
 UNKNOWN_ACCOUNT: Final = Kind("unknown-account", 404, "There is no account of this id.")
 METHOD: Final = Kind("method", 405, "This path does not know the method.")
+CHALLENGE: Final = Kind("challenge", 409, "The challenge is not open for this action; ask again without it.")
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large.")
 MEDIA_TYPE: Final = Kind("media-type", 415, "The body is not of the media type this takes.")
 KEY_REUSED: Final = Kind("key-reused", 422, "The idempotency key was used before, with another body.")
@@ -65,6 +67,7 @@ KINDS: Final = (
     UNKNOWN_ROUTE,
     UNKNOWN_ACCOUNT,
     METHOD,
+    CHALLENGE,
     TOO_LARGE,
     MEDIA_TYPE,
     KEY_REUSED,
@@ -140,6 +143,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(BAD_REQUEST, error.detail, pointer=error.pointer)
         case KeyReused():
             return Problem(KEY_REUSED)
+        case ChallengeRefused():
+            return Problem(CHALLENGE, sentence(error.reason), pointer="/challenge")
         case Overloaded():
             return Problem(OVERLOADED, headers=retry_after(error.retry_after_s))
         case _:
