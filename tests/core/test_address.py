@@ -90,6 +90,29 @@ class TestAdd:
         account.ask(AddressRemove("bitcoin", destination("home")), session)
         assert kind_of(account.ask(add("h0me", looks_like="home"), session, "a1-1", "a1-2")) == "allow"
 
+    @pytest.mark.parametrize(
+        ("action", "reason"),
+        [
+            (add("home"), Reason.ALREADY_EXISTS),
+            (add("h0me", looks_like="home"), Reason.LOOK_ALIKE),
+            (AddressRenew("bitcoin", destination("x")), Reason.NOT_FOUND),
+        ],
+        ids=["in the book", "looks like an entry", "not in the book"],
+    )
+    def test_a_session_alone_learns_nothing_of_the_book(
+        self, action: AddressAdd | AddressRenew, reason: Reason
+    ) -> None:
+        """What is in it is told after proof, which is spent once; without it the answer is the same for any address."""
+        account, session = grown()
+        account.wait(minutes=20)
+        first = account.ask(action, session)
+        assert isinstance(first, StepUp)
+        assert codes(first) == [Reason.PROOF_REQUIRED]
+        answer = account.ask(action, session, "a1-1", "a1-2", challenge=first.challenge)
+        assert codes(answer) == [reason]
+        written = [type(one) for one in account.last_events() if not isinstance(one, ev.SessionSeen)]
+        assert written == [ev.Decided, ev.ProofUsed, ev.ChallengeClosed]
+
     def test_other_parts_look_like_nothing(self) -> None:
         """Entries without an address, and parts that are none, are not compared."""
         account, session = grown()

@@ -341,6 +341,38 @@ class TestLanes:
         assert codes(account.pay("1", "home", session)) == [Reason.COOLING_OFF]
 
 
+class TestWhatASessionLearns:
+    """A session alone, which a thief may have stolen, learns neither who is a customer nor whom the account may pay."""
+
+    GIFT = ExitRequest("gift", "USD", "1", counterparty=destination("bob"))
+    OUT = ExitRequest("withdrawal", "USD", "1", address=destination("stranger"), network="bitcoin")
+
+    @pytest.mark.parametrize(
+        ("action", "known", "allowlist", "reason"),
+        [
+            (GIFT, False, False, Reason.COUNTERPARTY_UNKNOWN),
+            (GIFT, True, True, Reason.NOT_ON_ALLOWLIST),
+            (GIFT, False, True, Reason.COUNTERPARTY_UNKNOWN),
+            (OUT, False, True, Reason.NOT_ON_ALLOWLIST),
+        ],
+    )
+    def test_it_is_told_after_proof(self, action: ExitRequest, *, known: bool, allowlist: bool, reason: Reason) -> None:
+        """Without proof the answer is the same step-up as ever; proof is then spent once, and nothing else written."""
+        account, session = grown()
+        if allowlist:
+            account.ask(AllowlistSet(on=True), session, *PROOFS)
+        first = account.ask(action, session, counterparty="bob", known=known)
+        assert isinstance(first, StepUp)
+        assert codes(first) == [Reason.PROOF_REQUIRED]
+        proof = replace(account.proof("a1-2"), digest=account.facts(account.request(action, session)).digest)
+        answer = account.ask(action, session, proof, counterparty="bob", known=known, challenge=first.challenge)
+        assert codes(answer) == [reason]
+        written = [type(one) for one in account.last_events()]
+        assert written == [ev.Decided, ev.ProofUsed, ev.ChallengeClosed]
+        again = account.ask(action, session, proof, counterparty="bob", known=known)
+        assert codes(again) == [Reason.PROOF_REPLAYED, Reason.PROOF_REQUIRED]
+
+
 class TestReceived:
     """Law 3: what came from inside the platform stays inside for a while."""
 

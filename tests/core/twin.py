@@ -557,10 +557,11 @@ def address_add(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, AddressAdd)
     badly_named = (action.network in {"p2p", "card"}) != (action.address is None)
-    refuse((badly_named, Reason.BAD_FIELD), (address_key(action) in case.past.book, Reason.ALREADY_EXISTS))
+    refuse((badly_named, Reason.BAD_FIELD))
     proofs = case.prove(CHANGE)
     if isinstance(proofs, Answer):
         return proofs
+    refuse((address_key(action) in case.past.book, Reason.ALREADY_EXISTS))
     for one in case.past.book.values():
         if one.address is not None and action.address is not None:
             alike = one.address.alike == action.address.alike and one.address.mac != action.address.mac
@@ -577,9 +578,11 @@ def address_renew(case: Case) -> Answer:
     """Confirming again takes senior proof and keeps the seniority."""
     action = case.request.action
     assert isinstance(action, AddressRenew)
-    refuse((address_key(action) not in case.past.book, Reason.NOT_FOUND))
     proofs = case.prove(MONEY)
-    return proofs if isinstance(proofs, Answer) else allow(Reason.PROVED)
+    if isinstance(proofs, Answer):
+        return proofs
+    refuse((address_key(action) not in case.past.book, Reason.NOT_FOUND))
+    return allow(Reason.PROVED)
 
 
 def address_remove(case: Case) -> Answer:
@@ -859,13 +862,15 @@ def exit_request(case: Case) -> Answer:
     listed = named and beneficiary_of(action, network) in case.past.book
     refuse(
         (not named or itself or not Fraction(action.amount), Reason.BAD_FIELD),
-        (inside and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
-        (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
         (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
     )
     proofs = case.prove(MONEY)
     if isinstance(proofs, Answer):
         return proofs
+    refuse(
+        (inside and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
+        (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
+    )
     said = 0 if action.usd is None else micro(action.usd)
     value, priced = value_of(case, action.asset, action.amount, said)
     refuse_by_value(case, value, priced=priced)

@@ -18,6 +18,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Deny, Hold, StepUp
 from holdback.core.events import DAY, ENCODER, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.address import AddressAdd, AddressRenew
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.seniority import ripe_at
 from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, evolve
@@ -322,6 +323,23 @@ def denials_change_nothing(step: Step) -> None:
         assert not step.advance.elsewhere
 
 
+def a_session_alone_learns_of_no_one(step: Step) -> None:
+    """Who is in the book, and who is a customer here, is told only in answer to sufficient proof."""
+    telling = isinstance(step.request.action, AddressAdd | AddressRenew | ExitRequest)
+    if telling and not any(isinstance(one, ev.ProofUsed) for one in step.events):
+        assert not {finding.code for finding in step.decision.findings} & TELLING
+
+
+TELLING: Final = {
+    "already_exists",
+    "not_found",
+    "look_alike",
+    "counterparty_unknown",
+    "not_on_allowlist",
+}
+"""Reasons that say who is in somebody's book, or a customer of the platform."""
+
+
 def a_doubtful_clock_loosens_nothing(step: Step) -> None:
     """Law 8: while two clocks disagree nothing loosens, nothing new is made, and nothing is released."""
     if not step.facts.clock_agrees:
@@ -419,6 +437,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     guards_go_only_by_their_wait,
     nothing_weaker_removes,
     denials_change_nothing,
+    a_session_alone_learns_of_no_one,
     a_doubtful_clock_loosens_nothing,
     freezing_always_works,
     waits_never_move_earlier,

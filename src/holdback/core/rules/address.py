@@ -123,13 +123,8 @@ def _named(action: AddressAdd | AddressRenew | AddressRemove) -> Finding | None:
     return why(Reason.BAD_FIELD, about="address")
 
 
-def _addable(case: Case, action: AddressAdd) -> Finding | None:
-    name = beneficiary_name(action.network, action.address)
-    if _named(action) is not None:
-        return _named(action)
-    if case.customer.beneficiary(name) is not None:
-        return why(Reason.ALREADY_EXISTS, "address.renew", about="address")
-    return None
+def _nameable(_case: Case, action: AddressAdd) -> Finding | None:
+    return _named(action)
 
 
 def look_alike(case: Case, address: Destination) -> str | None:
@@ -143,11 +138,13 @@ def look_alike(case: Case, address: Destination) -> str | None:
 
 
 def _add(case: Case, action: AddressAdd) -> Ruling:
-    if action.address is not None:
-        alike = look_alike(case, action.address)
-        if alike is not None:
-            return denied(why(Reason.LOOK_ALIKE, "address.remove", about=alike))
+    """What the book holds is told here, after proof: a stolen session alone learns nothing of it."""
     name = beneficiary_name(action.network, action.address)
+    if case.customer.beneficiary(name) is not None:
+        return denied(why(Reason.ALREADY_EXISTS, "address.renew", about="address"))
+    alike = look_alike(case, action.address) if action.address is not None else None
+    if alike is not None:
+        return denied(why(Reason.LOOK_ALIKE, "address.remove", about=alike))
     who = Provenance(case.request.actor, case.device, case.proved[-1].authenticator)
     entry = added(case.now, action, newness_ms(case.head.setting(Setting.LOCK_HOURS), case.policy), who)
     verified = ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY)
@@ -160,6 +157,9 @@ def _listed(case: Case, action: AddressRenew | AddressRemove) -> Finding | None:
 
 
 def _renew(case: Case, action: AddressRenew) -> Ruling:
+    missing = _listed(case, action)
+    if missing is not None:
+        return denied(missing)
     name = beneficiary_name(action.network, action.address)
     until = case.now + case.policy.book.verified_d * DAY
     return Ruling(Allow((why(Reason.PROVED),), name), (ev.AddressRenewed(case.now, name, until),))
@@ -173,7 +173,7 @@ def _remove(case: Case, action: AddressRemove) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    AddressAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_addable, parts=_part),
-    AddressRenew: Rule(OWNER, _renew, level=always(Level.MONEY), objection=_listed, parts=_part),
+    AddressAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_nameable, parts=_part),
+    AddressRenew: Rule(OWNER, _renew, level=always(Level.MONEY), parts=_part),
     AddressRemove: Rule(OWNER, _remove, objection=_listed, parts=_part, loosens=False),
 }

@@ -250,7 +250,10 @@ def _refused_by_value(case: Case, value: Value) -> Finding | None:
 
 
 def _door(case: Case, action: ExitRequest) -> Finding | None:
-    """What no proof could mend: a closed kind, a freeze, the owner's own rules, a destination that cannot be."""
+    """What no proof could mend, and what whoever holds a session may know: a closed kind, a freeze, an unfit field.
+
+    Whom the account may pay, and who is a customer here, is told only after proof (`_barred`).
+    """
     network = case.policy.exits.get(action.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
@@ -263,11 +266,6 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
         return _sweep_door(case)
     if network in RECEIVED_INSIDE and case.request.counterparty == case.head.account:
         return why(Reason.BAD_FIELD, about="counterparty")
-    if network in RECEIVED_INSIDE and not case.facts.counterparty_known:
-        return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
-    listed = case.customer.beneficiary(destination(action, network)) is not None
-    if case.head.setting(Setting.ALLOWLIST) and not listed:
-        return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
     if len(case.head.exits) >= case.policy.bounds.waiting_exits:
         return why(Reason.TOO_MANY, "exit.cancel", about="exits")
     return None
@@ -293,6 +291,15 @@ def _unfit_field(action: ExitRequest, network: str) -> str:
     return "network" if action.network is None or action.network in NAMED_BY_KIND else ""
 
 
+def _barred(case: Case, network: str, beneficiary: str) -> Finding | None:
+    """Who cannot be paid: no customer of this platform, or someone outside the book while only the book may be."""
+    if network in RECEIVED_INSIDE and not case.facts.counterparty_known:
+        return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
+    if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(beneficiary) is None:
+        return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
+    return None
+
+
 def _sweep_door(case: Case) -> Finding | None:
     """Between accounts of one customer: nothing is drawn, but a cool-off shuts it (Gemini/IRA 2022)."""
     if case.request.counterparty not in {"main", case.head.account, *case.head.sub_accounts}:
@@ -311,11 +318,11 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
     network = case.policy.exits[action.kind]
     if network == "own":
         return _sweep(case, action)
+    name = destination(action, network)
     value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
-    refusal = _refused_by_value(case, value)
+    refusal = _barred(case, network, name) or _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
-    name = destination(action, network)
     weighed = weigh(case, Asked(name, value))
     if weighed.findings:
         return _hold(case, action, name, value, weighed)
@@ -418,11 +425,9 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
     if case.head.frozen_at:
         return why(Reason.FROZEN, "account.unfreeze")
-    if network in RECEIVED_INSIDE and not case.facts.counterparty_known:
-        return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
-    if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(held.beneficiary) is None:
-        return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
-    return _early(case, held) if case.request.actor.kind is ActorKind.OWNER else None
+    barred = _barred(case, network, held.beneficiary)
+    early = barred is None and case.request.actor.kind is ActorKind.OWNER
+    return _early(case, held) if early else barred
 
 
 def _early(case: Case, held: HeldExit) -> Finding | None:
