@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from holdback import spelling
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
@@ -24,6 +25,7 @@ from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Cha
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Action, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind
+from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
@@ -149,11 +151,44 @@ def _converted(data: object, kind: Any, key: CustomerKey | None = None) -> Any: 
 def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
     if key is None or not issubclass(expected, Sealed):
         raise NotImplementedError
+    if isinstance(value, spelling.Spelled):
+        return key.seal(value.text, compared=value.compared)
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST or "\x00" in value:
         raise ValueError(f"Expected `str` of 1 to {LONGEST} characters without NUL")
     if issubclass(expected, Destination):
         return key.seal_destination(value)
     return key.seal(value)
+
+
+def _spelled(kind: type[Action], fields: dict[str, Any]) -> Any:  # noqa: ANN401 - as `_reachable`
+    """The fields with every contact in its one spelling. Raises BadRequest naming one that could not be reached."""
+    if kind is ContactAdd:
+        return _reachable(fields, "channel", "")
+    if kind is AuthenticatorBind:
+        return _reachable(fields, "kind", "")
+    if kind is not AccountImport:
+        return fields
+    lists = {name: fields[name] for name in ("contacts", "authenticators") if isinstance(fields.get(name), list)}
+    return fields | {
+        name: [
+            _reachable(one, "channel" if name == "contacts" else "kind", f"/{name}/{place}")
+            for place, one in enumerate(given)
+        ]
+        for name, given in lists.items()
+    }
+
+
+def _reachable(one: Any, channel: str, pointer: str) -> Any:  # noqa: ANN401 - as it was sent
+    """What has a wrong type is left for `msgspec.convert` to refuse."""
+    if not isinstance(one, dict) or not isinstance(one.get("address"), str) or not isinstance(one.get(channel), str):
+        return one
+    address = one["address"]
+    if not 1 <= len(address) <= LONGEST or "\x00" in address:
+        return one
+    try:
+        return one | {"address": spelling.contact(one[channel], address)}
+    except ValueError as error:
+        raise BadRequest(str(error), f"{pointer}/address") from None
 
 
 _AT: Final = re.compile(r" - at `(?:key` in `)?\$(.*)`$")
@@ -287,7 +322,7 @@ class Intake:
         """The action with its personal fields sealed. Raises BadRequest naming the field that is wrong."""
         if kind is decide.NotAvailable:
             return decide.NotAvailable(fields["action"])
-        action: Action = _converted(fields, kind, key)
+        action: Action = _converted(_spelled(kind, fields), kind, key)
         return action
 
     def check(self, parsed: Parsed) -> None:

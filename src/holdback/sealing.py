@@ -83,9 +83,12 @@ class CustomerKey:
         """The keyed hash that `seal` gives a field: 16 bytes, equal only for equal text, field and network."""
         return self._hashed("mac", field, network, text)[:MAC_BYTES]
 
-    def seal(self, text: str, *, field: str = TEXT) -> Sealed:
-        """Seal a personal field. Raises UnicodeEncodeError on a lone surrogate."""
-        mac = self.mac(text, field=field)
+    def seal(self, text: str, *, field: str = TEXT, compared: str | None = None) -> Sealed:
+        """Seal a personal field, known by its own text or by another spelling of it that it is compared by.
+
+        Raises UnicodeEncodeError on a lone surrogate.
+        """
+        mac = self.mac(text if compared is None else compared, field=field)
         return Sealed(mac, self._boxed(text.encode(), _framed(field.encode(), mac, b"")))
 
     def seal_destination(self, text: str, *, network: str = "") -> Destination:

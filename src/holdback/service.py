@@ -29,6 +29,7 @@ from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.session import SessionStart
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
+from holdback.spelling import sign_in_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +125,7 @@ class Service:
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. An unknown name is answered like a known one without its proofs."""
-        account = await self._account_of(_folded(name))
+        account = await self._account_of(sign_in_name(name))
         full = body | {"action": "session.start", "actor": {"kind": "owner"}}
         if account is None:
             envelope = intake.parse(full).envelope
@@ -171,7 +172,7 @@ class Service:
         if "." in question.account:
             raise intake.BadRequest("a sub-account comes with its customer, in `sub_accounts`")
         newcomer = await self._newcomer(question, parsed)
-        holder = await self._account_of(_folded(parsed.fields["name"]))
+        holder = await self._account_of(sign_in_name(parsed.fields["name"]))
         if holder is not None and holder != question.account:
             return self._refused(Reason.ALREADY_EXISTS, about="name")
         return await self._decisions.submit(newcomer)
@@ -182,7 +183,7 @@ class Service:
         key = self.tools.masters.unwrap(new_key)
         enrolled = await self._intake.enrolled(parsed)
         action = self._intake.action(parsed.kind, enrolled.fields, key)
-        lookup = self.tools.masters.lookup_hash("name", _folded(parsed.fields["name"]))
+        lookup = self.tools.masters.lookup_hash("name", sign_in_name(parsed.fields["name"]))
         actor = self._intake.actor(question.account, parsed.envelope.actor, self._clock.now())
         request = Request(action, question.account, actor, self._intake.context(parsed.envelope.context, key))
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
@@ -361,11 +362,6 @@ class Service:
             self._written.move_to_end(snapshot.account)
         while len(self._written) > WRITTEN_KEPT:
             self._written.popitem(last=False)
-
-
-def _folded(name: str) -> str:
-    """A sign-in name as it is compared."""
-    return name.strip().casefold()
 
 
 def _counterparty(parsed: Parsed) -> str:

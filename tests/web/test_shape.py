@@ -51,6 +51,22 @@ def bad(pointer: str, **fields: object) -> Bad:
     return Bad(problems.BAD_REQUEST, action(**fields), pointer)
 
 
+MAILBOX: Final = {"channel": "email", "address": "alice@example.com"}
+NUMBER: Final = {"channel": "sms", "address": "+15550100042"}
+
+
+def contact(channel: str, address: str) -> Bad:
+    """A contact that nothing could be sent to."""
+    asked = {"action": "contact.add", "channel": channel, "address": address, "actor": OWNER}
+    return Bad(problems.BAD_REQUEST, json.dumps(asked).encode(), "/address")
+
+
+def imported(pointer: str, **fields: object) -> Bad:
+    """An import that is wrong at one place."""
+    whole = {"action": "account.import", "name": "bob", "actor": PLATFORM, "contacts": [MAILBOX], "authenticators": []}
+    return Bad(problems.BAD_REQUEST, json.dumps(whole | fields).encode(), pointer)
+
+
 DEEP: Final = b'{"a":' * 20_000 + b"1" + b"}" * 20_000
 
 BAD: Final[dict[str, Bad]] = {
@@ -73,6 +89,12 @@ BAD: Final[dict[str, Bad]] = {
         action="limit.set",
         usd_per_day="-5",
         **dict.fromkeys(("kind", "asset", "amount", "address", "network")),
+    ),
+    "contact that is no mailbox": contact("email", "alice"),
+    "contact that is no international number": contact("sms", "555 0100"),
+    "second contact that is no number": imported("/contacts/1/address", contacts=[MAILBOX, {**NUMBER, "address": "1"}]),
+    "authenticator that is no mailbox": imported(
+        "/authenticators/0/address", authenticators=[{"kind": "email", "address": "@"}]
     ),
     "NUL in a name": bad("/address", address="bc1\x00"),
     "overlong field": bad("/address", address="b" * 513),
