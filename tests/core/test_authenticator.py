@@ -73,6 +73,32 @@ class TestBind:
         assert isinstance(answer, Allow)
         assert account.head.authenticators[answer.id].holder == answer.id.encode()
 
+    def test_new_backup_codes_end_the_older_ones(self) -> None:
+        """Codes of an earlier set prove nothing once there are new ones; what is suspended is not removed."""
+        account, session = grown(PASSWORD, TOTP, BACKUP_CODE)
+        answer = account.ask(AuthenticatorBind(BACKUP_CODE, sealed("new")), session, "a1-1", "a1-3")
+        assert isinstance(answer, Allow)
+        older, newer = account.head.authenticators["a1-3"], account.head.authenticators[answer.id]
+        assert (older.suspended, newer.suspended) == (True, False)
+        assert kind_of(account.ask(LockSet(24), session, "a1-1", "a1-3")) == "step_up"
+        assert kind_of(account.ask(LockSet(24), session, "a1-1", answer.id)) == "step_up"
+        account.ask(AuthenticatorBind(BACKUP_CODE, sealed("newest")), session, "a1-1", "a1-2")
+        suspended = [one.authenticator for one in account.last_events() if isinstance(one, ev.AuthenticatorSuspended)]
+        assert suspended == [answer.id]
+
+    def test_older_backup_codes_end_by_nothing_weaker(self) -> None:
+        """Who cannot show the strongest class held makes no new codes, and so ends none."""
+        account, session = grown(PASSWORD, PASSKEY, BACKUP_CODE)
+        answer = account.ask(AuthenticatorBind(BACKUP_CODE, sealed("new")), session, "a1-1", "a1-3")
+        assert kind_of(answer) == "step_up"
+        assert not account.head.authenticators["a1-3"].suspended
+
+    def test_another_authenticator_ends_no_codes(self) -> None:
+        """Binding one of another kind leaves the backup codes as they are."""
+        account, session = grown(PASSWORD, TOTP, BACKUP_CODE)
+        account.ask(AuthenticatorBind(TOTP, sealed("new")), session, "a1-1", "a1-2")
+        assert not account.head.authenticators["a1-3"].suspended
+
     def test_an_unfinished_one_is_replaced_by_the_next_of_its_kind(self) -> None:
         """Only what nothing ever confirmed is replaced, and only by its own kind."""
         account, session = grown()

@@ -76,7 +76,11 @@ def _bindable(case: Case, action: AuthenticatorBind) -> Finding | None:
 
 
 def _bind(case: Case, action: AuthenticatorBind) -> Ruling:
-    """What is bound while nothing has confirmed it counts for nothing, and is replaced by the next of its kind."""
+    """What is bound while nothing has confirmed it counts for nothing, and is replaced by the next of its kind.
+
+    New backup codes end the older ones, which may lie in somebody else's drawer: they are suspended, so that they prove
+    nothing from now on, yet whoever bound the new ones has removed nothing (laws 2 and 10).
+    """
     if action.secret is None and action.address is None:
         return denied(why(Reason.NOT_AVAILABLE, about="kind"))
     wait = case.policy.waits.authenticator_senior_h * HOUR
@@ -89,7 +93,14 @@ def _bind(case: Case, action: AuthenticatorBind) -> Ruling:
     until = case.now + wait
     bound = ev.AuthenticatorBound(case.now, name, action.kind, holder, action.secret, at_once, wait, until, unfinished)
     findings = (why(Reason.RIPENS_LATER, "time" if at_once else "authenticator.confirm", until=until),)
-    return Ruling(Allow(findings, name, until), (bound,))
+    return Ruling(Allow(findings, name, until), (bound, *_older_codes(case, action.kind)))
+
+
+def _older_codes(case: Case, kind: AuthenticatorKind) -> list[ev.AuthenticatorSuspended]:
+    if kind is not AuthenticatorKind.BACKUP_CODE:
+        return []
+    held = [key for key, one in case.head.authenticators.items() if one.kind is kind and not one.suspended]
+    return [ev.AuthenticatorSuspended(case.now, key) for key in held]
 
 
 def _held(case: Case, action: AuthenticatorRemove | AuthenticatorSuspend | AuthenticatorReinstate) -> Finding | None:
