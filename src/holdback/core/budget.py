@@ -39,9 +39,11 @@ def lowest_equity(head: Head, now: Instant) -> int:
 def habit(head: Head, policy: Policy, now: Instant) -> int:
     """The account's usual outflow of a day: the quantile of its days with outflow, quiet days only, in micro-USD."""
     newest = (now - policy.outflow.usual_quiet_h * HOUR) // DAY
-    days = sorted(value for day, value in head.habit.items() if newest - 365 <= day < newest)
+    oldest = newest - 365
+    days = [value for day, value in head.habit.items() if oldest <= day < newest]
     if len(days) < policy.outflow.usual_days_min:
         return 0
+    days.sort()
     place = -(-policy.outflow.usual_quantile_percent * len(days) // 100) - 1
     return days[max(place, 0)]
 

@@ -318,16 +318,22 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
     proofs = satisfying(case.head, wanted, case.facts.proofs, case.facts.digest, sent_to)
     if proofs is None:
         return _step_up(case, action, level, wanted)
-    ruling = rule.ruling(case._replace(proved=proofs), action)
+    ruling = rule.ruling(Case(*case[:-1], proofs), action)
     used: list[AnyEvent] = [ev.ProofUsed(case.now, one.authenticator, one.counter) for one in _spendable(proofs)]
     if open_challenge is not None:
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
+    if any(one.kind == AuthenticatorKind.PASSWORD for one in proofs):
+        used += _password_shown(case, ruling)
+    return Ruling(ruling.decision, (*used, *ruling.events), ruling.elsewhere)
+
+
+def _password_shown(case: Case, ruling: Ruling) -> list[AnyEvent]:
+    """That the session proved the password now, unless the ruling ends a session."""
     ends = any(isinstance(event, ev.SessionEnded) for event in ruling.events)
-    password_shown = any(one.kind == AuthenticatorKind.PASSWORD for one in proofs)
     session = case.session
-    if session is not None and password_shown and not ends and session.password_at + SESSION_SEEN_MS <= case.now:
-        used.append(ev.SessionSeen(case.now, case.request.actor.session, password=True))
-    return ruling._replace(events=(*used, *ruling.events))
+    if session is None or ends or session.password_at + SESSION_SEEN_MS > case.now:
+        return []
+    return [ev.SessionSeen(case.now, case.request.actor.session, password=True)]
 
 
 def _spendable(proofs: tuple[Proof, ...]) -> list[Proof]:

@@ -143,24 +143,31 @@ def consequences(
             continue
         effect = effect_of(event)
         number = f"{prefix}{len(found)}"
-        about = _about(event, effect)
+        about = (About(effect.about, getattr(event, effect.about)),) if effect.about else ()
         if effect.cools is not None:
             found.append(_cool_off(number, event, effect.cools, policy))
             about = (*about, About("cool_off", number))
-        sent_to = _code_for(event)
+        sent_to = _code_for(event) if type(event) in _ASKS_FOR_CODE else ""
         if sent_to:
             found.append(ev.NoticeDue(event.at, f"{number}-code", "contact.code", Severity.INFO, (sent_to,), ()))
         if effect.notice is not None:
-            again = _pressed_again(event, before, policy)
+            folded = _pressed_again(event, before, policy) or _repeats(event, effect, about, after, policy)
             found.append(
-                ev.NoticeFolded(event.at, tag_of(event)) if again else _notice(number, event, about, after, policy)
+                ev.NoticeFolded(event.at, tag_of(event))
+                if folded
+                else ev.NoticeDue(event.at, number, tag_of(event), effect.notice, told(after, event.at), about)
             )
     return found
+
+
+_DEPENDS: Final = frozenset({ev.AuthenticatorBound, ev.ContactConfirmed, ev.ChangeAsked})
 
 
 def effect_of(event: AnyEvent) -> Effect:
     """The table's row, with the three events whose effect depends on what they carry."""
     effect = EFFECTS[type(event)]
+    if type(event) not in _DEPENDS:
+        return effect
     if isinstance(event, ev.AuthenticatorBound) and not event.confirmed:
         return _SILENT
     if isinstance(event, ev.ContactConfirmed) and not event.wait_ms:
@@ -168,10 +175,6 @@ def effect_of(event: AnyEvent) -> Effect:
     if isinstance(event, ev.ChangeAsked):
         return effect._replace(cools=CHANGES[event.kind].cools)
     return effect
-
-
-def _about(event: AnyEvent, effect: Effect) -> tuple[About, ...]:
-    return (About(effect.about, getattr(event, effect.about)),) if effect.about else ()
 
 
 def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) -> ev.CoolOffStarted:
@@ -183,6 +186,9 @@ def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) 
     )
 
 
+_ASKS_FOR_CODE: Final = frozenset({ev.ContactAdded, ev.ContactAsked, ev.ChallengeIssued})
+
+
 def _code_for(event: AnyEvent) -> str:
     """The contact a code must be sent to, if this asks for one."""
     match event:
@@ -192,18 +198,16 @@ def _code_for(event: AnyEvent) -> str:
             return ""
 
 
-def _notice(
-    number: str, event: AnyEvent, about: tuple[About, ...], after: Head, policy: Policy
-) -> ev.NoticeDue | ev.NoticeFolded:
+def _repeats(event: AnyEvent, effect: Effect, about: tuple[About, ...], after: Head, policy: Policy) -> bool:
     """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves."""
-    cause = tag_of(event)
-    severity = effect_of(event).notice or Severity.INFO
-    last = after.folded.get(cause)
-    leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN
-    quiet = severity is Severity.INFO and not about and not leaves
-    if quiet and last is not None and event.at < last + policy.notices.fold_m * MINUTE:
-        return ev.NoticeFolded(event.at, cause)
-    return ev.NoticeDue(event.at, number, cause, severity, told(after, event.at), about)
+    if (
+        effect.notice is not Severity.INFO
+        or about
+        or (isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN)
+    ):
+        return False
+    last = after.folded.get(tag_of(event))
+    return last is not None and event.at < last + policy.notices.fold_m * MINUTE
 
 
 def _pressed_again(event: AnyEvent, before: Head | None, policy: Policy) -> bool:

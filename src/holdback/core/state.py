@@ -457,11 +457,12 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
         case ev.ExitAllowed():
             allowed = _kept(head.allowed, event.exit, event.at)
             exits = _without(head.exits, event.exit)
-            left = replace(head, exits=exits, allowed=allowed)
-            return _drawn(left, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
+            meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
+            return replace(head, exits=exits, allowed=allowed, meters=meters, habit=habit)
         case ev.ExitReconciled():
-            counted = replace(head, allowed=_kept(head.allowed, event.receipt, event.at))
-            return _drawn(counted, event.lane, event.micro_usd, 0, event.at)
+            meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
+            allowed = _kept(head.allowed, event.receipt, event.at)
+            return replace(head, allowed=allowed, meters=meters, habit=habit)
         case ev.ExitHeld():
             held = HeldExit(
                 kind=event.kind,
@@ -495,20 +496,21 @@ def _kept(allowed: dict[str, Instant], name: str, at: Instant) -> dict[str, Inst
     return kept | {name: at}
 
 
-def _drawn(head: Head, lane: Lane, micro_usd: int, usual_micro_usd: int, at: Instant) -> Head:
-    """Draw on the lane and on the total. What Holdback could not price, or was over budget, makes no habit."""
+def _drawn(
+    head: Head, lane: Lane, micro_usd: int, usual_micro_usd: int, at: Instant
+) -> tuple[dict[Lane, Meter], dict[int, int]]:
+    """The meters and the habit after a draw. What Holdback could not price, or was over budget, makes no habit."""
     if lane is Lane.OWN:
-        return head
+        return head.meters, head.habit
     meters = dict(head.meters)
     for one in (Lane.TOTAL,) if lane is Lane.NONE else (Lane.TOTAL, lane):
         meters[one] = _metered(meters.get(one), micro_usd, at)
-    if lane is Lane.NONE or not usual_micro_usd:
-        return replace(head, meters=meters)
     habit = head.habit
+    if lane is Lane.NONE or not usual_micro_usd:
+        return meters, habit
     if at // DAY not in habit and len(habit) >= HABIT_DAYS_KEPT:
         habit = dict(list(habit.items())[1 - HABIT_DAYS_KEPT :])
-    habit = habit | {at // DAY: habit.get(at // DAY, 0) + usual_micro_usd}
-    return replace(head, meters=meters, habit=habit)
+    return meters, habit | {at // DAY: habit.get(at // DAY, 0) + usual_micro_usd}
 
 
 def _metered(meter: Meter | None, micro_usd: int, at: Instant) -> Meter:

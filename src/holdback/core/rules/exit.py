@@ -244,8 +244,10 @@ def _refused_by_value(case: Case, value: Value) -> Finding | None:
     limit = case.head.setting(Setting.LIMIT_MICRO_USD)
     if not value.priced and (limit >= 0 or case.policy.signals.price == "deny"):
         return why(Reason.PRICE_UNKNOWN, "operator.prices", about="asset")
+    if limit < 0:
+        return None
     day, _ = budget.drawn(case.head, Lane.TOTAL, case.now)
-    over = limit >= 0 and day + value.micro_usd > limit
+    over = day + value.micro_usd > limit
     return why(Reason.OVER_OWN_LIMIT, "limit.set", until=case.now + DAY) if over else None
 
 
@@ -328,8 +330,8 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
         return _hold(case, action, name, value, weighed)
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
     paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
-    ruling = _let_go(case, paid, weighed.lane, value, network)
-    return ruling._replace(decision=Allow((why(reason),), paid.exit), events=(*ruling.events, *_renewed(case, name)))
+    _, events, elsewhere = _let_go(case, paid, weighed.lane, value, network)
+    return Ruling(Allow((why(reason),), paid.exit), (*events, *_renewed(case, name)), elsewhere)
 
 
 class Paid(NamedTuple):
