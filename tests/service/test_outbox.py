@@ -98,8 +98,9 @@ async def test_folding(house: House) -> None:
     await tighter(6)
     assert len(house.messages() - before) == 4
 
-    for _ in range(3):
-        await alice.ask(alice.body("account.freeze"))
+    for usd in (20, 30, 40):
+        answer = await alice.ask(alice.body("limit.set", proofs=alice.proofs(), usd_per_day=str(usd)))
+        assert answer["decision"] == "hold", answer
     await house.deliver()
     assert len(house.messages() - before) == 10
     assert set((house.messages() - before).values()) == {1}
