@@ -53,6 +53,7 @@ SPREAD: Final[dict[str, Any]] = {
     "waits.remove_contact_h": 201,
     "waits.loosen_setting_h": 202,
     "waits.reinstate_authenticator_h": 203,
+    "devices.known_after_h": 100,
     "cool_offs.mild_senior_h": 10,
     "cool_offs.senior_h": 20,
     "outflow.over_budget_senior_h": 30,
@@ -221,6 +222,16 @@ def sessions(account: Account) -> None:
         sign_in(account)
 
 
+def recognised(account: Account) -> None:
+    """A device that comes to be known, by the hour."""
+    grow(account)
+    account.sign_in(device="phone")
+    account.deliver()
+    for hours in (25, 75, 0.5, 0.5, 1):
+        account.wait(hours=hours)
+        account.sign_in(device="phone")
+
+
 def sign_in(account: Account, device: str = "laptop") -> None:
     """Try to sign in."""
     with contextlib.suppress(AssertionError):
@@ -288,6 +299,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     received,
     proving,
     sessions,
+    recognised,
     bounded,
     crowded,
     untold,

@@ -245,16 +245,22 @@ class SessionEnded(Event, frozen=True, array_like=True, tag="session.ended"):
 
 
 class DeviceMet(Event, frozen=True, array_like=True, tag="device.met"):
-    """A device signed in for the first time."""
+    """A device signed in for the first time, or again after its owner disowned it; `quiet` as in `DeviceSeen`."""
 
     device: str
     user_agent: Sealed | None
+    quiet: bool = False
 
 
 class DeviceSeen(Event, frozen=True, array_like=True, tag="device.seen"):
-    """A known device signed in again."""
+    """A device signed in that did so before. `quiet` says that nothing was disputed that day, so that it earns trust.
+
+    `known` says that it had earned enough by then to count as the owner's.
+    """
 
     device: str
+    quiet: bool = False
+    known: bool = False
 
 
 class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):

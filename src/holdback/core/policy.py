@@ -103,6 +103,13 @@ class Sessions(Section, frozen=True):
     open_max: Count
 
 
+class Devices(Section, frozen=True):
+    """Law 10: how a device comes to count as the owner's."""
+
+    known_after_h: Hours
+    known_days: Count
+
+
 class Notices(Section, frozen=True):
     """Law 5: who is told, and what counts as told."""
 
@@ -205,6 +212,7 @@ class Policy(Section, frozen=True):
     book: Book
     step_up: StepUps
     sessions: Sessions
+    devices: Devices
     notices: Notices
     signals: Signals
     bounds: Bounds
@@ -277,6 +285,7 @@ RELATIONS: Final = (
         "an authenticator bound in a cool-off would ripen inside it",
     ),
     ("cool_offs.others_h", "waits.contact_senior_h", "a contact added in a cool-off would ripen inside it"),
+    ("cool_offs.others_h", "devices.known_after_h", "a device met in a cool-off would be known inside it"),
     ("cool_offs.others_h", "outflow.over_budget_others_h", "a large exit would wait less than a changed account"),
     ("cool_offs.senior_h", "outflow.over_budget_senior_h", "a large exit would wait less than a changed account"),
     ("outflow.over_budget_senior_h", "outflow.over_budget_others_h", "strangers must not be paid sooner"),

@@ -223,11 +223,18 @@ class Beneficiary(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Device(msgspec.Struct, frozen=True, array_like=True):
-    """A device that signed in."""
+    """A device that signed in: by its key, or by the platform's name for it.
+
+    `days` are the distinct quiet days on which it did, the last of them at `counted_at`. Once its owner has disowned
+    it, it stays so.
+    """
 
     first_at: Instant
     last_at: Instant
     user_agent: Sealed | None
+    days: int = 0
+    counted_at: Instant = 0
+    disowned_at: Instant = 0
 
 
 class Credential(msgspec.Struct, frozen=True, array_like=True):
@@ -668,12 +675,9 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)
             return _replaced(parts, key, _beneficiary(parts.get(key), event))
-        case ev.DeviceMet() if event.device:
-            return parts | {("device", event.device): Device(event.at, event.at, event.user_agent)}
-        case ev.DeviceSeen():
-            device = parts.get(("device", event.device))
-            seen = replace(device, last_at=event.at) if isinstance(device, Device) else None
-            return _replaced(parts, ("device", event.device), seen)
+        case ev.DeviceMet() | ev.DeviceSeen() if event.device:
+            key = ("device", event.device)
+            return _replaced(parts, key, _device(parts.get(key), event))
         case ev.AuthenticatorBound() if event.credential is not None:
             return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
         case ev.SecretReplaced():
@@ -684,6 +688,19 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
             return _told(parts, (event.about,), lambda wait: wait.moved(event.until))
         case _:
             return parts
+
+
+def _device(part: Part | None, event: ev.DeviceMet | ev.DeviceSeen) -> Device | None:
+    """The device after a sign-in; a day that was quiet counts once."""
+    old = part if isinstance(part, Device) else None
+    if isinstance(event, ev.DeviceMet):
+        new = Device(event.at, event.at, event.user_agent, disowned_at=old.disowned_at if old else 0)
+    elif old is not None:
+        new = replace(old, last_at=event.at)
+    else:
+        return None
+    counted = new.days and new.counted_at // DAY == event.at // DAY
+    return new if counted or not event.quiet else replace(new, days=new.days + 1, counted_at=event.at)
 
 
 def _beneficiary(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from holdback.core import devices
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
@@ -51,14 +52,15 @@ def _full(case: Case, alive: int) -> bool:
 def _start(case: Case, _action: SessionStart) -> Ruling:
     """A device that is not named counts as a new one each time: a missing signal never loosens (law 8)."""
     device = case.request.context.device
-    known = bool(device) and ("device", device) in case.customer.parts
+    quiet = devices.is_quiet(case.head, case.now)
     limits = case.policy.sessions
     until = case.now + limits.absolute_h * HOUR
     proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved)
     started = ev.SessionStarted(case.now, case.facts.token, device, proved, until, limits.idle_m * MINUTE)
-    met: AnyEvent = ev.DeviceMet(case.now, device, case.request.context.user_agent)
-    if known:
-        met = ev.DeviceSeen(case.now, device)
+    met: AnyEvent = ev.DeviceMet(case.now, device, case.request.context.user_agent, quiet)
+    if devices.was_met(case.customer, device):
+        known = devices.is_known(case.customer, device, case.policy, case.now)
+        met = ev.DeviceSeen(case.now, device, quiet, known)
     return Ruling(Allow((why(Reason.PROVED),), session_id(case.facts.token)), (started, met))
 
 
