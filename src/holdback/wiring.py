@@ -162,8 +162,8 @@ class SteadyClock:
     """The second source of time: this machine's clock when the program began, carried on by its monotonic one.
 
     A step of the system's clock does not move it, so a jump shows as a disagreement. It follows slow corrections (as
-    NTP makes them) by at most one part in a thousand. What happened before it began it cannot know: then only a database
-    on another machine, or an account's own last entry where time went back, disagrees.
+    NTP makes them) by at most one part in a thousand. What happened before it began it cannot know: then only a
+    database on another machine, or an account's own last entry where time went back, disagrees.
     """
 
     def __init__(self) -> None:
