@@ -66,7 +66,7 @@ async def test_another_process_writes(path: Path, store: SqliteStore) -> None:
 
 async def test_settings(store: SqliteStore) -> None:
     """The writer syncs at every commit and leaves checkpoints to their thread; the reader cannot write."""
-    async with store.transaction() as transaction:
+    async with store.locked() as transaction:
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2), ("wal_autocheckpoint", 0)):
             ask = methodcaller("execute", f"PRAGMA {pragma}")
             assert (await transaction.run(ask)).fetchone() == (value,)

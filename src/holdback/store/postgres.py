@@ -10,6 +10,7 @@ that has met somebody takes locks and costs four, two of which hold them.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -29,6 +30,7 @@ from holdback.ports import (
     Writes,
 )
 from holdback.store import migrations
+from holdback.store.attempt import Attempt
 from holdback.store.records import (
     ALIKE_LIMIT,
     FORMAT,
@@ -321,57 +323,12 @@ class _Transaction:
             raise
 
 
-class _Attempt:
-    """A transaction that locks nothing: what it read is a snapshot, and what it writes is kept back until the end."""
-
-    def __init__(self, connection: Connection, clock: Callable[[], Instant] | None) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._writes = Writes()
-        self.failed: Exception | None = None
-
-    async def load(self, wanted: Sequence[Wanted]) -> Loaded:
-        """See ports.Transaction."""
-        with self._noting_failure():
-            return await _read(self._connection, wanted, self._clock)
-
-    async def write(self, writes: Writes) -> None:
-        """See ports.Transaction."""
-        with self._noting_failure():
-            both = zip(self._writes, writes, strict=True)
-            self._writes = settled(Writes._make([*before, *more] for before, more in both))
-
-    async def end(self) -> None:
-        """Commit in one statement. Raises StoreUnavailable if it is not known to be durable, or what failed before."""
-        if self.failed is not None:
-            raise self.failed
-        if not any(self._writes):
-            return
-        try:
-            with _translated():
-                await _write(self._connection, self._writes)
-        except Conflict:
-            raise
-        except BaseException:
-            _abandon(self._connection)
-            raise
-
-    @contextmanager
-    def _noting_failure(self) -> Iterator[None]:
-        if self.failed is not None:
-            raise self.failed
-        try:
-            with _translated():
-                yield
-        except Exception as error:
-            self.failed = error
-            raise
-
-
-async def _read(connection: Connection, wanted: Sequence[Wanted], clock: Callable[[], Instant] | None) -> Loaded:
+async def _read(connection: Connection, clock: Callable[[], Instant] | None, wanted: Sequence[Wanted]) -> Loaded:
     """What a batch wants, as one snapshot."""
     arguments = _arguments(wanted)
-    loaded = _loaded(await connection.fetch(_READ, *arguments), arguments[-1], clock)
+    with _translated():
+        rows = await connection.fetch(_READ, *arguments)
+    loaded = _loaded(rows, arguments[-1], clock)
     if loaded is None:  # pragma: no cover - both sides come from one snapshot
         raise AssertionError("a read saw two snapshots")
     return loaded
@@ -390,6 +347,18 @@ async def _write(connection: Connection, rows: Writes) -> None:
         *_columns(rows.names, 2),
         rows.sent,
     )
+
+
+async def _write_alone(connection: Connection, rows: Writes) -> None:
+    """Write settled rows as a transaction. Raises StoreUnavailable if it is not known to be durable."""
+    try:
+        with _translated():
+            await _write(connection, rows)
+    except Conflict:
+        raise
+    except BaseException:
+        _abandon(connection)
+        raise
 
 
 async def _keep(_: Connection) -> None:
@@ -458,7 +427,7 @@ class PostgresStore:
         """See ports.Store."""
         async with self._connection() as connection:
             if not locks:
-                attempt = _Attempt(connection, self._clock)
+                attempt = Attempt(partial(_read, connection, self._clock), partial(_write_alone, connection))
                 yield attempt
                 await attempt.end()
                 return
@@ -476,8 +445,7 @@ class PostgresStore:
     async def read(self, wanted: Sequence[Wanted]) -> Loaded:
         """See ports.Store."""
         async with self._connection() as connection:
-            with _translated():
-                return await _read(connection, wanted, self._clock)
+            return await _read(connection, self._clock, wanted)
 
     async def account_of(self, name: bytes) -> str | None:
         """See ports.Store."""

@@ -38,6 +38,7 @@ from holdback.ports import (
     StoreUnavailable,
 )
 from holdback.store import migrations
+from holdback.store.attempt import Attempt
 from holdback.store.records import (
     ALIKE_LIMIT,
     FORMAT,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdback.core.events import Instant
-    from holdback.ports import Wanted, Writes
+    from holdback.ports import Transaction, Wanted, Writes
     from holdback.store.records import Row
 
 T = TypeVar("T")
@@ -513,8 +514,19 @@ class SqliteStore:
         migrations.up_to_date("sqlite", *rows[0])
 
     @asynccontextmanager
-    async def transaction(self, *, locks: bool = True) -> AsyncGenerator[_Transaction]:  # noqa: ARG002 - see below
-        """See ports.Store. One writes at a time here, so that to lock nothing would spare nothing."""
+    async def transaction(self, *, locks: bool = True) -> AsyncGenerator[Transaction]:
+        """See ports.Store."""
+        if not locks:
+            attempt = Attempt(self.read, self._write_alone)
+            yield attempt
+            await attempt.end()
+            return
+        async with self.locked() as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncGenerator[_Transaction]:
+        """A transaction in which nobody else writes, and jobs of any kind may be run."""
         async with self._turn:
             transaction = _Transaction(self._writer, self._now)
             try:
@@ -648,7 +660,7 @@ class SqliteStore:
     async def fill(self, records: AsyncIterator[bytes]) -> int:
         """See ports.Store."""
         unpacker = Unpacker()
-        async with self.transaction() as transaction:
+        async with self.locked() as transaction:
             await transaction.run(_empty)
             waiting: list[Row] = []
             async for record in records:
@@ -684,6 +696,21 @@ class SqliteStore:
         """Run a job in its own transaction."""
         async with self._turn:
             return await self._writer.run(_atomically(job))
+
+    async def _write_alone(self, rows: Writes) -> None:
+        """Write rows as a transaction, in one visit to the writing thread."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                _write(connection, rows)
+                self._commit(connection)
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+        async with self._turn:
+            await self._writer.run(job)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
