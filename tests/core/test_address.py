@@ -44,6 +44,22 @@ class TestAdd:
         assert stranger.release_at == account.now + hours * HOUR
         assert kind_of(account.pay("50", "home", session)) == "allow"
 
+    def test_its_wait_runs_while_a_cool_off_is_untold(self) -> None:
+        """What the owner was told of waits from then on, whatever notice of another change is still under way."""
+        account, session = grown()
+        account.ask(LockSet(100), session, "a1-1", "a1-2")
+        session = account.sign_in(device="burner")
+        unheard = account.undelivered()
+        account.add("new", session)
+        for notice in account.undelivered():
+            if notice not in unheard:
+                account.outcome(notice, "c1-1")
+        told = account.now
+        account.wait(minutes=30)
+        answer = account.pay("50", "new", session)
+        assert isinstance(answer, Hold)
+        assert answer.release_at == told + 100 * HOUR
+
     def test_its_provenance_is_kept(self) -> None:
         """Who, when, from which session, device and proof is known of each entry (incident G)."""
         account, session = grown()

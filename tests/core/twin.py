@@ -751,7 +751,8 @@ def counts_at(case: Case, proofs: list[Proof]) -> Instant | None:
         return None
     for one in case.past.authenticators.values():
         if one.kind is AuthenticatorKind.PASSWORD and not case.past.ripe(one.waiting, case.now):
-            return case.past.ripe_at(one.waiting) or one.waiting.hoped(case.now)
+            unknown = max(one.waiting.hoped(case.now), case.now + one.waiting.length)
+            return case.past.ripe_at(one.waiting) or unknown
     return None
 
 

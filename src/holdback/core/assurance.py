@@ -112,8 +112,8 @@ def _first_held(confirmed: dict[str, Authenticator]) -> dict[str, Authenticator]
 def half_counts_at(head: Head, proved: tuple[Proof, ...], now: Instant) -> Instant | None:
     """When proofs that sufficed will count in full: when the password they need beside them is senior.
 
-    None if they do now. An instant that nobody knows yet, for the owner was not told of the password or a freeze
-    disputes it, is taken as if that ended now.
+    None if they do now. While nobody knows, for the owner was not told of the password or of a cool-off it was made in,
+    its whole wait is still to come.
     """
     if not proved or any(proof.kind == AuthenticatorKind.PASSKEY for proof in proved):
         return None

@@ -42,6 +42,10 @@ class Wait(msgspec.Struct, frozen=True, array_like=True):
         """Heard now, and never earlier than was said before."""
         return Wait(self.length_ms, max(self.until, until), heard=True)
 
+    def hoped(self, now: Instant) -> Instant:
+        """When it ends, if the owner is told by now."""
+        return self.until if self.heard else max(self.until, now + self.length_ms)
+
 
 class Authenticator(msgspec.Struct, frozen=True, array_like=True):
     """Something the customer proves with. Its secret is a credential part of the same name.

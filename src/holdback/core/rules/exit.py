@@ -218,9 +218,7 @@ def _newness(case: Case, asked: Asked, entry: Beneficiary | None, wait_ms: int) 
     if entry is None:
         return _own_wait(case, asked, wait_ms, Reason.DESTINATION_NEW)
     until = ripe_at(case.head, entry.added_at, entry.ripens)
-    if until is None:
-        until = max(entry.ripens.until, case.now + entry.ripens.length_ms)
-    return [why(Reason.DESTINATION_NEW, "time", until=until)]
+    return [why(Reason.DESTINATION_NEW, "time", until=entry.ripens.hoped(case.now) if until is None else until)]
 
 
 def _own_wait(case: Case, asked: Asked, length_ms: int, reason: Reason) -> list[Finding]:
