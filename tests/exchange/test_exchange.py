@@ -46,6 +46,7 @@ class Scene:
         self.till = Till(path)
         self.answers: dict[str, Any] = {}
         self.session = ALIVE
+        self.stands: dict[str, object] = {}
         self.asked: list[dict[str, Any]] = []
         self.keys: list[str] = []
         http = httpx.Client(transport=httpx.MockTransport(self._holdback))
@@ -62,6 +63,8 @@ class Scene:
         return {"decision": "allow", "reasons": [], "id": "x9", "receipt": self.till.receipt(action, **other)}
 
     def _holdback(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/accounts/alice":
+            return httpx.Response(200, json=self.stands)
         if request.method == "GET":
             return httpx.Response(200, content=msgspec.json.encode(self.till.keys.jwks()))
         asked = json.loads(request.content)

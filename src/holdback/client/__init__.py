@@ -21,7 +21,7 @@ This package imports nothing of the rest of Holdback.
 from holdback.client.clients import AsyncHoldback, Holdback
 from holdback.client.consuming import CREATE_RECEIPTS_SQL, consume, consume_async
 from holdback.client.decisions import Allow, Challenge, Decision, Deny, Enrolment, Hold, Reason, Session, StepUp
-from holdback.client.digest import action_digest
+from holdback.client.digest import action_digest, session_id
 from holdback.client.errors import (
     ChallengeRefused,
     HoldbackError,
@@ -71,5 +71,6 @@ __all__ = [
     "action_digest",
     "consume",
     "consume_async",
+    "session_id",
     "verify_receipt",
 ]

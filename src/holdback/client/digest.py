@@ -39,6 +39,11 @@ def action_digest(account: str, action: Mapping[str, object]) -> bytes:
     return hashlib.sha256(account.encode() + b"\n" + canonical_json(fields)).digest()
 
 
+def session_id(token: str) -> str:
+    """The public id that a session has in `Holdback.account`, and that `session.end` takes as `which`."""
+    return hashlib.sha256(token.encode()).hexdigest()[:32]
+
+
 def canonical_json(fields: Mapping[str, object]) -> bytes:
     """The one spelling of these fields (rules 2 to 4 of `action_digest`). Raises NotCanonical."""
     _check(fields, "")

@@ -236,6 +236,7 @@ def _show_what_to_try(stage: Stage, teller: Teller) -> None:
     for name, place in (
         ("Holdback", f"{scene.holdback}  (API: {scene.holdback}/openapi.json)"),
         ("Exchange", scene.exchange),
+        ("Pages   ", f"{_by_name(scene.exchange)}  (sign in as {carol.email}, '{carol.password}', and a code)"),
         ("Mailbox ", f"{stage.mailbox.url}  (everybody's mails and text messages)"),
         ("Files   ", str(stage.directory)),
     ):
@@ -243,6 +244,11 @@ def _show_what_to_try(stage: Stage, teller: Teller) -> None:
     for what, line in _lines(scene, carol, session):
         teller.copyable(f"\n# {what}\n{line}")
     teller.copyable("\nCtrl-C stops everything.")
+
+
+def _by_name(url: str) -> str:
+    """The same place under a name: browsers make no passkeys for an IP address."""
+    return f"{url.replace(HOST, 'localhost')}/"
 
 
 def _carol_signs_in(scene: Scene) -> str:

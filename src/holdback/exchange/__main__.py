@@ -1,8 +1,8 @@
 """Run the exchange as a process of its own: `python -m holdback.exchange --port 8500`.
 
 It is told where things are by the environment, so that the platform key stands on no command line: `EXCHANGE_BOOKS`
-(path of its database), `EXCHANGE_HOLDBACK_URL`, `EXCHANGE_PLATFORM_KEY`, and `EXCHANGE_ISSUER` if that Holdback calls
-itself anything but `holdback`.
+(path of its database), `EXCHANGE_HOLDBACK_URL`, `EXCHANGE_PLATFORM_KEY`, `EXCHANGE_ISSUER` if that Holdback calls
+itself anything but `holdback`, and `EXCHANGE_ORIGIN` (such as `https://exchange.example`) if a proxy stands before it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> int:
     books = Books(Path(path))
     with Holdback(url, key, issuer=os.environ.get("EXCHANGE_ISSUER", ISSUER)) as holdback:
         signer = Signer(books, holdback)
-        app = Exchange(Backend(holdback, signer, books), signer, books).app()
+        app = Exchange(Backend(holdback, signer, books), signer, books, os.environ.get("EXCHANGE_ORIGIN")).app()
         uvicorn.run(app, host=chosen.host, port=chosen.port, log_level="warning", access_log=False)
     return 0
 

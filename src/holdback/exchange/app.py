@@ -1,7 +1,7 @@
-"""The HTTP that customers of the exchange speak. Every answer is JSON and says what was decided, and why.
+"""The HTTP that customers of the exchange speak. Every answer but a page is JSON and says what was decided, and why.
 
-A customer shows who he is by `Authorization: Bearer SESSION`. An `Idempotency-Key` makes a request that is sent twice
-one request; left out, each is its own.
+A customer shows who he is by `Authorization: Bearer SESSION`, or his browser by a cookie. An `Idempotency-Key` makes a
+request that is sent twice one request; left out, each is its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from holdback.client import (
     StepUp,
     Unreachable,
 )
+from holdback.exchange import browsers
 from holdback.exchange.backend import Asker, NoSuchHold, NotSignedIn
 from holdback.exchange.books import PLACES, NotCovered
 from holdback.exchange.signer import NotPayable, units
@@ -35,15 +36,20 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     from holdback.client import Decision
     from holdback.exchange.backend import Backend
     from holdback.exchange.books import Books, Payment
     from holdback.exchange.signer import Signer
 
+    Handler = Callable[[Request], Awaitable["Json | Response"]]
+
 BODY_MAX: Final = 16 * 1024
 T = TypeVar("T", bound="Body")
 Json = dict[str, Any]
+PAYING: Final = ("exit.request", "exit.release", "exit.settle")
+"""Actions after which money moves."""
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,9 +60,10 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SignIn(Body):
-    """Name and proofs."""
+    """Name and proofs. With `cookie` the session goes where no script can read it, and not into the answer."""
 
     name: str = ""
+    cookie: bool = False
 
 
 class Withdrawal(Body, kw_only=True):
@@ -102,18 +109,21 @@ class Refused(Exception):
 class Exchange:
     """The handlers, one for each route. Example: `Exchange(backend, signer, books).app()`."""
 
-    def __init__(self, backend: Backend, signer: Signer, books: Books) -> None:
-        """Serve these."""
+    def __init__(self, backend: Backend, signer: Signer, books: Books, origin: str | None = None) -> None:
+        """Serve these; `origin` is where browsers find this platform, if a proxy stands before it."""
         self._backend = backend
         self._signer = signer
         self._books = books
+        self._cookie = browsers.Cookie(origin)
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The application, for any ASGI server."""
         routes = {
             ("GET", "/healthz"): self._healthz,
             ("GET", "/account"): self._account,
+            ("GET", "/security"): self._secured,
             ("POST", "/sign-in"): self._sign_in,
+            ("POST", "/sign-out"): self._sign_out,
             ("POST", "/withdraw"): self._withdraw,
             ("POST", "/transfer"): self._transfer,
             ("POST", "/sell"): self._sell,
@@ -121,15 +131,27 @@ class Exchange:
             ("POST", "/security"): self._security,
             ("POST", "/signer/pay"): self._pay,
         }
-        return Starlette(
-            routes=[Route(path, _guarded(handle), methods=[method]) for (method, path), handle in routes.items()]
-        )
+        asked = [
+            Route(path, _guarded(handle if method == "GET" else self._from_here(handle)), methods=[method])
+            for (method, path), handle in routes.items()
+        ]
+        return browsers.Hardened(Starlette(routes=[*asked, *browsers.routes()]))
+
+    def _from_here(self, handle: Handler) -> Handler:
+        """Refuse what another site had a browser send. Without the cookie nothing is asked in anybody's name."""
+
+        async def checked(request: Request) -> Json | Response:
+            if self._cookie.token(request) and not self._cookie.from_here(request):
+                raise Refused(403, "other_origin", browsers.ORIGIN_TEXT)
+            return await handle(request)
+
+        return checked
 
     async def _healthz(self, _request: Request) -> Json:
         return {"status": "ok"}
 
     async def _account(self, request: Request) -> Json:
-        account = await run_in_threadpool(self._backend.signed_in, _asker(request, Body()))
+        account = await run_in_threadpool(self._backend.signed_in, self._asker(request, Body()))
         return await run_in_threadpool(self._standing, account)
 
     def _standing(self, account: str) -> Json:
@@ -140,10 +162,29 @@ class Exchange:
             "payments": [_payment_json(payment) for payment in self._books.payments(account)],
         }
 
-    async def _sign_in(self, request: Request) -> Json:
+    async def _secured(self, request: Request) -> Json:
+        return await run_in_threadpool(self._backend.standing, self._asker(request, Body()))
+
+    async def _sign_in(self, request: Request) -> Json | Response:
         body = await _body(request, SignIn)
-        decision = await run_in_threadpool(self._backend.sign_in, body.name, _asker(request, body))
-        return decision_json(decision)
+        if body.cookie and not self._cookie.from_here(request):
+            raise Refused(403, "other_origin", browsers.ORIGIN_TEXT)
+        decision = await run_in_threadpool(self._backend.sign_in, body.name, self._asker(request, body))
+        told = decision_json(decision)
+        if not (body.cookie and isinstance(decision, Allow) and decision.session):
+            return told
+        shown = {name: value for name, value in told["session"].items() if name != "token"}
+        answer = JSONResponse(told | {"session": shown, "account": self._books.account_named(body.name)})
+        self._cookie.keep(answer, request, decision.session)
+        return answer
+
+    async def _sign_out(self, request: Request) -> Response:
+        action = {"action": "session.end"}
+        answer = JSONResponse(
+            decision_json(await run_in_threadpool(self._backend.change, self._asker(request, Body()), action))
+        )
+        self._cookie.drop(answer, request)
+        return answer
 
     async def _withdraw(self, request: Request) -> Json:
         body = await _body(request, Withdrawal)
@@ -163,30 +204,49 @@ class Exchange:
     async def _exit(self, request: Request, body: Body, amount: str, wish: dict[str, str]) -> Json:
         units(amount)
         action = {"action": "exit.request", "amount": amount, **wish}
-        return _exit_json(*await run_in_threadpool(self._backend.exit, _asker(request, body), action))
+        return _exit_json(*await run_in_threadpool(self._backend.exit, self._asker(request, body), action))
 
     async def _release(self, request: Request) -> Json:
         hold = request.path_params["hold"]
-        return _exit_json(*await run_in_threadpool(self._backend.release, _asker(request, Body()), hold))
+        return _exit_json(*await run_in_threadpool(self._backend.release, self._asker(request, Body()), hold))
 
     async def _security(self, request: Request) -> Json:
         body = await _body(request, Change)
-        if str(body.action.get("action", "")).startswith("exit."):
+        if body.action.get("action") in PAYING:
             raise Refused(400, "not_here", "what pays goes through /withdraw, /transfer, /sell and /release")
-        return decision_json(await run_in_threadpool(self._backend.change, _asker(request, body), body.action))
+        return decision_json(await run_in_threadpool(self._backend.change, self._asker(request, body), body.action))
 
     async def _pay(self, request: Request) -> Json:
         body = await _body(request, Payout)
         payment = await run_in_threadpool(self._signer.pay, body.account, body.action, body.receipt)
         return {"paid": True, "payment": _payment_json(payment)}
 
+    def _asker(self, request: Request, body: Body) -> Asker:
+        """Who asks and from where, as this exchange sees it."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            token = self._cookie.token(request)
+        seen = {
+            "ip": request.client.host if request.client else "",
+            "user_agent": request.headers.get("user-agent", ""),
+            "device": request.headers.get("x-device", ""),
+        }
+        return Asker(
+            token=token,
+            key=request.headers.get("idempotency-key") or secrets.token_hex(16),
+            context={name: value for name, value in seen.items() if value},
+            proofs=body.proofs,
+            challenge=body.challenge,
+        )
 
-def _guarded(handle: Callable[[Request], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
+
+def _guarded(handle: Handler) -> Callable[[Request], Awaitable[Response]]:
     """Turn what went wrong into JSON. None of it ever paid anything."""
 
     async def answer(request: Request) -> Response:
         try:
-            return JSONResponse(await handle(request))
+            told = await handle(request)
+            return JSONResponse(told) if isinstance(told, dict) else told
         except Refused as error:
             return _error(error.status, error.error, error.detail)
         except NotSignedIn:
@@ -226,23 +286,6 @@ async def _body(request: Request, kind: type[T]) -> T:
         return msgspec.json.decode(data, type=kind)
     except ValueError as error:
         raise Refused(400, "bad_request", str(error)) from None
-
-
-def _asker(request: Request, body: Body) -> Asker:
-    """Who asks and from where, as this exchange sees it."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    seen = {
-        "ip": request.client.host if request.client else "",
-        "user_agent": request.headers.get("user-agent", ""),
-        "device": request.headers.get("x-device", ""),
-    }
-    return Asker(
-        token=token if scheme.lower() == "bearer" else "",
-        key=request.headers.get("idempotency-key") or secrets.token_hex(16),
-        context={name: value for name, value in seen.items() if value},
-        proofs=body.proofs,
-        challenge=body.challenge,
-    )
 
 
 def decision_json(decision: Decision) -> Json:

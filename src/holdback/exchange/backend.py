@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from holdback.client import Allow, Deny, Hold, HoldbackError, ReceiptUsed
+from holdback.client import Allow, Deny, Hold, HoldbackError, ReceiptUsed, session_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 PLATFORM = {"kind": "platform"}
 ENDED: Final = frozenset({"session_ended", "session_required"})
 """Codes by which Holdback says that a session does not count, or not any more."""
+
+
+SHOWN: Final = ("freeze", "authenticators", "contacts", "changes", "cool_offs")
+"""What of an account's standing its owner's pages are given, besides the sessions."""
 
 
 class NotSignedIn(Exception):
@@ -101,8 +105,22 @@ class Backend:
         return decision, payment
 
     def change(self, asker: Asker, action: Mapping[str, object]) -> Decision:
-        """Anything about the account's security: Holdback decides and keeps it, there is nothing left to do here."""
-        return self._ask(asker, self.account_of(asker), action)
+        """Anything about the account's security: Holdback decides and keeps it, but for an order that is stopped."""
+        account = self.account_of(asker)
+        decision = self._ask(asker, account, action)
+        if isinstance(decision, Allow) and action.get("action") == "exit.cancel":
+            self._books.forget_held(account, str(action.get("which")))
+        return decision
+
+    def standing(self, asker: Asker) -> dict[str, Any]:
+        """How the account's security stands, of that what its owner may see on a page; `mine` marks this session."""
+        account = self.signed_in(asker)
+        stands = self._holdback.account(account)
+        shown = {name: stands.get(name) for name in SHOWN}
+        mine = session_id(asker.token)
+        sessions: Any = stands.get("sessions") or ()
+        shown["sessions"] = [one | {"mine": one["id"] == mine} for one in sessions]
+        return shown
 
     def account_of(self, asker: Asker) -> str:
         """Whose session was shown, as far as this exchange knows: enough to ask as its owner. Raises NotSignedIn."""

@@ -60,10 +60,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Case(NamedTuple):
-    """Everything a rule may look at. `seq` numbers the entry being written; `proved` holds the proofs that sufficed.
-
-    `key_fault` is what is wrong with how the asking device's key was shown, None if nothing is.
-    """
+    """Everything a rule may look at. `seq` numbers the entry being written; `proved` holds the proofs that sufficed."""
 
     head: Head
     customer: Customer
@@ -71,7 +68,6 @@ class Case(NamedTuple):
     facts: Facts
     policy: Policy
     now: Instant
-    key_fault: Finding | None = None
     proved: tuple[Proof, ...] = ()
 
     @property
