@@ -42,10 +42,14 @@ class ChallengeForm(msgspec.Struct, frozen=True):
 
 
 class SessionForm(msgspec.Struct, frozen=True):
-    """A new session's token, shown once, and when it ends at the latest."""
+    """A new session's token, shown once, and when it ends at the latest.
+
+    `ath` is the token's digest for the claim of that name (RFC 9449), which is no secret.
+    """
 
     token: str
     expires_at: str
+    ath: str
 
 
 class AnswerForm(msgspec.Struct, frozen=True):

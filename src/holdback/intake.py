@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import spelling
+from holdback import dpop, spelling
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
-from holdback.core.decision import Context, Proof
+from holdback.core.decision import Context, DeviceProof, Proof
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Action, Money, micro_usd
@@ -29,6 +29,7 @@ from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionStart
 from holdback.sealing import LinkInvalid
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile})
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
+DeviceKeyProof = Annotated[str, msgspec.Meta(min_length=1, max_length=dpop.LONGEST)]
+
+
 class BadRequest(Exception):
     """The request is malformed. `pointer` is the JSON pointer of the field that is wrong, "" for the whole body."""
 
@@ -65,11 +69,15 @@ class BadRequest(Exception):
 
 
 class WireActor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who asks: an owner by session token, a link by its token, or the platform itself."""
+    """Who asks: an owner by session token, a link by its token, or the platform itself.
+
+    `dpop` is what the owner's device signed (RFC 9449), for the route that `context` says it called.
+    """
 
     kind: ActorKind
     session: Short | None = None
     token: Short | None = None
+    dpop: DeviceKeyProof | None = None
 
 
 class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,6 +87,8 @@ class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user_agent: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     device: Short | None = None
     equity_usd: Money | None = None
+    method: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,16}\Z")] | None = None
+    url: Annotated[str, msgspec.Meta(max_length=2048)] | None = None
 
 
 class WireProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -135,7 +145,21 @@ def parse(body: object) -> Parsed:
         raise BadRequest("one proof of a kind at a time: each try must count", "/proofs")
     if envelope.dry_run and envelope.proofs:
         raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
+    if envelope.actor.dpop is not None:
+        _check_route(envelope)
     return Parsed(envelope, fields, kind)
+
+
+def _check_route(envelope: Envelope) -> None:
+    """What a device signed can only be compared with a route that the platform names. Raises BadRequest."""
+    if envelope.actor.kind is not ActorKind.OWNER:
+        raise BadRequest("only an owner's device signs", "/actor/dpop")
+    if envelope.context.method is None:
+        raise BadRequest("with `dpop` must come the method that the device's request had", "/context/method")
+    try:
+        dpop.place(envelope.context.url or "")
+    except ValueError:
+        raise BadRequest("with `dpop` must come the whole URL that the device called", "/context/url") from None
 
 
 def _converted(data: object, kind: Any, key: CustomerKey | None = None) -> Any:  # noqa: ANN401 - as msgspec.convert
@@ -329,10 +353,35 @@ class Intake:
         """Refuse what is malformed though there is nobody it could be about. Raises BadRequest."""
         self.action(parsed.kind, parsed.fields, self._masters.unwrap(self._masters.new_key()))
 
-    def context(self, wire: WireContext, key: CustomerKey, *, signs_in: bool = False) -> Context:
-        """The context with its personal fields sealed; what only a sign-in keeps is left out of all others."""
+    def device(self, account: str, parsed: Parsed) -> DeviceProof | None:
+        """What the asking device signed, checked against the route, the session's token and the exact action.
+
+        A sign-in has no token yet, and a page that signs in does not know the account. A password in the action is left
+        out of what is signed, for its hash would be there to guess at.
+        """
+        actor, seen = parsed.envelope.actor, parsed.envelope.context
+        if actor.dpop is None:
+            return None
+        expected = dpop.Expected(seen.method or "", seen.url or "")
+        if parsed.kind is not SessionStart:
+            signed = {name: value for name, value in parsed.fields.items() if name != "password"}
+            action = action_digest(account, signed, self._masters.hide)
+            token = dpop.token_digest(actor.session or "")
+            expected = expected._replace(token=token, action=action)
+        return dpop.read(actor.dpop, expected)
+
+    def context(
+        self, wire: WireContext, key: CustomerKey, *, signs_in: bool = False, device: DeviceProof | None = None
+    ) -> Context:
+        """The context with its personal fields sealed; what only a sign-in keeps is left out of all others.
+
+        A device that signed is known by its key, and what the platform calls it is not looked at.
+        """
+        named = key.mac(wire.device, field="device").hex() if wire.device else ""
+        if device is not None and not device.wrong:
+            named = key.mac(device.thumbprint.hex(), field="device_key").hex()
         return Context(
-            device=key.mac(wire.device, field="device").hex() if wire.device else "",
+            device=named,
             ip=key.seal(wire.ip) if wire.ip else None,
             user_agent=key.seal(wire.user_agent) if wire.user_agent and signs_in else None,
             equity_micro_usd=micro_usd(wire.equity_usd) if wire.equity_usd is not None else None,
@@ -400,4 +449,4 @@ def confirm_subject(contact: str, asked_at: Instant) -> str:
 
 def token_hash(token: str) -> bytes:
     """The first 16 bytes of the SHA-256 of a session token, which is all that is kept of it."""
-    return hashlib.sha256(token.encode()).digest()[:16]
+    return dpop.token_digest(token)[:16]

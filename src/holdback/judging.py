@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from holdback import dpop
 from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
@@ -247,7 +248,7 @@ class Unit:
             once["receipt"] = self._receipt(asked, step, standing, now)
             if asked.token:
                 until = now + self._tools.policy.sessions.absolute_h * HOUR
-                once["session"] = SessionForm(asked.token, instant_text(until))
+                once["session"] = SessionForm(asked.token, instant_text(until), dpop.token_text(asked.token))
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
         return answer_body(form, once)

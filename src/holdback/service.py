@@ -19,7 +19,7 @@ from holdback import ahead, intake
 from holdback.ahead import GOOD_FOR_S, Reading
 from holdback.answers import answer_body, answer_form
 from holdback.batching import Batcher, Job
-from holdback.core import decide
+from holdback.core import decide, devices
 from holdback.core import events as ev
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.events import ActorKind
@@ -126,11 +126,13 @@ class Service:
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. An unknown name is answered like a known one without its proofs."""
         account = await self._account_of(sign_in_name(name))
-        full = body | {"action": "session.start", "actor": {"kind": "owner"}}
+        rest = {field: value for field, value in body.items() if field != "dpop"}
+        signed = {"dpop": body["dpop"]} if body.get("dpop") is not None else {}
+        full = rest | {"action": "session.start", "actor": {"kind": "owner", **signed}}
         if account is None:
-            envelope = intake.parse(full).envelope
-            await self._intake.waste(envelope)
-            return self._stranger(name, envelope.challenge, [proof.kind for proof in envelope.proofs])
+            parsed = intake.parse(full)
+            await self._intake.waste(parsed.envelope)
+            return self._stranger(name, parsed)
         return await self.ask(Question(caller, account, full, key, raw))
 
     async def _account_of(self, name: str) -> str | None:
@@ -141,9 +143,16 @@ class Service:
                 return account
         return None
 
-    def _stranger(self, name: str, challenge: str | None, shown: list[str]) -> bytes:
+    def _stranger(self, name: str, parsed: Parsed) -> bytes:
         """What a known name would be told whose proofs, if any, were wrong. The same name gets the same answer."""
         secret = self.tools.masters.lookup_hash("stranger", name)
+        challenge, shown = parsed.envelope.challenge, [proof.kind for proof in parsed.envelope.proofs]
+        device = self._intake.device(name, parsed)
+        fault = devices.key_fault(None, device, (), self.tools.policy, self._clock.now())
+        if fault is not None:
+            return answer_body(
+                answer_form(Deny((fault,)), self.tools.policy.digest, hashlib.sha256(secret).digest()), {}
+            )
         key = f"s{secret[1] + 2}"
         if challenge not in {None, key}:
             raise ChallengeRefused(Reason.CHALLENGE_UNKNOWN)
@@ -234,7 +243,9 @@ class Service:
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         envelope = parsed.envelope
         actor = self._intake.actor(main, envelope.actor, peek.now)
-        context = self._intake.context(envelope.context, peek.key, signs_in=isinstance(action, SessionStart))
+        device = self._intake.device(question.account, parsed)
+        signs_in = isinstance(action, SessionStart)
+        context = self._intake.context(envelope.context, peek.key, signs_in=signs_in, device=device)
         other = _counterparty(parsed)
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
@@ -244,8 +255,9 @@ class Service:
             slowed = decide.slowed_down(peek.head, self.tools.policy, peek.now) is not None
             secrets = {} if slowed else peek.secrets
             proofs = await self._intake.proved(envelope, peek.head, secrets, digest, peek.now)
-        token = self._intake.token() if isinstance(action, SessionStart) else ""
-        facts = Facts(digest=digest, proofs=proofs, token=intake.token_hash(token) if token else b"")
+        token = self._intake.token() if signs_in else ""
+        hashed = intake.token_hash(token) if token else b""
+        facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device)
         needs = decide.needs(request, peek.head)
         assets = (needs.asset,) if needs.asset else ()
         wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]

@@ -65,13 +65,18 @@ class ContactForm(msgspec.Struct, frozen=True):
 
 
 class OpenSessionForm(msgspec.Struct, frozen=True):
-    """A session that counts, by its public id; `device` is empty where the platform named none."""
+    """A session that counts, by its public id, to be ended by; `device` is empty where none was named.
+
+    `bound` says that its device's key must sign what it asks, `misused_at` when someone without that key first tried.
+    """
 
     id: str
     device: str
     started_at: str
     seen_at: str
     ends_at: str
+    bound: bool
+    misused_at: str | None
 
 
 class SettingsForm(msgspec.Struct, frozen=True):
@@ -235,6 +240,8 @@ class Views:
                     instant_text(one.started_at),
                     instant_text(one.seen_at),
                     instant_text(one.ends_at()),
+                    bool(one.key),
+                    instant_text(one.misused_at) if one.misused_at else None,
                 )
                 for token, one in live
             ),

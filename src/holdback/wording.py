@@ -59,6 +59,8 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.NOT_ENTITLED: "This is not for you to ask. The owner may, signed in.",
     Reason.SESSION_REQUIRED: "Sign in first.",
     Reason.SESSION_ENDED: "You were signed out. Sign in again.",
+    Reason.DEVICE_KEY_REQUIRED: "This must come from the device you signed in on. Sign in again on this one.",
+    Reason.DEVICE_KEY_WRONG: "The signature of the device does not fit this request. Ask again, or sign in again.",
     Reason.CLOCK_UNCERTAIN: "The time is in doubt, and while it is nothing is loosened or paid out. Try again soon.",
     Reason.TOO_MANY_FAILURES: "There were too many wrong tries. Wait before the next one.",
     Reason.CHALLENGE_UNKNOWN: "This confirmation is not open any more. Ask again.",
@@ -264,7 +266,15 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             return f"{_capital(_WHO[event.actor.kind])} asked {event.action}: {event.decision}."
         case ev.AccountImported() | ev.Frozen() | ev.Unfrozen() | ev.EquityStated() | ev.ValueReceived():
             return _account_line(event, known)
-        case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded() | ev.DeviceMet() | ev.DeviceSeen():
+        case (
+            ev.SessionStarted()
+            | ev.SessionSeen()
+            | ev.SessionEnded()
+            | ev.SessionMisused()
+            | ev.DeviceProofSpent()
+            | ev.DeviceMet()
+            | ev.DeviceSeen()
+        ):
             return _session_line(event, known)
         case (
             ev.AuthenticatorBound()
@@ -325,9 +335,18 @@ def _account_line(
             assert_never(event)
 
 
-def _session_line(
-    event: ev.SessionStarted | ev.SessionSeen | ev.SessionEnded | ev.DeviceMet | ev.DeviceSeen, known: _Known
-) -> str:
+_SessionEvent = (
+    ev.SessionStarted
+    | ev.SessionSeen
+    | ev.SessionEnded
+    | ev.SessionMisused
+    | ev.DeviceProofSpent
+    | ev.DeviceMet
+    | ev.DeviceSeen
+)
+
+
+def _session_line(event: _SessionEvent, known: _Known) -> str:
     match event:
         case ev.SessionStarted():
             return f"Signed in with {_together(event.proved)}, until {day_text(event.until)} at the latest."
@@ -335,6 +354,10 @@ def _session_line(
             return "The session was used." + (" The password was proved again." if event.password else "")
         case ev.SessionEnded():
             return "A session was ended."
+        case ev.SessionMisused():
+            return "Your session was used without the key of the device that signed in. It was refused."
+        case ev.DeviceProofSpent():
+            return "The device's key signed a request."
         case ev.DeviceMet():
             agent = known.opened(event.user_agent) if event.user_agent else ""
             return f"Signed in from a new device: {program(agent)}."
@@ -540,6 +563,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.AccountImported: "Your account is now protected",
     ev.Frozen: "Your account was frozen",
     ev.Unfrozen: "Your account was unfrozen",
+    ev.SessionMisused: "Your session was used from another device",
     ev.DeviceMet: "A new device signed in to your account",
     ev.AuthenticatorBound: "A way of confirming was added",
     ev.AuthenticatorConfirmed: "A way of confirming was added",
@@ -566,6 +590,10 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.Frozen: (
         "If you did not freeze it, leave it frozen while you find out who did: change your password, and look who is "
         "signed in. To unfreeze needs your strongest proof and a wait."
+    ),
+    ev.SessionMisused: (
+        "Nothing was let through. Somebody may have copied it out of your browser: look for programs and extensions "
+        "you do not know, sign out everywhere, and sign in again from a device you trust."
     ),
     ev.DeviceMet: "If you do not know the device, sign out everywhere and change your password.",
     ev.AuthenticatorBound: "You can suspend it at once.",

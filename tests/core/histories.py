@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
-from holdback.core.decision import Allow, Context, Decision, Facts, Hold, PriceFact, Proof
+from holdback.core.decision import Allow, Context, Decision, DeviceProof, Facts, Hold, PriceFact, Proof
 from holdback.core.events import DAY, ENCODER, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel
 from holdback.core.policy import Policy
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedBeneficiary, ImportedContact
@@ -105,6 +105,7 @@ class Account:
         self.price_age_ms = 0
         self.counter = 0
         self.tokens = 0
+        self.device_key = b""
 
     # What is true
 
@@ -182,7 +183,13 @@ class Account:
             reconciling=self.reconciling,
             counterparty_known=known and bool(request.counterparty),
             token=self.token(self.tokens) if isinstance(request.action, SessionStart) else b"",
+            device=self.signed() if self.device_key and request.actor.kind is ActorKind.OWNER else None,
         )
+
+    def signed(self, **wrong: Any) -> DeviceProof:  # noqa: ANN401 - DeviceProof's own
+        """A fresh proof by `device_key`, which signs whatever an owner asks while it is set."""
+        self.counter += 1
+        return replace(DeviceProof(self.device_key, self.counter.to_bytes(8), self.now), **wrong)
 
     def proof(self, named: Proof | str) -> Proof:
         """A right proof by an authenticator or, for a contact's id, by the code sent to it. A proof stays as it is."""

@@ -102,6 +102,7 @@ class Session:
     idle: int
     seen: Instant
     password: Instant
+    key: bytes = b""
 
     def ends(self) -> Instant:
         """When it stops counting."""
@@ -370,7 +371,7 @@ class Past:
                     proved = event.at if AuthenticatorKind.PASSWORD in event.proved else 0
                     until = event.at + self.policy.sessions.absolute_h * HOUR
                     idle = self.policy.sessions.idle_m * MINUTE
-                    found[event.session] = Session(event.device, until, idle, event.at, proved)
+                    found[event.session] = Session(event.device, until, idle, event.at, proved, event.key)
                 case ev.SessionSeen():
                     one = found[event.session]
                     one.seen = event.at
@@ -378,6 +379,11 @@ class Past:
                 case ev.SessionEnded():
                     del found[event.session]
         return found
+
+    @cached_property
+    def signed(self) -> list[tuple[Instant, ev.DeviceProofSpent]]:
+        """Every proof of a device's key that served, and when."""
+        return [(one.at, one) for _, one in self.events() if isinstance(one, ev.DeviceProofSpent)]
 
     # Law 4
 
@@ -427,6 +433,8 @@ class Past:
                 new = not event.device or event.device not in known
                 known.add(event.device)
                 return (MILD, self.told_as(number, "device.met")) if new else ("", None)
+            case ev.SessionMisused():
+                return MILD, self.told(number, event)
             case ev.AuthenticatorBound(confirmed=True) | ev.AuthenticatorConfirmed() | ev.AuthenticatorReinstated():
                 return MILD, self.told(number, event)
             case ev.SecretReplaced() | ev.AuthenticatorRemoved() | ev.ContactRemoved() | ev.ContactRecycled():

@@ -55,6 +55,7 @@ def test_what_loosens_or_cools_is_announced(kind: type[ev.Event]) -> None:
     ("kind", "cools"),
     [
         (ev.DeviceMet, Severity.MILD),
+        (ev.SessionMisused, Severity.MILD),
         (ev.AuthenticatorBound, Severity.MILD),
         (ev.AuthenticatorConfirmed, Severity.MILD),
         (ev.AuthenticatorReinstated, Severity.MILD),
@@ -74,6 +75,7 @@ def test_every_takeover_relevant_change_cools(kind: type[ev.Event], cools: Sever
 def test_nothing_else_cools() -> None:
     """What changes nothing a thief could use leaves exits as they are."""
     assert {kind.__name__ for kind, effect in EFFECTS.items() if effect.cools} == {
+        "SessionMisused",
         "DeviceMet",
         "AuthenticatorBound",
         "AuthenticatorConfirmed",

@@ -127,6 +127,9 @@ STYLES: Final = ("good", "good", "good", "good", "good", "none", "wrong", "repla
 KINDS: Final = ("withdrawal", "withdrawal", "withdrawal", "fiat_payout", "redemption", "internal_transfer", "gift")
 MORE_KINDS: Final = (*KINDS, "p2p_sale", "card", "sweep", "lending")
 
+KEYS: Final = ((b"", b""), (b"", b"thief"), (b"owner", b""), (b"owner", b"thief"))
+"""The keys of the owner's device and of the thief's; an owner may have signed in before his device had one."""
+
 who = st.sampled_from(("owner", "owner", "thief"))
 nth = st.integers(0, 7)
 style = st.sampled_from(STYLES)
@@ -162,10 +165,14 @@ class Stories(RuleBasedStateMachine):
         self.thiefs: set[str] = set()
         self.clock = 0
         self.asked: tuple[Request, StepUp] | None = None
+        self.key = self.thiefs_key = b""
 
-    @initialize(name=st.sampled_from(PREFABS), holds=thief)
-    def begin(self, name: str, holds: frozenset[str]) -> None:
-        """Choose what the account is like, and what the thief holds."""
+    @initialize(name=st.sampled_from(PREFABS), holds=thief, keys=st.sampled_from(KEYS))
+    def begin(self, name: str, holds: frozenset[str], keys: tuple[bytes, bytes]) -> None:
+        """Choose what the account is like, what the thief holds, and whether the owner's and his device have keys."""
+        self.key, self.thiefs_key = keys
+        if "own_device" in holds:
+            self.thiefs_key = self.key
         self.alice, self.bob = prefab(name).clone(), prefab("bob").clone()
         self.holds = holds
         self.clock = max(self.alice.now, self.bob.now)
@@ -205,6 +212,7 @@ class Stories(RuleBasedStateMachine):
     def session(self, by: str) -> bytes:
         """A live session of whoever asks: the newest one, a stolen one, or one he starts; else a dead token."""
         alice = self.alice
+        alice.device_key = self.key if by == "owner" else self.thiefs_key
         alive = [key for key, one in alice.head.sessions.items() if alice.now < one.ends_at()]
         stolen = by == "thief" and not self.holds & {"session_cookie", "own_device"}
         if alive and not stolen:
@@ -217,6 +225,7 @@ class Stories(RuleBasedStateMachine):
     def sign_in(self, by: str, device: str, how: str) -> bytes:
         """Try to start a session."""
         self.alice.tokens += 1
+        self.alice.device_key = self.key if by == "owner" else self.thiefs_key
         context = Context(device=device)
         self.ask(SessionStart(), Actor(ActorKind.OWNER), self.proofs(by, how), context=context)
         return self.alice.token(self.alice.tokens)

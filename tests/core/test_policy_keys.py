@@ -232,6 +232,20 @@ def recognised(account: Account) -> None:
         account.sign_in(device="phone")
 
 
+def signed(account: Account) -> None:
+    """What a device's key signs, late, early and often, beside a session without one."""
+    account.device_key = b"key"
+    session = grow(account)
+    for seconds in (-59, -60, -61, 30):
+        asked = account.request(LockSet(1), session)
+        late = account.signed(at=account.now + seconds * 1000)
+        account.submit(asked, replace(account.facts(asked, PROOFS), device=late))
+    for _ in range(64):
+        account.ask(LockSet(1), session, *PROOFS)
+    account.device_key = b""
+    sign_in(account)
+
+
 def sign_in(account: Account, device: str = "laptop") -> None:
     """Try to sign in."""
     with contextlib.suppress(AssertionError):
@@ -290,6 +304,7 @@ def priced(account: Account) -> None:
 
 
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
+    signed,
     guards,
     stops,
     cooling,
@@ -330,6 +345,8 @@ CHANGED: Final[dict[str, Any]] = {
     "sessions.absolute_h": 23,
     "sessions.idle_m": 59,
     "sessions.open_max": 31,
+    "sessions.device_key": "required",
+    "sessions.proof_s": 59,
     "notices.independent": ["email"],
     "notices.fold_m": 14,
     "signals.price": "deny",
@@ -340,6 +357,7 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.contacts": 7,
     "bounds.cool_offs": 31,
     "bounds.unheard": 63,
+    "bounds.device_proofs": 63,
 }
 """What a key is changed to, where one more would not be met by a story."""
 

@@ -238,9 +238,11 @@ class Case:
             (self.request.actor.kind not in WHO.get(action, OWNER), Reason.NOT_ENTITLED),
             (not anonymous and not self.request.actor.session, Reason.SESSION_REQUIRED),
             (not anonymous and self.session is None, Reason.SESSION_ENDED),
+            *self._key_faults(signs_in=self.by_owner and anonymous),
             (not self.facts.clock_agrees and action not in STOPS_ONLY, Reason.CLOCK_UNCERTAIN),
         )
         if action in PROVES_NOTHING:
+            refuse((not anonymous and self._too_many_proofs(), Reason.TOO_MANY))
             return
         refuse(
             (bool(self.facts.proofs) and self._must_pause(), Reason.TOO_MANY_FAILURES),
@@ -248,6 +250,30 @@ class Case:
             (challenge is not None and challenge.until <= self.now, Reason.CHALLENGE_EXPIRED),
             (challenge is not None and challenge.digest != self.facts.digest, Reason.CHALLENGE_OTHER_ACTION),
         )
+        refuse((not anonymous and self._too_many_proofs(), Reason.TOO_MANY))
+
+    def _key_faults(self, *, signs_in: bool) -> list[tuple[bool, Reason]]:
+        """A session that began with a device's key is asked by that key alone, by a fresh proof each time."""
+        required, proof = self.policy.sessions.device_key == "required", self.facts.device
+        bound = self.session is not None and bool(self.session.key) and not signs_in
+        if not bound and not signs_in:
+            return [(required and self.by_owner, Reason.DEVICE_KEY_REQUIRED)]
+        if proof is None:
+            return [(required or bound, Reason.DEVICE_KEY_REQUIRED)]
+        oldest = self.now - self.policy.sessions.proof_s * 1000
+        newest = self.now + self.policy.signals.clock_tolerance_s * 1000
+        wrong = bool(proof.wrong) or not oldest <= proof.at <= newest
+        if self.session is not None and bound:
+            used = any(proof.id == one.proof for _, one in self.past.signed)
+            wrong = wrong or proof.thumbprint != self.session.key or used
+        return [(wrong, Reason.DEVICE_KEY_WRONG)]
+
+    def _too_many_proofs(self) -> bool:
+        """Only so many proofs are remembered at once, and what could not be remembered could be shown twice."""
+        if self.session is None or not self.session.key:
+            return False
+        alive = [one for at, one in self.past.signed if one.until >= self.now]
+        return len(alive) >= self.policy.bounds.device_proofs
 
     def _must_pause(self) -> bool:
         """Each failure beyond the first few doubles the pause; at the largest number there are no more tries."""

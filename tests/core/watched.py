@@ -15,11 +15,12 @@ from tests.core.twin import Answer, Twin
 
 from holdback.core import decide, ledger
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, Deny, Hold, StepUp
+from holdback.core.decision import Allow, Context, Deny, Hold, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.session import SessionStart
 from holdback.core.seniority import ripe_at
 from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, evolve
 
@@ -61,6 +62,7 @@ CHANGES_NOTHING: Final = (
     ev.ChallengeIssued,
     ev.ChallengeClosed,
     ev.SessionSeen,
+    ev.DeviceProofSpent,
     ev.EquityStated,
     ev.NoticeDue,
     ev.NoticeFolded,
@@ -318,8 +320,11 @@ def nothing_weaker_removes(step: Step) -> None:
 def denials_change_nothing(step: Step) -> None:
     """A refusal changes nothing but what counts the try."""
     if isinstance(step.decision, Deny) and not step.carries_out:
-        assert all(isinstance(one, CHANGES_NOTHING) for one in step.events)
-        assert all(one.cause == "proof.failed" for one in step.events if isinstance(one, ev.NoticeDue))
+        alarm = any(isinstance(one, ev.SessionMisused) for one in step.events)
+        allowed = (*CHANGES_NOTHING, *((ev.SessionMisused, ev.CoolOffStarted) if alarm else ()))
+        causes = {"proof.failed", *({"session.misused"} if alarm else ())}
+        assert all(isinstance(one, allowed) for one in step.events)
+        assert all(one.cause in causes for one in step.events if isinstance(one, ev.NoticeDue))
         assert not step.advance.elsewhere
 
 
@@ -338,6 +343,23 @@ TELLING: Final = {
     "not_on_allowlist",
 }
 """Reasons that say who is in somebody's book, or a customer of the platform."""
+
+
+def a_copied_token_is_worth_nothing(step: Step) -> None:
+    """A session that began with a device's key does nothing without it, stays asleep, and its owner hears of it."""
+    session = judged(step).sessions.get(step.request.actor.session)
+    asks = step.request.actor.kind is ev.ActorKind.OWNER and not isinstance(step.request.action, SessionStart)
+    if not asks or session is None or not session.key or step.now >= session.ends():
+        return
+    proof = step.facts.device
+    if proof is not None and not proof.wrong and proof.thumbprint == session.key:
+        return
+    assert isinstance(step.decision, Deny)
+    assert not any(isinstance(one, ev.SessionSeen | ev.SessionEnded | ev.DeviceProofSpent) for one in step.events)
+    told = [one for _, one in step.past.events() if isinstance(one, ev.SessionMisused)]
+    told += [one for one in step.events if isinstance(one, ev.SessionMisused)]
+    of_another_account = step.decision.findings[0].code == Reason.UNKNOWN_ACCOUNT
+    assert of_another_account or [one.session for one in told].count(step.request.actor.session) == 1
 
 
 def a_doubtful_clock_loosens_nothing(step: Step) -> None:
@@ -437,6 +459,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     guards_go_only_by_their_wait,
     nothing_weaker_removes,
     denials_change_nothing,
+    a_copied_token_is_worth_nothing,
     a_session_alone_learns_of_no_one,
     a_doubtful_clock_loosens_nothing,
     freezing_always_works,
@@ -459,7 +482,17 @@ class Watched(Account):
     def clone(self) -> Watched:
         """The same account, to go on from here without changing this one."""
         other = Watched(self.policy, self.name)
-        for name in ("now", "state", "folded", "clock_agrees", "reconciling", "price_age_ms", "counter", "tokens"):
+        for name in (
+            "now",
+            "state",
+            "folded",
+            "clock_agrees",
+            "reconciling",
+            "price_age_ms",
+            "counter",
+            "tokens",
+            "device_key",
+        ):
             setattr(other, name, getattr(self, name))
         other.parts, other.prices = dict(self.parts), dict(self.prices)
         other.log, other.entries = list(self.log), list(self.entries)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from holdback.core import devices
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Demand, Level, demand, satisfying, spent, witness
 from holdback.core.decision import Decision, Deny, Reason, StepUp, why
@@ -31,6 +32,7 @@ from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 if TYPE_CHECKING:
     from holdback.core.decision import Facts, Proof
     from holdback.core.policy import Policy
+    from holdback.core.state import Session
 
 RULES: Final[dict[type[Action], Rule]] = {
     **account.RULES,
@@ -132,14 +134,15 @@ class Advance(NamedTuple):
 def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Advance:
     """Answer one request. `now` is never earlier than the head's last event; the caller sees to that."""
     due: list[AnyEvent] = []
-    beat = _heartbeat(customer.head, request, now)
+    fault = _key_fault(customer.head, request, facts, policy, now)
+    beat = _heartbeat(customer.head, request, facts, policy, now, key_fault=fault)
     current = customer
     for event in beat:
         current = evolve(current, event)
     if customer.head is not None and facts.clock_agrees and customer.head.changes:
         due = change.due(customer.head, policy, now)
         current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
-    ruling = _judge(current, request, facts, policy, now)
+    ruling = _judge(current, request, facts, policy, now, key_fault=fault)
     caused = list(ruling.events)
     prefix = f"{current.head.seq + 1}-" if current.head else "1-"
     after, caused = _with_consequences(current, caused, policy, prefix)
@@ -197,21 +200,54 @@ SESSION_SEEN_MS: Final = MINUTE
 """How stale a session's last use or last password may be in the state; a write a request would buy nothing."""
 
 
-def _heartbeat(head: Head | None, request: Request, now: Instant) -> list[AnyEvent]:
-    """What any request tells by itself: that its session is in use, and what the platform says the family owns."""
+def _asking(head: Head | None, request: Request, now: Instant) -> Session | None:
+    """The session that asks, if it still counts and it is a session that asks: a sign-in is asked by none."""
+    rule = RULES.get(type(request.action))
+    if head is None or request.actor.kind is not ActorKind.OWNER or (rule is not None and rule.anonymous):
+        return None
+    session = head.sessions.get(request.actor.session)
+    return session if session is not None and now < session.ends_at() else None
+
+
+def _key_fault(head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant) -> Finding | None:
+    """What is wrong with how the asking device's key was shown; None if nothing is, or if there is nobody to ask it of.
+
+    It is judged by the head before anything else happens, for a proof that served is spent from then on.
+    """
+    session = _asking(head, request, now)
+    rule = RULES.get(type(request.action))
+    signs_in = request.actor.kind is ActorKind.OWNER and rule is not None and rule.anonymous
+    if head is None or (session is None and not signs_in):
+        return None
+    return devices.key_fault(session, facts.device, head.device_proofs, policy, now)
+
+
+def _heartbeat(  # noqa: PLR0913 - the arguments of `advance`, and what it found out from them
+    head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant, *, key_fault: Finding | None
+) -> list[AnyEvent]:
+    """What any request tells by itself: that its session is in use, and what the platform says the family owns.
+
+    Whoever lacks the session's key does not use it. A proof of the key is spent whatever is then decided.
+    """
     if head is None:
         return []
     events: list[AnyEvent] = []
-    used = head.sessions.get(request.actor.session)
-    if used is not None and used.seen_at + SESSION_SEEN_MS <= now < used.ends_at():
-        events.append(ev.SessionSeen(now, request.actor.session))
+    used = _asking(head, request, now)
+    if used is not None and key_fault is None:
+        if used.seen_at + SESSION_SEEN_MS <= now:
+            events.append(ev.SessionSeen(now, request.actor.session))
+        if used.key and facts.device is not None and devices.has_room_for_proof(head, policy, now):
+            until = facts.device.at + policy.sessions.proof_s * 1000
+            events.append(ev.DeviceProofSpent(now, request.actor.session, facts.device.id, until))
     said = request.context.equity_micro_usd
     if said is not None and said < head.equity.get(now // DAY, said + 1):
         events.append(ev.EquityStated(now, said))
     return events
 
 
-def _judge(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Ruling:
+def _judge(  # noqa: PLR0913 - the arguments of `advance`, and what it found out from them
+    customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant, *, key_fault: Finding | None
+) -> Ruling:
     action = request.action
     if customer.head is None:
         if isinstance(action, account.AccountImport) and request.actor.kind is ActorKind.PLATFORM:
@@ -220,11 +256,11 @@ def _judge(customer: Customer, request: Request, facts: Facts, policy: Policy, n
     rule = RULES.get(type(action))
     if rule is None:
         return denied(why(Reason.NOT_AVAILABLE, about="action"))
-    case = Case(customer.head, customer, request, facts, policy, now)
+    case = Case(customer.head, customer, request, facts, policy, now, key_fault=key_fault)
     for guard in GUARDS:
         refusal = guard(case, rule)
         if refusal is not None:
-            return denied(refusal)
+            return denied(refusal)._replace(events=_alarm(case, rule) if guard is _shows_key else ())
     objection = rule.objection(case, action)
     if objection is not None:
         return denied(objection)
@@ -250,6 +286,18 @@ def _signed_in(case: Case, rule: Rule) -> Finding | None:
     if not case.request.actor.session:
         return why(Reason.SESSION_REQUIRED, "session.start")
     return None if case.session is not None else why(Reason.SESSION_ENDED, "session.start")
+
+
+def _shows_key(case: Case, _rule: Rule) -> Finding | None:
+    return case.key_fault
+
+
+def _alarm(case: Case, rule: Rule) -> tuple[AnyEvent, ...]:
+    """Whoever shows a bound session without its key misuses it. Told once in its life: nobody may flood its owner."""
+    session = case.session
+    if rule.anonymous or session is None or not session.key or session.misused_at:
+        return ()
+    return (ev.SessionMisused(case.now, case.request.actor.session),)
 
 
 def _clock_agrees(case: Case, rule: Rule) -> Finding | None:
@@ -288,7 +336,23 @@ def _challenge_fits(case: Case, rule: Rule) -> Finding | None:
     return None if same else why(Reason.CHALLENGE_OTHER_ACTION, about="challenge")
 
 
-GUARDS: Final = (_entitled, _signed_in, _clock_agrees, _not_too_many_failures, _challenge_fits)
+def _proof_was_kept(case: Case, rule: Rule) -> Finding | None:
+    """A proof that there was no room to remember serves nothing, or it could serve twice."""
+    session, proof = case.session, case.facts.device
+    if rule.anonymous or session is None or not session.key or proof is None or proof.id in case.head.device_proofs:
+        return None
+    return why(Reason.TOO_MANY, "time", until=min(case.head.device_proofs.values()) + 1, about="device_proofs")
+
+
+GUARDS: Final = (
+    _entitled,
+    _signed_in,
+    _shows_key,
+    _clock_agrees,
+    _not_too_many_failures,
+    _challenge_fits,
+    _proof_was_kept,
+)
 """What every action passes first, in the order of `Reason`."""
 
 
@@ -322,7 +386,7 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
     used: list[AnyEvent] = [ev.ProofUsed(case.now, one.authenticator, one.counter) for one in _spendable(proofs)]
     if open_challenge is not None:
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
-    if any(one.kind == AuthenticatorKind.PASSWORD for one in proofs):
+    if not rule.anonymous and any(one.kind == AuthenticatorKind.PASSWORD for one in proofs):
         used += _password_shown(case, ruling)
     return Ruling(ruling.decision, (*used, *ruling.events), ruling.elsewhere)
 

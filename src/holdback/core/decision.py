@@ -21,6 +21,8 @@ class Reason(StrEnum):
     NOT_ENTITLED = "not_entitled"
     SESSION_REQUIRED = "session_required"
     SESSION_ENDED = "session_ended"
+    DEVICE_KEY_REQUIRED = "device_key_required"
+    DEVICE_KEY_WRONG = "device_key_wrong"
     CLOCK_UNCERTAIN = "clock_uncertain"
     TOO_MANY_FAILURES = "too_many_failures"
     CHALLENGE_UNKNOWN = "challenge_unknown"
@@ -130,6 +132,20 @@ class Proof(msgspec.Struct, frozen=True, array_like=True):
     right: bool
 
 
+class DeviceProof(msgspec.Struct, frozen=True, array_like=True):
+    """A proof that a request comes from a device's key (RFC 9449), verified outside for this very request and action.
+
+    `wrong` names what did not fit, "" if all did. `thumbprint` is the key's (RFC 7638, SHA-256), `id` a hash of the
+    proof's own name, and `at` when the device says that it made it: age, replay and the right key are judged under the
+    lock.
+    """
+
+    thumbprint: bytes
+    id: bytes
+    at: Instant
+    wrong: str = ""
+
+
 class PriceFact(msgspec.Struct, frozen=True, array_like=True):
     """Micro-USD for a whole unit of the action's asset, from Holdback's own feed, as of `at`."""
 
@@ -143,7 +159,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
 
     `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ.
     `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
-    token made for this request. A fact that could not be had is absent or false, and never means allow.
+    token made for this request, `device` what the asking device's key signed. A fact that could not be had is absent or
+    false, and never means allow.
     """
 
     digest: bytes
@@ -153,12 +170,14 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     reconciling: bool = False
     counterparty_known: bool = False
     token: bytes = b""
+    device: DeviceProof | None = None
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):
     """What the platform says of the request: sealed network address and user agent, hash of the device, equity.
 
     `equity_micro_usd` is None when nothing was said. All of it may tighten a decision, none of it loosens one (law 6).
+    A device that signed the request is named by its key, whatever the platform calls it.
     """
 
     device: str = ""

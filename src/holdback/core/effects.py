@@ -52,6 +52,8 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.SessionStarted: _SILENT,
     ev.SessionSeen: _SILENT,
     ev.SessionEnded: _SILENT,
+    ev.SessionMisused: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.MILD),
+    ev.DeviceProofSpent: _SILENT,
     ev.DeviceMet: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD),
     ev.DeviceSeen: _SILENT,
     ev.AuthenticatorBound: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),

@@ -222,13 +222,17 @@ class Unfrozen(Event, frozen=True, array_like=True, tag="account.unfrozen"):
 
 
 class SessionStarted(Event, frozen=True, array_like=True, tag="session.started"):
-    """Someone signed in with `proved` kinds; the session ends at `until` or earlier by idling `idle_ms`."""
+    """Someone signed in with `proved` kinds; the session ends at `until` or earlier by idling `idle_ms`.
+
+    `key` is the thumbprint of the device's key that must sign whatever the session asks, empty if none must.
+    """
 
     session: bytes
     device: str
     proved: tuple[AuthenticatorKind, ...]
     until: Instant
     idle_ms: int
+    key: bytes = b""
 
 
 class SessionSeen(Event, frozen=True, array_like=True, tag="session.seen"):
@@ -242,6 +246,20 @@ class SessionEnded(Event, frozen=True, array_like=True, tag="session.ended"):
     """A session stopped counting."""
 
     session: bytes
+
+
+class SessionMisused(Event, frozen=True, array_like=True, tag="session.misused"):
+    """Someone showed a session's token without its device's key, for the first time in the session's life."""
+
+    session: bytes
+
+
+class DeviceProofSpent(Event, frozen=True, array_like=True, tag="device.proof_spent"):
+    """The session's device signed a request. This proof, of which `proof` is a hash, serves no other until `until`."""
+
+    session: bytes
+    proof: bytes
+    until: Instant
 
 
 class DeviceMet(Event, frozen=True, array_like=True, tag="device.met"):
@@ -583,6 +601,8 @@ AnyEvent = (
     | SessionStarted
     | SessionSeen
     | SessionEnded
+    | SessionMisused
+    | DeviceProofSpent
     | DeviceMet
     | DeviceSeen
     | AuthenticatorBound

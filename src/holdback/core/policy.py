@@ -96,11 +96,13 @@ class StepUps(Section, frozen=True):
 
 
 class Sessions(Section, frozen=True):
-    """How long a session lives (NIST SP 800-63B-4 section 2.2.3)."""
+    """How long a session lives (NIST SP 800-63B-4 section 2.2.3), and whether a device's key must sign for it."""
 
     absolute_h: Annotated[int, msgspec.Meta(ge=1, le=24)]
     idle_m: Annotated[int, msgspec.Meta(ge=1, le=60)]
     open_max: Count
+    device_key: Literal["required", "optional"]
+    proof_s: Annotated[int, msgspec.Meta(ge=1, le=300)]
 
 
 class Devices(Section, frozen=True):
@@ -135,6 +137,7 @@ class Bounds(Section, frozen=True):
     contacts: Count
     cool_offs: Count
     unheard: Count
+    device_proofs: Count
 
 
 class Difference(NamedTuple):
@@ -163,6 +166,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "step_up.failures_max",
         "sessions.absolute_h",
         "sessions.idle_m",
+        "sessions.proof_s",
         "notices.fold_m",
         "signals.price_age_m",
         "signals.clock_tolerance_s",
@@ -177,6 +181,8 @@ NEITHER: Final = frozenset({"bounds", "notices", "signals", "exits", "sessions.o
 def _way(key: str, before: object, after: object) -> str:
     if isinstance(before, int) and isinstance(after, int) and (key in LOOSER_WHEN_LARGER or not _neither(key)):
         return "looser" if (after > before) == (key in LOOSER_WHEN_LARGER) else "tighter"
+    if key == "sessions.device_key":
+        return "looser" if after == "optional" else "tighter"
     if key.startswith("exits."):
         return "looser" if before is None else "tighter" if after is None else "other"
     return "other"

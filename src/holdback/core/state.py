@@ -81,7 +81,11 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """A sign-in that still counts."""
+    """A sign-in that still counts.
+
+    `key` is the thumbprint of the device's key that must sign what it asks, empty if none must, and `misused_at` is
+    when someone without that key first showed its token.
+    """
 
     device: str
     started_at: Instant
@@ -89,6 +93,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     until: Instant
     idle_ms: int
     password_at: Instant
+    key: bytes = b""
+    misused_at: Instant = 0
 
     def ends_at(self) -> Instant:
         """When it stops counting by itself."""
@@ -202,6 +208,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     equity: dict[int, int] = {}
     received: tuple[Received, ...] = ()
     folded: dict[str, Instant] = {}
+    device_proofs: dict[bytes, Instant] = {}
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -308,7 +315,10 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.AccountImported()
         ):
             return head
-        case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded():
+        case ev.DeviceProofSpent():
+            alive = {key: until for key, until in head.device_proofs.items() if until >= event.at}
+            return replace(head, device_proofs=alive | {event.proof: event.until})
+        case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded() | ev.SessionMisused():
             return replace(head, sessions=_sessions(head.sessions, event))
         case ev.ValueReceived() | ev.EquityStated():
             return _value(head, event)
@@ -331,18 +341,20 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             assert_never(event)
 
 
-_SessionEvent = ev.SessionStarted | ev.SessionSeen | ev.SessionEnded
+_SessionEvent = ev.SessionStarted | ev.SessionSeen | ev.SessionEnded | ev.SessionMisused
 
 
 def _sessions(sessions: dict[bytes, Session], event: _SessionEvent) -> dict[bytes, Session]:
     if isinstance(event, ev.SessionStarted):
         alive = {key: session for key, session in sessions.items() if session.ends_at() > event.at}
         proved = event.at if ev.AuthenticatorKind.PASSWORD in event.proved else 0
-        alive[event.session] = Session(event.device, event.at, event.at, event.until, event.idle_ms, proved)
+        alive[event.session] = Session(event.device, event.at, event.at, event.until, event.idle_ms, proved, event.key)
         return alive
     if isinstance(event, ev.SessionEnded):
         return _without(sessions, event.session)
     session = sessions[event.session]
+    if isinstance(event, ev.SessionMisused):
+        return sessions | {event.session: replace(session, misused_at=event.at)}
     proved = event.at if event.password else session.password_at
     return sessions | {event.session: replace(session, seen_at=event.at, password_at=proved)}
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from holdback.intake import BadRequest, WireContext, WireProof, bad_request
+from holdback.intake import BadRequest, DeviceKeyProof, WireContext, WireProof, bad_request
 
 _ANY: Final = msgspec.json.Decoder()
 
@@ -21,6 +21,7 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proofs: Annotated[tuple[WireProof, ...], msgspec.Meta(max_length=8)] = ()
     challenge: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")] | None = None
     dry_run: bool = False
+    dpop: DeviceKeyProof | None = None
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -60,7 +60,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Case(NamedTuple):
-    """Everything a rule may look at. `seq` numbers the entry being written; `proved` holds the proofs that sufficed."""
+    """Everything a rule may look at. `seq` numbers the entry being written; `proved` holds the proofs that sufficed.
+
+    `key_fault` is what is wrong with how the asking device's key was shown, None if nothing is.
+    """
 
     head: Head
     customer: Customer
@@ -68,6 +71,7 @@ class Case(NamedTuple):
     facts: Facts
     policy: Policy
     now: Instant
+    key_fault: Finding | None = None
     proved: tuple[Proof, ...] = ()
 
     @property

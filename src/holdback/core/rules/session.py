@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SessionStart(Action, frozen=True, tag="session.start"):
-    """Sign in, by the strongest class of authenticator the account holds."""
+    """Sign in, by the strongest class of authenticator the account holds. A device's key that signs this is bound."""
 
 
 class SessionEnd(Action, frozen=True, tag="session.end"):
@@ -56,7 +56,8 @@ def _start(case: Case, _action: SessionStart) -> Ruling:
     limits = case.policy.sessions
     until = case.now + limits.absolute_h * HOUR
     proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved)
-    started = ev.SessionStarted(case.now, case.facts.token, device, proved, until, limits.idle_m * MINUTE)
+    key = case.facts.device.thumbprint if case.facts.device else b""
+    started = ev.SessionStarted(case.now, case.facts.token, device, proved, until, limits.idle_m * MINUTE, key)
     met: AnyEvent = ev.DeviceMet(case.now, device, case.request.context.user_agent, quiet)
     if devices.was_met(case.customer, device):
         known = devices.is_known(case.customer, device, case.policy, case.now)
