@@ -274,6 +274,7 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             | ev.DeviceProofSpent()
             | ev.DeviceMet()
             | ev.DeviceSeen()
+            | ev.DeviceDisowned()
         ):
             return _session_line(event, known)
         case (
@@ -343,6 +344,7 @@ _SessionEvent = (
     | ev.DeviceProofSpent
     | ev.DeviceMet
     | ev.DeviceSeen
+    | ev.DeviceDisowned
 )
 
 
@@ -363,6 +365,8 @@ def _session_line(event: _SessionEvent, known: _Known) -> str:
             return f"Signed in from a new device: {program(agent)}."
         case ev.DeviceSeen():
             return "Signed in from a known device."
+        case ev.DeviceDisowned():
+            return "A device was disowned: it was signed out, and whenever it signs in again it is told as a new one."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -565,6 +569,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.Unfrozen: "Your account was unfrozen",
     ev.SessionMisused: "Your session was used from another device",
     ev.DeviceMet: "A new device signed in to your account",
+    ev.DeviceDisowned: "A device was signed out for good",
     ev.AuthenticatorBound: "A way of confirming was added",
     ev.AuthenticatorConfirmed: "A way of confirming was added",
     ev.AuthenticatorSuspended: "A way of confirming was suspended",
@@ -595,7 +600,8 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
         "Nothing was let through. Somebody may have copied it out of your browser: look for programs and extensions "
         "you do not know, sign out everywhere, and sign in again from a device you trust."
     ),
-    ev.DeviceMet: "If you do not know the device, sign out everywhere and change your password.",
+    ev.DeviceMet: "If you know the device, there is nothing to do.",
+    ev.DeviceDisowned: "Whoever signed in with it knows your password: change it, and look at what else was changed.",
     ev.AuthenticatorBound: "You can suspend it at once.",
     ev.AuthenticatorConfirmed: "You can suspend it at once.",
     ev.AuthenticatorSuspended: "To reinstate it needs your strongest proof and a wait.",
@@ -750,6 +756,9 @@ def _network(text: str) -> str:
 def _freeze(notice: Notice) -> str:
     if isinstance(notice.cause, ev.Frozen):
         return f"This link freezes it again, and stops whatever was asked for since:\n{notice.freeze_url}"
+    if isinstance(notice.cause, ev.DeviceMet):
+        ask = "Was this not you? This signs the device out for good, and freezes the account. It needs one click and no"
+        return f"{ask} sign-in, and stops everything that leaves:\n{notice.freeze_url}"
     ask = "Was this not you? Freeze the account. It needs one click and no sign-in, and stops everything that leaves:"
     return f"{ask}\n{notice.freeze_url}"
 

@@ -364,7 +364,7 @@ class Past:
     def sessions(self) -> dict[bytes, Session]:
         """Those that were started and not ended; the ones that ran out are forgotten at the next start."""
         found: dict[bytes, Session] = {}
-        for _, event in self.events():
+        for number, event in self.events():
             match event:
                 case ev.SessionStarted():
                     found = {key: one for key, one in found.items() if one.ends() > event.at}
@@ -376,9 +376,25 @@ class Past:
                     one = found[event.session]
                     one.seen = event.at
                     one.password = event.at if event.password else one.password
-                case ev.SessionEnded():
+                case ev.SessionEnded() if self.asked_in(number) in {"session.end", "session.end_all"}:
                     del found[event.session]
+                case ev.AuthenticatorRemoved():
+                    found = {}
+                case ev.SecretReplaced() | ev.AuthenticatorSuspended():
+                    found = {key: one for key, one in found.items() if key == self.asker_in(number)}
+                case ev.DeviceDisowned():
+                    found = {key: one for key, one in found.items() if one.device != event.device}
         return found
+
+    def asked_in(self, number: int) -> str:
+        """The action that an entry answers."""
+        decided = self.entries[number][0]
+        return decided.action if isinstance(decided, ev.Decided) else ""
+
+    def asker_in(self, number: int) -> bytes:
+        """The session that asked in an entry."""
+        decided = self.entries[number][0]
+        return decided.actor.session if isinstance(decided, ev.Decided) else b""
 
     @cached_property
     def signed(self) -> list[tuple[Instant, ev.DeviceProofSpent]]:
@@ -435,6 +451,9 @@ class Past:
                 return (MILD, self.told_as(number, "device.met")) if new else ("", None)
             case ev.SessionMisused():
                 return MILD, self.told(number, event)
+            case ev.DeviceDisowned():
+                known.discard(event.device)
+                return SEVERE, self.told(number, event)
             case ev.AuthenticatorBound(confirmed=True) | ev.AuthenticatorConfirmed() | ev.AuthenticatorReinstated():
                 return MILD, self.told(number, event)
             case ev.SecretReplaced() | ev.AuthenticatorRemoved() | ev.ContactRemoved() | ev.ContactRecycled():

@@ -218,7 +218,9 @@ class TestRecycled:
         assert [one.suspended for one in held.values()] == [False, False, True, False]
         account.deliver("c1-2")
         assert account.undelivered()
-        assert codes(account.pay("5", "home", session)) == [Reason.NOTICE_UNDELIVERED]
+        assert session not in account.head.sessions
+        session = account.sign_in("a1-1", "a1-2")
+        assert codes(account.pay("5", "home", session, "a1-1", "a1-2")) == [Reason.NOTICE_UNDELIVERED]
 
     def test_the_platform_says_so_at_once(self) -> None:
         """It quarantines without proof, while the clock is in doubt, too."""

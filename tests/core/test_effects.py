@@ -56,6 +56,7 @@ def test_what_loosens_or_cools_is_announced(kind: type[ev.Event]) -> None:
     [
         (ev.DeviceMet, Severity.MILD),
         (ev.SessionMisused, Severity.MILD),
+        (ev.DeviceDisowned, Severity.SEVERE),
         (ev.AuthenticatorBound, Severity.MILD),
         (ev.AuthenticatorConfirmed, Severity.MILD),
         (ev.AuthenticatorReinstated, Severity.MILD),
@@ -77,6 +78,7 @@ def test_nothing_else_cools() -> None:
     assert {kind.__name__ for kind, effect in EFFECTS.items() if effect.cools} == {
         "SessionMisused",
         "DeviceMet",
+        "DeviceDisowned",
         "AuthenticatorBound",
         "AuthenticatorConfirmed",
         "AuthenticatorReinstated",

@@ -6,6 +6,8 @@ import pytest
 from tests.core.histories import (
     PASSKEY,
     PASSWORD,
+    PLATFORM,
+    SMS,
     TOTP,
     Account,
     codes,
@@ -20,7 +22,11 @@ from tests.core.watched import Watched
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Reason
-from holdback.core.events import DAY, HOUR, Actor, ActorKind
+from holdback.core.devices import is_known
+from holdback.core.events import DAY, HOUR, Actor, ActorKind, Severity
+from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.authenticator import AuthenticatorRemove, AuthenticatorSuspend
+from holdback.core.rules.contact import ContactReportRecycled
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import LockSet
@@ -138,6 +144,98 @@ class TestEnd:
         account.sign_in()
         account.ask(SessionEndAll(), session)
         assert account.head.sessions == {}
+
+
+CREDENTIALS = {
+    "password changed": PasswordChange(sealed("new")),
+    "authenticator suspended": AuthenticatorSuspend("a1-3"),
+}
+
+
+class TestCredentials:
+    """A credential that changes ends what was begun with it."""
+
+    @pytest.mark.parametrize("name", CREDENTIALS)
+    def test_all_other_sessions_end(self, name: str) -> None:
+        """Only the asker stays signed in when a password is changed or an authenticator suspended."""
+        account = Watched()
+        session = grow(account, PASSWORD, TOTP, PASSKEY)
+        others = [account.sign_in(), account.sign_in(device="phone")]
+        answer = account.ask(CREDENTIALS[name], session, *account.head.authenticators)
+        assert isinstance(answer, Allow)
+        assert set(account.head.sessions) == {session}
+        ended = [one.session for one in account.last_events() if isinstance(one, ev.SessionEnded)]
+        assert set(others) <= set(ended)
+        assert len(set(ended)) == len(ended)
+        assert codes(account.ask(SessionEndAll(), others[0])) == [Reason.SESSION_ENDED]
+
+    def test_a_removal_that_comes_due_ends_all(self) -> None:
+        """Nobody's session is spared when an authenticator goes by itself: whoever asks then may be the thief."""
+        account = Watched()
+        session = grow(account, PASSWORD, TOTP, PASSKEY)
+        account.ask(AuthenticatorRemove("a1-2"), session, *account.head.authenticators)
+        account.deliver()
+        account.wait(hours=71.5)
+        thiefs = account.sign_in()
+        account.wait(hours=0.5)
+        assert codes(account.ask(SessionEndAll(), thiefs)) == [Reason.SESSION_ENDED]
+        assert "a1-2" not in account.head.authenticators
+        assert account.head.sessions == {}
+
+    def test_what_a_recycled_number_carried_ends(self) -> None:
+        """Authenticators on a number that was given away are suspended, and every session ends with them."""
+        account = Watched()
+        grow(account, PASSWORD, TOTP, SMS)
+        account.ask(ContactReportRecycled("c1-2"), PLATFORM)
+        assert account.head.sessions == {}
+
+
+class TestDisowning:
+    """Saying that a device was not the owner's."""
+
+    def met(self) -> tuple[Watched, bytes, bytes]:
+        """An account on which a thief signed in with a tablet, and the owner with a laptop."""
+        account = Watched()
+        session = grow(account)
+        thiefs = account.sign_in(device="tablet")
+        account.deliver()
+        return account, session, thiefs
+
+    @pytest.mark.parametrize("by_link", [True, False])
+    def test_it_is_signed_out_and_the_account_frozen(self, *, by_link: bool) -> None:
+        """One press freezes, ends that device's sessions alone, and cools severely; the device is new for good."""
+        account, session, thiefs = self.met()
+        asking = Actor(ActorKind.LINK, contact="c1-1") if by_link else session
+        assert codes(account.ask(AccountFreeze(disown="tablet"), asking)) == [Reason.TIGHTENING]
+        assert account.head.frozen_at == account.now
+        assert codes(account.ask(SessionEndAll(), thiefs)) == [Reason.SESSION_ENDED]
+        assert session in account.head.sessions
+        cooled = {one.cause: one.severity for one in account.head.cool_offs.values()}
+        assert cooled["device.disowned"] is Severity.SEVERE
+        for _ in range(3):
+            account.sign_in(device="tablet")
+            assert any(isinstance(one, ev.DeviceMet) for one in account.last_events())
+            account.deliver()
+            account.wait(days=4)
+        assert not is_known(account.everything(), "tablet", account.policy, account.now)
+
+    def test_those_without_a_name_go_together(self) -> None:
+        """Where the platform named no device, every session without one ends."""
+        account, session, _ = self.met()
+        nameless = account.sign_in(device="")
+        account.ask(AccountFreeze(disown=""), Actor(ActorKind.LINK, contact="c1-1"))
+        assert nameless not in account.head.sessions
+        assert session in account.head.sessions
+
+    @pytest.mark.parametrize("device", ["nobody's", "", "tablet"])
+    def test_what_is_not_there_stops_no_freeze(self, device: str) -> None:
+        """A device that is unknown, or disowned already, is no obstacle and no news."""
+        account, _, _ = self.met()
+        account.ask(AccountFreeze(disown="tablet"), Actor(ActorKind.LINK, contact="c1-1"))
+        account.wait(minutes=20)
+        answer = account.ask(AccountFreeze(disown=device), Actor(ActorKind.LINK, contact="c1-1"))
+        assert codes(answer) == [Reason.TIGHTENING]
+        assert not any(isinstance(one, ev.DeviceDisowned) for one in account.last_events())
 
 
 class TestPassword:

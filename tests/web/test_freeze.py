@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from tests.web.platform_side import HOME, Web, is_problem
 
-from holdback.core.events import DAY
+from holdback.core.events import DAY, NoticeDue, decode_events
 from holdback.web import problems
 
 if TYPE_CHECKING:
@@ -172,3 +172,48 @@ async def test_the_page_escapes_what_it_shows(web: Web) -> None:
     page = await web.http.get("/freeze", params={"t": attack})
 
     assert attack not in html.unescape(page.text)
+
+
+async def signed_in_with(web: Web, device: str) -> list[str]:
+    """Sign in with a device, and give the links of the notices that this causes."""
+    body = {"name": "alice@example.com", "proofs": web.proofs(), "context": {"device": device} if device else {}}
+    answer = (await web.post("/v1/sign-ins", body)).json()
+    assert answer["decision"] == "allow", answer
+    entries = await web.service.store.entries("alice", 0, 1_000)
+    due = [one for one in decode_events(entries[-1].body) if isinstance(one, NoticeDue)]
+    masters = web.service.tools.masters
+    return [masters.link_token("alice", one.notice, MAIL_CONTACT, "freeze", web.clock.at + DAY) for one in due]
+
+
+async def sessions(web: Web) -> list[str]:
+    """The devices that are signed in."""
+    return [one["device"] for one in (await web.get("/v1/accounts/alice")).json()["sessions"]]
+
+
+@pytest.mark.parametrize("device", ["a stranger's", ""])
+async def test_this_was_not_me(web: Web, device: str) -> None:
+    """The link in the notice of a new device signs it out and freezes; signing in again, it is new again."""
+    before = await sessions(web)
+    (link,) = await signed_in_with(web, device)
+    assert len(await sessions(web)) == len(before) + 1
+
+    looked = await web.http.get("/freeze", params={"t": link})
+    assert "Was this not you?" in looked.text
+    assert await frozen(web) is None
+    pressed = await press(web, link)
+
+    assert "The device was signed out" in pressed.text
+    assert await frozen(web) is not None
+    assert await sessions(web) == before
+    web.clock.at += DAY
+    assert len(await signed_in_with(web, device)) == 1
+
+
+async def test_other_news_disowns_nothing(web: Web) -> None:
+    """A link in any other notice freezes, and leaves every session as it is."""
+    before = await sessions(web)
+    for notice in ("n1", "999-0", "1-0", "1-d0"):
+        link = web.service.tools.masters.link_token("alice", notice, MAIL_CONTACT, "freeze", web.clock.at + DAY)
+        assert "Freeze your account?" in (await web.http.get("/freeze", params={"t": link})).text
+        await press(web, link)
+    assert await sessions(web) == before

@@ -145,7 +145,7 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     ruling = _judge(current, request, facts, policy, now, key_fault=fault)
     caused = list(ruling.events)
     prefix = f"{current.head.seq + 1}-" if current.head else "1-"
-    after, caused = _with_consequences(current, caused, policy, prefix)
+    after, caused = _with_consequences(current, caused, policy, prefix, request.actor.session)
     decided = _decided(request, facts, policy, ruling.decision, now)
     if after.head is None:
         return Advance(ruling.decision, (), after, ())
@@ -166,14 +166,14 @@ def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, no
 
 
 def _with_consequences(
-    customer: Customer, caused: list[AnyEvent], policy: Policy, prefix: str
+    customer: Customer, caused: list[AnyEvent], policy: Policy, prefix: str, asking: bytes = b""
 ) -> tuple[Customer, list[AnyEvent]]:
     after = customer
     for event in caused:
         after = evolve(after, event)
     if after.head is None or not caused:
         return after, caused
-    follows = consequences(customer.head, after.head, caused, policy, prefix)
+    follows = consequences(customer.head, after.head, caused, policy, prefix, asking=asking)
     for event in follows:
         after = evolve(after, event)
     return after, [*caused, *follows]

@@ -28,16 +28,25 @@ class Direction(StrEnum):
     NEUTRAL = "neutral"
 
 
+class Ends(StrEnum):
+    """Which sessions an event ends: none, all but the one that asked for it, or those of the device it names."""
+
+    NONE = "none"
+    OTHERS = "others"
+    DEVICES = "devices"
+
+
 class Effect(NamedTuple):
     """What one kind of event does: how loudly it is announced (None = not at all), and what it cools (None = nothing).
 
-    `about` names the kind of thing whose wait runs only once the owner was told.
+    `about` names the kind of thing whose wait runs only once the owner was told, `ends` the sessions that end with it.
     """
 
     direction: Direction
     notice: Severity | None = None
     cools: Severity | None = None
     about: str = ""
+    ends: Ends = Ends.NONE
 
 
 _SILENT: Final = Effect(Direction.NEUTRAL)
@@ -56,12 +65,13 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.DeviceProofSpent: _SILENT,
     ev.DeviceMet: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD),
     ev.DeviceSeen: _SILENT,
+    ev.DeviceDisowned: Effect(Direction.TIGHTENING, Severity.SEVERE, Severity.SEVERE, ends=Ends.DEVICES),
     ev.AuthenticatorBound: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
     ev.AuthenticatorConfirmed: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
-    ev.AuthenticatorSuspended: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.AuthenticatorSuspended: Effect(Direction.TIGHTENING, Severity.SEVERE, ends=Ends.OTHERS),
     ev.AuthenticatorReinstated: Effect(Direction.LOOSENING, Severity.SEVERE, Severity.MILD),
-    ev.AuthenticatorRemoved: _SEVERE_CHANGE,
-    ev.SecretReplaced: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "authenticator"),
+    ev.AuthenticatorRemoved: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
+    ev.SecretReplaced: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "authenticator", Ends.OTHERS),
     ev.ProofUsed: _SILENT,
     ev.ProofFailed: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.ChallengeIssued: _SILENT,
@@ -93,7 +103,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.NoticeFailed: _SILENT,
     ev.WaitMoved: _SILENT,
 }
-"""Every event there is: its direction, notice and cool-off."""
+"""Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 
 
 class Loosening(NamedTuple):
@@ -131,15 +141,23 @@ def loosening_wait(head: Head, kind: ChangeKind, policy: Policy, now: Instant) -
     return max(hours, head.setting(Setting.LOCK_HOURS)) * HOUR
 
 
-def consequences(
-    before: Head | None, after: Head, caused: Sequence[AnyEvent], policy: Policy, prefix: str
+def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who asked for it
+    before: Head | None,
+    after: Head,
+    caused: Sequence[AnyEvent],
+    policy: Policy,
+    prefix: str,
+    *,
+    asking: bytes = b"",
 ) -> list[AnyEvent]:
-    """The notices and cool-offs that follow from `caused`; `prefix` makes their ids unique within the stream.
+    """The notices, cool-offs and ends of sessions that follow from `caused`; `prefix` makes ids unique in the stream.
 
-    `before` is None at an import, whose own news is told and whose contents are not: nothing senior exists yet that
-    could have been told, and everything imported waits as new (law 6).
+    `asking` is the session that asked for it, empty for what came due by itself: then nobody's session is spared, for
+    whoever's request found it due may be the thief. `before` is None at an import, whose own news is told and whose
+    contents are not: nothing senior exists yet that could have been told, and everything imported waits as new (law 6).
     """
     found: list[AnyEvent] = []
+    ended: dict[bytes, AnyEvent] = {}
     for event in caused:
         if before is None and not isinstance(event, ev.AccountImported):
             continue
@@ -159,7 +177,16 @@ def consequences(
                 if folded
                 else ev.NoticeDue(event.at, number, tag_of(event), effect.notice, told(after, event.at), about)
             )
-    return found
+        if effect.ends is not Ends.NONE:
+            ended |= {key: ev.SessionEnded(event.at, key) for key in _ended(event, after, asking)}
+    return [*found, *ended.values()]
+
+
+def _ended(event: AnyEvent, after: Head, asking: bytes) -> list[bytes]:
+    """The sessions that end with an event."""
+    if isinstance(event, ev.DeviceDisowned):
+        return [key for key, session in after.sessions.items() if session.device == event.device]
+    return [key for key in after.sessions if key != asking]
 
 
 _DEPENDS: Final = frozenset({ev.AuthenticatorBound, ev.ContactConfirmed, ev.ChangeAsked})

@@ -281,6 +281,12 @@ class DeviceSeen(Event, frozen=True, array_like=True, tag="device.seen"):
     known: bool = False
 
 
+class DeviceDisowned(Event, frozen=True, array_like=True, tag="device.disowned"):
+    """The owner said that a device is a stranger's: it is never known again. Empty for those without a name."""
+
+    device: str
+
+
 class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):
     """An authenticator was bound; it counts for money from `until` on, once `confirmed` (law 10).
 
@@ -605,6 +611,7 @@ AnyEvent = (
     | DeviceProofSpent
     | DeviceMet
     | DeviceSeen
+    | DeviceDisowned
     | AuthenticatorBound
     | AuthenticatorConfirmed
     | AuthenticatorSuspended

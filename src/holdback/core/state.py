@@ -308,6 +308,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.ExitSettled()
             | ev.DeviceMet()
             | ev.DeviceSeen()
+            | ev.DeviceDisowned()
             | ev.AddressAdded()
             | ev.AddressRenewed()
             | ev.AddressRemoved()
@@ -676,6 +677,7 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.AddressRemoved,
         ev.DeviceMet,
         ev.DeviceSeen,
+        ev.DeviceDisowned,
         ev.AuthenticatorBound,
         ev.SecretReplaced,
         ev.NoticeDue,
@@ -691,7 +693,7 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)
             return _replaced(parts, key, _beneficiary(parts.get(key), event))
-        case ev.DeviceMet() | ev.DeviceSeen() if event.device:
+        case ev.DeviceMet() | ev.DeviceSeen() | ev.DeviceDisowned() if event.device:
             key = ("device", event.device)
             return _replaced(parts, key, _device(parts.get(key), event))
         case ev.AuthenticatorBound() if event.credential is not None:
@@ -706,9 +708,11 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
             return parts
 
 
-def _device(part: Part | None, event: ev.DeviceMet | ev.DeviceSeen) -> Device | None:
+def _device(part: Part | None, event: ev.DeviceMet | ev.DeviceSeen | ev.DeviceDisowned) -> Device | None:
     """The device after a sign-in; a day that was quiet counts once."""
     old = part if isinstance(part, Device) else None
+    if isinstance(event, ev.DeviceDisowned):
+        return replace(old, disowned_at=event.at) if old is not None else None
     if isinstance(event, ev.DeviceMet):
         new = Device(event.at, event.at, event.user_agent, disowned_at=old.disowned_at if old else 0)
     elif old is not None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from holdback.core.events import DeviceMet, NoticeDue, decode_events
 from holdback.intake import BadRequest
 from holdback.ports import Wanted
 from holdback.sealing import LinkInvalid
@@ -32,6 +33,8 @@ CALLER: Final = "link"
 """Who asks where no platform key does; no key can be called so, for questions by link carry no idempotency key."""
 
 GONE: Final = 410
+_NEWS: Final = str(DeviceMet.__struct_config__.tag)
+"""The cause of a notice of a new device, which can be disowned."""
 LONGEST: Final = 2_048
 """The longest token that is looked at, in characters."""
 
@@ -81,7 +84,9 @@ class FreezePage:
         except Problem:
             token = ""
         link = await self._live(token)
-        return _page("ask", token=token) if link else _page("gone", GONE)
+        if link is None:
+            return _page("gone", GONE)
+        return _page("ask", token=token, device=await self._device(link) is not None)
 
     async def freeze(self, call: Call) -> Reply:
         """Freeze, as often as the link is pressed."""
@@ -90,12 +95,15 @@ class FreezePage:
         if link is None:
             return _page("gone", GONE)
         body: dict[str, Any] = {"action": "account.freeze", "actor": {"kind": "link", "token": token}}
+        device = await self._device(link)
+        if device is not None:
+            body["disown"] = device
         try:
             answer = _SAID.decode(await self._service.ask(Question(CALLER, link.account, body)))
         except BadRequest:
             return _page("gone", GONE)
         if answer.decision == "allow":
-            return _page("done", decision=answer.decision)
+            return _page("done", decision=answer.decision, device=device is not None)
         reason = answer.reasons[0].text if answer.reasons else ""
         return _page("refused", decision=answer.decision, reason=reason)
 
@@ -111,6 +119,17 @@ class FreezePage:
         live = link.purpose == "freeze" and loaded.now < link.expires_at and link.account in loaded.snapshots
         return link if live else None
 
+    async def _device(self, link: Link) -> str | None:
+        """The new device that the notice told of, "" if it had no name; None if it told of something else."""
+        seq = link.notice.partition("-")[0]
+        if not seq.isdecimal():
+            return None
+        for entry in await self._service.store.entries(link.account, int(seq) - 1, 1):
+            events = decode_events(entry.body)
+            told = any(isinstance(one, NoticeDue) and (one.notice, one.cause) == (link.notice, _NEWS) for one in events)
+            return next((one.device for one in events if told and isinstance(one, DeviceMet)), None)
+        return None
+
 
 def _posted(body: bytes) -> str:
     try:
@@ -120,6 +139,6 @@ def _posted(body: bytes) -> str:
     return fields.get("t", [""])[0]
 
 
-def _page(state: str, status: int = 200, *, token: str = "", reason: str = "", decision: str = "") -> Reply:
-    body = _TEMPLATE.render(state=state, token=token, reason=reason).encode()
+def _page(state: str, status: int = 200, *, decision: str = "", **shown: str | bool) -> Reply:
+    body = _TEMPLATE.render({"state": state, "token": "", "reason": "", "device": False} | shown).encode()
     return Reply(body, status, HTML, decision=decision, csp=CSP)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from holdback.core import devices
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
@@ -31,6 +32,7 @@ from holdback.core.rules.change import ask
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
+    from holdback.core.state import Head, PartKey
 
 
 class ImportedAuthenticator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,9 +70,14 @@ class AccountImport(Action, frozen=True, tag="account.import"):
 
 
 class AccountFreeze(Action, frozen=True, tag="account.freeze"):
-    """Stop every exit of the whole family at once, and everything that waits. Costs no proof (law 5)."""
+    """Stop every exit of the whole family at once, and everything that waits. Costs no proof (law 5).
+
+    `disown` names a device that was not the owner's: it is signed out, and never known again. "" is every session that
+    named none. A device that is not there stops no freeze.
+    """
 
     scope: Annotated[str, msgspec.Meta(pattern=r"^all\Z")] = "all"
+    disown: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,64}\Z")] | None = None
 
 
 class AccountUnfreeze(Action, frozen=True, tag="account.unfreeze"):
@@ -132,12 +139,23 @@ def _may_freeze(case: Case, _action: AccountFreeze) -> Finding | None:
     return None
 
 
-def _freeze(case: Case, _action: AccountFreeze) -> Ruling:
+def _disowned(_request: Request, action: AccountFreeze, _peek: Head | None) -> tuple[PartKey, ...]:
+    return (("device", action.disown),) if action.disown else ()
+
+
+def _freeze(case: Case, action: AccountFreeze) -> Ruling:
     """Freezing again is allowed and stops whatever began to wait since, an unfreezing among it."""
     stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
     stopped += [ev.ExitCancelled(case.now, key) for key in case.head.exits]
     stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
+    if action.disown is not None and _is_used(case, action.disown):
+        stopped.append(ev.DeviceDisowned(case.now, action.disown))
     return Ruling(Allow((why(Reason.TIGHTENING, "account.unfreeze"),)), tuple(stopped))
+
+
+def _is_used(case: Case, device: str) -> bool:
+    """Whether there is anything of a device to take back."""
+    return devices.was_met(case.customer, device) or any(one.device == device for one in case.head.sessions.values())
 
 
 def _is_frozen(case: Case, _action: AccountUnfreeze) -> Finding | None:
@@ -150,6 +168,6 @@ def _unfreeze(case: Case, action: AccountUnfreeze) -> Ruling:
 
 RULES: dict[type[Action], Rule] = {
     AccountImport: Rule(PLATFORM, _never, objection=_already),
-    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=_may_freeze, loosens=False),
+    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=_may_freeze, parts=_disowned, loosens=False),
     AccountUnfreeze: Rule(OWNER, _unfreeze, level=always(Level.MONEY), objection=_is_frozen),
 }

@@ -7,7 +7,6 @@ from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import HOUR, AuthenticatorKind, Finding, Sealed
 from holdback.core.rules.asking import OWNER, Action, Case, Rule, Ruling, always
-from holdback.core.rules.session import ended
 
 
 class PasswordChange(Action, frozen=True, tag="password.change"):
@@ -22,8 +21,7 @@ def _change_password(case: Case, action: PasswordChange) -> Ruling:
     )
     wait = case.policy.waits.authenticator_senior_h * HOUR
     replaced = ev.SecretReplaced(case.now, name, action.password, old.epoch + 1, wait, case.now + wait)
-    events = (replaced, *ended(case, spare=case.request.actor.session))
-    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=case.now + wait),), name, case.now + wait), events)
+    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=case.now + wait),), name, case.now + wait), (replaced,))
 
 
 def _has_password(case: Case, _action: PasswordChange) -> Finding | None:

@@ -77,13 +77,8 @@ def _end(case: Case, action: SessionEnd) -> Ruling:
     return tightened(ev.SessionEnded(case.now, _which(case, action)))
 
 
-def ended(case: Case, *, spare: bytes = b"") -> list[AnyEvent]:
-    """The end of every session but the spared one."""
-    return [ev.SessionEnded(case.now, key) for key in case.head.sessions if key != spare]
-
-
 def _end_all(case: Case, _action: SessionEndAll) -> Ruling:
-    return tightened(*ended(case))
+    return tightened(*(ev.SessionEnded(case.now, key) for key in case.head.sessions))
 
 
 RULES: dict[type[Action], Rule] = {
