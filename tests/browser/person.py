@@ -117,6 +117,15 @@ class Person:
         for text in texts:
             await expect(self.page.get_by_role("status")).to_contain_text(text, timeout=PATIENCE_MS)
 
+    async def read(self, path: str) -> dict[str, Any]:
+        """What the exchange answers a script on this page that only reads; a refusal as its status and code."""
+        script = """async (path) => {
+          const { read } = await import("/pages/holdback.js");
+          return read(path).catch((error) => ({ status: error.status, error: error.code }));
+        }"""
+        answer: dict[str, Any] = await self.page.evaluate(script, path)
+        return answer
+
     async def ask(self, path: str, action: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
         """What the exchange answers a script on this page that uses the SDK; a refusal as its status and code."""
         script = """async ([path, action, body]) => {

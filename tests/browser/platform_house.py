@@ -170,7 +170,11 @@ def _street(number: int) -> Cast:
     """The demo's three people, under names of their own."""
     return Cast(
         *(
-            one._replace(account=f"{one.account}{number}", email=f"{one.account}{number}@example.org")
+            one._replace(
+                account=f"{one.account}{number}",
+                email=f"{one.account}{number}@example.org",
+                phone=f"{one.phone[:-2]}{number}{one.phone[-1]}",
+            )
             for one in Cast.fresh()
         )
     )

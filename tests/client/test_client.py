@@ -938,6 +938,22 @@ def test_signing_in(door: Opening) -> None:
     assert allow.session.token == "very-secret"
 
 
+def test_each_question_shows_the_device_anew(door: Opening) -> None:
+    """A device's proof goes with the sign-in or the actor, and a step-up is resumed with a fresh one."""
+    session = {"token": "very-secret", "expires_at": "2026-01-02T00:00:00.000Z", "ath": "its-name"}
+    fake = FakeHoldback(STEPPED_UP, ALLOWED | {"session": session}, STEPPED_UP, ALLOWED)
+    opened = door(fake)
+    allow = opened.resume(opened.sign_in("alice@example.com", dpop="first"), [TOTP], dpop="second")
+    asked = opened.ask("acct-1", WITHDRAWAL, actor=OWNER | {"dpop": "third"}, idempotency_key="k")
+    opened.resume(asked, [TOTP], dpop="fourth")
+
+    assert [body.get("dpop") for body in fake.bodies] == ["first", "second", None, None]
+    assert fake.bodies[3]["actor"] == OWNER | {"dpop": "fourth"}
+    assert isinstance(allow, Allow)
+    assert allow.session is not None
+    assert allow.session.ath == "its-name"
+
+
 def test_secrets_are_not_printed(door: Opening) -> None:
     """What is shown once to its owner, and what was asked with, does not end in a log by printing a decision."""
     enrolment = {"authenticator": "a7", "otpauth_uri": "otpauth://secret", "codes": ["code-secret"]}

@@ -123,6 +123,20 @@ async def test_holdback_hears_all_that_was_seen(scene: Scene) -> None:
     ]
 
 
+async def test_a_devices_proof_is_passed_on_unread(scene: Scene) -> None:
+    """What the customer's device signed reaches Holdback with the method and address that it was signed for."""
+    scene.answers = {"sign_in": SIGNED_IN}
+    headers = {"dpop": "signed"}
+    await scene.http.post("/sign-in", json={"name": "alice@example.org"}, headers=headers)
+    await scene.http.post("/withdraw?x=1", json=ORDER, headers=headers)
+
+    signed_in, withdrawn = scene.asked
+    assert signed_in["dpop"] == "signed"
+    assert withdrawn["actor"] == {"kind": "owner", "session": "alices-token", "dpop": "signed"}
+    for asked, path in ((signed_in, "/sign-in"), (withdrawn, "/withdraw")):
+        assert (asked["context"]["method"], asked["context"]["url"]) == ("POST", f"http://exchange.test{path}")
+
+
 @pytest.mark.parametrize("answered", [STEP_UP, HOLD, DENY])
 async def test_anything_but_an_allow_pays_nothing(scene: Scene, answered: dict[str, object]) -> None:
     """A step-up, a hold and a denial move nothing and come through with their reasons."""

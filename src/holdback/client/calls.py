@@ -91,13 +91,18 @@ def sign_in_call(name: str, key: str, envelope: Mapping[str, object]) -> Call:
     return Call("/v1/sign-ins", _fields({"name": name}, envelope), _key(key))
 
 
-def resumed(step_up: StepUp, proofs: Sequence[Mapping[str, object]], key: str | None, platform_key: str) -> Call:
+def resumed(
+    step_up: StepUp, proofs: Sequence[Mapping[str, object]], key: str | None, platform_key: str, dpop: str | None = None
+) -> Call:
     """The same question with what its challenge asked for.
 
     Without a key, one is derived from the earlier key, the challenge and the proofs: the same proofs sent twice are one
     question. It is derived under the platform key, for a key is seen by proxies and logs and proofs hold passwords.
     """
     fields = step_up.call.fields | {"challenge": step_up.challenge.id, "proofs": [dict(one) for one in proofs]}
+    if dpop is not None:
+        actor = fields.get("actor")
+        fields |= {"actor": actor | {"dpop": dpop}} if isinstance(actor, dict) else {"dpop": dpop}
     if key is None:
         said = canonical_json({"after": step_up.call.key, "asked": fields})
         key = hmac.new(platform_key.encode(), said, "sha256").hexdigest()[:40]

@@ -151,15 +151,21 @@ class Holdback:
         return self._decision(calls.action_call(account, action, idempotency_key, envelope))
 
     def resume(
-        self, step_up: StepUp, proofs: Sequence[Mapping[str, object]], *, idempotency_key: str | None = None
+        self,
+        step_up: StepUp,
+        proofs: Sequence[Mapping[str, object]],
+        *,
+        idempotency_key: str | None = None,
+        dpop: str | None = None,
     ) -> Decision:
         """Ask the same question again with what its challenge asked for, under a fresh idempotency key.
 
+        A device's proof serves once, so where the question had one bring the next as `dpop`.
         Raises ChallengeRefused if that took too long: then ask anew.
         """
-        return self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key))
+        return self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key, dpop))
 
-    def sign_in(
+    def sign_in(  # noqa: PLR0913 - the request's members, as of `ask`
         self,
         name: str,
         *,
@@ -167,9 +173,10 @@ class Holdback:
         context: Mapping[str, object] | None = None,
         challenge: str | None = None,
         idempotency_key: str | None = None,
+        dpop: str | None = None,
     ) -> Decision:
-        """Ask for a session by sign-in name; an Allow carries it."""
-        envelope = _envelope(None, context, proofs, challenge)
+        """Ask for a session by sign-in name; an Allow carries it, bound to the device's key that `dpop` was made by."""
+        envelope = _envelope(None, context, proofs, challenge) | {"dpop": dpop}
         return self._decision(calls.sign_in_call(name, idempotency_key or _new_key(), envelope))
 
     def account(self, account: str) -> dict[str, object]:
@@ -294,12 +301,17 @@ class AsyncHoldback:
         return await self._decision(calls.action_call(account, action, idempotency_key, envelope))
 
     async def resume(
-        self, step_up: StepUp, proofs: Sequence[Mapping[str, object]], *, idempotency_key: str | None = None
+        self,
+        step_up: StepUp,
+        proofs: Sequence[Mapping[str, object]],
+        *,
+        idempotency_key: str | None = None,
+        dpop: str | None = None,
     ) -> Decision:
         """As `Holdback.resume`."""
-        return await self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key))
+        return await self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key, dpop))
 
-    async def sign_in(
+    async def sign_in(  # noqa: PLR0913 - the request's members, as of `ask`
         self,
         name: str,
         *,
@@ -307,9 +319,10 @@ class AsyncHoldback:
         context: Mapping[str, object] | None = None,
         challenge: str | None = None,
         idempotency_key: str | None = None,
+        dpop: str | None = None,
     ) -> Decision:
         """As `Holdback.sign_in`."""
-        envelope = _envelope(None, context, proofs, challenge)
+        envelope = _envelope(None, context, proofs, challenge) | {"dpop": dpop}
         return await self._decision(calls.sign_in_call(name, idempotency_key or _new_key(), envelope))
 
     async def account(self, account: str) -> dict[str, object]:

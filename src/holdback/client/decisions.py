@@ -39,10 +39,14 @@ class Challenge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """A new session: `token` is the owner's and shown once, `expires_at` when it ends at the latest."""
+    """A new session: `token` is the owner's and shown once, `expires_at` when it ends at the latest.
+
+    `ath` names the token without giving it away: the owner's page puts it into the proofs that its device signs.
+    """
 
     token: str = field(repr=False)
     expires_at: Instant
+    ath: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -231,12 +231,16 @@ class Exchange:
             "user_agent": request.headers.get("user-agent", ""),
             "device": request.headers.get("x-device", ""),
         }
+        dpop = request.headers.get("dpop")
+        if dpop:
+            seen |= {"method": request.method, "url": self._cookie.origin(request) + request.url.path}
         return Asker(
             token=token,
             key=request.headers.get("idempotency-key") or secrets.token_hex(16),
             context={name: value for name, value in seen.items() if value},
             proofs=body.proofs,
             challenge=body.challenge,
+            dpop=dpop,
         )
 
 

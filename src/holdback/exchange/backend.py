@@ -40,7 +40,8 @@ class NoSuchHold(Exception):
 class Asker(NamedTuple):
     """A customer's request, as this exchange saw it. `key` makes asking twice one question.
 
-    `proofs` and `challenge` answer an earlier step-up; both come from the customer and pass through unread.
+    `proofs` and `challenge` answer an earlier step-up, `dpop` shows that it comes from the customer's own device. All
+    three come from the customer and pass through unread.
     """
 
     token: str
@@ -48,6 +49,12 @@ class Asker(NamedTuple):
     context: Mapping[str, str]
     proofs: Sequence[Mapping[str, str]] = ()
     challenge: str | None = None
+    dpop: str | None = None
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """Who asks, as Holdback wants it shown."""
+        return {"kind": "owner", "session": self.token} | ({"dpop": self.dpop} if self.dpop else {})
 
 
 class Backend:
@@ -70,6 +77,7 @@ class Backend:
             context=asker.context,
             challenge=asker.challenge,
             idempotency_key=_key(name, asker),
+            dpop=asker.dpop,
         )
         account = self._books.account_named(name)
         if isinstance(decision, Allow) and decision.session and account:
@@ -138,7 +146,8 @@ class Backend:
         decision = self._holdback.ask(
             account,
             {"action": "session.end"},
-            actor={"kind": "owner", "session": asker.token},
+            actor=asker.owner,
+            context=asker.context,
             idempotency_key=_key(account, asker),
             dry_run=True,
         )
@@ -155,7 +164,7 @@ class Backend:
         decision = self._holdback.ask(
             account,
             action,
-            actor={"kind": "owner", "session": asker.token},
+            actor=asker.owner,
             context=asker.context,
             proofs=asker.proofs or None,
             challenge=asker.challenge,
