@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import os
 import secrets
 import sys
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import holdback
 from holdback import audit, backup, bench, demo, timeline, wiring
 from holdback.core.policy import PolicyError
+from holdback.evidence.breached import BadList, Breached, compile_list
+from holdback.evidence.password import Passwords
 from holdback.lab import report
 from holdback.lab.playbooks import PlaybookError
 from holdback.lab.player import play as play_stories
@@ -50,6 +53,8 @@ app = App(
 keys = App(name="keys", help="Make, list and retire keys.", help_format="markdown")
 policy = App(name="policy", help="Look at policies before they are obeyed.", help_format="markdown")
 letters = App(name="dead-letters", help="Notices that could not be delivered.", help_format="markdown")
+passwords = App(name="passwords", help="The list of passwords that thieves know.", help_format="markdown")
+app.command(passwords)
 app.command(keys)
 app.command(policy)
 app.command(letters)
@@ -508,6 +513,70 @@ def revive(id: str) -> int:  # noqa: A002 - the letter's own name
         return 0
     err.print(f"[red]there is no dead letter {id}[/]")
     return 1
+
+
+@passwords.command(name="import")
+def import_(file: Path, *, output: Path, plain: bool = False) -> int:
+    """Make the file that HOLDBACK_BREACHED_PASSWORDS names of a published list, whole or not at all.
+
+    A list is of SHA-1 lines (`HASH:COUNT`, as Have I Been Pwned publishes them) in the order of the hashes, or
+    `--plain` passwords in UTF-8, one a line, in any order, at most 20 million of them.
+
+    Examples:
+        holdback passwords import pwned-passwords-sha1-ordered-by-hash.txt --output /etc/holdback/breached.hb
+
+        holdback passwords import our-leak.txt --plain --output /etc/holdback/breached.hb
+
+    Args:
+        file: The list.
+        output: The file to make, or to replace once the new one is whole.
+        plain: The list is of passwords themselves.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=err, transient=True) as progress:
+            task = progress.add_task("read:", total=file.stat().st_size)
+            made = compile_list(
+                file, output, plain=plain, report=lambda done: progress.update(task, completed=done.read)
+            )
+    except BadList as error:
+        err.print(f"[red]{file}: {error}[/]", markup=True, highlight=False)
+        return 2
+    out.print(f"{made} passwords in {output}. Servers use it when they are started again.")
+    return 0
+
+
+@passwords.command(name="check")
+def check_password(*, breached: Path | None = None, policy: str = "default") -> int:
+    """Say whether a password could be chosen here, as an owner with another authenticator would be told.
+
+    It is read from the terminal without being shown, or as a line of standard input; it is never an argument.
+
+    Examples:
+        holdback passwords check
+
+        holdback passwords check --breached /etc/holdback/breached.hb
+
+    Args:
+        breached: The file to look into; that of HOLDBACK_BREACHED_PASSWORDS if left out.
+        policy: Name of a packaged policy, or a TOML file.
+    """
+    rules = wiring.load_policy(policy).passwords
+    try:
+        known = Breached(breached) if breached else wiring.breached(wiring.settings_from(os.environ))
+    except BadList as error:
+        err.print(f"[red]{breached}: {error}[/]", highlight=False)
+        return 2
+    given = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    verifier = Passwords(threads=1, breached=known)
+    numbers = {"characters_min": rules.characters_min, "strength_min": rules.strength_min}
+    try:
+        asyncio.run(verifier.judge(given, about=(), **numbers))
+    except ValueError as error:
+        out.print(str(error), highlight=False)
+        return 1
+    out.print(f"It could be chosen: it is {'in neither list' if known else 'not in the built-in list'}.")
+    return 0
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from contextlib import suppress
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -19,7 +20,7 @@ import msgspec
 from holdback import dpop, spelling
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE
+from holdback.core.assurance import CONTACT_CODE, password_stands_alone
 from holdback.core.decision import Context, DeviceProof, Proof
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.rules.account import AccountImport
@@ -35,9 +36,10 @@ from holdback.sealing import LinkInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdback.core import policy
     from holdback.core.events import Instant
     from holdback.core.state import Head
-    from holdback.ports import Entropy, Verifier
+    from holdback.ports import Entropy, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
 
 ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
@@ -260,14 +262,20 @@ class Enrolled(NamedTuple):
 class Intake:
     """Turns wire requests into core requests, with the verifiers for each kind of proof.
 
-    Example: `Intake(masters, verifiers, entropy)`.
+    Example: `Intake(masters, passwords, verifiers, entropy)`.
     """
 
-    def __init__(self, masters: MasterKeys, verifiers: Mapping[AuthenticatorKind, Verifier], entropy: Entropy) -> None:
-        """Use these keys, verifiers (one a kind) and source of chance."""
+    def __init__(
+        self,
+        masters: MasterKeys,
+        passwords: PasswordVerifier,
+        verifiers: Mapping[AuthenticatorKind, Verifier],
+        entropy: Entropy,
+    ) -> None:
+        """Use these keys, verifiers (that of passwords and one for each other kind) and source of chance."""
         self._masters = masters
-        self._verifiers = {kind.value: verifier for kind, verifier in verifiers.items()}
-        self._passwords = verifiers[AuthenticatorKind.PASSWORD]
+        self._passwords = passwords
+        self._verifiers = {passwords.kind.value: passwords, **{kind.value: one for kind, one in verifiers.items()}}
         self._entropy = entropy
 
     def actor(self, account: str, wire: WireActor, now: Instant) -> ev.Actor:
@@ -302,6 +310,30 @@ class Intake:
         elif parsed.kind is AccountImport:
             fields["authenticators"] = await self._imported(fields.get("authenticators"))
         return Enrolled(fields, {})
+
+    async def chosen(self, parsed: Parsed, head: Head, key: CustomerKey, rules: policy.Passwords, now: Instant) -> None:
+        """Refuse a password its owner should not choose. Raises BadRequest; what is none is `enrolled`'s to refuse.
+
+        A sign-in never comes here: that a password has become known is no reason to shut its owner out. Nor does
+        whoever shows no live session, and is denied by the core: the answer tells something of the owner.
+        """
+        given = parsed.fields.get("password")
+        if parsed.kind is not PasswordChange or not isinstance(given, str) or given.startswith("$argon2"):
+            return
+        session = head.sessions.get(token_hash(parsed.envelope.actor.session or ""))
+        if session is None or session.ends_at() <= now:
+            return
+        alone = password_stands_alone(head)
+        about = [key.open(head.name), *(key.open(one.address) for one in head.contacts.values())]
+        try:
+            await self._passwords.judge(
+                given,
+                characters_min=rules.characters_alone_min if alone else rules.characters_min,
+                strength_min=rules.strength_min,
+                about=about,
+            )
+        except ValueError as error:
+            raise BadRequest(str(error), "/password") from None
 
     async def _bound(self, fields: dict[str, Any]) -> Enrolled:
         if "secret" in fields:
@@ -415,6 +447,25 @@ class Intake:
             if counter is not None:
                 return Proof(wire.kind, name, head.authenticators[name].epoch, counter, digest, now, right=True)
         return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
+
+    async def renewed(
+        self, envelope: Envelope, secrets: Mapping[str, str], proofs: tuple[Proof, ...], key: CustomerKey
+    ) -> tuple[Proof, ...]:
+        """The proofs of a sign-in, the password's with a stronger credential if the one that is kept is weak by now.
+
+        Only where every proof is right: else how long it takes would tell which one was. It is no reason to turn
+        anybody away, so where too many passwords wait to be checked it is left for the next time.
+        """
+        if not all(one.right for one in proofs):
+            return proofs
+        found = []
+        for wire, one in zip(envelope.proofs, proofs, strict=True):
+            new = None
+            if one.kind == AuthenticatorKind.PASSWORD:
+                with suppress(TimeoutError):
+                    new = await self._passwords.renewed(secrets[one.authenticator], wire.response)
+            found.append(msgspec.structs.replace(one, renewed=key.seal(new)) if new else one)
+        return tuple(found)
 
     def _contact_proof(self, wire: WireProof, envelope: Envelope, head: Head, digest: bytes, now: Instant) -> Proof:
         challenge = head.challenges.get(envelope.challenge or "")

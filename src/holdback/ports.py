@@ -346,3 +346,17 @@ class Verifier(Protocol):
 
     async def enrol(self, given: str, label: str) -> Enrolment:
         """Make a credential of what the owner gave (a password), or of chance. Raises ValueError on an unfit one."""
+
+
+class PasswordVerifier(Verifier, Protocol):
+    """The verifier of the one secret that people choose themselves."""
+
+    async def judge(self, chosen: str, *, characters_min: int, strength_min: int, about: Sequence[str]) -> None:
+        """Refuse what its owner should not choose (short, guessed early, known to thieves) with a ValueError.
+
+        Its message repeats nothing of the password. `about` is what a stranger would guess of the owner first. Raises
+        TimeoutError if too many checks wait already.
+        """
+
+    async def renewed(self, credential: str, response: str) -> str | None:
+        """A stronger credential for a response that was just verified, None if the kept one is as good as new ones."""

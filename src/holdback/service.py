@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
-    from holdback.intake import Intake, Parsed
+    from holdback.intake import Envelope, Intake, Parsed
     from holdback.ports import Clock, Store, Transaction
     from holdback.sealing import CustomerKey
 
@@ -239,6 +239,7 @@ class Service:
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
+        await self._intake.chosen(parsed, peek.head, peek.key, self.tools.policy.passwords, peek.now)
         enrolled = await self._intake.enrolled(parsed)
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         envelope = parsed.envelope
@@ -249,12 +250,7 @@ class Service:
         other = _counterparty(parsed)
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
-        proofs: tuple[Proof, ...] = ()
-        if envelope.proofs:
-            # A proof that will not be looked at is not checked either: its work is what a flood would be after.
-            slowed = decide.slowed_down(peek.head, self.tools.policy, peek.now) is not None
-            secrets = {} if slowed else peek.secrets
-            proofs = await self._intake.proved(envelope, peek.head, secrets, digest, peek.now)
+        proofs = await self._proofs(envelope, peek, digest, signs_in=signs_in)
         token = self._intake.token() if signs_in else ""
         hashed = intake.token_hash(token) if token else b""
         facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device)
@@ -277,6 +273,16 @@ class Service:
             asset=needs.asset,
             ahead=ahead.narrowed(peek.reading, peek.asked, wanted),
         )
+
+    async def _proofs(self, envelope: Envelope, peek: Peek, digest: bytes, *, signs_in: bool) -> tuple[Proof, ...]:
+        """The proofs shown, as facts; a sign-in's with a stronger hash where it is time for one."""
+        if not envelope.proofs:
+            return ()
+        # A proof that will not be looked at is not checked either: its work is what a flood would be after.
+        slowed = decide.slowed_down(peek.head, self.tools.policy, peek.now) is not None
+        secrets = {} if slowed else peek.secrets
+        proofs = await self._intake.proved(envelope, peek.head, secrets, digest, peek.now)
+        return await self._intake.renewed(envelope, secrets, proofs, peek.key) if signs_in else proofs
 
     def _refused(self, reason: Reason, *satisfied_by: str, about: str) -> bytes:
         """A refusal before there is anybody in whose stream it could be written."""

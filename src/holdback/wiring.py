@@ -21,6 +21,7 @@ from holdback.channels.webhook import WebhookSender
 from holdback.core.events import AuthenticatorKind, Channel
 from holdback.core.policy import Policy, PolicyError
 from holdback.evidence.backup_code import BackupCodes
+from holdback.evidence.breached import BadList, Breached
 from holdback.evidence.password import Passwords
 from holdback.evidence.totp import Totp
 from holdback.intake import Intake
@@ -35,6 +36,8 @@ from holdback.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
+    from argon2 import PasswordHasher
 
     from holdback.core.events import Instant
     from holdback.ports import Sender, Store, Verifier
@@ -63,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True):
     webhook_secret: str = ""
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    breached_passwords: str = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -83,6 +87,7 @@ SETTINGS: Final[dict[str, str]] = {
     "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.",
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
+    "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
@@ -226,12 +231,31 @@ def _told_outside(policy: Policy, settings: Settings) -> Policy:
 
 
 def verifiers(settings: Settings) -> dict[AuthenticatorKind, Verifier]:
-    """One verifier a kind of proof that works today."""
+    """One verifier a kind of proof that works today, passwords aside."""
     return {
-        AuthenticatorKind.PASSWORD: Passwords(threads=settings.password_threads),
         AuthenticatorKind.TOTP: Totp(settings.issuer),
         AuthenticatorKind.BACKUP_CODE: BackupCodes(),
     }
+
+
+def passwords(settings: Settings, hasher: PasswordHasher | None = None) -> Passwords:
+    """The verifier of passwords, with the operator's list of breached ones. Raises SettingError on a damaged list."""
+    return Passwords(threads=settings.password_threads, hasher=hasher, breached=breached(settings))
+
+
+def breached(settings: Settings) -> Breached | None:
+    """The operator's list of breached passwords, None if there is none: then the built-in one is all there is.
+
+    A damaged one is an error all the same: whoever made it believes that it is used.
+    """
+    if not settings.breached_passwords:
+        return None
+    try:
+        return Breached(Path(settings.breached_passwords))
+    except FileNotFoundError:
+        return None
+    except (BadList, OSError) as error:
+        raise SettingError(f"HOLDBACK_BREACHED_PASSWORDS: {settings.breached_passwords}: {error}") from None
 
 
 def senders(settings: Settings) -> dict[Channel, Sender]:
@@ -259,11 +283,19 @@ def _senders(settings: Settings) -> dict[Channel, Sender]:
     return found
 
 
-def build_service(settings: Settings, store: Store, clock: Callable[[], Instant] | None = None) -> Service:
-    """A service over a store. `clock` replaces the second source of time, for demos and tests."""
+def build_service(
+    settings: Settings,
+    store: Store,
+    clock: Callable[[], Instant] | None = None,
+    hasher: PasswordHasher | None = None,
+) -> Service:
+    """A service over a store. `clock` replaces the second source of time, for demos and tests.
+
+    `hasher` replaces what new passwords cost, for tests that are about something else.
+    """
     second = _Given(clock) if clock is not None else SteadyClock()
     made = tools(settings)
-    intake = Intake(made.masters, verifiers(settings), SystemEntropy())
+    intake = Intake(made.masters, passwords(settings, hasher), verifiers(settings), SystemEntropy())
     lanes = 1 if isinstance(store, SqliteStore) else 2
     return Service(store, made, intake, second, lanes=lanes)
 

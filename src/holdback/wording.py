@@ -284,6 +284,7 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             | ev.AuthenticatorReinstated()
             | ev.AuthenticatorRemoved()
             | ev.SecretReplaced()
+            | ev.CredentialRehashed()
         ):
             return _authenticator_line(event, known)
         case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed():
@@ -378,6 +379,7 @@ _AuthenticatorEvent = (
     | ev.AuthenticatorReinstated
     | ev.AuthenticatorRemoved
     | ev.SecretReplaced
+    | ev.CredentialRehashed
 )
 
 
@@ -400,6 +402,8 @@ def _authenticator_line(event: _AuthenticatorEvent, known: _Known) -> str:
         case ev.SecretReplaced():
             counts = f"It counts for money from {day_text(event.until)} at the earliest."
             return f"A secret was replaced: {name}. {counts}"
+        case ev.CredentialRehashed():
+            return f"The same secret is kept under a stronger hash: {name}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

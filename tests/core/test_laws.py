@@ -227,8 +227,15 @@ class Stories(RuleBasedStateMachine):
         self.alice.tokens += 1
         self.alice.device_key = self.key if by == "owner" else self.thiefs_key
         context = Context(device=device)
-        self.ask(SessionStart(), Actor(ActorKind.OWNER), self.proofs(by, how), context=context)
+        proofs = tuple(self.rehashed(one) for one in self.proofs(by, how))
+        self.ask(SessionStart(), Actor(ActorKind.OWNER), proofs, context=context)
         return self.alice.token(self.alice.tokens)
+
+    def rehashed(self, proof: Proof | str) -> Proof | str:
+        """The proof, at every other sign-in with its password hashed anew."""
+        if self.alice.tokens % 2 or isinstance(proof, str) or proof.kind != AuthenticatorKind.PASSWORD:
+            return proof
+        return replace(proof, renewed=sealed(f"hash {self.alice.tokens}"))
 
     def ask(
         self,

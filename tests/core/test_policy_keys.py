@@ -26,7 +26,7 @@ from tests.core.histories import (
     sealed,
 )
 
-from holdback import judging
+from holdback import intake, judging
 from holdback.core import events as ev
 from holdback.core.decision import Allow, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel
@@ -361,7 +361,12 @@ CHANGED: Final[dict[str, Any]] = {
 }
 """What a key is changed to, where one more would not be met by a story."""
 
-OUTSIDE: Final = {"signals.clock_tolerance_s": judging}
+OUTSIDE: Final = {
+    "signals.clock_tolerance_s": judging,
+    "passwords.characters_min": intake,
+    "passwords.characters_alone_min": intake,
+    "passwords.strength_min": intake,
+}
 """Keys that are read before the core is asked, and where."""
 
 KEYS: Final = [

@@ -232,6 +232,12 @@ class TestAuthenticators:
         assert (one.bound_at, one.held_since, one.ripens.until) == (LATER, START, LATER + 7)
         assert parts(bound(), used, new)["credential", "a1"] == Credential(sealed("new"), 2)
 
+    def test_a_stronger_hash_is_no_change(self) -> None:
+        """The same secret hashed anew replaces the credential's part, and nothing of the authenticator."""
+        rehashed = ev.CredentialRehashed(LATER, "a1", sealed("again"), 1)
+        assert head(bound(), rehashed) == head(bound())
+        assert parts(bound(), rehashed)["credential", "a1"] == Credential(sealed("again"), 1)
+
     def test_a_proof_is_spent(self) -> None:
         """A TOTP step is spent with all before it, a backup code alone; either ends the count of failures."""
         failed = ev.ProofFailed(START, ("totp",))

@@ -66,6 +66,7 @@ CHANGES_NOTHING: Final = (
     ev.EquityStated,
     ev.NoticeDue,
     ev.NoticeFolded,
+    ev.CredentialRehashed,
 )
 """What may be written beside a refusal: it was asked, tried and counted."""
 
@@ -434,6 +435,27 @@ def looseness(decision: Decision) -> tuple[int, int]:
     return rank, soon
 
 
+def a_stronger_hash_is_no_change(step: Step) -> None:
+    """Laws 4 and 10: only proof that sufficed has its hash replaced, and no age, wait or epoch moves by it."""
+    before, after = step.before.head, step.after.head
+    rehashed = [one for one in step.events if isinstance(one, ev.CredentialRehashed)]
+    if (
+        not rehashed
+        or before is None
+        or after is None
+        or any(isinstance(one, ev.SecretReplaced) for one in step.events)
+    ):
+        return
+    assert any(isinstance(one, ev.ProofUsed) for one in step.events), "kept anew without proof"
+    for event in rehashed:
+        old, new = before.authenticators[event.authenticator], after.authenticators[event.authenticator]
+        assert (old.epoch, old.bound_at, old.held_since) == (new.epoch, new.bound_at, new.held_since)
+        assert old.ripens == new.ripens
+        kept = step.after.parts["credential", event.authenticator]
+        assert kept == Credential(event.credential, new.epoch)
+        assert not any(one.cause == "authenticator.rehashed" for one in step.events if isinstance(one, ev.NoticeDue))
+
+
 def stored_forms_round_trip(step: Step) -> None:
     """Law 9: what is stored reads back as what it was: events, head and parts."""
     assert decode_events(ENCODER.encode(step.events)) == step.events
@@ -465,6 +487,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     freezing_always_works,
     waits_never_move_earlier,
     claims_never_loosen,
+    a_stronger_hash_is_no_change,
     stored_forms_round_trip,
 )
 

@@ -45,7 +45,8 @@ STEP: Final = 30_000
 
 CALLER: Final = "backend"
 PASSWORD: Final = "correct horse battery staple"
-PASSWORD_HASH: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+CHEAP: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD_HASH: Final = CHEAP.hash(PASSWORD)
 """Handed over as other systems hand theirs over, and so cheap that a test may sign in hundreds of people."""
 URL: Final = "https://id.example"
 HOME: Final = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
@@ -109,12 +110,18 @@ class House:
     """A service and its outbox over one store, and the mailboxes it delivers to."""
 
     def __init__(
-        self, store: Store, clock: Hands, *, given: wiring.Settings | None = None, second: Hands | None = None
+        self,
+        store: Store,
+        clock: Hands,
+        *,
+        given: wiring.Settings | None = None,
+        second: Hands | None = None,
+        hasher: PasswordHasher | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.settings = given or settings()
-        self.service = wiring.build_service(self.settings, store, (second or clock).now)
+        self.service = wiring.build_service(self.settings, store, (second or clock).now, hasher or CHEAP)
         self.post = {channel: Post(channel) for channel in Channel}
         self.outbox = Outbox(self.service, self.post, URL)
 

@@ -29,6 +29,7 @@ from holdback.web.keys import Scope, issued
 from holdback.web.problems import KINDS, URN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from holdback.core.events import Instant
@@ -85,6 +86,18 @@ class FakeVerifier:
 
     async def waste(self, response: str) -> None:
         """Do nothing, as slowly as verifying does nothing."""
+
+    async def judge(self, chosen: str, *, characters_min: int, strength_min: int, about: Sequence[str]) -> None:
+        """See ports.PasswordVerifier: what is long enough is strong enough."""
+        assert strength_min
+        assert about
+        if len(chosen) < characters_min:
+            raise ValueError(f"a password has at least {characters_min} characters")
+
+    async def renewed(self, credential: str, response: str) -> str | None:
+        """See ports.PasswordVerifier."""
+        assert credential == response
+        return None
 
 
 class SystemEntropy:
@@ -204,8 +217,8 @@ def service_over(path: Path, clock: FakeClock) -> Service:
     """A service whose chance is real and whose secrets and time are not."""
     masters = MasterKeys({1: bytes(range(32))})
     policy = Policy.parse(tomllib.loads(files("holdback").joinpath("policies/default.toml").read_text()))
-    kinds = (AuthenticatorKind.PASSWORD, AuthenticatorKind.TOTP)
-    intake = Intake(masters, {kind: FakeVerifier(kind) for kind in kinds}, SystemEntropy())
+    password, totp = FakeVerifier(AuthenticatorKind.PASSWORD), FakeVerifier(AuthenticatorKind.TOTP)
+    intake = Intake(masters, password, {totp.kind: totp}, SystemEntropy())
     tools = Tools(policy, masters, Snapshots(masters), ReceiptKeys.generate(), "holdback-test")
     return Service(SqliteStore(path, clock.now), tools, intake, clock)
 

@@ -131,6 +131,11 @@ def may_go(head: Head, name: str, now: Instant) -> bool:
     )
 
 
+def password_stands_alone(head: Head) -> bool:
+    """Whether nothing is confirmed beside the password, so that it must be long enough to stand by itself."""
+    return all(one.kind is AuthenticatorKind.PASSWORD or not one.confirmed for one in head.authenticators.values())
+
+
 def strongest(held: dict[str, Authenticator]) -> int:
     """The strongest class among these; 0 if there are none."""
     return max((CLASS[one.kind] for one in held.values()), default=0)

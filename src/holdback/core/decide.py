@@ -388,7 +388,17 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
     if not rule.anonymous and any(one.kind == AuthenticatorKind.PASSWORD for one in proofs):
         used += _password_shown(case, ruling)
+    used += _rehashed(case, proofs)
     return Ruling(ruling.decision, (*used, *ruling.events), ruling.elsewhere)
+
+
+def _rehashed(case: Case, proofs: tuple[Proof, ...]) -> list[AnyEvent]:
+    """Secrets that are kept under a stronger hash from now on: of the epoch that was proved, and of no other."""
+    return [
+        ev.CredentialRehashed(case.now, one.authenticator, one.renewed, one.epoch)
+        for one in proofs
+        if one.renewed is not None
+    ]
 
 
 def _password_shown(case: Case, ruling: Ruling) -> list[AnyEvent]:

@@ -121,6 +121,7 @@ class Proof(msgspec.Struct, frozen=True, array_like=True):
 
     `kind` is an authenticator kind, or `contact_code` with `authenticator` naming the contact. `epoch` and `counter`
     are compared again under the lock, and `digest` with the action, so that one code never serves twice or elsewhere.
+    `renewed` is the credential of the same secret at today's cost, where the one that was kept is weaker.
     """
 
     kind: str
@@ -130,6 +131,7 @@ class Proof(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
     at: Instant
     right: bool
+    renewed: Sealed | None = None
 
 
 class DeviceProof(msgspec.Struct, frozen=True, array_like=True):

@@ -102,6 +102,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.NoticeAccepted: _SILENT,
     ev.NoticeFailed: _SILENT,
     ev.WaitMoved: _SILENT,
+    ev.CredentialRehashed: _SILENT,
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 

@@ -340,6 +340,14 @@ class SecretReplaced(Event, frozen=True, array_like=True, tag="authenticator.sec
     until: Instant
 
 
+class CredentialRehashed(Event, frozen=True, array_like=True, tag="authenticator.rehashed"):
+    """The same secret is kept under a stronger hash from here on: nothing about what it proves has changed."""
+
+    authenticator: str
+    credential: Sealed
+    epoch: int
+
+
 class ProofUsed(Event, frozen=True, array_like=True, tag="proof.used"):
     """A proof was spent. `counter` is the TOTP time step or the number of the backup code, else 0."""
 
@@ -648,6 +656,7 @@ AnyEvent = (
     | NoticeAccepted
     | NoticeFailed
     | WaitMoved
+    | CredentialRehashed
 )
 
 

@@ -95,6 +95,17 @@ class StepUps(Section, frozen=True):
     failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
+class Passwords(Section, frozen=True):
+    """What a new password must be (NIST SP 800-63B-4 section 3.1.1.2): long and hard to guess, of any characters.
+
+    `strength_min` is on zxcvbn's scale from 0 to 4.
+    """
+
+    characters_min: Annotated[int, msgspec.Meta(ge=8, le=64)]
+    characters_alone_min: Annotated[int, msgspec.Meta(ge=15, le=64)]
+    strength_min: Annotated[int, msgspec.Meta(ge=1, le=4)]
+
+
 class Sessions(Section, frozen=True):
     """How long a session lives (NIST SP 800-63B-4 section 2.2.3), and whether a device's key must sign for it."""
 
@@ -223,6 +234,7 @@ class Policy(Section, frozen=True):
     signals: Signals
     bounds: Bounds
     exits: dict[str, str]
+    passwords: Passwords
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -303,5 +315,6 @@ RELATIONS: Final = (
     ("outflow.received_h", "outflow.received_from_cooling_h", "a cooling sender's value must not exit sooner"),
     ("step_up.failures_delay_s", "step_up.failures_delay_max_s", "a delay has a largest value"),
     ("step_up.failures_before_delay", "step_up.failures_max", "the delay must come before the end"),
+    ("passwords.characters_min", "passwords.characters_alone_min", "a password that stands alone must not be shorter"),
 )
 """Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""

@@ -314,6 +314,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.AddressRemoved()
             | ev.NoticeFailed()
             | ev.AccountImported()
+            | ev.CredentialRehashed()
         ):
             return head
         case ev.DeviceProofSpent():
@@ -680,6 +681,7 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.DeviceDisowned,
         ev.AuthenticatorBound,
         ev.SecretReplaced,
+        ev.CredentialRehashed,
         ev.NoticeDue,
         ev.WaitMoved,
     }
@@ -698,7 +700,7 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
             return _replaced(parts, key, _device(parts.get(key), event))
         case ev.AuthenticatorBound() if event.credential is not None:
             return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
-        case ev.SecretReplaced():
+        case ev.SecretReplaced() | ev.CredentialRehashed():
             return parts | {("credential", event.authenticator): Credential(event.credential, event.epoch)}
         case ev.NoticeDue():
             return _told(parts, event.about, lambda wait: replace(wait, heard=False))

@@ -72,6 +72,10 @@ def server(settings: Settings) -> Router:
     async def lifespan(_router: object) -> AsyncIterator[None]:
         _calm_collector()
         async with wiring.running(settings) as (service, outbox):
+            if wiring.breached(settings) is None:
+                log.warning(
+                    "passwords.no_breached_list", setting="HOLDBACK_BREACHED_PASSWORDS", used="built-in list only"
+                )
             router.routes.extend(api.routes(service))
             stop = asyncio.Event()
             sending = asyncio.create_task(outbox.run(stop))
