@@ -134,8 +134,9 @@ class Advance(NamedTuple):
 def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Advance:
     """Answer one request. `now` is never earlier than the head's last event; the caller sees to that."""
     due: list[AnyEvent] = []
-    fault = _key_fault(customer.head, request, facts, policy, now)
-    beat = _heartbeat(customer.head, request, facts, policy, now, key_fault=fault)
+    asking = _asking(customer.head, request, now)
+    fault = _key_fault(customer.head, asking, request, facts, policy, now)
+    beat = _heartbeat(customer.head, request, facts, policy, now, used=asking if fault is None else None)
     current = customer
     for event in beat:
         current = evolve(current, event)
@@ -209,31 +210,33 @@ def _asking(head: Head | None, request: Request, now: Instant) -> Session | None
     return session if session is not None and now < session.ends_at() else None
 
 
-def _key_fault(head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant) -> Finding | None:
+def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the session that asks
+    head: Head | None, session: Session | None, request: Request, facts: Facts, policy: Policy, now: Instant
+) -> Finding | None:
     """What is wrong with how the asking device's key was shown; None if nothing is, or if there is nobody to ask it of.
 
     It is judged by the head before anything else happens, for a proof that served is spent from then on.
     """
-    session = _asking(head, request, now)
-    rule = RULES.get(type(request.action))
-    signs_in = request.actor.kind is ActorKind.OWNER and rule is not None and rule.anonymous
-    if head is None or (session is None and not signs_in):
+    if head is None:
         return None
+    if session is None:
+        rule = RULES.get(type(request.action))
+        if request.actor.kind is not ActorKind.OWNER or rule is None or not rule.anonymous:
+            return None
     return devices.key_fault(session, facts.device, head.device_proofs, policy, now)
 
 
 def _heartbeat(  # noqa: PLR0913 - the arguments of `advance`, and what it found out from them
-    head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant, *, key_fault: Finding | None
+    head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant, *, used: Session | None
 ) -> list[AnyEvent]:
     """What any request tells by itself: that its session is in use, and what the platform says the family owns.
 
-    Whoever lacks the session's key does not use it. A proof of the key is spent whatever is then decided.
+    `used` is None if whoever asks lacks the session's key. A proof of the key is spent whatever is then decided.
     """
     if head is None:
         return []
     events: list[AnyEvent] = []
-    used = _asking(head, request, now)
-    if used is not None and key_fault is None:
+    if used is not None:
         if used.seen_at + SESSION_SEEN_MS <= now:
             events.append(ev.SessionSeen(now, request.actor.session))
         if used.key and facts.device is not None and devices.has_room_for_proof(head, policy, now):
@@ -338,8 +341,11 @@ def _challenge_fits(case: Case, rule: Rule) -> Finding | None:
 
 def _proof_was_kept(case: Case, rule: Rule) -> Finding | None:
     """A proof that there was no room to remember serves nothing, or it could serve twice."""
-    session, proof = case.session, case.facts.device
-    if rule.anonymous or session is None or not session.key or proof is None or proof.id in case.head.device_proofs:
+    proof = case.facts.device
+    if proof is None or rule.anonymous or proof.id in case.head.device_proofs:
+        return None
+    session = case.session
+    if session is None or not session.key:
         return None
     return why(Reason.TOO_MANY, "time", until=min(case.head.device_proofs.values()) + 1, about="device_proofs")
 

@@ -180,7 +180,7 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
             )
         if effect.ends is not Ends.NONE:
             ended |= {key: ev.SessionEnded(event.at, key) for key in _ended(event, after, asking)}
-    return [*found, *ended.values()]
+    return [*found, *ended.values()] if ended else found
 
 
 def _ended(event: AnyEvent, after: Head, asking: bytes) -> list[bytes]:
