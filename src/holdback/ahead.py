@@ -21,7 +21,10 @@ GOOD_FOR_S: Final = 0.25
 
 
 class Reading(NamedTuple):
-    """What a read found. `clock` is the second source of time just after it, `at` the event loop's time in seconds."""
+    """What a read found.
+
+    `clock` is the second source of time just after it, `at` the event loop's time in seconds just before.
+    """
 
     loaded: Loaded
     clock: Instant
@@ -53,12 +56,15 @@ def _is_wanted(row: PartRow, want: Wanted) -> bool:
 
 
 def merged(readings: Iterable[Reading]) -> Reading:
-    """One reading out of several, no two of which saw different states of one customer. The newest clock counts."""
+    """One reading out of several, no two of which saw different states of one customer.
+
+    The newest time counts, and how far the two sources were apart at the worst.
+    """
     snapshots: dict[str, Snapshot] = {}
     parts: dict[str, dict[tuple[str, str], PartRow]] = {}
     prices: dict[str, Price] = {}
     answers: dict[tuple[str, str], Answer] = {}
-    newest, reconciling = None, False
+    newest, apart, reconciling = None, 0, False
     for reading in readings:
         loaded = reading.loaded
         snapshots |= loaded.snapshots
@@ -69,9 +75,11 @@ def merged(readings: Iterable[Reading]) -> Reading:
                 prices[asset] = price
         answers |= loaded.answers
         reconciling |= loaded.reconciling
+        apart = max(apart, reading.clock - loaded.now, key=abs)
         if newest is None or newest.loaded.now < loaded.now:
             newest = reading
     if newest is None:
         raise ValueError("there is nothing to merge")
     listed = {account: list(rows.values()) for account, rows in parts.items()}
-    return newest._replace(loaded=Loaded(newest.loaded.now, snapshots, listed, prices, answers, reconciling))
+    everything = Loaded(newest.loaded.now, snapshots, listed, prices, answers, reconciling)
+    return newest._replace(loaded=everything, clock=everything.now + apart)

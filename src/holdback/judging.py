@@ -169,7 +169,16 @@ class Unit:
                 for key, part in one.customer.parts.items()
                 if one.loaded.parts.get(key) is not part
             ]
-        return Writes(self._entries, snapshots, parts, self._notices, self._new_answers, self._names, self._sent)
+        return Writes(
+            self._entries,
+            snapshots,
+            parts,
+            self._notices,
+            self._new_answers,
+            self._names,
+            self._sent,
+            self._loaded.now,
+        )
 
     def _now(self, customer: Customer) -> Instant:
         """The database's time, never earlier than the customer's last event (another replica may be a moment ahead)."""

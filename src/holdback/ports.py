@@ -147,7 +147,7 @@ class Writes(NamedTuple):
     hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more sending;
     those already gone are passed over. Of two rows for one part the later counts, and two heads of one account must
     follow each other. Whoever writes a part writes its account's snapshot too: a moved seq is how a transaction that
-    waited for a lock learns that what it had read is old.
+    waited for a lock learns that what it had read is old. `as_of` is the database's time by which it was judged.
     """
 
     entries: Sequence[Entry] = ()
@@ -157,6 +157,16 @@ class Writes(NamedTuple):
     answers: Sequence[Answer] = ()
     names: Sequence[tuple[bytes, str]] = ()
     sent: Sequence[str] = ()
+    as_of: Instant = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not any(self[:-1])
+
+
+STALE_MS: Final = 5_000
+"""How much later than `Writes.as_of` a transaction without locks may still commit."""
 
 
 class Transaction(Protocol):
@@ -169,7 +179,8 @@ class Transaction(Protocol):
     everything written is durable: it survives the loss of the process and of the machine's power.
 
     One begun without locks may let others in between: it ends in a Conflict if a head that it writes has moved since
-    `load`, and also what `write` would raise may come at the end. What it only reads is one snapshot.
+    `load`, or if it comes to its end later than `STALE_MS` after `as_of`, for waits are counted from there. Also what
+    `write` would raise may come at the end. What it only reads is one snapshot.
     """
 
     async def load(self, wanted: Sequence[Wanted]) -> Loaded:
@@ -206,7 +217,10 @@ class Store(Protocol):
         """Begin; commit at the end of the block, roll back on an exception. Without `locks` it may meet a Conflict."""
 
     async def read(self, wanted: Sequence[Wanted]) -> Loaded:
-        """Read without locking: for verifying proofs and showing pages, never for deciding."""
+        """Read without locking, as one snapshot.
+
+        Something may be decided by it only if a later commit is refused where a head has moved since.
+        """
 
     async def account_of(self, name: bytes) -> str | None:
         """The account with this sign-in name's lookup hash."""

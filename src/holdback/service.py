@@ -28,7 +28,7 @@ from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.session import SessionStart
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
-from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
+from holdback.ports import Conflict, StoreUnavailable, Wanted
 from holdback.spelling import sign_in_name
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
     from holdback.intake import Envelope, Intake, Parsed
-    from holdback.ports import Clock, Store, Transaction
+    from holdback.ports import Clock, Store, Transaction, Writes
     from holdback.sealing import CustomerKey
 
 BATCH: Final = 96
 """The most questions in one transaction."""
 WRITTEN_KEPT: Final = 10_000
 """Of how many customers it is remembered what was written last; a forgotten one costs a refused commit."""
+CROWDED_S: Final = 0.1
+"""For how long locks are taken at once after another replica was met."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
@@ -98,6 +100,7 @@ class Service:
         self._clock = clock
         self.noticed = asyncio.Event()
         self._written: OrderedDict[str, int] = OrderedDict()
+        self._crowded_until = 0.0
         self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
@@ -291,8 +294,9 @@ class Service:
         )
 
     async def _read_batch(self, jobs: list[Job[Wanted, Reading]]) -> None:
+        began = asyncio.get_running_loop().time()
         loaded = await self.store.read([job.work for job in jobs])
-        reading = Reading(loaded, self._clock.now(), asyncio.get_running_loop().time())
+        reading = Reading(loaded, self._clock.now(), began)
         for job in jobs:
             job.done(reading)
 
@@ -300,14 +304,20 @@ class Service:
         """Commit a batch, with locks once it met another writer; if one of its jobs fails it, each job on its own."""
         try:
             try:
-                await self._commit(jobs, locks=False)
+                await self._commit(jobs, locks=self._crowded)
             except Conflict:
+                self._crowded_until = asyncio.get_running_loop().time() + CROWDED_S
                 await self._commit(jobs)
         except StoreUnavailable:
             raise
         except Exception:  # noqa: BLE001 - a conflict, or what cannot be written: whose it was shows when each is alone
             for job in jobs:
                 await self._alone(job)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether somebody else was met lately: then taking locks at once is cheaper than being refused first."""
+        return asyncio.get_running_loop().time() < self._crowded_until
 
     async def _alone(self, job: Job[Asked, bytes]) -> None:
         for _ in range(TRIES):
@@ -336,7 +346,7 @@ class Service:
                 except Exception as error:  # noqa: BLE001 - one bad question must not fail its batch
                     answers.append((job, error))
             writes = unit.writes()
-            if writes != Writes():
+            if not writes.empty:
                 await transaction.write(writes)
         self._remember(writes)
         if writes.notices:

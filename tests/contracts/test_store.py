@@ -21,6 +21,7 @@ from tests.contracts.rows import answer, entry, load, notice, of, part, put, sna
 from holdback.core.ledger import Entry
 from holdback.ports import (
     SMALL_BOOK,
+    STALE_MS,
     Conflict,
     KeyRow,
     NewerDatabase,
@@ -341,6 +342,24 @@ async def test_without_locks_an_exception_keeps_nothing(store: Store) -> None:
     with pytest.raises(ValueError, match="without its account"):
         await carry_on()
     assert await contents(store) == before
+
+
+async def test_without_locks_nothing_old_is_committed(opened: Opener) -> None:
+    """What was judged by a time too long ago is refused, however it was held up."""
+    clock = Hands(at=10_000)
+    store = await opened(clock)
+    await put(store, step("a", 1))
+
+    async def stalled(ms: int, seq: int) -> None:
+        async with store.transaction(locks=False) as transaction:
+            now = (await transaction.load(of("a"))).now
+            await transaction.write(step("a", seq)._replace(as_of=now))
+            clock.at += ms
+
+    await stalled(STALE_MS, 2)
+    with pytest.raises(Conflict, match="too old"):
+        await stalled(STALE_MS + 1, 3)
+    assert (await store.read(of("a"))).snapshots == {"a": snapshot("a", 2)}
 
 
 # Locks

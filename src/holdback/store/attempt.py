@@ -38,14 +38,15 @@ class Attempt:
     async def write(self, writes: Writes) -> None:
         """See ports.Transaction."""
         with self._noting_failure():
-            both = zip(self._writes, writes, strict=True)
-            self._writes = settled(Writes._make([*before, *more] for before, more in both))
+            both = zip(self._writes[:-1], writes[:-1], strict=True)
+            joined = Writes._make([*([*before, *more] for before, more in both), max(self._writes.as_of, writes.as_of)])
+            self._writes = settled(joined)
 
     async def end(self) -> None:
         """Commit what was written. Raises what failed before, also where the block has swallowed it."""
         if self._failed is not None:
             raise self._failed
-        if any(self._writes):
+        if not self._writes.empty:
             await self._commit(self._writes)
 
     @contextmanager

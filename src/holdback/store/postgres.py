@@ -18,6 +18,7 @@ import asyncpg
 from holdback.core.ledger import Entry
 from holdback.ports import (
     SMALL_BOOK,
+    STALE_MS,
     Answer,
     Conflict,
     KeyRow,
@@ -69,6 +70,9 @@ _TIMEOUTS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 _MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
+_NEVER: Final = 2**63 - 1
+"""An instant that no clock reaches."""
+
 _CUSTOMER, _PART, _PRICE, _ANSWER, _STATUS, _BOOK = range(6)
 
 
@@ -116,7 +120,7 @@ SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, 
 _READ: Final = _load("")
 _LOCK: Final = _load("FOR NO KEY UPDATE")
 
-_WRITE: Final = """
+_WRITE: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest($5::text[], $6::bigint[], $7::int[], $8::bigint[],
                          $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[])
@@ -126,7 +130,7 @@ WITH given AS MATERIALIZED (
        SET version = g.version, seq = g.seq, link = g.link, head = g.head, mac = g.mac, key = g.key
       FROM given g CROSS JOIN LATERAL (
         SELECT ctid FROM customers s WHERE s.account = g.account AND s.seq = g.expected LIMIT 1) s
-     WHERE c.ctid = s.ctid AND g.expected > 0
+     WHERE c.ctid = s.ctid AND c.seq = g.expected AND g.expected > 0
     RETURNING 1
 ), made AS (
     INSERT INTO customers (account, version, seq, link, head, mac, key)
@@ -157,7 +161,9 @@ WITH given AS MATERIALIZED (
 SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < cardinality($5::text[])
             THEN refuse_as_conflict('a head moved, or an account exists already')
             WHEN (SELECT count(*) FROM named) < cardinality($32::bytea[])
-            THEN refuse_as_conflict('a sign-in name belongs to another account') END
+            THEN refuse_as_conflict('a sign-in name belongs to another account')
+            WHEN $35::bigint < coalesce($36::bigint, {_MS})
+            THEN refuse_as_conflict('what it was judged by is too old') END
 """
 
 _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
@@ -305,7 +311,7 @@ class _Transaction:
     async def write(self, writes: Writes) -> None:
         """See ports.Transaction."""
         with self._noting_failure():
-            await _write(self._connection, settled(writes))
+            await _write(self._connection, settled(writes), until=_NEVER, now=0)
 
     def check(self) -> None:
         """Raise what failed before, also where the block has swallowed it."""
@@ -334,8 +340,11 @@ async def _read(connection: Connection, clock: Callable[[], Instant] | None, wan
     return loaded
 
 
-async def _write(connection: Connection, rows: Writes) -> None:
-    """Write settled rows in one statement, which raises Conflict and keeps nothing if anybody came first."""
+async def _write(connection: Connection, rows: Writes, *, until: Instant, now: Instant | None) -> None:
+    """Write settled rows in one statement, which raises Conflict and keeps nothing if anybody came first.
+
+    It does so too after `until` by the database's clock, or by `now` in place of it.
+    """
     heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
     await connection.execute(
         _WRITE,
@@ -346,14 +355,17 @@ async def _write(connection: Connection, rows: Writes) -> None:
         *_columns(rows.answers, 5),
         *_columns(rows.names, 2),
         rows.sent,
+        until,
+        now,
     )
 
 
-async def _write_alone(connection: Connection, rows: Writes) -> None:
+async def _write_alone(connection: Connection, clock: Callable[[], Instant] | None, rows: Writes) -> None:
     """Write settled rows as a transaction. Raises StoreUnavailable if it is not known to be durable."""
     try:
         with _translated():
-            await _write(connection, rows)
+            until = rows.as_of + STALE_MS if rows.as_of else _NEVER
+            await _write(connection, rows, until=until, now=clock() if clock else None)
     except Conflict:
         raise
     except BaseException:
@@ -427,7 +439,9 @@ class PostgresStore:
         """See ports.Store."""
         async with self._connection() as connection:
             if not locks:
-                attempt = Attempt(partial(_read, connection, self._clock), partial(_write_alone, connection))
+                attempt = Attempt(
+                    partial(_read, connection, self._clock), partial(_write_alone, connection, self._clock)
+                )
                 yield attempt
                 await attempt.end()
                 return

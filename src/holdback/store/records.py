@@ -88,6 +88,7 @@ def settled(writes: Writes) -> Writes:
         answers=sorted(writes.answers),
         names=sorted(set(writes.names)),
         sent=sorted(sent),
+        as_of=writes.as_of,
     )
 
 

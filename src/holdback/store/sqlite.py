@@ -27,6 +27,7 @@ import msgspec
 from holdback.core.ledger import Entry
 from holdback.ports import (
     SMALL_BOOK,
+    STALE_MS,
     Answer,
     Conflict,
     KeyRow,
@@ -195,6 +196,11 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         bool(reconciling),
         small_books(wants.whole, books),
     )
+
+
+def _check_age(rows: Writes, now: Instant) -> None:
+    if rows.as_of and rows.as_of + STALE_MS < now:
+        raise Conflict("what it was judged by is too old")
 
 
 def _write(connection: sqlite3.Connection, writes: Writes) -> None:
@@ -703,6 +709,7 @@ class SqliteStore:
         def job(connection: sqlite3.Connection) -> None:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                _check_age(rows, self._now())
                 _write(connection, rows)
                 self._commit(connection)
             except BaseException:
@@ -714,7 +721,9 @@ class SqliteStore:
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
-        self._checkpointer.committed()
+        # What is committed must not look refused, so nothing that fails from here on is told.
+        with suppress(RuntimeError):
+            self._checkpointer.committed()
         if self._checkpointer.behind:
             # SQLite begins the WAL anew only once all of it was copied, which never is while transactions go on.
             self._checkpointer.behind = False
