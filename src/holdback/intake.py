@@ -21,8 +21,9 @@ from holdback import dpop, spelling
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, password_stands_alone
-from holdback.core.decision import Context, DeviceProof, Proof
+from holdback.core.decision import Context, DeviceProof, Proof, Seen
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
+from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Action, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind
@@ -31,6 +32,7 @@ from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionStart
+from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from holdback.core import policy
     from holdback.core.events import Instant
     from holdback.core.state import Head
-    from holdback.ports import Entropy, PasswordVerifier, Verifier
+    from holdback.ports import Browsers, Entropy, Networks, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
 
 ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
@@ -271,9 +273,14 @@ class Intake:
         passwords: PasswordVerifier,
         verifiers: Mapping[AuthenticatorKind, Verifier],
         entropy: Entropy,
+        origins: tuple[Networks, Browsers] | None = None,
     ) -> None:
-        """Use these keys, verifiers (that of passwords and one for each other kind) and source of chance."""
+        """Use these keys, verifiers (that of passwords and one for each other kind), source of chance and origins.
+
+        Without `origins` no sign-in is scored.
+        """
         self._masters = masters
+        self._origins = origins
         self._passwords = passwords
         self._verifiers = {passwords.kind.value: passwords, **{kind.value: one for kind, one in verifiers.items()}}
         self._entropy = entropy
@@ -419,6 +426,19 @@ class Intake:
             equity_micro_usd=micro_usd(wire.equity_usd) if wire.equity_usd is not None else None,
         )
 
+    def seen(self, wire: WireContext, key: CustomerKey, now: Instant) -> Seen | None:
+        """Where a sign-in comes from and with what, as keyed hashes; None if nothing was said of either."""
+        if self._origins is None or not (wire.ip or wire.user_agent):
+            return None
+        networks, browsers = self._origins
+        whence = networks.whence(wire.ip, now) if wire.ip else Whence((), "", 0, "", ("address:unsaid",))
+        program = browsers.program(wire.user_agent) if wire.user_agent else ("", "", "")
+        texts = (whence.country, str(whence.asn or ""), *(whence.blocks or ("", "")), *program)
+        hashes = tuple(_short(key, level, text) if text else 0 for level, text in zip(LEVELS, texts, strict=True))
+        split = len(ADDRESS_LEVELS)
+        missing = whence.missing if wire.user_agent else (*whence.missing, "browser:unsaid")
+        return Seen(hashes[:split], hashes[split:], whence.country, whence.asn, whence.origin, missing)
+
     def token(self) -> str:
         """A new opaque session token of 256 bits."""
         return self._entropy.token(32).hex()
@@ -479,6 +499,11 @@ class Intake:
             subject, fresh = confirm_subject(name, contact.asked_at), now < contact.asked_at + CODE_MS[contact.channel]
         right = self._masters.check_contact_code(wire.response, head.account, subject, name)
         return Proof(CONTACT_CODE, name, 0, 0, digest, now, right=right and fresh)
+
+
+def _short(key: CustomerKey, level: str, text: str) -> int:
+    """A keyed hash of 32 bits, never 0: enough to tell eight values apart, and five bytes where it is kept."""
+    return int.from_bytes(key.mac(text, field=f"seen {level}")[:4]) or 1
 
 
 def candidates(wire: WireProof, head: Head) -> list[str]:

@@ -336,6 +336,33 @@ class Sender(Protocol):
         """Give back connections."""
 
 
+class Whence(NamedTuple):
+    """What is known of a network address: the network around it and itself, and what databases say.
+
+    `missing` names each fact that could not be had and why, `country:stale`. `origin` is one of `core.risk.ORIGINS`.
+    """
+
+    blocks: tuple[str, ...]
+    country: str
+    asn: int
+    origin: str
+    missing: tuple[str, ...]
+
+
+class Networks(Protocol):
+    """Knows where addresses are. Asks nobody over a network, and answers within microseconds; never raises."""
+
+    def whence(self, address: str, now: Instant) -> Whence:
+        """Look an address up. One that is none is a missing fact."""
+
+
+class Browsers(Protocol):
+    """Knows programs by their user agents. Trusted with nothing: anybody may send any."""
+
+    def program(self, user_agent: str) -> tuple[str, str, str]:
+        """System, family with major version, and the whole; "" for what it does not tell."""
+
+
 class Enrolment(NamedTuple):
     """A new secret: `credential` is what Holdback keeps (sealed), `shown` what the owner is shown once."""
 

@@ -256,7 +256,8 @@ class Service:
         proofs = await self._proofs(envelope, peek, digest, signs_in=signs_in)
         token = self._intake.token() if signs_in else ""
         hashed = intake.token_hash(token) if token else b""
-        facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device)
+        seen = self._intake.seen(envelope.context, peek.key, peek.now) if signs_in else None
+        facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device, seen=seen)
         needs = decide.needs(request, peek.head)
         assets = (needs.asset,) if needs.asset else ()
         wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from holdback.core.events import ENCODER, stored_decoder
+from holdback.core.profile import Profile
 from holdback.core.state import STATE_VERSION, Beneficiary, Credential, Customer, Device, Head, Part, PartKey
 from holdback.ports import PartRow, Snapshot
 
@@ -31,6 +32,7 @@ _PARTS: Final[dict[str, Any]] = {
     "beneficiary": stored_decoder(Beneficiary),
     "device": stored_decoder(Device),
     "credential": stored_decoder(Credential),
+    "profile": stored_decoder(Profile),
 }
 
 

@@ -22,6 +22,8 @@ from holdback.core.events import AuthenticatorKind, Channel
 from holdback.core.policy import Policy, PolicyError
 from holdback.evidence.backup_code import BackupCodes
 from holdback.evidence.breached import BadList, Breached
+from holdback.evidence.browser import Browsers
+from holdback.evidence.network import Networks
 from holdback.evidence.password import Passwords
 from holdback.evidence.totp import Totp
 from holdback.intake import Intake
@@ -64,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True):
     mail_from: str = ""
     webhook_url: str = ""
     webhook_secret: str = ""
+    country_db: str = ""
+    asn_db: str = ""
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     breached_passwords: str = ""
@@ -85,6 +89,8 @@ SETTINGS: Final[dict[str, str]] = {
     "mail_from": "Sender address of notices.",
     "webhook_url": "Where push and text notices are posted, signed after Standard Webhooks.",
     "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.",
+    "country_db": "Database of countries in MaxMind's format (`.mmdb`), your own; read again when it is replaced.",
+    "asn_db": "Database of networks (ASN) in the same format. The extra `network` tells Tor, VPN and hosting besides.",
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
@@ -258,6 +264,12 @@ def breached(settings: Settings) -> Breached | None:
         raise SettingError(f"HOLDBACK_BREACHED_PASSWORDS: {settings.breached_passwords}: {error}") from None
 
 
+def origins(settings: Settings, policy: Policy) -> tuple[Networks, Browsers]:
+    """Where sign-ins come from, and with what."""
+    country, asn = (Path(one) if one else None for one in (settings.country_db, settings.asn_db))
+    return Networks(country, asn, age_d=policy.signals.network_age_d), Browsers()
+
+
 def senders(settings: Settings) -> dict[Channel, Sender]:
     """The channels that are set up. Raises SettingError on one that would not be safe."""
     try:
@@ -295,7 +307,8 @@ def build_service(
     """
     second = _Given(clock) if clock is not None else SteadyClock()
     made = tools(settings)
-    intake = Intake(made.masters, passwords(settings, hasher), verifiers(settings), SystemEntropy())
+    by = passwords(settings, hasher), verifiers(settings)
+    intake = Intake(made.masters, *by, SystemEntropy(), origins(settings, made.policy))
     lanes = 1 if isinstance(store, SqliteStore) else 2
     return Service(store, made, intake, second, lanes=lanes)
 

@@ -83,6 +83,17 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.PROOF_WRONG: "A code or password was wrong. Try again.",
     Reason.PROOF_REQUIRED: "Confirm that it is you.",
     Reason.WEAKER_AUTHENTICATOR: "A weaker way of confirming cannot remove a stronger one. Confirm by one as strong.",
+    Reason.UNLIKE_OWNER: "This sign-in is unlike those before it. Confirm it by the code that was sent to a contact.",
+    Reason.RISK_ADDRESS: "The network is not one that is usual here. Confirm that it is you by the code.",
+    Reason.RISK_BROWSER: "The browser is not one that is usual here. Confirm that it is you by the code.",
+    Reason.RISK_DEVICE: "The device is new here. Confirm it, and use it for a while.",
+    Reason.RISK_HOUR: "The time of day is not a usual one. Confirm that it is you by the code.",
+    Reason.RISK_PACE: "The last sign-in was unusually short or long ago. Confirm that it is you by the code.",
+    Reason.RISK_TRAVEL: "The country is another one than lately. Confirm that it is you by the code.",
+    Reason.RISK_ORIGIN: "The address belongs to a hosting provider, a VPN or Tor. Confirm by the code.",
+    Reason.RISK_TRIES: "There were wrong tries before this one. Confirm that it is you by the code.",
+    Reason.RISK_FACTORS: "A way of confirming that was used is new. Wait until it is older, or confirm by the code.",
+    Reason.RISK_MISSING: "Something about the sign-in could not be found out. Confirm that it is you by the code.",
     Reason.LOOK_ALIKE: "This address looks like another one in your book and is not the same. Compare every character.",
     Reason.COUNTERPARTY_UNKNOWN: "The receiving account is not known here. Check its name.",
     Reason.NOT_ON_ALLOWLIST: "Only addresses in the address book may be paid. Add this one first.",
@@ -277,6 +288,8 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             | ev.DeviceDisowned()
         ):
             return _session_line(event, known)
+        case ev.SignInScored() | ev.PlaceSeen():
+            return _score_line(event)
         case (
             ev.AuthenticatorBound()
             | ev.AuthenticatorConfirmed()
@@ -370,6 +383,24 @@ def _session_line(event: _SessionEvent, known: _Known) -> str:
             return "A device was disowned: it was signed out, and whenever it signs in again it is told as a new one."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _score_line(event: ev.SignInScored | ev.PlaceSeen) -> str:
+    """A score with each term's share, in nats: more than 0 is unlike the owner."""
+    if isinstance(event, ev.PlaceSeen):
+        return "Where it came from will be learnt if nobody stops the account meanwhile."
+    shares = [f"{_of(term)} {_nats(term.centinats)}" for term in event.terms]
+    asked = " One more proof was asked for." if event.raised else ""
+    cooled = " It was so unlike the owner that payments cool off." if event.cools else ""
+    return f"The sign-in was compared with those before: {_nats(event.centinats)} ({', '.join(shares)}).{asked}{cooled}"
+
+
+def _of(term: ev.ScoreTerm) -> str:
+    return f"{term.feature} ({term.about})" if term.about else term.feature
+
+
+def _nats(centinats: int) -> str:
+    return f"{'-' if centinats < 0 else '+'}{abs(centinats) // 100}.{abs(centinats) % 100:02}"
 
 
 _AuthenticatorEvent = (
@@ -574,6 +605,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.SessionMisused: "Your session was used from another device",
     ev.DeviceMet: "A new device signed in to your account",
     ev.DeviceDisowned: "A device was signed out for good",
+    ev.SignInScored: "Somebody signed in very unlike you",
     ev.AuthenticatorBound: "A way of confirming was added",
     ev.AuthenticatorConfirmed: "A way of confirming was added",
     ev.AuthenticatorSuspended: "A way of confirming was suspended",
@@ -606,6 +638,7 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ),
     ev.DeviceMet: "If you know the device, there is nothing to do.",
     ev.DeviceDisowned: "Whoever signed in with it knows your password: change it, and look at what else was changed.",
+    ev.SignInScored: "If this was not you, freeze the account, sign out everywhere and change your password.",
     ev.AuthenticatorBound: "You can suspend it at once.",
     ev.AuthenticatorConfirmed: "You can suspend it at once.",
     ev.AuthenticatorSuspended: "To reinstate it needs your strongest proof and a wait.",

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
-from holdback.core.decision import Allow, Context, Decision, DeviceProof, Facts, Hold, PriceFact, Proof
+from holdback.core.decision import Allow, Context, Decision, DeviceProof, Facts, Hold, PriceFact, Proof, Seen, StepUp
 from holdback.core.events import DAY, ENCODER, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel
 from holdback.core.policy import Policy
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedBeneficiary, ImportedContact
@@ -100,6 +100,7 @@ class Account:
         self.entries: list[ledger.Entry] = []
         self.last: decide.Advance | None = None
         self.clock_agrees = True
+        self.seen: Seen | None = None
         self.reconciling = False
         self.prices: dict[str, int] = {"USD": USD, "BTC": 50_000 * USD}
         self.price_age_ms = 0
@@ -184,6 +185,7 @@ class Account:
             counterparty_known=known and bool(request.counterparty),
             token=self.token(self.tokens) if isinstance(request.action, SessionStart) else b"",
             device=self.signed() if self.device_key and request.actor.kind is ActorKind.OWNER else None,
+            seen=self.seen if isinstance(request.action, SessionStart) else None,
         )
 
     def signed(self, **wrong: Any) -> DeviceProof:  # noqa: ANN401 - DeviceProof's own
@@ -296,11 +298,17 @@ class Account:
         return self.ask(NoticeOutcome(notice.notice, contact, accepted, notice.about), SYSTEM)
 
     def sign_in(self, *proofs: Proof | str, device: str = "laptop") -> bytes:
-        """A new session, by these proofs or by every authenticator held."""
+        """A new session, by these proofs or by every authenticator held, and by the code that is asked for besides."""
         self.tokens += 1
         shown = proofs or tuple(self.head.authenticators)
         token = self.token(self.tokens)
         answer = self.ask(SessionStart(), Actor(ActorKind.OWNER), *shown, context=Context(device=device))
+        if isinstance(answer, StepUp) and CONTACT_CODE in answer.accept[0]:
+            shown = (*shown, self.head.challenges[answer.challenge].contact)
+            context = Context(device=device)
+            answer = self.ask(
+                SessionStart(), Actor(ActorKind.OWNER), *shown, context=context, challenge=answer.challenge
+            )
         assert isinstance(answer, Allow), answer
         return token
 

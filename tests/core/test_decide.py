@@ -53,7 +53,7 @@ from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
-from holdback.core.state import NOBODY, Customer, Head
+from holdback.core.state import NOBODY, PROFILE, Customer, Head
 
 if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
@@ -516,7 +516,7 @@ class TestNeeds:
         )
 
     def test_others_want_what_they_name(self) -> None:
-        """A sign-in wants its device, a confirmation its credential, an outcome what waits for it, others nothing."""
+        """A sign-in wants device and profile, a confirmation its credential, an outcome what waits, others nothing."""
         account, session = grown()
 
         def parts(action: Action, device: str = "") -> set[tuple[str, str]]:
@@ -524,8 +524,8 @@ class TestNeeds:
             return set(needs(request, account.state).parts)
 
         about = (ev.About("beneficiary", "b"), ev.About("exit", "x1"))
-        assert parts(SessionStart(), "laptop") == {("device", "laptop")}
-        assert parts(SessionStart()) == set()
+        assert parts(SessionStart(), "laptop") == {PROFILE, ("device", "laptop")}
+        assert parts(SessionStart()) == {PROFILE}
         assert parts(AuthenticatorConfirm("a7")) == {("credential", "a7")}
         assert parts(NoticeOutcome("n", "c", accepted=True, about=about)) == {("beneficiary", "b")}
         assert parts(LockSet(5)) == set()

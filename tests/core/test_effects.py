@@ -65,6 +65,7 @@ def test_what_loosens_or_cools_is_announced(kind: type[ev.Event]) -> None:
         (ev.ContactConfirmed, Severity.SEVERE),
         (ev.ContactRemoved, Severity.SEVERE),
         (ev.ContactRecycled, Severity.SEVERE),
+        (ev.SignInScored, Severity.SEVERE),
     ],
     ids=lambda one: getattr(one, "__name__", one),
 )
@@ -87,6 +88,7 @@ def test_nothing_else_cools() -> None:
         "ContactConfirmed",
         "ContactRemoved",
         "ContactRecycled",
+        "SignInScored",
     }
 
 
@@ -197,6 +199,13 @@ def test_what_nothing_confirmed_is_silent() -> None:
     """An authenticator that was not yet confirmed neither cools nor is told; a confirmed one is."""
     assert follow(head(), bound(confirmed=False)) == []
     assert [type(one) for one in follow(head(), bound(confirmed=True))] == [ev.CoolOffStarted, ev.NoticeDue]
+
+
+@pytest.mark.parametrize("cools", [True, False])
+def test_a_sign_in_cools_only_where_its_score_says_so(*, cools: bool) -> None:
+    """Most sign-ins are scored without anybody hearing of it; one far from the owner's is news, and cools."""
+    found = follow(head(), ev.SignInScored(START, 900, (), raised=True, cools=cools))
+    assert [type(one) for one in found] == ([ev.CoolOffStarted, ev.NoticeDue] if cools else [])
 
 
 def test_a_contact_confirmed_again_is_only_told() -> None:

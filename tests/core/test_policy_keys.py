@@ -26,9 +26,9 @@ from tests.core.histories import (
     sealed,
 )
 
-from holdback import intake, judging
+from holdback import intake, judging, wiring
 from holdback.core import events as ev
-from holdback.core.decision import Allow, StepUp
+from holdback.core.decision import Allow, Context, Seen, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
@@ -303,8 +303,43 @@ def priced(account: Account) -> None:
     account.pay("5", "home", session)
 
 
+def places(account: Account) -> None:
+    """Sign-ins from a usual place, from elsewhere soon after, by night, after wrong tries, and after a long time."""
+    grow(account)
+    account.seen = Seen((1, 2, 3, 4), (5, 6, 7), "NO", 2, "unlisted", ("asn:stale",))
+
+    def visit(device: str) -> None:
+        answer = account.ask(SessionStart(), Actor(ActorKind.OWNER), *PROOFS, context=Context(device=device))
+        if isinstance(answer, StepUp):
+            code = next(one for one in account.head.challenges.values() if one.contact).contact
+            action = (SessionStart(), Actor(ActorKind.OWNER), *PROOFS, code)
+            account.ask(*action, context=Context(device=device), challenge=answer.challenge)
+        account.deliver()
+
+    for _ in range(5):
+        visit("laptop")
+        account.wait(days=8)
+    for minutes, origin, values, device in (
+        (9_000, "unlisted", (1, 2, 3, 4), "laptop"),
+        (5, "unlisted", (1, 2, 3, 4), "laptop"),
+        (200, "tor", (9, 9, 9, 9), "tablet"),
+        (700, "vpn", (1, 8, 9, 9), "tablet"),
+        (30_000, "hosting", (1, 2, 9, 9), "other"),
+        (90_000, "vpn", (1, 2, 3, 9), "laptop"),
+    ):
+        account.wait(minutes=minutes)
+        account.seen = replace(account.seen, address=values, browser=(5, 6, minutes), origin=origin)
+        for _ in range(minutes // 100 % 8):
+            account.ask(SessionStart(), Actor(ActorKind.OWNER), account.wrong("a1-2"))
+            account.wait(minutes=1)
+        visit(device)
+    account.seen = None
+    visit("laptop")
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
+    places,
     guards,
     stops,
     cooling,
@@ -358,11 +393,40 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.cool_offs": 31,
     "bounds.unheard": 63,
     "bounds.device_proofs": 63,
+    "signals.place": "step_up",
+    "risk.step_up_centinats": -1_000,
+    "risk.cool_off_centinats": 460,
+    "risk.half_life_d": 1,
+    "risk.quiet_d": 90,
+    "risk.travel_h": 1,
+    "risk.weights_percent": DEFAULT["risk"]["weights_percent"] | {"address": 41},
+    "risk.address_prior_centi": [50, 100, 300, 2_000],
+    "risk.browser_prior_centi": [50, 400, 900],
+    "risk.address_shared_ppm": [900_000, 50_000, 2_000, 20_000],
+    "risk.address_aimed_ppm": [400_000, 100_000, 5_000, 1_000],
+    "risk.browser_shared_ppm": [200_000, 150_000, 100_000],
+    "risk.browser_aimed_ppm": [500_000, 150_000, 100_000],
+    "risk.device_owner_permille": [900, 40, 60],
+    "risk.device_thief_permille": [100, 100, 800],
+    "risk.paces_m": [1, 1_440, 43_200],
+    "risk.pace_owner_permille": [50, 450, 450, 50],
+    "risk.pace_thief_permille": [100, 300, 500, 100],
+    "risk.travel_owner_permille": [900, 100],
+    "risk.travel_thief_permille": [400, 600],
+    "risk.origin_owner_permille": [800, 160, 38, 2],
+    "risk.origin_thief_permille": [700, 80, 180, 40],
+    "risk.tries_most": [0, 4, 5],
+    "risk.tries_owner_permille": [800, 190, 9, 1],
+    "risk.tries_thief_permille": [600, 250, 100, 50],
+    "risk.factor_ages_d": [3, 200],
+    "risk.factors_owner_permille": [15, 160, 825],
+    "risk.factors_thief_permille": [60, 160, 780],
 }
 """What a key is changed to, where one more would not be met by a story."""
 
 OUTSIDE: Final = {
     "signals.clock_tolerance_s": judging,
+    "signals.network_age_d": wiring,
     "passwords.characters_min": intake,
     "passwords.characters_alone_min": intake,
     "passwords.strength_min": intake,

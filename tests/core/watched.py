@@ -17,6 +17,7 @@ from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Deny, Hold, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
+from holdback.core.profile import Profile
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
 from holdback.core.rules.exit import ExitRelease, ExitRequest
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from holdback.core.state import Wait
 
 HEAD: Final = stored_decoder(Head)
-PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential)}
+PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential, Profile)}
 
 LOOSENINGS: Final = (
     ev.ExitAllowed,

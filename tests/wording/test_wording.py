@@ -102,6 +102,8 @@ VALUES: Final[dict[Any, Any]] = {
     tuple[About, ...]: (),
     tuple[bytes, ...]: (),
     tuple[ev.Finding, ...]: (),
+    tuple[ev.ScoreTerm, ...]: (ev.ScoreTerm("device", 290, "new"), ev.ScoreTerm("hour", -5)),
+    tuple[int, ...]: (1,),
 }
 
 
@@ -258,6 +260,9 @@ def test_every_event_has_a_line(kind: type[AnyEvent], known: bool) -> None:  # n
 
 
 VARIANTS: Final[list[tuple[AnyEvent, str]]] = [
+    (event(ev.SignInScored, centinats=285, raised=False), ": +2.85 (device (new) +2.90, hour -0.05)."),
+    (event(ev.SignInScored, raised=True, cools=True), "One more proof was asked for. It was so unlike the owner"),
+    (event(ev.PlaceSeen), "will be learnt if nobody stops the account"),
     (event(ev.Frozen, by=Actor(ActorKind.LINK, contact="x7")), "by the link in a notice to a***@example.com (x7)."),
     (event(ev.Frozen), "frozen by someone signed in as the owner"),
     (event(ev.Unfrozen, mistaken=False), "The account was unfrozen."),

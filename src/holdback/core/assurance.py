@@ -193,7 +193,12 @@ def holder_of(head: Head, proof: Proof) -> bytes:
 
 def witness(head: Head, held: HeldExit, policy: Policy, now: Instant) -> str | None:
     """A senior contact that took no part in asking for a held exit, or None (law 10)."""
-    asking = {*held.asked_with, *(one.holder for one in head.authenticators.values())}
+    asking = frozenset((*held.asked_with, *(one.holder for one in head.authenticators.values())))
+    return senior_contact(head, asking, policy, now)
+
+
+def senior_contact(head: Head, asking: frozenset[bytes], policy: Policy, now: Instant) -> str | None:
+    """The first senior contact on an independent channel that is not one of the holders in `asking`, or None."""
     for key, contact in head.contacts.items():
         free = contact.channel in policy.notices.independent and contact.address.mac not in asking
         if free and not contact.removed and contact_is_senior(head, contact, now):

@@ -26,7 +26,7 @@ from holdback.core.events import (
 )
 from holdback.core.rules import account, address, authenticator, change, contact, notice, password, session, setting
 from holdback.core.rules import exit as exits
-from holdback.core.rules.asking import Action, Case, Request, Rule, Ruling, denied
+from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Ruling, denied
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 
 if TYPE_CHECKING:
@@ -387,7 +387,13 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
     sent_to = open_challenge.contact if open_challenge else ""
     proofs = satisfying(case.head, wanted, case.facts.proofs, case.facts.digest, sent_to)
     if proofs is None:
-        return _step_up(case, action, level, wanted)
+        return _step_up(case, wanted, _contact_asked(case, action) if level is Level.EARLY_RELEASE else "")
+    doubt = rule.doubts(Case(*case[:-1], proofs), action)
+    if doubt is not None:
+        wanted = wanted._replace(accept=tuple((*kinds, CONTACT_CODE) for kinds in wanted.accept))
+        proofs = satisfying(case.head, wanted, case.facts.proofs, case.facts.digest, sent_to)
+        if proofs is None or sent_to != doubt.contact:
+            return _step_up(case, wanted, doubt.contact, doubt)
     ruling = rule.ruling(Case(*case[:-1], proofs), action)
     used: list[AnyEvent] = [ev.ProofUsed(case.now, one.authenticator, one.counter) for one in _spendable(proofs)]
     if open_challenge is not None:
@@ -422,21 +428,24 @@ def _spendable(proofs: tuple[Proof, ...]) -> list[Proof]:
     return [one for one in own if one.kind != AuthenticatorKind.PASSWORD] or own
 
 
-def _step_up(case: Case, action: Any, level: Level, wanted: Demand) -> Ruling:  # noqa: ANN401 - as above
-    """Ask for proof: the challenge that is already open for this very action, or a new one."""
+def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = None) -> Ruling:
+    """Ask for proof: the challenge that is already open for this very action and contact, or a new one.
+
+    One whose code goes to a contact takes the place of any other for the action: there is one way on at a time.
+    """
     failed, events = _failed(case)
-    key, until = _open_challenge(case)
+    key, until = _open_challenge(case, sent_to)
     tries = case.head.challenges[key].tries + len(failed) if key else 0
     if key and tries >= case.policy.step_up.challenge_tries:
         events.append(ev.ChallengeClosed(case.now, key))
         key = ""
     if not key:
         key, until = f"s{case.seq}", case.now + case.policy.step_up.challenge_m * MINUTE
-        sent_to = _contact_asked(case, action) if level is Level.EARLY_RELEASE else ""
-        events += _oldest_closed(case)
+        events += _superseded(case, sent_to) or _oldest_closed(case)
         events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))
     required = why(Reason.PROOF_REQUIRED, *("+".join(kinds) for kinds in wanted.accept), until=until)
-    return Ruling(StepUp((*failed, required), key, wanted.accept, until), tuple(events))
+    findings, told = (doubt.findings, doubt.events) if doubt is not None else ((), ())
+    return Ruling(StepUp((*failed, required, *findings), key, wanted.accept, until), (*events, *told))
 
 
 def _failed(case: Case) -> tuple[list[Finding], list[AnyEvent]]:
@@ -450,11 +459,21 @@ def _failed(case: Case) -> tuple[list[Finding], list[AnyEvent]]:
     return [why(reason, *kinds, about="proofs")], [ev.ProofFailed(case.now, kinds, case.request.challenge)]
 
 
-def _open_challenge(case: Case) -> tuple[str, Instant]:
+def _open_challenge(case: Case, sent_to: str) -> tuple[str, Instant]:
     for key, challenge in case.head.challenges.items():
-        if challenge.digest == case.facts.digest and challenge.until > case.now:
+        fits = not sent_to or challenge.contact == sent_to
+        if challenge.digest == case.facts.digest and challenge.until > case.now and fits:
             return key, challenge.until
     return "", 0
+
+
+def _superseded(case: Case, sent_to: str) -> list[AnyEvent]:
+    """The end of the challenges for this action whose code, if any, goes elsewhere."""
+    return [
+        ev.ChallengeClosed(case.now, key)
+        for key, challenge in case.head.challenges.items()
+        if sent_to and challenge.digest == case.facts.digest and challenge.contact != sent_to
+    ]
 
 
 def _oldest_closed(case: Case) -> list[AnyEvent]:

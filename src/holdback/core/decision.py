@@ -45,6 +45,17 @@ class Reason(StrEnum):
     PROOF_WRONG = "proof_wrong"
     PROOF_REQUIRED = "proof_required"
     WEAKER_AUTHENTICATOR = "weaker_authenticator"
+    UNLIKE_OWNER = "unlike_owner"
+    RISK_ADDRESS = "risk_address"
+    RISK_BROWSER = "risk_browser"
+    RISK_DEVICE = "risk_device"
+    RISK_HOUR = "risk_hour"
+    RISK_PACE = "risk_pace"
+    RISK_TRAVEL = "risk_travel"
+    RISK_ORIGIN = "risk_origin"
+    RISK_TRIES = "risk_tries"
+    RISK_FACTORS = "risk_factors"
+    RISK_MISSING = "risk_missing"
     LOOK_ALIKE = "look_alike"
     COUNTERPARTY_UNKNOWN = "counterparty_unknown"
     NOT_ON_ALLOWLIST = "not_on_allowlist"
@@ -156,13 +167,29 @@ class PriceFact(msgspec.Struct, frozen=True, array_like=True):
     at: Instant
 
 
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """What was found out about where a sign-in comes from, and with what, so that a replay need not ask again.
+
+    `address` and `browser` are keyed hashes from coarse to fine (`core/profile.py`), 0 for what is not known.
+    `country`, `asn` and `origin` are coarse enough to be plain.
+    `missing` names each fact that could not be had, and why.
+    """
+
+    address: tuple[int, ...] = ()
+    browser: tuple[int, ...] = ()
+    country: str = ""
+    asn: int = 0
+    origin: str = ""
+    missing: tuple[str, ...] = ()
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
     `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ.
     `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
-    token made for this request, `device` what the asking device's key signed. A fact that could not be had is absent or
-    false, and never means allow.
+    token made for this request, `device` what the asking device's key signed. `seen` is None but at a sign-in of which
+    its origin was said. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -173,6 +200,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     counterparty_known: bool = False
     token: bytes = b""
     device: DeviceProof | None = None
+    seen: Seen | None = None
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -53,6 +53,8 @@ _SILENT: Final = Effect(Direction.NEUTRAL)
 _TIGHTER: Final = Effect(Direction.TIGHTENING, Severity.INFO)
 _SEVERE_CHANGE: Final = Effect(Direction.LOOSENING, Severity.SEVERE, Severity.SEVERE)
 
+_SEVERE_NEWS: Final = Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE)
+
 EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.Decided: _SILENT,
     ev.AccountImported: Effect(Direction.TIGHTENING, Severity.INFO),
@@ -66,6 +68,8 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.DeviceMet: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD),
     ev.DeviceSeen: _SILENT,
     ev.DeviceDisowned: Effect(Direction.TIGHTENING, Severity.SEVERE, Severity.SEVERE, ends=Ends.DEVICES),
+    ev.SignInScored: _SEVERE_NEWS,
+    ev.PlaceSeen: _SILENT,
     ev.AuthenticatorBound: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
     ev.AuthenticatorConfirmed: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
     ev.AuthenticatorSuspended: Effect(Direction.TIGHTENING, Severity.SEVERE, ends=Ends.OTHERS),
@@ -190,15 +194,17 @@ def _ended(event: AnyEvent, after: Head, asking: bytes) -> list[bytes]:
     return [key for key in after.sessions if key != asking]
 
 
-_DEPENDS: Final = frozenset({ev.AuthenticatorBound, ev.ContactConfirmed, ev.ChangeAsked})
+_DEPENDS: Final = frozenset({ev.AuthenticatorBound, ev.SignInScored, ev.ContactConfirmed, ev.ChangeAsked})
 
 
 def effect_of(event: AnyEvent) -> Effect:
-    """The table's row, with the three events whose effect depends on what they carry."""
+    """The table's row, with the events whose effect depends on what they carry."""
     effect = EFFECTS[type(event)]
     if type(event) not in _DEPENDS:
         return effect
     if isinstance(event, ev.AuthenticatorBound) and not event.confirmed:
+        return _SILENT
+    if isinstance(event, ev.SignInScored) and not event.cools:
         return _SILENT
     if isinstance(event, ev.ContactConfirmed) and not event.wait_ms:
         return _TIGHTER

@@ -287,6 +287,41 @@ class DeviceDisowned(Event, frozen=True, array_like=True, tag="device.disowned")
     device: str
 
 
+class ScoreTerm(msgspec.Struct, frozen=True, array_like=True):
+    """One feature's share of a score in hundredths of a nat, more than 0 if unlike the owner; `about` is what of it."""
+
+    feature: str
+    centinats: int
+    about: str = ""
+
+
+class SignInScored(Event, frozen=True, array_like=True, tag="session.scored"):
+    """A sign-in that proved itself was compared with those before it.
+
+    `raised` says that it was asked for one more proof, `cools` that it got in and yet cools exits.
+    """
+
+    centinats: int
+    terms: tuple[ScoreTerm, ...]
+    raised: bool
+    cools: bool
+
+
+class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
+    """A sign-in to be learnt once it was quiet for `quiet_ms`: keyed hashes of where from and with what, 0 for unknown.
+
+    `familiar` is how well the device was known then, a place in `core.profile.DEVICES`.
+
+    `doubted_at` is when the owner last pressed the stop; `half_life_ms` is how fast what was learnt fades.
+    """
+
+    values: tuple[int, ...]
+    familiar: int
+    quiet_ms: int
+    half_life_ms: int
+    doubted_at: Instant
+
+
 class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):
     """An authenticator was bound; it counts for money from `until` on, once `confirmed` (law 10).
 
@@ -657,6 +692,8 @@ AnyEvent = (
     | NoticeFailed
     | WaitMoved
     | CredentialRehashed
+    | SignInScored
+    | PlaceSeen
 )
 
 

@@ -137,6 +137,55 @@ class Signals(Section, frozen=True):
     price: Literal["hold", "deny"]
     price_age_m: Annotated[int, msgspec.Meta(ge=1, le=24 * 60)]
     clock_tolerance_s: Annotated[int, msgspec.Meta(ge=1, le=300)]
+    place: Literal["step_up", "note"]
+    network_age_d: Days
+
+
+Centinats = Annotated[int, msgspec.Meta(ge=-100_000, le=100_000)]
+"""Hundredths of a nat: log-likelihood ratios as whole numbers."""
+Ppm = Annotated[int, msgspec.Meta(ge=1, le=999_999)]
+Permille = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+
+
+class Risk(Section, frozen=True):
+    """How unlike the owner a sign-in may be; `core/risk.py` says what is done with each number.
+
+    `shared` is how often somebody else's value, below the same parent, is this very one; `aimed` how often a thief's is
+    one that the owner uses. Tables of permille are how often each value is seen with owners, and with thieves.
+    """
+
+    step_up_centinats: Centinats
+    cool_off_centinats: Centinats
+    base_centinats: Centinats
+    term_max_centinats: Centinats
+    reputation_max_centinats: Centinats
+    missing_centinats: Annotated[int, msgspec.Meta(ge=0, le=1_000)]
+    half_life_d: Days
+    quiet_d: Days
+    travel_h: Hours
+    prior_centi: Count
+    address_prior_centi: tuple[Count, Count, Count, Count]
+    browser_prior_centi: tuple[Count, Count, Count]
+    weights_percent: dict[str, Percent]
+    address_shared_ppm: tuple[Ppm, Ppm, Ppm, Ppm]
+    address_aimed_ppm: tuple[Ppm, Ppm, Ppm, Ppm]
+    browser_shared_ppm: tuple[Ppm, Ppm, Ppm]
+    browser_aimed_ppm: tuple[Ppm, Ppm, Ppm]
+    device_owner_permille: tuple[Permille, Permille, Permille]
+    device_thief_permille: tuple[Permille, Permille, Permille]
+    paces_m: tuple[Minutes, Minutes, Minutes]
+    pace_owner_permille: tuple[Permille, Permille, Permille, Permille]
+    pace_thief_permille: tuple[Permille, Permille, Permille, Permille]
+    travel_owner_permille: tuple[Permille, Permille]
+    travel_thief_permille: tuple[Permille, Permille]
+    origin_owner_permille: tuple[Permille, Permille, Permille, Permille]
+    origin_thief_permille: tuple[Permille, Permille, Permille, Permille]
+    tries_most: tuple[int, int, int]
+    tries_owner_permille: tuple[Permille, Permille, Permille, Permille]
+    tries_thief_permille: tuple[Permille, Permille, Permille, Permille]
+    factor_ages_d: tuple[Days, Days]
+    factors_owner_permille: tuple[Permille, Permille, Permille]
+    factors_thief_permille: tuple[Permille, Permille, Permille]
 
 
 class Bounds(Section, frozen=True):
@@ -181,11 +230,16 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "notices.fold_m",
         "signals.price_age_m",
         "signals.clock_tolerance_s",
+        "signals.network_age_d",
+        "risk.step_up_centinats",
+        "risk.cool_off_centinats",
     }
 )
 """Numbers that protect less when they grow. `BOUNDS` protect neither way; all others protect more when they grow."""
 
-NEITHER: Final = frozenset({"bounds", "notices", "signals", "exits", "sessions.open_max", "step_up.challenges_open"})
+NEITHER: Final = frozenset(
+    {"bounds", "notices", "signals", "risk", "exits", "sessions.open_max", "step_up.challenges_open"}
+)
 """Tables and keys of which it cannot be said."""
 
 
@@ -216,6 +270,11 @@ class PolicyError(ValueError):
     """A policy that cannot be obeyed. The message names the key, what it is and what it must be."""
 
 
+WEIGHED: Final = frozenset({"address", "browser", "device", "hour", "pace", "travel", "origin", "tries", "factors"})
+"""Features that have a weight; what is missing has a number of its own."""
+PERMILLE: Final = 1_000
+
+
 class Policy(Section, frozen=True):
     """One published policy. `digest` names it in every event and receipt: 16 bytes of the SHA-256 of its sorted JSON.
 
@@ -232,6 +291,7 @@ class Policy(Section, frozen=True):
     devices: Devices
     notices: Notices
     signals: Signals
+    risk: Risk
     bounds: Bounds
     exits: dict[str, str]
     passwords: Passwords
@@ -268,11 +328,26 @@ class Policy(Section, frozen=True):
                 "`notices.replaced_contact_d` is shorter than `waits.remove_contact_h`: a thief could outwait the owner"
             )
             raise PolicyError(msg)
+        self._check_risk()
         for kind, network in self.exits.items():
             if network not in NETWORKS or (kind == "sweep") != (network == "own"):
                 msg = (
                     f"`exits.{kind}` is `{network}`; it must be one of {', '.join(NETWORKS)}, and `own` for sweeps only"
                 )
+                raise PolicyError(msg)
+
+    def _check_risk(self) -> None:
+        """Refuse tables that say nothing: weights of features there are not, chances that are not of the whole."""
+        if set(self.risk.weights_percent) != WEIGHED:
+            msg = f"`risk.weights_percent` must name {', '.join(sorted(WEIGHED))}"
+            raise PolicyError(msg)
+        for field in self.risk.__struct_fields__:
+            table = getattr(self.risk, field)
+            if field.endswith("_permille") and sum(table) != PERMILLE:
+                msg = f"`risk.{field}` adds up to {sum(table)}, not to {PERMILLE}"
+                raise PolicyError(msg)
+            if field in {"paces_m", "tries_most", "factor_ages_d"} and (min(table) < 0 or list(table) != sorted(table)):
+                msg = f"`risk.{field}` must rise"
                 raise PolicyError(msg)
 
     def differences(self, other: Policy) -> list[Difference]:
@@ -316,5 +391,7 @@ RELATIONS: Final = (
     ("step_up.failures_delay_s", "step_up.failures_delay_max_s", "a delay has a largest value"),
     ("step_up.failures_before_delay", "step_up.failures_max", "the delay must come before the end"),
     ("passwords.characters_min", "passwords.characters_alone_min", "a password that stands alone must not be shorter"),
+    ("risk.step_up_centinats", "risk.cool_off_centinats", "a sign-in would cool exits before it is asked about"),
+    ("risk.reputation_max_centinats", "risk.term_max_centinats", "what others say would count more than the owner"),
 )
 """Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""

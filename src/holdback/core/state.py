@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
+from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -255,9 +256,12 @@ class Credential(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
 
 
-Part = Beneficiary | Device | Credential
+Part = Beneficiary | Device | Credential | Profile
 PartKey = tuple[str, str]
-"""Kind (`beneficiary`, `device`, `credential`) and name of a part."""
+"""Kind (`beneficiary`, `device`, `credential`, `profile`) and name of a part."""
+
+PROFILE: Final = ("profile", "sign_in")
+"""The one part that says what an account's sign-ins look like."""
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -270,6 +274,12 @@ class Customer(msgspec.Struct, frozen=True):
         """A loaded beneficiary that is still in the book."""
         part = self.parts.get(("beneficiary", name))
         return part if isinstance(part, Beneficiary) and not part.removed else None
+
+    @property
+    def profile(self) -> Profile:
+        """What the account's sign-ins look like; empty if it was not loaded or there is none."""
+        part = self.parts.get(PROFILE)
+        return part if isinstance(part, Profile) else EMPTY
 
 
 NOBODY: Final = Customer(None, {})
@@ -286,7 +296,7 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
     return Customer(_head(customer.head, event), _parts(customer.parts, event))
 
 
-_LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSeen})
+_LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
 """Frequent events that change no head: looked up before the cases below, which say so too."""
 
 
@@ -309,6 +319,8 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.DeviceMet()
             | ev.DeviceSeen()
             | ev.DeviceDisowned()
+            | ev.SignInScored()
+            | ev.PlaceSeen()
             | ev.AddressAdded()
             | ev.AddressRenewed()
             | ev.AddressRemoved()
@@ -679,6 +691,7 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.DeviceMet,
         ev.DeviceSeen,
         ev.DeviceDisowned,
+        ev.PlaceSeen,
         ev.AuthenticatorBound,
         ev.SecretReplaced,
         ev.CredentialRehashed,
@@ -698,6 +711,8 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.DeviceMet() | ev.DeviceSeen() | ev.DeviceDisowned() if event.device:
             key = ("device", event.device)
             return _replaced(parts, key, _device(parts.get(key), event))
+        case ev.PlaceSeen():
+            return parts | {PROFILE: _profile(parts.get(PROFILE), event)}
         case ev.AuthenticatorBound() if event.credential is not None:
             return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
         case ev.SecretReplaced() | ev.CredentialRehashed():
@@ -723,6 +738,12 @@ def _device(part: Part | None, event: ev.DeviceMet | ev.DeviceSeen | ev.DeviceDi
         return None
     counted = new.days and new.counted_at // DAY == event.at // DAY
     return new if counted or not event.quiet else replace(new, days=new.days + 1, counted_at=event.at)
+
+
+def _profile(part: Part | None, event: ev.PlaceSeen) -> Profile:
+    profile = part if isinstance(part, Profile) else EMPTY
+    learnt = caught_up(profile, event.at, event.doubted_at, event.half_life_ms)
+    return signed_in(learnt, event.at, event.values, event.familiar, event.quiet_ms)
 
 
 def _beneficiary(

@@ -99,6 +99,14 @@ class Ruling(NamedTuple):
     elsewhere: tuple[AnyEvent, ...] = ()
 
 
+class Doubt(NamedTuple):
+    """Why an action that proved itself is asked for the code sent to `contact` as well, and what is told of it."""
+
+    contact: str
+    findings: tuple[Finding, ...]
+    events: tuple[AnyEvent, ...] = ()
+
+
 NOTHING: tuple[PartKey, ...] = ()
 
 
@@ -110,16 +118,21 @@ def _no_parts(_request: Request, _action: Any, _peek: Head | None) -> tuple[Part
     return NOTHING
 
 
+def _no_doubt(_case: Case, _action: Any) -> Doubt | None:  # noqa: ANN401 - as above
+    return None
+
+
 def _no_proof(_case: Case, _action: Any) -> Level:  # noqa: ANN401 - as above
     return Level.NONE
 
 
 class Rule(NamedTuple):
-    """How one action is judged, in this order: who may ask, `objection`, the proofs of `level`, `ruling`.
+    """How one action is judged, in this order: who may ask, `objection`, the proofs of `level`, `doubts`, `ruling`.
 
     `objection` refuses what no proof could mend. `parts` names the part rows wanted; with `peeks` it is given the
     head as it was read without a lock, and may use of it only what never changes. `loosens` says that nothing of it
-    may happen while the clock is in doubt (law 8). `anonymous` lets an owner ask without a session.
+    may happen while the clock is in doubt (law 8). `doubts` may ask for one more proof of those that sufficed, and can
+    take none away. `anonymous` lets an owner ask without a session.
     """
 
     actors: frozenset[ActorKind]
@@ -130,6 +143,7 @@ class Rule(NamedTuple):
     loosens: bool = True
     anonymous: bool = False
     peeks: bool = False
+    doubts: Callable[[Case, Any], Doubt | None] = _no_doubt
 
     @property
     def proofless(self) -> bool:

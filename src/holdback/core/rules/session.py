@@ -8,10 +8,13 @@ import msgspec
 
 from holdback.core import devices
 from holdback.core import events as ev
-from holdback.core.assurance import Level
+from holdback.core.assurance import CONTACT_CODE, Level, holder_of, senior_contact
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import HOUR, MINUTE, AnyEvent, AuthenticatorKind, Finding
-from holdback.core.rules.asking import OWNER, Action, Case, Request, Rule, Ruling, always, tightened
+from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind, Finding
+from holdback.core.profile import DEVICES, LEVELS, caught_up
+from holdback.core.risk import Circumstances, Score, score
+from holdback.core.rules.asking import OWNER, Action, Case, Doubt, Request, Rule, Ruling, always, tightened
+from holdback.core.state import PROFILE
 
 if TYPE_CHECKING:
     from holdback.core.state import Head, PartKey
@@ -36,8 +39,8 @@ def session_id(token: bytes) -> str:
     return token.hex()
 
 
-def _device(request: Request, _action: SessionStart, _peek: Head | None) -> tuple[PartKey, ...]:
-    return (("device", request.context.device),) if request.context.device else ()
+def _wanted(request: Request, _action: SessionStart, _peek: Head | None) -> tuple[PartKey, ...]:
+    return (PROFILE, ("device", request.context.device)) if request.context.device else (PROFILE,)
 
 
 def _room(case: Case, _action: SessionStart) -> Finding | None:
@@ -55,14 +58,92 @@ def _start(case: Case, _action: SessionStart) -> Ruling:
     quiet = devices.is_quiet(case.head, case.now)
     limits = case.policy.sessions
     until = case.now + limits.absolute_h * HOUR
-    proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved)
+    proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved if proof.kind != CONTACT_CODE)
     key = case.facts.device.thumbprint if case.facts.device else b""
     started = ev.SessionStarted(case.now, case.facts.token, device, proved, until, limits.idle_m * MINUTE, key)
     met: AnyEvent = ev.DeviceMet(case.now, device, case.request.context.user_agent, quiet)
     if devices.was_met(case.customer, device):
         known = devices.is_known(case.customer, device, case.policy, case.now)
         met = ev.DeviceSeen(case.now, device, quiet, known)
-    return Ruling(Allow((why(Reason.PROVED),), session_id(case.facts.token)), (started, met))
+    scored = _scored(case)
+    asked_nobody = scored is not None and scored.raises(case.policy.risk) and _second_contact(case) is None
+    findings = (why(Reason.PROVED), *(_unlike(scored) if scored is not None and asked_nobody else ()))
+    return Ruling(Allow(findings, session_id(case.facts.token)), (started, met, *_learns(case, scored)))
+
+
+def _learns(case: Case, scored: Score | None) -> tuple[AnyEvent, ...]:
+    """What is kept of a sign-in that got in: its score, and what it looked like, to be learnt when it was quiet."""
+    seen, risk = case.facts.seen, case.policy.risk
+    if scored is None or seen is None:
+        return ()
+    unknown = (0,) * len(LEVELS)
+    values = (*seen.address, *seen.browser)
+    half_life_ms, quiet_ms = risk.half_life_d * DAY, risk.quiet_d * DAY
+    return (
+        ev.SignInScored(case.now, scored.total, scored.terms, scored.raises(risk), scored.cools(risk)),
+        ev.PlaceSeen(
+            case.now,
+            values if len(values) == len(unknown) else unknown,
+            _familiar(case),
+            quiet_ms,
+            half_life_ms,
+            _doubted(case),
+        ),
+    )
+
+
+def _doubts(case: Case, _action: SessionStart) -> Doubt | None:
+    """Ask whoever signs in unlike the owner for a code sent to a senior contact that took no part so far.
+
+    Where there is no such contact nothing more can be asked; the answer says so, and money has its own proofs.
+    """
+    scored, contact = _scored(case), _second_contact(case)
+    if contact is None:
+        return None
+    if scored is None:
+        unsaid = (why(Reason.UNLIKE_OWNER, CONTACT_CODE), why(Reason.RISK_MISSING, about="place"))
+        return Doubt(contact, unsaid) if case.policy.signals.place == "step_up" else None
+    if not scored.raises(case.policy.risk):
+        return None
+    told = ev.SignInScored(case.now, scored.total, scored.terms, raised=True, cools=False)
+    return Doubt(contact, _unlike(scored), (told,))
+
+
+def _unlike(scored: Score) -> tuple[Finding, ...]:
+    """The reasons of a score: that it is one, and each term that speaks against the owner, the largest first."""
+    against = [Reason(f"risk_{term.feature}") for term in scored.terms if term.centinats > 0]
+    return (why(Reason.UNLIKE_OWNER, CONTACT_CODE), *(why(one) for one in dict.fromkeys(against)))
+
+
+def _scored(case: Case) -> Score | None:
+    """How unlike the owner this sign-in is; None if nothing was said of where it comes from."""
+    seen, risk, head = case.facts.seen, case.policy.risk, case.head
+    if seen is None:
+        return None
+    profile = caught_up(case.customer.profile, case.now, _doubted(case), risk.half_life_d * DAY)
+    bound = [head.authenticators[one.authenticator].bound_at for one in case.proved if one.kind != CONTACT_CODE]
+    return score(profile, Circumstances(case.now, seen, _familiar(case), head.failures, max(bound)), risk)
+
+
+def _doubted(case: Case) -> int:
+    """When the owner last pressed the stop, or said that a device is a stranger's."""
+    stops = [one.pressed_at for one in case.head.freezes[-1:]]
+    strangers = [one.started_at for one in case.head.cool_offs.values() if one.cause == "device.disowned"]
+    return max((*stops, *strangers), default=0)
+
+
+def _familiar(case: Case) -> int:
+    """How well the device is known, as a place in `DEVICES`; one that is not named counts as new."""
+    device = case.request.context.device
+    if devices.is_known(case.customer, device, case.policy, case.now):
+        return DEVICES.index("trusted")
+    return DEVICES.index("known" if devices.was_met(case.customer, device) else "new")
+
+
+def _second_contact(case: Case) -> str | None:
+    """A senior contact that rests on nothing that was shown: a mailbox is one factor, however often it is asked."""
+    asking = frozenset(holder_of(case.head, one) for one in case.proved if one.kind != CONTACT_CODE)
+    return senior_contact(case.head, asking, case.policy, case.now)
 
 
 def _mine(case: Case, action: SessionEnd) -> Finding | None:
@@ -83,7 +164,14 @@ def _end_all(case: Case, _action: SessionEndAll) -> Ruling:
 
 RULES: dict[type[Action], Rule] = {
     SessionStart: Rule(
-        OWNER, _start, level=always(Level.SIGN_IN), objection=_room, parts=_device, loosens=False, anonymous=True
+        OWNER,
+        _start,
+        level=always(Level.SIGN_IN),
+        objection=_room,
+        parts=_wanted,
+        loosens=False,
+        anonymous=True,
+        doubts=_doubts,
     ),
     SessionEnd: Rule(OWNER, _end, objection=_mine, loosens=False),
     SessionEndAll: Rule(OWNER, _end_all, loosens=False),
