@@ -384,7 +384,14 @@ def check(file: str, *, json: Json = False) -> int:
 
 
 @app.command(name="bench")
-def bench_(name: str = "decide", *, store: str = "sqlite", quick: bool = False, json: Json = False) -> int:
+def bench_(
+    name: str = "decide",
+    *,
+    store: str = "sqlite",
+    quick: bool = False,
+    rba: Path | None = None,
+    json: Json = False,
+) -> int:
     """Measure, and print a ratio to something known that was measured in the same run.
 
     Examples:
@@ -392,13 +399,18 @@ def bench_(name: str = "decide", *, store: str = "sqlite", quick: bool = False, 
 
         holdback bench decide --store sqlite --quick --json
 
+        holdback bench risk --quick
+
+        holdback bench risk --rba rba-dataset.csv --json
+
     Args:
-        name: Which bench; `decide` is the only one so far.
+        name: `decide` (decisions a second) or `risk` (what the score of sign-ins finds, and whom it bothers).
         store: `sqlite` or `postgres` (a throw-away cluster of its own).
         quick: Fewer accounts and shorter runs.
+        rba: The public data set of Wiefling et al. (2022) as CSV, in place of made-up sign-ins; for `risk`.
         json: Print one JSON object.
     """
-    return bench.run(name, store=store, quick=quick, json=json)
+    return bench.run(name, store=store, quick=quick, json=json, rba=rba)
 
 
 @app.command(name="backup")

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.console import Console
 
-from holdback.bench import decide
+from holdback.bench import decide, risk
+from holdback.bench.rba import NotTheDataSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, object]]]] = {"decide": decide.measure}
+BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, object]]]] = {
+    "decide": decide.measure,
+    "risk": risk.measure,
+}
 """Each bench takes the store's name, whether to be quick, and whom to tell how far it is; it gives one JSON object."""
 
 
-def run(name: str, *, store: str, quick: bool, json: bool) -> int:
-    """Run one bench and print its figures. The status is 0 if it could be run at all: figures pass no judgement."""
+def run(name: str, *, store: str, quick: bool, json: bool, rba: Path | None = None) -> int:
+    """Run one bench and print its figures. The status is 0 if it could be run at all: figures pass no judgement.
+
+    `rba` is a file of the public data set for `risk`, in place of its own sign-ins.
+    """
     err = Console(stderr=True)
     bench = BENCHES.get(name)
     if bench is None or store not in {"sqlite", "postgres"}:
@@ -26,7 +35,13 @@ def run(name: str, *, store: str, quick: bool, json: bool) -> int:
             f"[red]there is no bench {name} on {store}; benches: {', '.join(BENCHES)}; stores: sqlite, postgres[/]"
         )
         return 2
-    found = bench(store, quick, lambda step: err.print(f"[dim]{step}[/]", highlight=False))
+    if rba is not None:
+        bench = partial(risk.measure, file=rba)
+    try:
+        found = bench(store, quick, lambda step: err.print(f"[dim]{step}[/]", highlight=False))
+    except NotTheDataSet as error:
+        err.print(f"[red]{rba}: {error}[/]", markup=True, highlight=False)
+        return 2
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:

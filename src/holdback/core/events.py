@@ -310,9 +310,8 @@ class SignInScored(Event, frozen=True, array_like=True, tag="session.scored"):
 class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
     """A sign-in to be learnt once it was quiet for `quiet_ms`: keyed hashes of where from and with what, 0 for unknown.
 
-    `familiar` is how well the device was known then, a place in `core.profile.DEVICES`.
-
-    `doubted_at` is when the owner last pressed the stop; `half_life_ms` is how fast what was learnt fades.
+    `familiar` is how well the device was known then, a place in `core.profile.DEVICES`. `doubted_at` is when the owner
+    last pressed the stop or disowned a device; `half_life_ms` is how fast what was learnt fades.
     """
 
     values: tuple[int, ...]
