@@ -20,7 +20,8 @@ import msgspec
 from holdback import dpop, spelling
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE, password_stands_alone
+from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
+from holdback.core.assurance import CONTACT_CODE, RESTRICTED, password_stands_alone
 from holdback.core.decision import Context, DeviceProof, Proof, Seen
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
@@ -346,6 +347,7 @@ class Intake:
         if "secret" in fields:
             raise BadRequest("the secret is made by Holdback and never sent", "/secret")
         kind = fields.get("kind")
+        _addressed(kind, fields.get("address"), "/address")
         if not isinstance(kind, str) or kind not in self._verifiers or kind == "password":
             return Enrolled(fields, {})
         secret, shown = await self._enrol(str(kind), "", "/kind")
@@ -356,6 +358,7 @@ class Intake:
             raise BadRequest("`authenticators` must be a list of objects", "/authenticators")
         imported = []
         for place, one in enumerate(given[:17]):
+            _addressed(one.get("kind"), one.get("address"), f"/authenticators/{place}/address")
             if isinstance(one.get("kind"), str) and one["kind"] in self._verifiers:
                 pointer = f"/authenticators/{place}/secret"
                 if not one.get("secret"):
@@ -451,6 +454,8 @@ class Intake:
         for wire in envelope.proofs:
             if wire.kind == CONTACT_CODE:
                 found.append(self._contact_proof(wire, envelope, head, digest, now))
+            elif wire.kind in RESTRICTED:
+                found.append(self._code_proof(wire, envelope, head, digest, now))
             else:
                 found.append(await self._proof(wire, head, secrets, digest, now))
         return tuple(found)
@@ -487,6 +492,23 @@ class Intake:
             found.append(msgspec.structs.replace(one, renewed=key.seal(new)) if new else one)
         return tuple(found)
 
+    def _code_proof(self, wire: WireProof, envelope: Envelope, head: Head, digest: bytes, now: Instant) -> Proof:
+        """A code that was sent to where an authenticator lives: for the challenge, or to confirm that one is bound."""
+        challenge = head.challenges.get(envelope.challenge or "")
+        for name in candidates(wire, head):
+            one = head.authenticators[name]
+            if not one.confirmed:
+                subject, sent_at = confirm_subject(name, one.bound_at), one.bound_at
+            elif challenge is not None and name in challenge.codes_at:
+                sent_at = challenge.codes_at[name]
+                subject = challenge_subject(envelope.challenge or "", sent_at)
+            else:
+                continue
+            right = self._masters.check_contact_code(wire.response, head.account, subject, name)
+            if right and now < sent_at + AUTHENTICATOR_CODE_MS:
+                return Proof(wire.kind, name, one.epoch, sent_at, digest, now, right=True)
+        return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
+
     def _contact_proof(self, wire: WireProof, envelope: Envelope, head: Head, digest: bytes, now: Instant) -> Proof:
         challenge = head.challenges.get(envelope.challenge or "")
         name = challenge.contact if challenge and challenge.contact else wire.authenticator or ""
@@ -519,8 +541,19 @@ CODE_MS: Final = {Channel.EMAIL: 24 * HOUR, Channel.SMS: 10 * MINUTE, Channel.PU
 
 
 def confirm_subject(contact: str, asked_at: Instant) -> str:
-    """What a contact's confirmation code is made for: each asking has a code of its own."""
+    """What a contact's or authenticator's confirmation code is made for: each asking has a code of its own."""
     return f"confirm:{contact}:{asked_at}"
+
+
+def challenge_subject(challenge: str, sent_at: Instant) -> str:
+    """What a code to a restricted authenticator is made for: each sending for a challenge has a code of its own."""
+    return f"{challenge}:{sent_at}"
+
+
+def _addressed(kind: object, address: object, pointer: str) -> None:
+    """Refuse a restricted authenticator without an address: no code could reach it. Raises BadRequest."""
+    if isinstance(kind, str) and kind in RESTRICTED and address is None:
+        raise BadRequest("an authenticator of this kind needs the address that codes go to", pointer)
 
 
 def token_hash(token: str) -> bytes:

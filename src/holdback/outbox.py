@@ -15,10 +15,11 @@ import structlog
 
 from holdback.batching import Overloaded
 from holdback.core import events as ev
-from holdback.core.effects import tag_of
-from holdback.core.events import DAY, MINUTE, decode_events
+from holdback.core.assurance import CODE_MS
+from holdback.core.effects import AUTHENTICATOR_CODE, CONTACT_CODE, tag_of
+from holdback.core.events import DAY, MINUTE, Channel, decode_events
 from holdback.core.rules.notice import NoticeOutcome
-from holdback.intake import confirm_subject
+from holdback.intake import challenge_subject, confirm_subject
 from holdback.ports import ChannelRefused, ChannelUnavailable, Message, StoreUnavailable, Wanted
 from holdback.snapshots import NewerState, Tampered
 from holdback.wording import Notice, notice_text, phrase
@@ -26,9 +27,9 @@ from holdback.wording import Notice, notice_text, phrase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.core.events import AnyEvent, Channel
+    from holdback.core.events import AnyEvent, Sealed
     from holdback.core.ledger import Entry
-    from holdback.core.state import Contact, Head
+    from holdback.core.state import Head
     from holdback.ports import NoticeRow, Sender
     from holdback.sealing import CustomerKey
     from holdback.service import Service
@@ -44,6 +45,14 @@ LINK_MS: Final = 30 * DAY
 """How long a freeze link works."""
 
 
+class _Reader(NamedTuple):
+    """Who reads a notice: a contact, or whoever holds the number or mailbox that an authenticator lives on."""
+
+    channel: Channel
+    address: Sealed
+    replaced: bool = False
+
+
 class _Due(NamedTuple):
     """A notice with what is needed to word it."""
 
@@ -53,7 +62,7 @@ class _Due(NamedTuple):
     decided: ev.Decided
     entry: Entry
     head: Head
-    contact: Contact
+    reader: _Reader
     key: CustomerKey
 
 
@@ -125,7 +134,7 @@ class Outbox:
         if due is None:
             await self._service.store.bury(row.id, "the contact is gone")
             return
-        await self._sender(due.contact.channel).send(self._message(due))
+        await self._sender(due.reader.channel).send(self._message(due))
         await self._accepted(due)
 
     def _sender(self, channel: Channel) -> Sender:
@@ -157,29 +166,33 @@ class Outbox:
     async def _found(self, row: NoticeRow) -> _Due | None:
         """The notice, its cause and its reader; None if the reader is gone meanwhile."""
         entries = await self._service.store.entries(row.account, row.seq - 1, 1)
-        loaded = await self._service.store.read([Wanted(row.account)])
-        snapshot = loaded.snapshots[row.account]
-        head = self._service.tools.snapshots.head(snapshot)
-        contact = head.contacts.get(row.contact)
-        if contact is None or contact.recycled:
-            return None
         decided, *events = decode_events(entries[0].body)
         due, cause = _cause(row.notice, events)
+        named = (("credential", row.contact),) if due.cause == AUTHENTICATOR_CODE else ()
+        loaded = await self._service.store.read([Wanted(row.account, named)])
+        snapshot, snapshots = loaded.snapshots[row.account], self._service.tools.snapshots
+        head = snapshots.head(snapshot)
+        if due.cause == AUTHENTICATOR_CODE:
+            kept = [snapshots.credential(part).secret for part in loaded.parts.get(row.account, [])]
+            reader = _asked(head, row.contact, kept) if loaded.now < cause.at + CODE_MS else None
+        else:
+            reader = _told(head, row.contact)
+        if reader is None:
+            return None
         assert isinstance(decided, ev.Decided)  # noqa: S101 - every entry begins with its decision
-        key = self._service.tools.snapshots.key_of(row.account, snapshot.key)
-        return _Due(row, due, cause, decided, entries[0], head, contact, key)
+        return _Due(row, due, cause, decided, entries[0], head, reader, snapshots.key_of(row.account, snapshot.key))
 
     def _message(self, due: _Due) -> Message:
-        row, masters = due.row, self._service.tools.masters
-        token = masters.link_token(row.account, row.notice, row.contact, "freeze", due.due.at + LINK_MS)
-        url = f"{self._public_url}/freeze?t={token}"
+        row = due.row
+        # Whoever reads a code may be a thief, who has no use for it alone: nothing that acts goes with it.
+        url = "" if due.due.cause == AUTHENTICATOR_CODE else self._freeze_url(due)
         text = notice_text(
             Notice(
                 due=due.due,
                 cause=due.cause,
                 decided=due.decided,
-                channel=due.contact.channel,
-                replaced=due.contact.removed,
+                channel=due.reader.channel,
+                replaced=due.reader.replaced,
                 phrase=phrase(due.key.mac("phrase", field="phrase")),
                 freeze_url=url,
                 chain_head=due.entry.link,
@@ -190,7 +203,14 @@ class Outbox:
             due.key.open,
         )
         data = {"kind": due.due.cause, "severity": due.due.severity.value, "account": row.account}
-        return Message(row.id, due.key.open(due.contact.address), text.subject, text.text, url, data)
+        return Message(row.id, due.key.open(due.reader.address), text.subject, text.text, url, data)
+
+    def _freeze_url(self, due: _Due) -> str:
+        row = due.row
+        token = self._service.tools.masters.link_token(
+            row.account, row.notice, row.contact, "freeze", due.due.at + LINK_MS
+        )
+        return f"{self._public_url}/freeze?t={token}"
 
     def _code(self, due: _Due) -> str:
         """The code this notice carries, if it is one: made for the challenge, or for this asking of the contact."""
@@ -199,9 +219,27 @@ class Outbox:
                 subject = due.cause.challenge
             case ev.ContactAdded() | ev.ContactAsked():
                 subject = confirm_subject(due.row.contact, due.cause.at)
+            case ev.AuthenticatorBound() if due.due.cause == AUTHENTICATOR_CODE:
+                subject = confirm_subject(due.row.contact, due.cause.at)
+            case ev.AuthenticatorAsked():
+                subject = challenge_subject(due.cause.challenge, due.cause.at)
             case _:
                 return ""
         return self._service.tools.masters.contact_code(due.row.account, subject, due.row.contact)
+
+
+def _told(head: Head, name: str) -> _Reader | None:
+    """A contact that is still the owner's as far as anyone knows."""
+    one = head.contacts.get(name)
+    return None if one is None or one.recycled else _Reader(one.channel, one.address, one.removed)
+
+
+def _asked(head: Head, name: str, kept: list[Sealed]) -> _Reader | None:
+    """Where an authenticator lives that a code is still good for."""
+    one = head.authenticators.get(name)
+    if one is None or one.recycled or one.suspended or not kept:
+        return None
+    return _Reader(Channel(one.kind.value), kept[0])
 
 
 def _cause(notice: str, events: list[AnyEvent]) -> tuple[ev.NoticeDue, AnyEvent]:
@@ -218,8 +256,10 @@ def _cause(notice: str, events: list[AnyEvent]) -> tuple[ev.NoticeDue, AnyEvent]
 
 
 def _is_cause(event: AnyEvent, cause: str) -> bool:
-    if cause == "contact.code":
+    if cause == CONTACT_CODE:
         return isinstance(event, ev.ContactAdded | ev.ContactAsked | ev.ChallengeIssued)
+    if cause == AUTHENTICATOR_CODE:
+        return isinstance(event, ev.AuthenticatorBound | ev.AuthenticatorAsked)
     return tag_of(event) == cause
 
 

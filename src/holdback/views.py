@@ -46,6 +46,7 @@ class AuthenticatorForm(msgspec.Struct, frozen=True):
     since: str
     confirmed: bool
     suspended: bool
+    recycled: bool
     senior: bool
     senior_from: str | None
 
@@ -347,6 +348,7 @@ def _authenticator(head: Head, name: str, one: Authenticator, now: Instant) -> A
         since=instant_text(one.bound_at),
         confirmed=one.confirmed,
         suspended=one.suspended,
+        recycled=one.recycled,
         senior=seniority.authenticator_is_senior(head, one, now),
         senior_from=_instant(seniority.ripe_at(head, one.bound_at, one.ripens)) if one.confirmed else None,
     )

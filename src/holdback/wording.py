@@ -17,7 +17,10 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
+import msgspec
+
 from holdback.core import events as ev
+from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
 from holdback.core.decision import Reason
 from holdback.core.events import (
     HOUR,
@@ -32,8 +35,15 @@ from holdback.core.events import (
     stored_decoder,
 )
 from holdback.core.policy import MICRO
-from holdback.core.rules.address import OPENED_KINDS
+from holdback.core.rules.account import AccountUnfreeze
+from holdback.core.rules.address import OPENED_KINDS, AddressAdd, AddressRenew
+from holdback.core.rules.asking import micro_usd
+from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
+from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionStart
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +87,9 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.SENIOR_BENEFICIARY_REQUIRED: "Only a payment to a long-known address can go early. Wait for its time.",
     Reason.NO_SENIOR_CONTACT: "To go early this needs a long-known contact that took no part in asking. Wait.",
     Reason.COOL_OFF_CLOSES: "The account changed lately. This stays closed until the cool-off is over.",
-    Reason.NO_SENIOR_AUTHENTICATOR: "Your way of confirming is too new to move money. Wait until it has ripened.",
+    Reason.NO_SENIOR_AUTHENTICATOR: (
+        "You have no way of confirming that is old and strong enough for this. Add one, or wait until yours is."
+    ),
     Reason.AUTHENTICATOR_SUSPENDED: "Your strongest way of confirming is suspended. Reinstate it, or recover.",
     Reason.PROOF_REPLAYED: "This code was used before. Wait for the next one.",
     Reason.PROOF_WRONG: "A code or password was wrong. Try again.",
@@ -245,9 +257,108 @@ class _Known(NamedTuple):
         asked = self.decided if self.decided and self.decided.action == "exit.release" else None
         return _EXIT_RELEASE.decode(asked.request).which if asked else ""
 
+    def beneficiary(self, asked: AddressAdd | AddressRenew) -> str:
+        """An entry of the book, as a request names it."""
+        where = shortened(self.opened(asked.address)) if asked.address else "to anyone"
+        return f"{asked.network} {where}"
+
 
 _EXIT_REQUEST: Final = stored_decoder(ExitRequest)
 _EXIT_RELEASE: Final = stored_decoder(ExitRelease)
+
+_Confirmed = (
+    SessionStart
+    | ExitRequest
+    | ExitRelease
+    | AddressAdd
+    | AddressRenew
+    | AuthenticatorBind
+    | AuthenticatorRemove
+    | AuthenticatorReinstate
+    | ContactAdd
+    | ContactRemove
+    | ContactReportRecycled
+    | PasswordChange
+    | AccountUnfreeze
+    | AllowlistSet
+    | LockSet
+    | LimitSet
+)
+"""Every action that may ask for proof."""
+
+_CONFIRMED: Final[msgspec.msgpack.Decoder[_Confirmed]] = stored_decoder(_Confirmed)  # type: ignore[arg-type] # a union
+
+
+def confirmed_text(known: _Known) -> str:
+    """What a proof confirms, in words that name amount and address: `pay 0.25 BTC to bc1qar0s...wf5mdq by bitcoin`.
+
+    Whoever is asked for a code on the telephone reads here what it would do.
+    """
+    try:
+        asked = _CONFIRMED.decode(known.decided.request if known.decided else b"")
+    except msgspec.DecodeError:
+        return "confirm something that was asked of your account"
+    match asked:
+        case SessionStart():
+            return "sign in"
+        case ExitRequest():
+            towards = asked.address or asked.counterparty
+            whom = f"to {shortened(known.opened(towards))} by {asked.network or asked.kind}" if towards else "to anyone"
+            return f"pay {asked.amount} {quoted(asked.asset)[1:-1]} {whom}"
+        case ExitRelease():
+            return f"let {_waiting_payment(known)} leave before its time"
+        case AddressAdd():
+            return f"add the beneficiary {quoted(known.opened(asked.name))}, {known.beneficiary(asked)}"
+        case AddressRenew():
+            return f"confirm a beneficiary again: {known.beneficiary(asked)}"
+        case PasswordChange():
+            return "replace the password"
+        case AccountUnfreeze():
+            return "unfreeze the account"
+        case AllowlistSet() | LockSet() | LimitSet():
+            return f"change {_setting_wanted(asked)}"
+        case _:
+            return _guard_wanted(asked, known)
+
+
+def _guard_wanted(
+    asked: AuthenticatorBind
+    | AuthenticatorRemove
+    | AuthenticatorReinstate
+    | ContactAdd
+    | ContactRemove
+    | ContactReportRecycled,
+    known: _Known,
+) -> str:
+    match asked:
+        case AuthenticatorBind():
+            return f"add a way of confirming: {_KINDS[asked.kind]}"
+        case AuthenticatorRemove():
+            return f"remove {known.authenticator(asked.authenticator)}"
+        case AuthenticatorReinstate():
+            return f"reinstate {known.authenticator(asked.authenticator)}"
+        case ContactAdd():
+            return f"add the contact {masked(asked.channel, known.opened(asked.address))}"
+        case ContactRemove():
+            return f"remove the contact {known.contact(asked.contact)}"
+        case ContactReportRecycled():
+            given = known.contact(asked.contact) if asked.contact else known.authenticator(asked.authenticator or "")
+            return f"report as given to someone else: {given}"
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(asked)
+
+
+def _setting_wanted(asked: AllowlistSet | LockSet | LimitSet) -> str:
+    match asked:
+        case AllowlistSet():
+            return setting_text(Setting.ALLOWLIST, int(asked.on))
+        case LockSet():
+            return setting_text(Setting.LOCK_HOURS, asked.hours)
+        case LimitSet():
+            limit = -1 if asked.usd_per_day is None else micro_usd(asked.usd_per_day)
+            return setting_text(Setting.LIMIT_MICRO_USD, limit)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(asked)
 
 
 _SETTINGS: Final = {
@@ -296,11 +407,12 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             | ev.AuthenticatorSuspended()
             | ev.AuthenticatorReinstated()
             | ev.AuthenticatorRemoved()
+            | ev.AuthenticatorRecycled()
             | ev.SecretReplaced()
             | ev.CredentialRehashed()
         ):
             return _authenticator_line(event, known)
-        case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed():
+        case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed() | ev.AuthenticatorAsked():
             return _proof_line(event, known)
         case ev.ContactAdded() | ev.ContactAsked() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
             return _contact_line(event, known)
@@ -409,6 +521,7 @@ _AuthenticatorEvent = (
     | ev.AuthenticatorSuspended
     | ev.AuthenticatorReinstated
     | ev.AuthenticatorRemoved
+    | ev.AuthenticatorRecycled
     | ev.SecretReplaced
     | ev.CredentialRehashed
 )
@@ -430,6 +543,9 @@ def _authenticator_line(event: _AuthenticatorEvent, known: _Known) -> str:
             return f"A suspended way of confirming was reinstated: {name}."
         case ev.AuthenticatorRemoved():
             return f"A way of confirming was removed: {name}."
+        case ev.AuthenticatorRecycled():
+            lives = "Its number or mailbox was reported as given to someone else"
+            return f"A way of confirming proves nothing any more: {name}. {lives}, and no code is sent there."
         case ev.SecretReplaced():
             counts = f"It counts for money from {day_text(event.until)} at the earliest."
             return f"A secret was replaced: {name}. {counts}"
@@ -439,8 +555,13 @@ def _authenticator_line(event: _AuthenticatorEvent, known: _Known) -> str:
             assert_never(event)
 
 
-def _proof_line(event: ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed, known: _Known) -> str:
+_ProofEvent = ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed | ev.AuthenticatorAsked
+
+
+def _proof_line(event: _ProofEvent, known: _Known) -> str:
     match event:
+        case ev.AuthenticatorAsked():
+            return f"A code was sent: {known.authenticator(event.authenticator)}."
         case ev.ProofUsed():
             return f"A proof was used: {known.authenticator(event.authenticator)}."
         case ev.ProofFailed():
@@ -611,6 +732,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.AuthenticatorSuspended: "A way of confirming was suspended",
     ev.AuthenticatorReinstated: "A way of confirming was reinstated",
     ev.AuthenticatorRemoved: "A way of confirming was removed",
+    ev.AuthenticatorRecycled: "A way of confirming was reported as given away",
     ev.SecretReplaced: "A password or other secret was replaced",
     ev.ProofFailed: "A wrong password or code was tried",
     ev.ContactConfirmed: "A contact of your account was confirmed",
@@ -642,6 +764,7 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.AuthenticatorBound: "You can suspend it at once.",
     ev.AuthenticatorConfirmed: "You can suspend it at once.",
     ev.AuthenticatorSuspended: "To reinstate it needs your strongest proof and a wait.",
+    ev.AuthenticatorRecycled: "Payments wait meanwhile. Bind another that is at least as strong.",
     ev.SecretReplaced: "Payments wait meanwhile.",
     ev.ProofFailed: "Nothing was let through. If this goes on, change your password.",
     ev.ContactRemoved: "Payments wait meanwhile.",
@@ -692,7 +815,7 @@ def notice_text(notice: Notice, opened: Opened) -> NoticeText:
     """The words of a notice for its channel: what happened, when and from where, and the one link that stops it."""
     if notice.code:
         short = notice.channel is Channel.SMS
-        return NoticeText("Your code", _short_code(notice) if short else _code_text(notice, opened))
+        return NoticeText("Your code", _short_code(notice, opened) if short else _code_text(notice, opened))
     subject = HEADLINES[type(notice.cause)]
     if notice.due.severity is Severity.SEVERE:
         subject = f"Important: {subject[:1].lower()}{subject[1:]}"
@@ -726,6 +849,8 @@ def _short_text(notice: Notice) -> str:
 
 
 def _code_text(notice: Notice, opened: Opened) -> str:
+    if isinstance(notice.cause, ev.AuthenticatorBound | ev.AuthenticatorAsked):
+        return _authenticator_code_text(notice, opened)
     keep = "Enter it yourself, where you asked for it. Nobody from the platform will ever ask you for it."
     if not isinstance(notice.cause, ev.ChallengeIssued):
         what = "It confirms that this address reaches the owner of an account. Someone signed in there asked for it."
@@ -738,8 +863,50 @@ def _code_text(notice: Notice, opened: Opened) -> str:
     return _paragraphs(f"Your code: {notice.code}", lets, *places)
 
 
-def _short_code(notice: Notice) -> str:
+def _authenticator_code_text(notice: Notice, opened: Opened) -> str:
+    """What the code would do, and nothing that acts: neither link nor record, for a code is read by whoever gets it."""
+    keep = "Enter it yourself, where you asked for it. Nobody from the platform will ever ask you for it."
+    if isinstance(notice.cause, ev.AuthenticatorBound):
+        what = "It confirms that codes for an account may be sent here. Someone signed in there asked for it."
+        ignore = "If you did not ask for it, ignore this message: without the code nothing happens."
+        return _paragraphs(f"Your code: {notice.code}", f"{what} It is good for {_LIFE}.", keep, ignore)
+    what = f"It is to {_confirmed(notice, opened)}. It is good until {day_text(_code_until(notice))}."
+    alarm = "If you did not ask for it, someone knows your password or holds a session. Change the password at once."
+    phrase_line = f"Your phrase: {notice.phrase}. A message without it is not from us."
+    return _paragraphs(f"Your code: {notice.code}", what, _circumstances(notice, opened), keep, alarm, phrase_line)
+
+
+def _confirmed(notice: Notice, opened: Opened) -> str:
+    return confirmed_text(_Known(opened, notice.head, notice.decided))
+
+
+_LIFE: Final = f"{AUTHENTICATOR_CODE_MS // MINUTE} minutes"
+
+
+def _code_until(notice: Notice) -> Instant:
+    """A code ends with its challenge, if that is known, and never later than its own time."""
+    until = notice.cause.at + AUTHENTICATOR_CODE_MS
+    challenges = notice.head.challenges if notice.head else {}
+    name = notice.cause.challenge if isinstance(notice.cause, ev.AuthenticatorAsked) else ""
+    return min(until, challenges[name].until) if name in challenges else until
+
+
+def _short_authenticator_code(notice: Notice, opened: Opened) -> str:
+    keep = "Never tell it to anyone, nobody from the platform will ask."
+    if isinstance(notice.cause, ev.AuthenticatorBound):
+        return f"Your code to let codes for an account be sent here: {notice.code}. Good for {_LIFE}. {keep}"
+    until = f"Good until {day_text(_code_until(notice))}."
+    what = f"to {_confirmed(notice, opened)}"
+    for text in (f"[{notice.phrase}] Code {notice.code} {what}. {until} {keep}", f"Code {notice.code} {what}. {keep}"):
+        if len(text) <= TEXT_MESSAGE_MOST:
+            return text
+    return f"Code {notice.code} {what}"[:TEXT_MESSAGE_MOST]
+
+
+def _short_code(notice: Notice, opened: Opened) -> str:
     """Neither phrase nor link, for whoever gets a code that confirms a number may be a stranger."""
+    if isinstance(notice.cause, ev.AuthenticatorBound | ev.AuthenticatorAsked):
+        return _short_authenticator_code(notice, opened)
     keep = "Nobody from the platform will ever ask you for it."
     if isinstance(notice.cause, ev.ChallengeIssued):
         until = day_text(notice.cause.until)
@@ -757,8 +924,12 @@ def _code_life(channel: Channel) -> str:
 
 def _let_go(notice: Notice, opened: Opened) -> str:
     """The waiting payment that a code would let go, with what it is worth if that is known."""
-    name = _Known(opened, notice.head, notice.decided).released()
-    held = notice.head.exits.get(name) if notice.head else None
+    return _waiting_payment(_Known(opened, notice.head, notice.decided))
+
+
+def _waiting_payment(known: _Known) -> str:
+    name = known.released()
+    held = known.head.exits.get(name) if known.head else None
     if held is None:
         return f"the waiting payment {name}" if name else "a waiting payment"
     return f"the waiting payment {name} of {held.amount} {held.asset}, {money(held.micro_usd)},"

@@ -77,6 +77,7 @@ class Authenticator:
     counter: int = 0
     codes: set[int] = field(default_factory=set)
     suspended: bool = False
+    recycled: bool = False
 
 
 @dataclass
@@ -317,6 +318,8 @@ class Past:
                     held[event.authenticator].suspended = True
                 case ev.AuthenticatorReinstated():
                     held[event.authenticator].suspended = False
+                case ev.AuthenticatorRecycled():
+                    held[event.authenticator].recycled = True
                 case ev.AuthenticatorRemoved():
                     del held[event.authenticator]
                 case ev.SecretReplaced():
@@ -380,7 +383,7 @@ class Past:
                     del found[event.session]
                 case ev.AuthenticatorRemoved():
                     found = {}
-                case ev.SecretReplaced() | ev.AuthenticatorSuspended():
+                case ev.SecretReplaced() | ev.AuthenticatorSuspended() | ev.AuthenticatorRecycled():
                     found = {key: one for key, one in found.items() if key == self.asker_in(number)}
                 case ev.DeviceDisowned():
                     found = {key: one for key, one in found.items() if one.device != event.device}
@@ -456,7 +459,9 @@ class Past:
                 return SEVERE, self.told(number, event)
             case ev.AuthenticatorBound(confirmed=True) | ev.AuthenticatorConfirmed() | ev.AuthenticatorReinstated():
                 return MILD, self.told(number, event)
-            case ev.SecretReplaced() | ev.AuthenticatorRemoved() | ev.ContactRemoved() | ev.ContactRecycled():
+            case ev.ContactRecycled() | ev.AuthenticatorRecycled():
+                return SEVERE, self.told(number, event)
+            case ev.SecretReplaced() | ev.AuthenticatorRemoved() | ev.ContactRemoved():
                 return SEVERE, self.told(number, event)
             case ev.ContactConfirmed() if event.contact not in known:
                 known.add(event.contact)

@@ -210,17 +210,17 @@ class TestRecycled:
     """Saying that a number or mailbox was given to someone else."""
 
     def test_nothing_is_sent_there_again(self) -> None:
-        """It gets no notices, starts no waits, and what rests on it is suspended."""
+        """It gets no notices, starts no waits, and what rests on it proves nothing."""
         account, session = grown(PASSWORD, TOTP, SMS, EMAIL)
         account.ask(ContactReportRecycled("c1-2"), PLATFORM)
         assert account.undelivered()[0].contacts == ("c1-1",)
         held = account.head.authenticators
-        assert [one.suspended for one in held.values()] == [False, False, True, False]
+        assert [one.recycled for one in held.values()] == [False, False, True, False]
         account.deliver("c1-2")
         assert account.undelivered()
         assert session not in account.head.sessions
         session = account.sign_in("a1-1", "a1-2")
-        assert codes(account.pay("5", "home", session, "a1-1", "a1-2")) == [Reason.NOTICE_UNDELIVERED]
+        assert set(codes(account.pay("5", "home", session, "a1-1", "a1-2"))) == {Reason.NOTICE_UNDELIVERED}
 
     def test_the_platform_says_so_at_once(self) -> None:
         """It quarantines without proof, while the clock is in doubt, too."""
@@ -235,9 +235,38 @@ class TestRecycled:
         assert kind_of(account.ask(ContactReportRecycled("c1-2"), session)) == "step_up"
         assert kind_of(account.ask(ContactReportRecycled("c1-2"), session, *PROOFS)) == "allow"
 
-    def test_what_is_suspended_already_stays_so(self) -> None:
-        """It is not suspended twice."""
+    def test_all_that_is_on_it_goes_with_it(self) -> None:
+        """A replaced contact that is still told goes too, and nothing is reported twice."""
+        account, session = grown(PASSWORD, TOTP, SMS)
+        account.ask(ContactRemove("c1-2"), session, *PROOFS)
+        account.settle()
+        account.ask(ContactReportRecycled(authenticator="a1-3"), PLATFORM)
+        assert account.head.contacts["c1-2"].recycled
+        assert codes(account.ask(ContactReportRecycled(authenticator="a1-3"), PLATFORM)) == [Reason.NOT_FOUND]
+
+    def test_a_contact_that_is_told_no_more_is_left_alone(self) -> None:
+        """It is about to be forgotten anyway."""
+        account, session = grown(PASSWORD, TOTP, SMS)
+        account.ask(ContactRemove("c1-2"), session, *PROOFS)
+        account.settle()
+        account.sign_in()
+        account.settle(days=31)
+        answer = account.ask(ContactReportRecycled(authenticator="a1-3"), PLATFORM)
+        assert kind_of(answer) == "allow"
+        assert not any(isinstance(one, ev.ContactRecycled) for one in account.last_events())
+
+    @pytest.mark.parametrize(
+        ("action", "reason", "about"),
+        [
+            (ContactReportRecycled(), Reason.BAD_FIELD, "contact"),
+            (ContactReportRecycled("c1-1", "a1-3"), Reason.BAD_FIELD, "contact"),
+            (ContactReportRecycled(authenticator="nobody"), Reason.NOT_FOUND, "authenticator"),
+            (ContactReportRecycled(authenticator="a1-2"), Reason.BAD_FIELD, "authenticator"),
+        ],
+        ids=str,
+    )
+    def test_one_number_or_mailbox_is_named(self, action: ContactReportRecycled, reason: Reason, about: str) -> None:
+        """By a contact or by an authenticator that lives there."""
         account, _ = grown(PASSWORD, TOTP, SMS)
-        account.ask(ContactReportRecycled("c1-2"), PLATFORM)
-        suspended = [one for one in account.log if isinstance(one, ev.AuthenticatorSuspended)]
-        assert len(suspended) == 1
+        answer = account.ask(action, PLATFORM)
+        assert (codes(answer), answer.findings[0].about) == ([reason], about)

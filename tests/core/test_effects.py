@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from tests.core.histories import DEFAULT, POLICY, START, sealed
@@ -66,6 +67,7 @@ def test_what_loosens_or_cools_is_announced(kind: type[ev.Event]) -> None:
         (ev.ContactRemoved, Severity.SEVERE),
         (ev.ContactRecycled, Severity.SEVERE),
         (ev.SignInScored, Severity.SEVERE),
+        (ev.AuthenticatorRecycled, Severity.SEVERE),
     ],
     ids=lambda one: getattr(one, "__name__", one),
 )
@@ -89,6 +91,7 @@ def test_nothing_else_cools() -> None:
         "ContactRemoved",
         "ContactRecycled",
         "SignInScored",
+        "AuthenticatorRecycled",
     }
 
 
@@ -227,6 +230,17 @@ def test_codes_go_to_the_contact_alone() -> None:
         ("7-0-code", "contact.code", ("c7",), ()),
         ("7-1-code", "contact.code", ("c8",), ()),
         ("7-2-code", "contact.code", ("c9",), ()),
+    ]
+
+
+@pytest.mark.parametrize("kind", [ev.AuthenticatorKind.SMS, ev.AuthenticatorKind.EMAIL])
+def test_codes_go_to_the_authenticator_alone(kind: ev.AuthenticatorKind) -> None:
+    """A code that an authenticator must show goes where it lives, and to no contact."""
+    new = msgspec.structs.replace(bound(confirmed=False), kind=kind)
+    sent = follow(head(), new, ev.AuthenticatorAsked(START, "a8", "s8"))
+    assert [(one.notice, one.cause, one.contacts, one.about) for one in sent if isinstance(one, ev.NoticeDue)] == [
+        ("7-0-code", "authenticator.code", ("a7",), ()),
+        ("7-1-code", "authenticator.code", ("a8",), ()),
     ]
 
 

@@ -518,7 +518,7 @@ class Stories(RuleBasedStateMachine):
         if name in self.alice.head.contacts:
             self.ask(ContactConfirm(name), self.session(by), (name,))
 
-    @rule(by=who, how=style, number=nth, verb=st.sampled_from(("confirm", "remove", "recycled", "stolen number")))
+    @rule(by=who, how=style, number=nth, verb=st.sampled_from(("confirm", "remove", "recycled", "number", "code")))
     def touch_contact(self, by: str, how: str, number: int, verb: str) -> None:
         """Someone confirms a contact, removes it, or says that it was given to someone else."""
         contact = pick(self.alice.head.contacts, number)
@@ -530,8 +530,10 @@ class Stories(RuleBasedStateMachine):
                 self.ask(ContactRemove(contact), self.session(by), self.proofs(by, how))
             case "recycled":
                 self.ask(ContactReportRecycled(contact), self.session(by), self.proofs(by, how))
-            case _:
+            case "number":
                 self.ask(ContactReportRecycled(contact), PLATFORM)
+            case _:
+                self.ask(ContactReportRecycled(authenticator=pick(self.alice.head.authenticators, number)), PLATFORM)
 
     @rule(
         by=who, how=style, to=place, looks=st.sampled_from(LOOKS), network=st.sampled_from(("bitcoin", "p2p", "bank"))

@@ -18,6 +18,7 @@ from tests.core.histories import (
     DEFAULT,
     PASSKEY,
     PASSWORD,
+    SMS,
     TOTP,
     Account,
     destination,
@@ -337,6 +338,14 @@ def places(account: Account) -> None:
     visit("laptop")
 
 
+def codes(account: Account) -> None:
+    """More codes by text than may be sent in an hour."""
+    session = grow(account, PASSWORD, SMS)
+    for hours in range(1, 13):
+        account.wait(minutes=3)
+        account.ask(LockSet(hours), session)
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -351,6 +360,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     sessions,
     recognised,
     bounded,
+    codes,
     crowded,
     untold,
     telling,

@@ -197,7 +197,7 @@ def carried_out(past: Past, kind: ChangeKind, subject: str, value: int, now: Ins
 def other_senior(past: Past, name: str, now: Instant) -> bool:
     """Whether something other than this one, besides the password, is senior and may be used."""
     return any(
-        one.confirmed and not one.suspended and past.ripe(one.waiting, now)
+        one.confirmed and not one.suspended and not one.recycled and past.ripe(one.waiting, now)
         for key, one in past.authenticators.items()
         if key != name and one.kind is not AuthenticatorKind.PASSWORD
     )
@@ -312,16 +312,21 @@ class Case:
     def _usable(self, level: str) -> dict[str, Authenticator]:
         """What may be shown: nothing weaker than the strongest that is senior, and where it matters senior itself.
 
-        While nothing is senior, what was held first sets the bar.
+        While nothing is senior, what was held first sets the bar. What lives where someone else reads proves nothing,
+        and sets the bar for money alone.
         """
-        confirmed = {key: one for key, one in self.past.authenticators.items() if one.confirmed}
+        money = level in {MONEY, EARLY}
+        confirmed = {
+            key: one for key, one in self.past.authenticators.items() if one.confirmed and (money or not one.recycled)
+        }
         senior = {key: one for key, one in confirmed.items() if self.past.ripe(one.waiting, self.now)}
-        refuse((level in {MONEY, EARLY} and not senior, Reason.NO_SENIOR_AUTHENTICATOR))
+        refuse((money and not senior, Reason.NO_SENIOR_AUTHENTICATOR))
         first = min((one.since for one in confirmed.values()), default=0)
         setting_it = senior or {key: one for key, one in confirmed.items() if one.since == first}
         floor = max((STRENGTH[one.kind] for one in setting_it.values()), default=0)
         counting = confirmed if level == SIGN_IN or not senior else senior
-        strong = {key: one for key, one in counting.items() if STRENGTH[one.kind] >= floor}
+        strong = {key: one for key, one in counting.items() if STRENGTH[one.kind] >= floor and not one.recycled}
+        refuse((money and not strong, Reason.NO_SENIOR_AUTHENTICATOR))
         passwords = [one for one in confirmed.values() if one.kind is AuthenticatorKind.PASSWORD]
         if level == EARLY and passwords and not any(one in senior.values() for one in passwords):
             strong = {key: one for key, one in strong.items() if one.kind is AuthenticatorKind.PASSKEY}
@@ -444,11 +449,19 @@ def authenticator_bind(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, AuthenticatorBind)
     full = len(case.past.authenticators) >= case.policy.bounds.authenticators
-    refuse((action.kind is AuthenticatorKind.PASSWORD, Reason.BAD_FIELD), (full, Reason.TOO_MANY))
+    by_code = action.kind in {AuthenticatorKind.SMS, AuthenticatorKind.EMAIL}
+    unfit = action.kind is AuthenticatorKind.PASSWORD or by_code != (action.address is not None)
+    refuse((unfit, Reason.BAD_FIELD), (full, Reason.TOO_MANY))
     proofs = case.prove(CHANGE)
     if isinstance(proofs, Answer):
         return proofs
     refuse((action.secret is None and action.address is None, Reason.NOT_AVAILABLE))
+    for one in case.past.authenticators.values() if by_code else ():
+        if one.kind is action.kind and not one.recycled:
+            just_sent = not one.confirmed and case.now < one.since + case.policy.step_up.code_again_m * MINUTE
+            refuse((just_sent, Reason.TOO_MANY))
+            there = action.address is not None and one.holder == action.address.mac
+            refuse((one.confirmed and there, Reason.ALREADY_EXISTS))
     return case.ripens(case.policy.waits.authenticator_senior_h)
 
 
@@ -457,7 +470,7 @@ def authenticator_confirm(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, AuthenticatorConfirm)
     one = case.past.authenticators.get(action.authenticator)
-    refuse((one is None or one.confirmed, Reason.NOT_FOUND))
+    refuse((one is None or one.confirmed or one.recycled, Reason.NOT_FOUND))
     proofs = case.facts.proofs
     right = any(
         proof.right and proof.authenticator == action.authenticator and proof.digest == case.facts.digest
@@ -501,7 +514,7 @@ def authenticator_reinstate(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, AuthenticatorReinstate)
     one = case.past.authenticators.get(action.authenticator)
-    refuse((one is None or not one.suspended, Reason.NOT_FOUND))
+    refuse((one is None or not one.suspended or one.recycled, Reason.NOT_FOUND))
     proofs = case.prove(REINSTATE)
     if isinstance(proofs, Answer):
         return proofs
@@ -565,7 +578,13 @@ def contact_report_recycled(case: Case) -> Answer:
     """The platform may say so at once; whoever merely holds a session must prove more, for it silences the owner."""
     action = case.request.action
     assert isinstance(action, ContactReportRecycled)
-    known_contact(case, action.contact)
+    refuse(((action.contact is None) == (action.authenticator is None), Reason.BAD_FIELD))
+    if action.contact is not None:
+        known_contact(case, action.contact)
+    if action.authenticator is not None:
+        one = case.past.authenticators.get(action.authenticator)
+        by_code = one is not None and one.kind in {AuthenticatorKind.SMS, AuthenticatorKind.EMAIL}
+        refuse((one is None or one.recycled, Reason.NOT_FOUND), (not by_code, Reason.BAD_FIELD))
     if case.by_owner:
         proofs = case.prove(CHANGE)
         if isinstance(proofs, Answer):

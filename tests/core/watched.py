@@ -16,7 +16,7 @@ from tests.core.twin import Answer, Twin
 from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Deny, Hold, Reason, StepUp
-from holdback.core.events import DAY, ENCODER, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
+from holdback.core.events import DAY, ENCODER, HOUR, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
 from holdback.core.profile import Profile
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
@@ -27,6 +27,8 @@ from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Devic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.core.past import Authenticator
 
     from holdback.core.decision import Decision, Facts
     from holdback.core.events import Instant
@@ -62,6 +64,7 @@ CHANGES_NOTHING: Final = (
     ev.ProofUsed,
     ev.ChallengeIssued,
     ev.ChallengeClosed,
+    ev.AuthenticatorAsked,
     ev.SessionSeen,
     ev.DeviceProofSpent,
     ev.EquityStated,
@@ -230,6 +233,51 @@ MONEY_AND_CHANGES: Final = frozenset(
 )
 
 
+FOR_MONEY: Final = frozenset({"exit.request", "exit.release", "account.unfreeze", "address.renew"})
+
+
+def set_the_bar(step: Step, past: Past) -> list[Authenticator]:
+    """What is senior; what was given away sets the bar for money alone, or its owner could never come back in."""
+    money = decide.action_name(step.request.action) in FOR_MONEY
+    return [
+        one
+        for one in past.authenticators.values()
+        if one.confirmed and past.ripe(one.waiting, step.now) and (money or not one.recycled)
+    ]
+
+
+def nothing_given_away_counts(step: Step) -> None:
+    """A number or mailbox that was given to someone else proves nothing again, and nothing is sent there."""
+    past = judged(step)
+    gone = {key for key, one in past.authenticators.items() if one.recycled}
+    gone |= {key for key, one in past.contacts.items() if one.recycled}
+    for event in step.events:
+        if isinstance(event, ev.ProofUsed | ev.AuthenticatorAsked | ev.AuthenticatorConfirmed):
+            assert event.authenticator not in gone
+        if isinstance(event, ev.NoticeDue):
+            assert not gone.intersection(event.contacts)
+
+
+def codes_are_no_bell_for_strangers(step: Step) -> None:
+    """A code is sent to whoever has a session or showed the password, and not too often."""
+    past = judged(step)
+    asked = [one for one in step.events if isinstance(one, ev.AuthenticatorAsked)]
+    held = [one.kind for one in past.authenticators.values() if one.confirmed]
+    session = past.sessions.get(step.request.actor.session)
+    shown = any(one.right and one.kind == "password" for one in step.facts.proofs)
+    signed_in = session is not None and step.now < session.ends()
+    assert not asked or signed_in or shown or ev.AuthenticatorKind.PASSWORD not in held
+    for event in asked:
+        assert past.authenticators[event.authenticator].kind in {ev.AuthenticatorKind.SMS, ev.AuthenticatorKind.EMAIL}
+        lately = [
+            one.at
+            for _, one in past.events()
+            if isinstance(one, ev.AuthenticatorAsked) and one.authenticator == event.authenticator
+            if one.at > step.now - HOUR
+        ]
+        assert len(lately) < past.policy.step_up.codes_per_h
+
+
 def nothing_junior_approves(step: Step) -> None:
     """Laws 2 and 10: what is approved was approved by the strongest senior class; nothing junior or weaker did it."""
     if decide.action_name(step.request.action) not in MONEY_AND_CHANGES or not isinstance(step.decision, Allow | Hold):
@@ -237,7 +285,7 @@ def nothing_junior_approves(step: Step) -> None:
     if any(isinstance(one, ev.ExitAllowed) and one.lane is Lane.OWN for one in step.events):
         return
     past = judged(step)
-    senior = [one for one in past.authenticators.values() if one.confirmed and past.ripe(one.waiting, step.now)]
+    senior = set_the_bar(step, past)
     used = [past.authenticators[one.authenticator] for one in step.events if isinstance(one, ev.ProofUsed)]
     assert used, "approved by nobody"
     if not senior:
@@ -280,7 +328,7 @@ def step_ups_never_ask_for_less(step: Step) -> None:
     if not isinstance(step.decision, StepUp):
         return
     past = judged(step)
-    senior = [one for one in past.authenticators.values() if one.confirmed and past.ripe(one.waiting, step.now)]
+    senior = set_the_bar(step, past)
     best = max((STRENGTH[one.kind] for one in senior), default=0)
     for alternative in step.decision.accept:
         assert max(STRENGTH[ev.AuthenticatorKind(kind)] for kind in alternative if kind != "contact_code") >= best
@@ -477,6 +525,8 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     holds_end_as_said,
     nothing_leaves_a_frozen_account,
     nothing_junior_approves,
+    nothing_given_away_counts,
+    codes_are_no_bell_for_strangers,
     no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,
     guards_go_only_by_their_wait,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from holdback import intake
 from holdback.core import events as ev
+from holdback.core.decide import RULES
 from holdback.core.decision import Reason, why
 from holdback.core.effects import EFFECTS, tag_of
 from holdback.core.events import (
@@ -30,8 +31,20 @@ from holdback.core.events import (
     Setting,
     Severity,
 )
+from holdback.core.rules.account import AccountUnfreeze
+from holdback.core.rules.address import AddressAdd, AddressRenew
+from holdback.core.rules.authenticator import (
+    AuthenticatorBind,
+    AuthenticatorConfirm,
+    AuthenticatorReinstate,
+    AuthenticatorRemove,
+)
+from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
-from holdback.core.state import Authenticator, Contact, Head, HeldExit, Wait
+from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.state import Authenticator, Challenge, Contact, Head, HeldExit, Wait
 from holdback.wording import (
     CODE_MS,
     HEADLINES,
@@ -401,6 +414,86 @@ def test_a_confirmation_code_may_reach_a_stranger() -> None:
             assert "will ever ask you for it" in made.text
             assert "12345678" not in made.subject
             assert [part for part in (PHRASE, "http", "chain", "alice", IP) if part in made.text] == []
+
+
+CONFIRMED: Final[list[tuple[object, str]]] = [
+    (SessionStart(), "sign in"),
+    (
+        ExitRequest("withdrawal", "BTC", "0.25", address=destination(ADDRESS), network="bitcoin"),
+        f"pay 0.25 BTC to {SHOWN} by bitcoin",
+    ),
+    (
+        ExitRequest("internal_transfer", "BTC", "2", counterparty=destination("bob")),
+        "pay 2 BTC to bob by internal_transf",
+    ),
+    (ExitRequest("card", "USD", "5"), "pay 5 USD to anyone"),
+    (ExitRelease("x9"), "let the waiting payment x9 leave before its time"),
+    (AddressAdd(sealed("Cold wallet"), "bitcoin", destination(ADDRESS)), f'"Cold wallet", bitcoin {SHOWN}'),
+    (AddressAdd(sealed("any"), "p2p"), 'add the beneficiary "any", p2p to anyone'),
+    (AddressRenew("bitcoin", destination(ADDRESS)), f"confirm a beneficiary again: bitcoin {SHOWN}"),
+    (AuthenticatorBind(AuthenticatorKind.PASSKEY), "add a way of confirming: passkey"),
+    (AuthenticatorRemove("x7"), "remove authenticator app (x7)"),
+    (AuthenticatorReinstate("x7"), "reinstate authenticator app (x7)"),
+    (ContactAdd(Channel.EMAIL, sealed(MAILBOX)), "add the contact a***@example.com"),
+    (ContactRemove("x7"), "remove the contact a***@example.com (x7)"),
+    (ContactReportRecycled("x7"), "report as given to someone else: a***@example.com (x7)"),
+    (ContactReportRecycled(authenticator="x7"), "given to someone else: authenticator app (x7)"),
+    (PasswordChange(sealed("x")), "replace the password"),
+    (AccountUnfreeze(), "unfreeze the account"),
+    (AllowlistSet(on=False), "change paying only addresses in the book: off"),
+    (LockSet(0), "change the settings lock (hours): 0"),
+    (LimitSet("5000"), "change the daily limit: $5,000.00"),
+    (LimitSet(None), "change the daily limit: none"),
+    ({"action": "exit.settle"}, "confirm something that was asked of your account"),
+]
+
+
+@pytest.mark.parametrize(("asked", "expected"), CONFIRMED, ids=[expected for _, expected in CONFIRMED])
+def test_a_code_says_what_it_does(asked: object, expected: str) -> None:
+    """By text or by mail, a code names what it would confirm, and carries nothing else that acts."""
+    for channel in (Channel.EMAIL, Channel.SMS):
+        cause = event(ev.AuthenticatorAsked)
+        given: dict[str, Any] = {"code": "12345678", "channel": channel, "head": head()}
+        made = notice_text(notice(cause, decided=decided("exit.release", asked, decision="step_up"), **given), opened)
+        assert expected in made.text
+        assert "12345678" in made.text
+        assert PHRASE in made.text
+        assert [part for part in ("http", "chain") if part in made.text] == []
+        assert channel is not Channel.SMS or len(made.text) <= TEXT_MESSAGE_MOST
+
+
+def test_every_action_that_asks_for_proof_is_named_by_its_code() -> None:
+    """No action comes to ask for a code that would not say what it does."""
+    named = {type(asked) for asked, _ in CONFIRMED}
+    asking = {kind for kind, rule in RULES.items() if not rule.proofless and ActorKind.OWNER in rule.actors}
+    by_itself = {AuthenticatorConfirm, ContactConfirm, SessionEnd, SessionEndAll}
+    assert asking - by_itself <= named
+
+
+def test_a_code_ends_with_its_challenge() -> None:
+    """It is said to be good for as long as its challenge is open, and never for more than ten minutes."""
+    open_until = {"x7": Challenge(b"", (), AT + 3 * MINUTE)}
+    one = notice(event(ev.AuthenticatorAsked), code="12345678", decided=decided("x", SessionStart()))
+    assert "until 21 Nov 2026, 10:51 UTC" in notice_text(one._replace(head=head(challenges=open_until)), opened).text
+    assert "until 21 Nov 2026, 10:58 UTC" in notice_text(one, opened).text
+
+
+def test_a_long_code_message_loses_what_matters_least() -> None:
+    """First the phrase and the time, then what is too long; the code and what it does stand first."""
+    asked = AddressAdd(sealed("W" * 32), "n" * 32, destination("x" * 40))
+    short = notice(
+        event(ev.AuthenticatorAsked), code="12345678", channel=Channel.SMS, decided=decided("x", asked), phrase="p" * 90
+    )
+    assert notice_text(short, opened).text.startswith("Code 12345678 to add the beneficiary")
+
+
+def test_what_binds_a_number_may_reach_a_stranger() -> None:
+    """It says neither whose account it is, nor the phrase, nor a link, nor from where it was asked."""
+    bound = event(ev.AuthenticatorBound, kind=AuthenticatorKind.SMS, confirmed=False)
+    for channel in (Channel.EMAIL, Channel.SMS):
+        made = notice_text(notice(bound, code="12345678", channel=channel, head=head()), opened)
+        assert "10 minutes" in made.text
+        assert [part for part in (PHRASE, "http", "chain", "alice", IP) if part in made.text] == []
 
 
 def test_codes_last_as_long_as_notices_say() -> None:

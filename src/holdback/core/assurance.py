@@ -4,6 +4,13 @@ Classes follow NIST SP 800-63B-4 in strength: passkey > totp, backup_code > sms 
 and never instead. What is demanded is the strongest class the account holds; a suspended authenticator proves
 nothing, yet still counts when the strongest class is found; a junior one signs in, yet counts for nothing else (law
 10).
+
+Codes by text and mail are *restricted* (section 3.1.3.3 there): they do where nothing stronger is held. One whose
+number or mailbox was given to someone else proves nothing again. It still counts when the strongest class is found for
+money, or whoever has a number reported would have made the password enough; that closes money until something at least
+as strong is senior, and no longer. It does not count for signing in and for changes, or its owner could never come in
+and bind that something: what a thief with the password asks for there waits, and is told. Nor does it ever set the bar
+as what was held first.
 """
 
 from __future__ import annotations
@@ -22,6 +29,12 @@ if TYPE_CHECKING:
     from holdback.core.state import Authenticator, Head, HeldExit, Session
 
 CONTACT_CODE: Final = "contact_code"
+
+RESTRICTED: Final = frozenset({AuthenticatorKind.SMS, AuthenticatorKind.EMAIL})
+"""Kinds whose proof is a code that was sent somewhere; the proof's counter is the instant at which it was."""
+
+CODE_MS: Final = 10 * MINUTE
+"""How long a code that was sent to an authenticator is good for (NIST SP 800-63B-4 section 3.1.3.2)."""
 
 BACKUP_CODES_MOST: Final = 64
 """Codes in a set that can be told apart as used, a bit each."""
@@ -70,14 +83,17 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     before it was replaced. It does not count (law 10): changes and the unfreezing wait in any case, exits wait until it
     does (`rules/exit.py`), and no hold ends early by it. A passkey needs no password beside it.
     """
-    confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed}
-    senior = {key: one for key, one in confirmed.items() if authenticator_is_senior(head, one, now)}
     strict = level in {Level.MONEY, Level.EARLY_RELEASE}
+    confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed and (strict or not one.recycled)}
+    senior = {key: one for key, one in confirmed.items() if authenticator_is_senior(head, one, now)}
     if strict and not senior:
         return Demand((), frozenset(), _nothing_senior(head, confirmed))
     pool = confirmed if level is Level.SIGN_IN or not senior else senior
     floor = strongest(senior or _first_held(confirmed))
-    usable = {key: one for key, one in pool.items() if CLASS[one.kind] >= floor}
+    usable = {key: one for key, one in pool.items() if CLASS[one.kind] >= floor and not one.recycled}
+    if strict and not usable:
+        heirs = {key: one for key, one in confirmed.items() if CLASS[one.kind] >= floor}
+        return Demand((), frozenset(), _nothing_senior(head, heirs))
     passwords = {key for key, one in confirmed.items() if one.kind is AuthenticatorKind.PASSWORD}
     if level is Level.EARLY_RELEASE and passwords and passwords.isdisjoint(senior):
         usable = {key: one for key, one in usable.items() if one.kind is AuthenticatorKind.PASSKEY}
@@ -98,7 +114,8 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
 
 
 def _nothing_senior(head: Head, confirmed: dict[str, Authenticator]) -> Finding:
-    ripe = [ripe_at(head, one.bound_at, one.ripens) for one in confirmed.values() if not one.suspended]
+    counting = [one for one in confirmed.values() if not one.suspended and not one.recycled]
+    ripe = [ripe_at(head, one.bound_at, one.ripens) for one in counting]
     known = [until for until in ripe if until is not None]
     return why(Reason.NO_SENIOR_AUTHENTICATOR, "time", "authenticator.bind", until=min(known, default=None))
 
@@ -124,10 +141,10 @@ def half_counts_at(head: Head, proved: tuple[Proof, ...], now: Instant) -> Insta
 
 
 def may_go(head: Head, name: str, now: Instant) -> bool:
-    """Whether an authenticator may be removed: another senior one, not suspended, must be left beside the password."""
+    """Whether an authenticator may be removed: a senior one that proves something must be left beside the password."""
+    proving = {key: one for key, one in head.authenticators.items() if not one.suspended and not one.recycled}
     return any(
-        key != name and CLASS[one.kind] and not one.suspended and authenticator_is_senior(head, one, now)
-        for key, one in head.authenticators.items()
+        key != name and CLASS[one.kind] and authenticator_is_senior(head, one, now) for key, one in proving.items()
     )
 
 
@@ -147,7 +164,10 @@ def _alternative(kind: AuthenticatorKind, *, with_password: bool) -> tuple[str, 
 
 
 def spent(head: Head, proof: Proof) -> bool:
-    """Whether a right proof was used before, or was made for a secret replaced since."""
+    """Whether a right proof was used before, or was made for a secret replaced since.
+
+    A code that was sent somewhere is made for one challenge, which is closed as it serves.
+    """
     one = head.authenticators.get(proof.authenticator)
     if one is None:
         return False

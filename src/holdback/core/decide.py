@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from holdback.core import devices
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE, Demand, Level, demand, satisfying, spent, witness
+from holdback.core.assurance import CONTACT_CODE, RESTRICTED, Demand, Level, demand, satisfying, spent, witness
 from holdback.core.decision import Decision, Deny, Reason, StepUp, why
 from holdback.core.effects import Direction, consequences, effect_of
 from holdback.core.events import (
     DAY,
     ENCODER,
+    HOUR,
     MINUTE,
     ActorKind,
     AnyEvent,
@@ -443,9 +444,34 @@ def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = Non
         key, until = f"s{case.seq}", case.now + case.policy.step_up.challenge_m * MINUTE
         events += _superseded(case, sent_to) or _oldest_closed(case)
         events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))
+    events += _codes_sent(case, wanted, key)
     required = why(Reason.PROOF_REQUIRED, *("+".join(kinds) for kinds in wanted.accept), until=until)
     findings, told = (doubt.findings, doubt.events) if doubt is not None else ((), ())
     return Ruling(StepUp((*failed, required, *findings), key, wanted.accept, until), (*events, *told))
+
+
+def _codes_sent(case: Case, wanted: Demand, key: str) -> list[AnyEvent]:
+    """Codes to the restricted authenticators that a challenge takes, unless one was just sent or is being shown.
+
+    Only whoever has a session, or has shown the password, makes a telephone ring: to strangers it costs money, and the
+    owner his attention (toll fraud, prompt bombing).
+    """
+    proved = case.session is not None or any(
+        one.right and one.kind == AuthenticatorKind.PASSWORD and not spent(case.head, one) for one in case.facts.proofs
+    )
+    held = {name: case.head.authenticators[name] for name in wanted.usable}
+    if not proved and any(one.kind is AuthenticatorKind.PASSWORD for one in held.values()):
+        return []
+    limits, shown = case.policy.step_up, {one.kind for one in case.facts.proofs}
+    known = case.head.challenges.get(key)
+    found: list[AnyEvent] = []
+    for name in sorted(held):
+        one = held[name]
+        just = known is not None and case.now < known.codes_at.get(name, 0) + limits.code_again_m * MINUTE
+        lately = [at for at in one.codes_at if at > case.now - HOUR]
+        if one.kind in RESTRICTED and one.kind not in shown and not just and len(lately) < limits.codes_per_h:
+            found.append(ev.AuthenticatorAsked(case.now, name, key))
+    return found
 
 
 def _failed(case: Case) -> tuple[list[Finding], list[AnyEvent]]:

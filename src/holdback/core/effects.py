@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import events as ev
-from holdback.core.events import HOUR, MINUTE, About, ChangeKind, Lane, Setting, Severity
+from holdback.core.events import HOUR, MINUTE, About, AuthenticatorKind, ChangeKind, Lane, Setting, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,11 @@ class Effect(NamedTuple):
     ends: Ends = Ends.NONE
 
 
+CONTACT_CODE: Final = "contact.code"
+"""The cause of a notice that brings a contact a code."""
+AUTHENTICATOR_CODE: Final = "authenticator.code"
+"""The same for a restricted authenticator: its id stands where those of contacts do, and nobody else gets it."""
+
 _SILENT: Final = Effect(Direction.NEUTRAL)
 _TIGHTER: Final = Effect(Direction.TIGHTENING, Severity.INFO)
 _SEVERE_CHANGE: Final = Effect(Direction.LOOSENING, Severity.SEVERE, Severity.SEVERE)
@@ -75,6 +80,8 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.AuthenticatorSuspended: Effect(Direction.TIGHTENING, Severity.SEVERE, ends=Ends.OTHERS),
     ev.AuthenticatorReinstated: Effect(Direction.LOOSENING, Severity.SEVERE, Severity.MILD),
     ev.AuthenticatorRemoved: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
+    ev.AuthenticatorRecycled: Effect(Direction.TIGHTENING, Severity.SEVERE, Severity.SEVERE, ends=Ends.OTHERS),
+    ev.AuthenticatorAsked: _SILENT,
     ev.SecretReplaced: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "authenticator", Ends.OTHERS),
     ev.ProofUsed: _SILENT,
     ev.ProofFailed: Effect(Direction.NEUTRAL, Severity.INFO),
@@ -172,9 +179,9 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
         if effect.cools is not None:
             found.append(_cool_off(number, event, effect.cools, policy))
             about = (*about, About("cool_off", number))
-        sent_to = _code_for(event) if type(event) in _ASKS_FOR_CODE else ""
+        cause, sent_to = _code_for(event) if type(event) in _ASKS_FOR_CODE else ("", "")
         if sent_to:
-            found.append(ev.NoticeDue(event.at, f"{number}-code", "contact.code", Severity.INFO, (sent_to,), ()))
+            found.append(ev.NoticeDue(event.at, f"{number}-code", cause, Severity.INFO, (sent_to,), ()))
         if effect.notice is not None:
             folded = _pressed_again(event, before, policy) or _repeats(event, effect, about, after, policy)
             found.append(
@@ -222,16 +229,22 @@ def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) 
     )
 
 
-_ASKS_FOR_CODE: Final = frozenset({ev.ContactAdded, ev.ContactAsked, ev.ChallengeIssued})
+_ASKS_FOR_CODE: Final = frozenset(
+    {ev.ContactAdded, ev.ContactAsked, ev.ChallengeIssued, ev.AuthenticatorBound, ev.AuthenticatorAsked}
+)
 
 
-def _code_for(event: AnyEvent) -> str:
-    """The contact a code must be sent to, if this asks for one."""
+def _code_for(event: AnyEvent) -> tuple[str, str]:
+    """What a code is called and the one contact, or restricted authenticator, it must be sent to, if this asks so."""
     match event:
         case ev.ContactAdded(confirmed=False) | ev.ContactAsked() | ev.ChallengeIssued():
-            return event.contact
+            return CONTACT_CODE, event.contact
+        case ev.AuthenticatorBound(confirmed=False, kind=AuthenticatorKind.SMS | AuthenticatorKind.EMAIL):
+            return AUTHENTICATOR_CODE, event.authenticator
+        case ev.AuthenticatorAsked():
+            return AUTHENTICATOR_CODE, event.authenticator
         case _:
-            return ""
+            return "", ""
 
 
 def _repeats(event: AnyEvent, effect: Effect, about: tuple[About, ...], after: Head, policy: Policy) -> bool:

@@ -324,8 +324,8 @@ class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
 class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):
     """An authenticator was bound; it counts for money from `until` on, once `confirmed` (law 10).
 
-    `holder` is equal for authenticators that live in one mailbox or on one phone number; `replaces` names earlier
-    attempts at the same that nothing ever confirmed.
+    `holder` is equal for authenticators that live in one mailbox or on one phone number, and `credential` of such is
+    that address; `replaces` names earlier attempts at the same that nothing ever confirmed.
     """
 
     authenticator: str
@@ -362,6 +362,19 @@ class AuthenticatorRemoved(Event, frozen=True, array_like=True, tag="authenticat
     """An authenticator is gone."""
 
     authenticator: str
+
+
+class AuthenticatorRecycled(Event, frozen=True, array_like=True, tag="authenticator.recycled"):
+    """The number or mailbox it lives on was given to someone else: it proves nothing again, and gets no code."""
+
+    authenticator: str
+
+
+class AuthenticatorAsked(Event, frozen=True, array_like=True, tag="authenticator.asked"):
+    """A code went to the number or mailbox an authenticator lives on. It answers this challenge, and nothing else."""
+
+    authenticator: str
+    challenge: str
 
 
 class SecretReplaced(Event, frozen=True, array_like=True, tag="authenticator.secret_replaced"):
@@ -693,6 +706,8 @@ AnyEvent = (
     | CredentialRehashed
     | SignInScored
     | PlaceSeen
+    | AuthenticatorRecycled
+    | AuthenticatorAsked
 )
 
 

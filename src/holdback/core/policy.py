@@ -88,6 +88,7 @@ class StepUps(Section, frozen=True):
     challenge_tries: Count
     challenges_open: Count
     code_again_m: Minutes
+    codes_per_h: Count
     password_fresh_m: Minutes
     failures_before_delay: Count
     failures_delay_s: Seconds
@@ -221,6 +222,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "book.verified_d",
         "step_up.challenge_m",
         "step_up.challenge_tries",
+        "step_up.codes_per_h",
         "step_up.password_fresh_m",
         "step_up.failures_before_delay",
         "step_up.failures_max",

@@ -51,7 +51,8 @@ class Wait(msgspec.Struct, frozen=True, array_like=True):
 class Authenticator(msgspec.Struct, frozen=True, array_like=True):
     """Something the customer proves with. Its secret is a credential part of the same name.
 
-    `bound_at` is when its present secret came, `held_since` when it was first bound.
+    `bound_at` is when its present secret came, `held_since` when it was first bound. A `recycled` one lives where
+    someone else reads: it proves nothing again. `codes_at` says when codes were sent there in the last hour.
     """
 
     kind: ev.AuthenticatorKind
@@ -64,6 +65,8 @@ class Authenticator(msgspec.Struct, frozen=True, array_like=True):
     used: int = 0
     suspended: bool = False
     held_since: Instant = 0
+    recycled: bool = False
+    codes_at: tuple[Instant, ...] = ()
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
@@ -141,13 +144,17 @@ class CoolOff(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Challenge(msgspec.Struct, frozen=True, array_like=True):
-    """An open step-up, for the one action with this digest."""
+    """An open step-up, for the one action with this digest.
+
+    `codes_at` says to which restricted authenticators codes were sent for it, and when last: that one is good.
+    """
 
     digest: bytes
     accept: tuple[tuple[str, ...], ...]
     until: Instant
     tries: int = 0
     contact: str = ""
+    codes_at: dict[str, Instant] = {}
 
 
 class Meter(msgspec.Struct, frozen=True, array_like=True):
@@ -307,7 +314,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
     match event:
         case ev.Decided():
             return replace(head, at=event.at, seq=head.seq + 1)
-        case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed():
+        case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed() | ev.AuthenticatorAsked():
             return _proofs(head, event)
         case ev.ExitAllowed() | ev.ExitHeld() | ev.ExitMoved() | ev.ExitCancelled() | ev.ExitReconciled():
             return _exits(head, event)
@@ -346,6 +353,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.AuthenticatorSuspended()
             | ev.AuthenticatorReinstated()
             | ev.AuthenticatorRemoved()
+            | ev.AuthenticatorRecycled()
             | ev.SecretReplaced()
         ):
             return replace(head, authenticators=_authenticators(head.authenticators, event))
@@ -379,6 +387,7 @@ _AuthenticatorEvent = (
     | ev.AuthenticatorSuspended
     | ev.AuthenticatorReinstated
     | ev.AuthenticatorRemoved
+    | ev.AuthenticatorRecycled
     | ev.SecretReplaced
 )
 
@@ -398,6 +407,8 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
             new = replace(held[key], suspended=False)
         case ev.AuthenticatorRemoved():
             return _without(held, key)
+        case ev.AuthenticatorRecycled():
+            new = replace(held[key], recycled=True)
         case ev.SecretReplaced():
             ripens = Wait(event.wait_ms, event.until, heard=True)
             new = replace(held[key], epoch=event.epoch, bound_at=event.at, ripens=ripens, counter=0, used=0)
@@ -431,7 +442,10 @@ def _contacts(contacts: dict[str, Contact], event: _ContactEvent) -> dict[str, C
             assert_never(event)
 
 
-def _proofs(head: Head, event: ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed) -> Head:
+_ProofEvent = ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed | ev.AuthenticatorAsked
+
+
+def _proofs(head: Head, event: _ProofEvent) -> Head:
     match event:
         case ev.ProofUsed():
             old = head.authenticators[event.authenticator]
@@ -452,6 +466,14 @@ def _proofs(head: Head, event: ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssue
             return replace(head, challenges=alive | {event.challenge: challenge})
         case ev.ChallengeClosed():
             return replace(head, challenges=_without(head.challenges, event.challenge))
+        case ev.AuthenticatorAsked():
+            key, one = event.authenticator, head.authenticators[event.authenticator]
+            lately = tuple(at for at in one.codes_at if at > event.at - HOUR)
+            asked = replace(one, codes_at=(*lately, event.at))
+            open_one = head.challenges[event.challenge]
+            waits = replace(open_one, codes_at=open_one.codes_at | {key: event.at})
+            challenges = head.challenges | {event.challenge: waits}
+            return replace(head, authenticators=head.authenticators | {key: asked}, challenges=challenges)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from holdback.core import effects
 from holdback.core import events as ev
 from holdback.core.events import HOUR, Instant
 from holdback.lab.people import OWNER
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from holdback.lab.playbooks import Bound, Exit, Expect, Playbook, Step
     from holdback.lab.world import Entry
 
-CODE: Final = "contact.code"
+CODES: Final = frozenset({effects.CONTACT_CODE, effects.AUTHENTICATOR_CODE})
 """The cause of messages that carry a code: they tell the owner nothing."""
 
 MEASURES: Final = (
@@ -95,7 +96,7 @@ class Measures:
 
 
 def _notices(entry: Entry) -> Iterator[ev.NoticeDue]:
-    return (one for one in entry.events if isinstance(one, ev.NoticeDue) and one.cause != CODE)
+    return (one for one in entry.events if isinstance(one, ev.NoticeDue) and one.cause not in CODES)
 
 
 def misses(expect: Expect, counted: dict[str, float]) -> list[str]:

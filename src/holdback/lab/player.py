@@ -14,7 +14,7 @@ from holdback.core.rules.authenticator import AuthenticatorConfirm
 from holdback.core.rules.change import ChangeCancel
 from holdback.lab.durations import spoken
 from holdback.lab.history import History
-from holdback.lab.measures import CODE, Measures, misses
+from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves
 from holdback.lab.people import ATTACKER, OWNER
 from holdback.lab.playbooks import Exit, Kind, Order, Which, read
@@ -202,9 +202,10 @@ class _Play:
     def _alarms(self, delivery: Delivery) -> bool:
         """Whether the owner sees this notice, did not cause it, and is one who reacts."""
         reacts = self._story.owner.reacts_after >= 0 and not self._people.has("tricked_owner")
-        news = delivery.cause != OWNER and delivery.notice.cause != CODE
-        channel = self._world.head.contacts[delivery.contact].channel
-        return reacts and news and self._people.sees(delivery.contact, channel)
+        news = delivery.cause != OWNER and delivery.notice.cause not in CODES
+        if not reacts or not news:
+            return False
+        return self._people.sees(delivery.contact, self._world.head.contacts[delivery.contact].channel)
 
     def _react(self, delivery: Delivery) -> None:
         """Press the freeze link, or freeze signed in if that link may not; then cancel what still waits."""

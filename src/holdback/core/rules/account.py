@@ -10,7 +10,16 @@ from holdback.core import devices
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import HOUR, ActorKind, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Finding, Sealed
+from holdback.core.events import (
+    HOUR,
+    ActorKind,
+    AnyEvent,
+    AuthenticatorKind,
+    ChangeKind,
+    Channel,
+    Finding,
+    Sealed,
+)
 from holdback.core.rules.address import Provenance, added
 from holdback.core.rules.asking import (
     OWNER,
@@ -104,7 +113,7 @@ def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Insta
         holder = one.address.mac if one.address else name.encode()
         events.append(
             ev.AuthenticatorBound(
-                now, name, one.kind, holder, one.secret, confirmed=True, wait_ms=wait, until=now + wait
+                now, name, one.kind, holder, one.address or one.secret, confirmed=True, wait_ms=wait, until=now + wait
             )
         )
     wait = waits.contact_senior_h * HOUR

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdback.core import events as ev
-from holdback.core.assurance import CLASS, Level, may_go, strongest
+from holdback.core.assurance import CLASS, RESTRICTED, Level, may_go, strongest
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import HOUR, AuthenticatorKind, ChangeKind, Finding, Sealed
+from holdback.core.events import HOUR, MINUTE, AuthenticatorKind, ChangeKind, Finding, Sealed
 from holdback.core.rules.asking import (
     OWNER,
     Action,
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class AuthenticatorBind(Action, frozen=True, tag="authenticator.bind"):
-    """Bind one more authenticator. `secret` is made by Holdback, never sent; `address` is where codes would go."""
+    """Bind one more authenticator. `secret` is made by Holdback, never sent.
+
+    `address` is the number or mailbox that codes of the restricted kinds, sms and email, go to; one goes there at once.
+    """
 
     kind: AuthenticatorKind
     secret: Sealed | None = None
@@ -70,6 +73,8 @@ def _credential(_request: Request, action: AuthenticatorConfirm, _peek: Head | N
 def _bindable(case: Case, action: AuthenticatorBind) -> Finding | None:
     if action.kind is AuthenticatorKind.PASSWORD:
         return why(Reason.BAD_FIELD, "password.change", about="kind")
+    if (action.kind in RESTRICTED) != (action.address is not None):
+        return why(Reason.BAD_FIELD, about="address")
     if len(case.head.authenticators) >= case.policy.bounds.authenticators:
         return why(Reason.TOO_MANY, "authenticator.remove", about="authenticators")
     return None
@@ -83,6 +88,9 @@ def _bind(case: Case, action: AuthenticatorBind) -> Ruling:
     """
     if action.secret is None and action.address is None:
         return denied(why(Reason.NOT_AVAILABLE, about="kind"))
+    taken = _reached_already(case, action)
+    if taken is not None:
+        return denied(taken)
     wait = case.policy.waits.authenticator_senior_h * HOUR
     name = f"a{case.seq}"
     unfinished = tuple(
@@ -91,7 +99,8 @@ def _bind(case: Case, action: AuthenticatorBind) -> Ruling:
     holder = action.address.mac if action.address else name.encode()
     at_once = action.kind in CONFIRMED_AT_ONCE
     until = case.now + wait
-    bound = ev.AuthenticatorBound(case.now, name, action.kind, holder, action.secret, at_once, wait, until, unfinished)
+    kept = action.address or action.secret
+    bound = ev.AuthenticatorBound(case.now, name, action.kind, holder, kept, at_once, wait, until, unfinished)
     findings = (why(Reason.RIPENS_LATER, "time" if at_once else "authenticator.confirm", until=until),)
     return Ruling(Allow(findings, name, until), (bound, *_older_codes(case, action.kind)))
 
@@ -103,11 +112,24 @@ def _older_codes(case: Case, kind: AuthenticatorKind) -> list[ev.AuthenticatorSu
     return [ev.AuthenticatorSuspended(case.now, key) for key in held]
 
 
+def _reached_already(case: Case, action: AuthenticatorBind) -> Finding | None:
+    """A number or mailbox is bound once, and codes that confirm one are sent no faster than others."""
+    for one in case.head.authenticators.values():
+        if one.kind is not action.kind or one.kind not in RESTRICTED or one.recycled:
+            continue
+        again_at = one.bound_at + case.policy.step_up.code_again_m * MINUTE
+        if not one.confirmed and case.now < again_at:
+            return why(Reason.TOO_MANY, "time", until=again_at, about="codes")
+        if one.confirmed and action.address is not None and one.holder == action.address.mac:
+            return why(Reason.ALREADY_EXISTS, about="address")
+    return None
+
+
 def _held(case: Case, action: AuthenticatorRemove | AuthenticatorSuspend | AuthenticatorReinstate) -> Finding | None:
     one = case.head.authenticators.get(action.authenticator)
     if one is None:
         return why(Reason.NOT_FOUND, about="authenticator")
-    if isinstance(action, AuthenticatorReinstate) and not one.suspended:
+    if isinstance(action, AuthenticatorReinstate) and (one.recycled or not one.suspended):
         return why(Reason.NOT_FOUND, about="authenticator")
     if isinstance(action, AuthenticatorSuspend) and one.kind is AuthenticatorKind.PASSWORD:
         return why(Reason.BAD_FIELD, "password.change", about="authenticator")
@@ -146,7 +168,8 @@ def _reinstate(case: Case, action: AuthenticatorReinstate) -> Ruling:
 
 def _unconfirmed(case: Case, action: AuthenticatorConfirm) -> Finding | None:
     one = case.head.authenticators.get(action.authenticator)
-    return None if one is not None and not one.confirmed else why(Reason.NOT_FOUND, about="authenticator")
+    open_one = one is not None and not one.confirmed and not one.recycled
+    return None if open_one else why(Reason.NOT_FOUND, about="authenticator")
 
 
 def _confirm(case: Case, action: AuthenticatorConfirm) -> Ruling:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE, Level
+from holdback.core.assurance import CONTACT_CODE, RESTRICTED, Level
 from holdback.core.decision import Allow, Deny, Reason, why
 from holdback.core.events import HOUR, MINUTE, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Sealed
 from holdback.core.rules.asking import (
@@ -41,9 +41,13 @@ class ContactRemove(Action, frozen=True, tag="contact.remove"):
 
 
 class ContactReportRecycled(Action, frozen=True, tag="contact.report_recycled"):
-    """Say that a number or mailbox was given to someone else: nothing is sent there again, no code from it counts."""
+    """Say that a number or mailbox was given to someone else: nothing is sent there again, no code from it counts.
 
-    contact: Id
+    It is named by a contact, or by an authenticator of kind sms or email: all that is on it goes with it.
+    """
+
+    contact: Id | None = None
+    authenticator: Id | None = None
 
 
 def _room(case: Case, _action: ContactAdd) -> Finding | None:
@@ -75,7 +79,7 @@ def _add(case: Case, action: ContactAdd) -> Ruling:
     return Ruling(Allow((why(Reason.RIPENS_LATER, "contact.confirm", until=until),), name, until), (added,))
 
 
-def _known(case: Case, action: ContactConfirm | ContactRemove | ContactReportRecycled) -> Finding | None:
+def _known(case: Case, action: ContactConfirm | ContactRemove) -> Finding | None:
     contact = case.head.contacts.get(action.contact)
     if contact is None or contact.removed or contact.recycled:
         return why(Reason.NOT_FOUND, about="contact")
@@ -113,20 +117,39 @@ def _reporting(case: Case, _action: ContactReportRecycled) -> Level:
     return Level.CHANGE if case.request.actor.kind is ActorKind.OWNER else Level.NONE
 
 
+def _reported(case: Case, action: ContactReportRecycled) -> Finding | None:
+    contact = case.head.contacts.get(action.contact or "")
+    authenticator = case.head.authenticators.get(action.authenticator or "")
+    if (action.contact is None) == (action.authenticator is None):
+        return why(Reason.BAD_FIELD, about="contact")
+    if action.contact is not None and (contact is None or contact.removed or contact.recycled):
+        return why(Reason.NOT_FOUND, about="contact")
+    if action.authenticator is not None and (authenticator is None or authenticator.recycled):
+        return why(Reason.NOT_FOUND, about="authenticator")
+    if authenticator is not None and authenticator.kind not in RESTRICTED:
+        return why(Reason.BAD_FIELD, about="authenticator")
+    return None
+
+
 def _recycled(case: Case, action: ContactReportRecycled) -> Ruling:
-    """Authenticators that live on the same number or mailbox are suspended with it."""
-    address = case.head.contacts[action.contact].address
-    suspended: list[AnyEvent] = [
-        ev.AuthenticatorSuspended(case.now, key)
-        for key, one in case.head.authenticators.items()
-        if one.holder == address.mac and not one.suspended
+    """Whatever lives on that number or mailbox is quarantined, a replaced contact that is still told among it."""
+    if action.contact is not None:
+        holder = case.head.contacts[action.contact].address.mac
+    else:
+        holder = case.head.authenticators[action.authenticator or ""].holder
+    contacts = [
+        key
+        for key, one in case.head.contacts.items()
+        if one.address.mac == holder and not one.recycled and (not one.removed or one.told_until > case.now)
     ]
-    return tightened(ev.ContactRecycled(case.now, action.contact), *suspended)
+    held = [key for key, one in case.head.authenticators.items() if one.holder == holder and not one.recycled]
+    events: list[AnyEvent] = [ev.ContactRecycled(case.now, key) for key in contacts]
+    return tightened(*events, *(ev.AuthenticatorRecycled(case.now, key) for key in held))
 
 
 RULES: dict[type[Action], Rule] = {
     ContactAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_room),
     ContactConfirm: Rule(OWNER, _confirm, objection=_known),
     ContactRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_known),
-    ContactReportRecycled: Rule(OWNER_OR_PLATFORM, _recycled, level=_reporting, objection=_known, loosens=False),
+    ContactReportRecycled: Rule(OWNER_OR_PLATFORM, _recycled, level=_reporting, objection=_reported, loosens=False),
 }
