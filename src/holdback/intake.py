@@ -305,8 +305,8 @@ class Intake:
             raise BadRequest("the link is not valid for this account now", "/actor/token")
         return ev.Actor(ActorKind.LINK, contact=link.contact)
 
-    async def enrolled(self, parsed: Parsed) -> Enrolled:
-        """Hash or make the secrets that an action carries. Raises BadRequest on an unfit one."""
+    async def enrolled(self, parsed: Parsed, label: str = "") -> Enrolled:
+        """Hash or make the secrets that an action carries; an app shows `label` beside a new one. Raises BadRequest."""
         fields = dict(parsed.fields)
         if parsed.kind is PasswordChange:
             given = fields.get("password")
@@ -314,7 +314,7 @@ class Intake:
                 raise BadRequest("a customer's password is not taken over as a hash", "/password")
             fields["password"], _ = await self._enrol("password", given, "/password")
         elif parsed.kind is AuthenticatorBind:
-            return await self._bound(fields)
+            return await self._bound(fields, label)
         elif parsed.kind is AccountImport:
             fields["authenticators"] = await self._imported(fields.get("authenticators"))
         return Enrolled(fields, {})
@@ -343,14 +343,14 @@ class Intake:
         except ValueError as error:
             raise BadRequest(str(error), "/password") from None
 
-    async def _bound(self, fields: dict[str, Any]) -> Enrolled:
+    async def _bound(self, fields: dict[str, Any], label: str) -> Enrolled:
         if "secret" in fields:
             raise BadRequest("the secret is made by Holdback and never sent", "/secret")
         kind = fields.get("kind")
         _addressed(kind, fields.get("address"), "/address")
         if not isinstance(kind, str) or kind not in self._verifiers or kind == "password":
             return Enrolled(fields, {})
-        secret, shown = await self._enrol(str(kind), "", "/kind")
+        secret, shown = await self._enrol(str(kind), "", "/kind", label)
         return Enrolled(fields | {"secret": secret}, shown)
 
     async def _imported(self, given: object) -> list[dict[str, Any]]:
@@ -374,12 +374,12 @@ class Intake:
             if wire.kind == AuthenticatorKind.PASSWORD:
                 await self._passwords.waste(wire.response)
 
-    async def _enrol(self, kind: str, given: object, pointer: str) -> tuple[str, dict[str, object]]:
+    async def _enrol(self, kind: str, given: object, pointer: str, label: str = "") -> tuple[str, dict[str, object]]:
         if not isinstance(given, str):
             raise BadRequest("a secret must be a string", pointer)
         verifier = self._verifiers[kind]
         try:
-            enrolment = await verifier.enrol(given, "")
+            enrolment = await verifier.enrol(given, label)
         except ValueError as error:
             raise BadRequest(str(error), pointer) from None
         return enrolment.credential, enrolment.shown

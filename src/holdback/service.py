@@ -243,7 +243,7 @@ class Service:
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
         await self._intake.chosen(parsed, peek.head, peek.key, self.tools.policy.passwords, peek.now)
-        enrolled = await self._intake.enrolled(parsed)
+        enrolled = await self._intake.enrolled(parsed, peek.key.open(peek.head.name))
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         envelope = parsed.envelope
         actor = self._intake.actor(main, envelope.actor, peek.now)

@@ -6,15 +6,20 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree as ET
 
 import pyotp
 import pytest
+import segno
 from argon2 import PasswordHasher
 from argon2.low_level import Type
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -355,6 +360,51 @@ async def test_rfc_6238(at: int) -> None:
     credential = (await verifier.enrol(base64.b32encode(b"12345678901234567890").decode(), "")).credential
 
     assert await verifier.verify(credential, RFC_6238[at][2:], at * 1000) == at // 30
+
+
+@pytest.mark.parametrize("at", RFC_6238)
+def test_rfc_6238_in_full(at: int) -> None:
+    """What computes the codes gives appendix B's eight digits, too; our own setting is six."""
+    vectors = TOTP(b"12345678901234567890", 8, SHA1(), STEP_MS // 1000)  # noqa: S303 - RFC 6238's
+    assert vectors.generate(at).decode() == RFC_6238[at]
+
+
+async def test_the_picture_is_the_uri() -> None:
+    """The QR code is a small SVG without links or scripts, and is what another encoding of the URI gives."""
+    made = await Totp("Exchange").enrol("", "alice@example.com")
+    picture = str(made.shown["qr_svg"])
+    root = ET.fromstring(picture)  # noqa: S314 - written here
+
+    assert root.tag == "svg"
+    assert {one.tag for one in root} == {"path"}
+    assert len(picture) < 16_384
+    assert [part for part in ("http", "href", "script", "style", str(made.shown["secret"])) if part in picture] == []
+    size = int(root.attrib["viewBox"].split()[-1])
+    expected = [
+        [bool(cell) for cell in row] for row in segno.make(str(made.shown["otpauth_uri"]), error="l").matrix_iter()
+    ]
+    assert dark(root[1].attrib["d"], size) == expected
+
+
+def dark(path: str, size: int) -> list[list[bool]]:
+    """The dark squares that a path of horizontal strokes draws."""
+    found = [[False] * size for _ in range(size)]
+    x, y = 0.0, 0.0
+    for command, first, second in re.findall(r"([Mmh])(-?[0-9.]+)(?: (-?[0-9.]+))?", path):
+        if command == "h":
+            for place in range(int(x), int(x + float(first))):
+                found[int(y)][place] = True
+            x += float(first)
+        else:
+            x = float(first) + (x if command == "m" else 0)
+            y = float(second) + (y if command == "m" else 0)
+    return found
+
+
+async def test_long_names_still_fit() -> None:
+    """Whatever an account and its platform are called, there is a picture."""
+    made = await Totp("\U0001f511" * 600).enrol("", "\U0001f511" * 600)
+    assert str(made.shown["qr_svg"]).startswith("<svg")
 
 
 async def test_clocks_that_are_off() -> None:

@@ -56,6 +56,8 @@ class Enrolment:
     authenticator: str
     otpauth_uri: str | None = field(default=None, repr=False)
     codes: tuple[str, ...] = field(default=(), repr=False)
+    secret: str | None = field(default=None, repr=False)
+    qr_svg: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

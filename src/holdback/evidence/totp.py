@@ -6,6 +6,7 @@ also refuses secrets under 112 bits, and customers of many platforms hold such.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -14,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+import segno
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
@@ -31,6 +33,8 @@ SECRET_BYTES: Final = 20
 SECRET_BYTES_LEAST: Final = 10
 """Many systems made secrets this short; RFC 4226 section 4 asks 128 bits of new ones."""
 SECRET_BYTES_MOST: Final = 64
+NAME_MOST: Final = 64
+"""Characters of issuer and account that are shown: with any script in them, the picture still holds them."""
 
 
 class Totp:
@@ -61,13 +65,25 @@ class Totp:
     async def enrol(self, given: str, label: str) -> Enrolment:
         """A fresh secret, or the base32 one a platform hands over. Raises ValueError on one that is unfit.
 
-        A fresh one is shown as text and as the URI that authenticator apps read, in which only one colon may stand.
+        A fresh one is shown as text, as the URI that authenticator apps read, in which only one colon may stand, and as
+        a picture of that: an SVG to put into a page as it is, made here, for whoever else draws it learns the secret.
         """
         secret = _secret(given) if given else os.urandom(SECRET_BYTES)
         text = base64.b32encode(secret).decode().rstrip("=")
-        issuer, name = (quote(one.replace(":", " "), safe="") for one in (self._issuer, label or "account"))
+        names = (self._issuer, label or "account")
+        issuer, name = (quote(one.replace(":", " ")[:NAME_MOST], safe="") for one in names)
         uri = f"otpauth://totp/{issuer}:{name}?secret={text}&issuer={issuer}&digits={DIGITS}&period={STEP_S}"
-        return Enrolment(secret.hex(), {} if given else {"otpauth_uri": uri, "secret": text})
+        if given:
+            return Enrolment(secret.hex(), {})
+        picture = await asyncio.to_thread(_picture, uri)
+        return Enrolment(secret.hex(), {"otpauth_uri": uri, "secret": text, "qr_svg": picture})
+
+
+def _picture(uri: str) -> str:
+    """Black on white whatever the page's colours are, with the quiet zone that readers want, scaled by the page."""
+    return segno.make(uri, error="l", micro=False).svg_inline(
+        omitsize=True, light="#fff", svgclass=None, lineclass=None
+    )
 
 
 def _secret(text: str) -> bytes:
