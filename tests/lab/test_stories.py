@@ -64,6 +64,20 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (5, ("frozen",)),
         (6, ("loosening_waits",)),
     ],
+    "swapped-sim-own-app": [
+        (2, ("last_one",)),
+        (4, ("cooling_off", "destination_new")),
+        (5, ("senior_beneficiary_required",)),
+        (6, ("frozen",)),
+        (7, ("loosening_waits",)),
+    ],
+    "recycled-number": [
+        (2, ("no_senior_authenticator",)),
+        (3, ("not_found",)),
+        (4, ("ripens_later",)),
+        (5, ("frozen",)),
+        (6, ("no_senior_authenticator",)),
+    ],
     "authenticator-removed-in-silence": [
         (1, ("ripens_later",)),
         (2, ("loosening_waits",)),
@@ -87,6 +101,7 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
     "honest-house-purchase": [(1, ("over_budget",)), (2, ("proved",))],
     "honest-false-alarm": [(1, ("frozen",)), (2, ("loosening_waits",)), (3, ("proved",))],
     "honest-new-mailbox": [(2, ("loosening_waits",)), (3, ("proved",)), (4, ("proved",))],
+    "honest-new-number": [(3, ("no_senior_authenticator",)), (4, ("proved",))],
     "honest-new-password": [(2, ("cooling_off",)), (3, ("proved",))],
 }
 """By story: place of a step's answer, and the reasons it must have, the most important first."""
@@ -122,6 +137,8 @@ def test_honest_journey_needs_nothing_that_is_missing(name: str) -> None:
         "stranger-in-the-allowlist",
         "new-password-then-out",
         "swapped-sim-own-contact",
+        "swapped-sim-own-app",
+        "recycled-number",
         "authenticator-removed-in-silence",
         "stolen-phone",
         "malware-and-an-owner-awake",
