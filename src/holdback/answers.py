@@ -34,11 +34,19 @@ class HoldForm(msgspec.Struct, frozen=True):
 
 
 class ChallengeForm(msgspec.Struct, frozen=True):
-    """What to prove: any one of `accept`, all its kinds together, before `expires_at`."""
+    """What to prove: any one of `accept`, all its kinds together, before `expires_at`.
+
+    `text` says what is confirmed by it, to show beside it. Where a passkey is accepted, `passkey` is what a browser's
+    `PublicKeyCredential.parseRequestOptionsFromJSON` takes; its challenge is the SHA-256 of five lines: `holdback
+    passkey 1`, the customer's id, this challenge's `id`, the action's digest in hex, and `nonce`.
+    """
 
     id: str
     accept: tuple[tuple[str, ...], ...]
     expires_at: str
+    text: str = ""
+    nonce: str | None = None
+    passkey: dict[str, Any] | None = None
 
 
 class SessionForm(msgspec.Struct, frozen=True):
@@ -79,8 +87,8 @@ def reason_form(finding: Finding) -> ReasonForm:
     return ReasonForm(finding.code, sentence(Reason(finding.code)), finding.satisfied_by, until, finding.about)
 
 
-def answer_form(decision: Decision, policy: bytes, head: bytes) -> AnswerForm:
-    """The public form of a decision, without what is shown only once."""
+def answer_form(decision: Decision, policy: bytes, head: bytes, asked: str = "") -> AnswerForm:
+    """The public form of a decision, without what is shown only once. `asked` says what a step-up would confirm."""
     reasons = tuple(reason_form(finding) for finding in decision.findings)
     made, usable_from, hold, challenge = None, None, None, None
     match decision:
@@ -88,7 +96,7 @@ def answer_form(decision: Decision, policy: bytes, head: bytes) -> AnswerForm:
             made = decision.id or None
             usable_from = instant_text(decision.usable_from) if decision.usable_from is not None else None
         case StepUp():
-            challenge = ChallengeForm(decision.challenge, decision.accept, instant_text(decision.expires_at))
+            challenge = ChallengeForm(decision.challenge, decision.accept, instant_text(decision.expires_at), asked)
         case Hold():
             release_at = instant_text(decision.release_at) if decision.release_at is not None else None
             hold = HoldForm(decision.id, release_at)

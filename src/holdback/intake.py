@@ -27,7 +27,7 @@ from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Cha
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Action, Money, micro_usd
-from holdback.core.rules.authenticator import AuthenticatorBind
+from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
@@ -35,6 +35,7 @@ from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionStart
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
+from holdback.signing import passkeys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
     from holdback.core import policy
     from holdback.core.events import Instant
     from holdback.core.state import Head
-    from holdback.ports import Browsers, Entropy, Networks, PasswordVerifier, Verifier
+    from holdback.ports import Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
+    from holdback.signing import Holder, Signing
 
 ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
 """A customer's id, or `customer.sub-account`."""
@@ -100,7 +102,7 @@ class WireProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One proof: `authenticator` (or contact) may be left out where the account holds one of the kind."""
 
     kind: Annotated[str, msgspec.Meta(pattern=r"^(password|totp|passkey|sms|email|backup_code|contact_code)\Z")]
-    response: Annotated[str, msgspec.Meta(max_length=4096)]
+    response: Annotated[str, msgspec.Meta(max_length=8192)]
     authenticator: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")] | None = None
 
 
@@ -180,6 +182,8 @@ def _converted(data: object, kind: Any, key: CustomerKey | None = None) -> Any: 
 def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
     if key is None or not issubclass(expected, Sealed):
         raise NotImplementedError
+    if isinstance(value, Made):
+        return key.seal(value)
     if isinstance(value, spelling.Spelled):
         return key.seal(value.text, compared=value.compared)
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST or "\x00" in value:
@@ -255,34 +259,51 @@ def action_digest(account: str, fields: Mapping[str, Any], hide: bytes) -> bytes
     return hashlib.sha256(account.encode() + b"\n" + msgspec.json.encode(plain, order="sorted")).digest()
 
 
+class Made(str):
+    """A credential that was made here: it may be longer than what comes from outside, which cannot be one."""
+
+    __slots__ = ()
+
+
 class Enrolled(NamedTuple):
-    """Action fields in which secrets were replaced by credentials, and what the owner must be shown once."""
+    """Action fields in which secrets were replaced by credentials, and what the owner must be shown once.
+
+    `registered` is what a browser's registration proved of the passkey that is confirmed by it.
+    """
 
     fields: dict[str, Any]
     shown: dict[str, object]
+    registered: KeyProof | None = None
+
+
+def _refuse_secret(fields: dict[str, Any]) -> None:
+    if "secret" in fields:
+        raise BadRequest("the secret is made by Holdback and never sent", "/secret")
 
 
 class Intake:
     """Turns wire requests into core requests, with the verifiers for each kind of proof.
 
-    Example: `Intake(masters, passwords, verifiers, entropy)`.
+    Example: `Intake(masters, passwords, verifiers, signing, entropy)`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - everything that questions are made of
         self,
         masters: MasterKeys,
         passwords: PasswordVerifier,
         verifiers: Mapping[AuthenticatorKind, Verifier],
+        signing: Signing,
         entropy: Entropy,
         origins: tuple[Networks, Browsers] | None = None,
     ) -> None:
-        """Use these keys, verifiers (that of passwords and one for each other kind), source of chance and origins.
+        """Use these keys, verifiers (of passwords, and one for each other kind but passkeys), chance and origins.
 
         Without `origins` no sign-in is scored.
         """
         self._masters = masters
         self._origins = origins
         self._passwords = passwords
+        self._signing = signing
         self._verifiers = {passwords.kind.value: passwords, **{kind.value: one for kind, one in verifiers.items()}}
         self._entropy = entropy
 
@@ -305,8 +326,11 @@ class Intake:
             raise BadRequest("the link is not valid for this account now", "/actor/token")
         return ev.Actor(ActorKind.LINK, contact=link.contact)
 
-    async def enrolled(self, parsed: Parsed, label: str = "") -> Enrolled:
-        """Hash or make the secrets that an action carries; an app shows `label` beside a new one. Raises BadRequest."""
+    async def enrolled(self, parsed: Parsed, holder: Holder | None = None) -> Enrolled:
+        """Hash or make the secrets that an action carries. Raises BadRequest on an unfit one.
+
+        `holder` is the customer it is asked for, None before there is one.
+        """
         fields = dict(parsed.fields)
         if parsed.kind is PasswordChange:
             given = fields.get("password")
@@ -314,7 +338,10 @@ class Intake:
                 raise BadRequest("a customer's password is not taken over as a hash", "/password")
             fields["password"], _ = await self._enrol("password", given, "/password")
         elif parsed.kind is AuthenticatorBind:
-            return await self._bound(fields, label)
+            label = holder.key.open(holder.head.name) if holder is not None else ""
+            return await self._bound(fields, holder, label)
+        elif parsed.kind is AuthenticatorConfirm:
+            return self._confirmed(fields, parsed.envelope, holder)
         elif parsed.kind is AccountImport:
             fields["authenticators"] = await self._imported(fields.get("authenticators"))
         return Enrolled(fields, {})
@@ -343,11 +370,25 @@ class Intake:
         except ValueError as error:
             raise BadRequest(str(error), "/password") from None
 
-    async def _bound(self, fields: dict[str, Any], label: str) -> Enrolled:
-        if "secret" in fields:
-            raise BadRequest("the secret is made by Holdback and never sent", "/secret")
+    def _confirmed(self, fields: dict[str, Any], envelope: Envelope, holder: Holder | None) -> Enrolled:
+        """What registers a passkey is its proof and makes its credential, at once."""
+        _refuse_secret(fields)
+        name = fields.get("authenticator")
+        shown = [one for one in envelope.proofs if one.kind == AuthenticatorKind.PASSKEY]
+        if holder is None or not isinstance(name, str) or not shown or shown[0].authenticator not in {None, name}:
+            return Enrolled(fields, {})
+        registered = self._signing.confirm(holder, name, shown[0].response)
+        if registered is None:
+            return Enrolled(fields, {})
+        return Enrolled(fields | {"secret": Made(registered.credential)}, {}, registered)
+
+    async def _bound(self, fields: dict[str, Any], holder: Holder | None, label: str) -> Enrolled:
+        _refuse_secret(fields)
         kind = fields.get("kind")
         _addressed(kind, fields.get("address"), "/address")
+        if kind == AuthenticatorKind.PASSKEY:
+            begun = self._signing.begin(holder) if holder is not None else None
+            return Enrolled(fields | {"secret": Made(begun.credential)}, begun.shown) if begun else Enrolled(fields, {})
         if not isinstance(kind, str) or kind not in self._verifiers or kind == "password":
             return Enrolled(fields, {})
         secret, shown = await self._enrol(str(kind), "", "/kind", label)
@@ -357,9 +398,10 @@ class Intake:
         if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
             raise BadRequest("`authenticators` must be a list of objects", "/authenticators")
         imported = []
+        kept_here = {*self._verifiers, AuthenticatorKind.PASSKEY.value}
         for place, one in enumerate(given[:17]):
             _addressed(one.get("kind"), one.get("address"), f"/authenticators/{place}/address")
-            if isinstance(one.get("kind"), str) and one["kind"] in self._verifiers:
+            if isinstance(one.get("kind"), str) and one["kind"] in kept_here:
                 pointer = f"/authenticators/{place}/secret"
                 if not one.get("secret"):
                     raise BadRequest("an imported authenticator of this kind needs its secret", pointer)
@@ -377,12 +419,13 @@ class Intake:
     async def _enrol(self, kind: str, given: object, pointer: str, label: str = "") -> tuple[str, dict[str, object]]:
         if not isinstance(given, str):
             raise BadRequest("a secret must be a string", pointer)
-        verifier = self._verifiers[kind]
         try:
-            enrolment = await verifier.enrol(given, label)
+            if kind == AuthenticatorKind.PASSKEY:
+                return Made(self._signing.imported(given)), {}
+            enrolment = await self._verifiers[kind].enrol(given, label)
         except ValueError as error:
             raise BadRequest(str(error), pointer) from None
-        return enrolment.credential, enrolment.shown
+        return Made(enrolment.credential), enrolment.shown
 
     def action(self, kind: type[Action], fields: dict[str, Any], key: CustomerKey) -> Action:
         """The action with its personal fields sealed. Raises BadRequest naming the field that is wrong."""
@@ -447,33 +490,37 @@ class Intake:
         return self._entropy.token(32).hex()
 
     async def proved(
-        self, envelope: Envelope, head: Head, secrets: Mapping[str, str], digest: bytes, now: Instant
+        self, parsed: Parsed, holder: Holder, digest: bytes, enrolled: Enrolled, *, signs_in: bool
     ) -> tuple[Proof, ...]:
-        """The proofs as facts; `secrets` are opened credentials by authenticator id. Nothing here accepts."""
+        """The proofs as facts, a sign-in's with a stronger hash where it is time for one. Nothing here accepts."""
         found = []
-        for wire in envelope.proofs:
+        for wire in parsed.envelope.proofs:
             if wire.kind == CONTACT_CODE:
-                found.append(self._contact_proof(wire, envelope, head, digest, now))
+                found.append(self._contact_proof(wire, parsed.envelope, holder.head, digest, holder.now))
             elif wire.kind in RESTRICTED:
-                found.append(self._code_proof(wire, envelope, head, digest, now))
+                found.append(self._code_proof(wire, parsed.envelope, holder.head, digest, holder.now))
+            elif wire.kind == AuthenticatorKind.PASSKEY and enrolled.registered is not None:
+                found.append(_signed(parsed.fields["authenticator"], enrolled.registered, holder, digest))
+            elif wire.kind == AuthenticatorKind.PASSKEY:
+                found.append(self._passkey_proof(wire, parsed.envelope.challenge or "", holder, digest))
             else:
-                found.append(await self._proof(wire, head, secrets, digest, now))
-        return tuple(found)
+                found.append(await self._proof(wire, holder, digest))
+        shown = tuple(found)
+        return await self._renewed(parsed.envelope, holder.secrets, shown, holder.key) if signs_in else shown
 
-    async def _proof(
-        self, wire: WireProof, head: Head, secrets: Mapping[str, str], digest: bytes, now: Instant
-    ) -> Proof:
+    async def _proof(self, wire: WireProof, holder: Holder, digest: bytes) -> Proof:
         """Try each credential the proof could be for; a proof for nothing at all is a wrong one."""
+        head, now = holder.head, holder.now
         for name in candidates(wire, head):
             verifier = self._verifiers.get(wire.kind)
-            if verifier is None or name not in secrets:
+            if verifier is None or name not in holder.secrets:
                 continue
-            counter = await verifier.verify(secrets[name], wire.response, now)
+            counter = await verifier.verify(holder.secrets[name], wire.response, now)
             if counter is not None:
                 return Proof(wire.kind, name, head.authenticators[name].epoch, counter, digest, now, right=True)
         return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
 
-    async def renewed(
+    async def _renewed(
         self, envelope: Envelope, secrets: Mapping[str, str], proofs: tuple[Proof, ...], key: CustomerKey
     ) -> tuple[Proof, ...]:
         """The proofs of a sign-in, the password's with a stronger credential if the one that is kept is weak by now.
@@ -509,6 +556,14 @@ class Intake:
                 return Proof(wire.kind, name, one.epoch, sent_at, digest, now, right=True)
         return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
 
+    def _passkey_proof(self, wire: WireProof, step_up: str, holder: Holder, digest: bytes) -> Proof:
+        """The passkey names itself in its response; one that signed nothing that is open proves nothing."""
+        for name in candidates(wire, holder.head):
+            said = self._signing.proved(holder, name, wire.response, step_up, digest)
+            if said is not None:
+                return _signed(name, said, holder, digest)
+        return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, holder.now, right=False)
+
     def _contact_proof(self, wire: WireProof, envelope: Envelope, head: Head, digest: bytes, now: Instant) -> Proof:
         challenge = head.challenges.get(envelope.challenge or "")
         name = challenge.contact if challenge and challenge.contact else wire.authenticator or ""
@@ -526,6 +581,23 @@ class Intake:
 def _short(key: CustomerKey, level: str, text: str) -> int:
     """A keyed hash of 32 bits, never 0: enough to tell eight values apart, and five bytes where it is kept."""
     return int.from_bytes(key.mac(text, field=f"seen {level}")[:4]) or 1
+
+
+def _signed(name: str, said: KeyProof, holder: Holder, digest: bytes) -> Proof:
+    epoch = holder.head.authenticators[name].epoch
+    kind = AuthenticatorKind.PASSKEY.value
+    return Proof(kind, name, epoch, said.counter, digest, holder.now, right=True, backed_up=said.backed_up)
+
+
+def wanted_credentials(parsed: Parsed, head: Head) -> list[str]:
+    """Authenticators whose credentials must be opened: those that a proof could be by, and passkeys that may be asked.
+
+    A tightening that asks for no proof opens none.
+    """
+    shown = [name for one in parsed.envelope.proofs for name in candidates(one, head)]
+    rule = decide.RULES.get(parsed.kind)
+    asked = passkeys(head) if rule is not None and not rule.proofless else []
+    return list(dict.fromkeys((*shown, *asked)))
 
 
 def candidates(wire: WireProof, head: Head) -> list[str]:

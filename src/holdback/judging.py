@@ -14,18 +14,20 @@ from holdback import dpop
 from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Deny, PriceFact, Reason
-from holdback.core.events import ENCODER, HOUR
+from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
+from holdback.core.events import ENCODER, HOUR, AuthenticatorKind
 from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.rules.session import SessionStart
 from holdback.core.state import NOBODY, Customer
 from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
 from holdback.receipts import Receipt
-from holdback.wording import instant_text
+from holdback.wording import asked_line, instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdback.ahead import Reading
+    from holdback.answers import AnswerForm, ChallengeForm
     from holdback.core.decide import Advance
     from holdback.core.decision import Facts
     from holdback.core.events import AnyEvent, Instant
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from holdback.ports import Loaded, Snapshot
     from holdback.receipts import ReceiptKeys
     from holdback.sealing import CustomerKey, MasterKeys
+    from holdback.signing import Holder, Signing
     from holdback.snapshots import Snapshots
 
 
@@ -59,7 +62,7 @@ class Asked(NamedTuple):
 
     `answer_to` is the caller, the idempotency key and the question's digest, None if the answer need not be kept.
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
-    what was read of `wanted` already, if it was all of it.
+    what was read of `wanted` already, if it was all of it. `holder` is who asks, for passkeys that may sign.
     """
 
     request: Request
@@ -74,6 +77,7 @@ class Asked(NamedTuple):
     sign_in_name: bytes = b""
     sent: tuple[str, ...] = ()
     ahead: Reading | None = None
+    holder: Holder | None = None
 
 
 class Tools(NamedTuple):
@@ -84,6 +88,7 @@ class Tools(NamedTuple):
     snapshots: Snapshots
     receipts: ReceiptKeys
     issuer: str
+    signing: Signing
 
 
 class _Standing(NamedTuple):
@@ -144,7 +149,7 @@ class Unit:
         if isinstance(step.decision, Deny) and step.decision.findings[0].code in CHALLENGE:
             raise ChallengeRefused(Reason(step.decision.findings[0].code))
         if asked.dry_run:
-            return answer_body(answer_form(step.decision, self._tools.policy.digest, standing.link), {})
+            return answer_body(self._form(asked, step, standing), {})
         if step.events:
             standing = self._write(main, standing, step, asked, now)
             if step.elsewhere:
@@ -251,8 +256,10 @@ class Unit:
         self._append(account, standing, decide.receive(standing.customer, events, self._tools.policy, at), at)
 
     def _answer(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> bytes:
-        form = answer_form(step.decision, self._tools.policy.digest, standing.link)
+        form = self._form(asked, step, standing)
         once: dict[str, object] = {}
+        if isinstance(step.decision, StepUp) and form.challenge is not None:
+            once["challenge"] = self._to_sign(asked, step.decision, form.challenge, now)
         if isinstance(step.decision, Allow) and standing.customer.head is not None:
             once["receipt"] = self._receipt(asked, step, standing, now)
             if asked.token:
@@ -261,6 +268,28 @@ class Unit:
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
         return answer_body(form, once)
+
+    def _form(self, asked: Asked, step: Advance, standing: _Standing) -> AnswerForm:
+        """The answer, with what its owner would confirm in words if more proof is asked for."""
+        said = ""
+        if isinstance(step.decision, StepUp):
+            key = self._tools.snapshots.key_of(asked.request.account.partition(".")[0], standing.key)
+            said = asked_line(asked.request.action, key.open, standing.customer)
+        return answer_form(step.decision, self._tools.policy.digest, standing.link, said)
+
+    def _to_sign(self, asked: Asked, decision: StepUp, form: ChallengeForm, now: Instant) -> ChallengeForm:
+        """The challenge, with what a browser needs if a passkey may answer it.
+
+        At a sign-in nobody has proved anything yet, so passkeys that a browser finds by itself are not named.
+        """
+        wanted = any(AuthenticatorKind.PASSKEY in kinds for kinds in decision.accept)
+        if asked.holder is None or not wanted:
+            return form
+        times = (now, decision.expires_at)
+        named = not isinstance(asked.request.action, SessionStart)
+        digest = asked.facts.digest
+        request = self._tools.signing.request(asked.holder, decision.challenge, digest, times, named=named)
+        return msgspec.structs.replace(form, **request) if request else form
 
     def _receipt(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> str:
         """A receipt for the exact action; for a released exit, for the action that asked for it.

@@ -6,7 +6,7 @@ trusted for durability and mutual exclusion only. SECURITY.md says what a hostil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -368,6 +368,43 @@ class Enrolment(NamedTuple):
 
     credential: str
     shown: dict[str, object]
+
+
+class KeyProof(NamedTuple):
+    """What a right response by a passkey says: its counter, whether it is kept in more places than one.
+
+    `credential` is what to keep of it, if it was registered just now.
+    """
+
+    counter: int
+    backed_up: bool
+    credential: str = ""
+
+
+class PasskeyCeremonies(Protocol):
+    """Registers passkeys and verifies what they sign, always with user verification.
+
+    `held` are kept credentials of one customer. A response that is malformed, or is for another page, challenge or
+    passkey, gives None and never raises.
+    """
+
+    def creation(self, user: bytes, name: str, held: Sequence[str], now: Instant) -> Enrolment:
+        """Begin a registration: what to keep until it is confirmed, and creation options for the browser."""
+
+    def registered(self, begun: str, response: str, held: Sequence[str], now: Instant) -> KeyProof | None:
+        """What a browser's registration made, if it answers what was begun and is none of those held."""
+
+    def request(self, challenge: bytes, held: Sequence[str], timeout_ms: int, *, named: bool) -> dict[str, Any]:
+        """Request options for the browser. Unless `named`, passkeys that it finds by itself are not named."""
+
+    def proved(self, credential: str, response: str, challenges: Sequence[bytes]) -> KeyProof | None:
+        """What a browser's assertion says, if this passkey signed one of the challenges.
+
+        Whether the counter has grown is the core's to say.
+        """
+
+    def imported(self, given: str) -> str:
+        """A credential of a passkey that was registered elsewhere. Raises ValueError on an unfit one."""
 
 
 class Verifier(Protocol):

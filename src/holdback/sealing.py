@@ -37,6 +37,7 @@ _FORMAT: Final = b"\x01"
 
 TEXT: Final = "text"
 """The field of whatever is sealed without naming one."""
+NONCE_BYTES: Final = 16
 DESTINATION: Final = "destination"
 """The field of destinations of value."""
 
@@ -144,6 +145,7 @@ class _SubKeys(NamedTuple):
     lookup: bytes
     code: bytes
     hide: bytes
+    nonce: bytes
 
 
 class MasterKeys:
@@ -277,6 +279,14 @@ class MasterKeys:
         except (SealBroken, msgspec.DecodeError):
             raise LinkInvalid("the token was altered") from None
 
+    def nonces(self, account: str, step_up: str, until: Instant) -> tuple[bytes, ...]:
+        """What makes the challenge of one step-up unpredictable: 16 bytes for each key of the ring, current one first.
+
+        Nothing has to store it. The step-up's end is in it, for a restored store may give its id again.
+        """
+        message = _framed(account.encode(), step_up.encode(), until.to_bytes(8))
+        return tuple(hmac.digest(keys.nonce, message, "sha256")[:NONCE_BYTES] for keys in self._ring.values())
+
     def contact_code(self, account: str, subject: str, contact: str, digits: int = 8) -> str:
         """The code sent to a contact for one subject (a challenge's id, or `confirm:...`); nothing has to store it."""
         return _code(self._current.code, account, subject, contact, digits)
@@ -344,6 +354,7 @@ def _sub_keys(master: bytes) -> _SubKeys:
         lookup=_derived(master, "lookup"),
         code=_derived(master, "code"),
         hide=_derived(master, "hide"),
+        nonce=_derived(master, "nonce"),
     )
 
 

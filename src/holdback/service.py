@@ -29,12 +29,13 @@ from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.session import SessionStart
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
 from holdback.ports import Conflict, StoreUnavailable, Wanted
+from holdback.signing import Holder
 from holdback.spelling import sign_in_name
+from holdback.wording import asked_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.core.decision import Proof
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
@@ -164,7 +165,10 @@ class Service:
         wrong = ev.Finding(Reason.PROOF_WRONG.value, tuple(dict.fromkeys(shown)), None, "proofs")
         findings = (wrong, finding) if shown else (finding,)
         step_up = StepUp(findings, key, (("password", "totp"),), until)
-        return answer_body(answer_form(step_up, self.tools.policy.digest, hashlib.sha256(secret).digest()), {})
+        form = answer_form(
+            step_up, self.tools.policy.digest, hashlib.sha256(secret).digest(), asked_line(SessionStart())
+        )
+        return answer_body(form, {})
 
     async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = "") -> None:
         """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream.
@@ -222,30 +226,26 @@ class Service:
             return None
         head = self.tools.snapshots.head(snapshot)
         rows = loaded.parts.get(account, [])
-        unnamed = [
-            ("credential", name)
-            for one in parsed.envelope.proofs
-            if not one.authenticator
-            for name in intake.candidates(one, head)
-        ]
-        if unnamed and account not in loaded.whole:
-            more = await self._reads.submit(Wanted(account, tuple(dict.fromkeys(unnamed))))
+        wanted = [("credential", name) for name in intake.wanted_credentials(parsed, head)]
+        missing = tuple(one for one in wanted if one not in named)
+        if missing and account not in loaded.whole:
+            more = await self._reads.submit(Wanted(account, missing))
             rows = [*rows, *more.loaded.parts.get(account, [])]
-        shown = {*named, *unnamed}
         key = self.tools.snapshots.key_of(account, snapshot.key)
         secrets = {
             row.name: key.open(self.tools.snapshots.credential(row).secret)
             for row in rows
-            if (row.kind, row.name) in shown
+            if (row.kind, row.name) in wanted
         }
         return Peek(key, head, secrets, asked, reading)
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
         await self._intake.chosen(parsed, peek.head, peek.key, self.tools.policy.passwords, peek.now)
-        enrolled = await self._intake.enrolled(parsed, peek.key.open(peek.head.name))
-        action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         envelope = parsed.envelope
+        holder = self._holder(envelope, peek)
+        enrolled = await self._intake.enrolled(parsed, holder)
+        action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         actor = self._intake.actor(main, envelope.actor, peek.now)
         device = self._intake.device(question.account, parsed)
         signs_in = isinstance(action, SessionStart)
@@ -253,7 +253,7 @@ class Service:
         other = _counterparty(parsed)
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
-        proofs = await self._proofs(envelope, peek, digest, signs_in=signs_in)
+        proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token = self._intake.token() if signs_in else ""
         hashed = intake.token_hash(token) if token else b""
         seen = self._intake.seen(envelope.context, peek.key, peek.now) if signs_in else None
@@ -276,17 +276,13 @@ class Service:
             token,
             asset=needs.asset,
             ahead=ahead.narrowed(peek.reading, peek.asked, wanted),
+            holder=holder,
         )
 
-    async def _proofs(self, envelope: Envelope, peek: Peek, digest: bytes, *, signs_in: bool) -> tuple[Proof, ...]:
-        """The proofs shown, as facts; a sign-in's with a stronger hash where it is time for one."""
-        if not envelope.proofs:
-            return ()
-        # A proof that will not be looked at is not checked either: its work is what a flood would be after.
-        slowed = decide.slowed_down(peek.head, self.tools.policy, peek.now) is not None
-        secrets = {} if slowed else peek.secrets
-        proofs = await self._intake.proved(envelope, peek.head, secrets, digest, peek.now)
-        return await self._intake.renewed(envelope, secrets, proofs, peek.key) if signs_in else proofs
+    def _holder(self, envelope: Envelope, peek: Peek) -> Holder:
+        """Who asks. A proof that will not be looked at is not checked: its work is what a flood would be after."""
+        slowed = bool(envelope.proofs) and decide.slowed_down(peek.head, self.tools.policy, peek.now) is not None
+        return Holder(peek.key, peek.head, {} if slowed else peek.secrets, peek.now)
 
     def _refused(self, reason: Reason, *satisfied_by: str, about: str) -> bytes:
         """A refusal before there is anybody in whose stream it could be written."""

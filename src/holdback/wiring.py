@@ -7,6 +7,7 @@ path of a file in a variable of that name with `_FILE` behind it, so that it nev
 from __future__ import annotations
 
 import os
+import re
 import time
 import tomllib
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from holdback.evidence.backup_code import BackupCodes
 from holdback.evidence.breached import BadList, Breached
 from holdback.evidence.browser import Browsers
 from holdback.evidence.network import Networks
+from holdback.evidence.passkey import Passkeys
 from holdback.evidence.password import Passwords
 from holdback.evidence.totp import Totp
 from holdback.intake import Intake
@@ -32,6 +34,7 @@ from holdback.outbox import Outbox
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 from holdback.service import Service
+from holdback.signing import Signing
 from holdback.snapshots import Snapshots
 from holdback.store.postgres import PostgresStore
 from holdback.store.sqlite import SqliteStore
@@ -68,6 +71,8 @@ class Settings(msgspec.Struct, frozen=True):
     webhook_secret: str = ""
     country_db: str = ""
     asn_db: str = ""
+    rp_id: str = ""
+    rp_origins: str = ""
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
     breached_passwords: str = ""
@@ -91,6 +96,8 @@ SETTINGS: Final[dict[str, str]] = {
     "webhook_secret": "Signing secret of the webhook, `whsec_...`. Secret.",
     "country_db": "Database of countries in MaxMind's format (`.mmdb`), your own; read again when it is replaced.",
     "asn_db": "Database of networks (ASN) in the same format. The extra `network` tells Tor, VPN and hosting besides.",
+    "rp_id": "Domain that passkeys belong to, such as `example.com`; for good. Without it there are no passkeys.",
+    "rp_origins": "Origins of the pages that ask for passkeys, separated by spaces: `https://`, that domain or below.",
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads that check passwords; each costs 19 MiB while it works.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
@@ -222,7 +229,12 @@ def tools(settings: Settings) -> Tools:
     except ValueError as error:
         raise SettingError(f"HOLDBACK_RECEIPT_KEYS: {error}; `holdback keys receipt` makes one") from None
     return Tools(
-        _told_outside(load_policy(settings.policy), settings), masters, Snapshots(masters), receipts, settings.issuer
+        _told_outside(load_policy(settings.policy), settings),
+        masters,
+        Snapshots(masters),
+        receipts,
+        settings.issuer,
+        Signing(masters, passkeys(settings)),
     )
 
 
@@ -270,6 +282,33 @@ def origins(settings: Settings, policy: Policy) -> tuple[Networks, Browsers]:
     return Networks(country, asn, age_d=policy.signals.network_age_d), Browsers()
 
 
+def passkeys(settings: Settings) -> Passkeys | None:
+    """The relying party of passkeys, None where none is set up. Raises SettingError on one no browser would accept."""
+    origins = settings.rp_origins.split()
+    if not settings.rp_id and not origins:
+        return None
+    if not settings.rp_id or not origins:
+        raise SettingError("HOLDBACK_RP_ID and HOLDBACK_RP_ORIGINS come together")
+    for origin in origins:
+        if not _is_origin(origin, settings.rp_id):
+            raise SettingError(f"HOLDBACK_RP_ORIGINS: {origin} is not an origin of {settings.rp_id} over https")
+    return Passkeys(settings.rp_id, origins, settings.issuer)
+
+
+def _is_origin(origin: str, domain: str) -> bool:
+    """Whether passkeys of a domain work there: on an Android app that names its key, or on a page of the domain."""
+    if _ANDROID.fullmatch(origin):
+        return True
+    scheme, _, rest = origin.partition("://")
+    host, _, port = rest.partition(":")
+    local = scheme == "http" and host == "localhost"
+    safe = (scheme == "https" or local) and (not port or port.isdecimal())
+    return safe and (host == domain or host.endswith(f".{domain}"))
+
+
+_ANDROID: Final = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
+
+
 def senders(settings: Settings) -> dict[Channel, Sender]:
     """The channels that are set up. Raises SettingError on one that would not be safe."""
     try:
@@ -307,7 +346,7 @@ def build_service(
     """
     second = _Given(clock) if clock is not None else SteadyClock()
     made = tools(settings)
-    by = passwords(settings, hasher), verifiers(settings)
+    by = passwords(settings, hasher), verifiers(settings), made.signing
     intake = Intake(made.masters, *by, SystemEntropy(), origins(settings, made.policy))
     lanes = 1 if isinstance(store, SqliteStore) else 2
     return Service(store, made, intake, second, lanes=lanes)

@@ -43,13 +43,14 @@ from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReport
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from holdback.core.events import AnyEvent, Finding, Instant, Sealed
-    from holdback.core.state import Head
+    from holdback.core.rules.asking import Action
+    from holdback.core.state import Customer, Head
 
     Opened = Callable[[Sealed], str]
     """Opens a sealed field of the account in hand."""
@@ -91,6 +92,7 @@ SENTENCES: Final[dict[Reason, str]] = {
         "You have no way of confirming that is old and strong enough for this. Add one, or wait until yours is."
     ),
     Reason.AUTHENTICATOR_SUSPENDED: "Your strongest way of confirming is suspended. Reinstate it, or recover.",
+    Reason.AUTHENTICATOR_CLONED: "This passkey counts its uses, and its count went back. Suspend it. Use another.",
     Reason.PROOF_REPLAYED: "This code was used before. Wait for the next one.",
     Reason.PROOF_WRONG: "A code or password was wrong. Try again.",
     Reason.PROOF_REQUIRED: "Confirm that it is you.",
@@ -375,6 +377,72 @@ def setting_text(setting: Setting, value: int) -> str:
     if setting is Setting.LIMIT_MICRO_USD:
         return f"{_SETTINGS[setting]}: {'none' if value < 0 else money(value)}"
     return f"{_SETTINGS[setting]}: {value}"
+
+
+def asked_line(action: Action, opened: Opened = str, customer: Customer | None = None) -> str:
+    """What the owner confirms by proving, in words: amount and address in full, for this is where he compares them.
+
+    `customer` has the parts that the action names. What needs no proof has no line.
+    """
+    known = _Known(opened, customer.head if customer else None, None)
+    match action:
+        case SessionStart():
+            return "Sign in."
+        case ExitRequest():
+            target = action.address or action.counterparty
+            where = f" to {_exact(opened(target))}" if target else ""
+            network = f" by {action.network}" if action.network else ""
+            return f"Send {action.amount} {action.asset}{where}{network} ({action.kind})."
+        case ExitRelease():
+            return _release_asked(action.which, known, customer)
+        case AddressAdd():
+            where = _exact(opened(action.address)) if action.address else "any receiver"
+            return f"Add to the address book as {quoted(opened(action.name))}: {where} by {action.network}."
+        case AddressRenew():
+            where = _exact(opened(action.address)) if action.address else "any receiver"
+            return f"Confirm again in the address book: {where} by {action.network}."
+        case _:
+            return _change_asked(action, known)
+
+
+def _change_asked(action: Action, known: _Known) -> str:
+    """What changes the account and moves no value."""
+    match action:
+        case AuthenticatorBind():
+            return f"Add a way of confirming: {_KINDS[action.kind]}."
+        case AuthenticatorRemove():
+            return f"Remove a way of confirming: {known.authenticator(action.authenticator)}."
+        case AuthenticatorReinstate():
+            return f"Reinstate a way of confirming: {known.authenticator(action.authenticator)}."
+        case ContactAdd():
+            return f"Add a contact for notices ({action.channel}): {_exact(known.opened(action.address))}."
+        case ContactRemove():
+            return f"Remove a contact for notices: {known.contact(action.contact)}."
+        case ContactReportRecycled():
+            name = known.contact(action.contact) if action.contact else known.authenticator(action.authenticator or "")
+            return f"Report that this belongs to someone else now: {name}."
+        case AllowlistSet() | LockSet() | LimitSet():
+            return f"Change a setting: {setting_text(*wanted(action))}."
+        case PasswordChange():
+            return "Change the password."
+        case AccountUnfreeze():
+            return "Unfreeze the account."
+        case _:
+            return ""
+
+
+def _release_asked(which: str, known: _Known, customer: Customer | None) -> str:
+    held = known.head.exits.get(which) if known.head else None
+    if held is None or customer is None:
+        return f"Let a waiting payment go now ({which})."
+    entry = customer.beneficiary(held.beneficiary)
+    where = _exact(known.opened(entry.address)) if entry and entry.address else _beneficiary(held.beneficiary)
+    return f"Let a waiting payment go now: {held.amount} {held.asset} to {where} by {held.network} ({which})."
+
+
+def _exact(text: str) -> str:
+    """A destination as it was given, but for what could not stand in one: spaces, and letters that look like others."""
+    return re.sub(r"[^!-~]", "-", text)
 
 
 def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decided: ev.Decided | None = None) -> str:

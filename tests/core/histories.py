@@ -225,9 +225,23 @@ class Account:
         known: bool = True,
         **fields: Any,  # noqa: ANN401 - Request's own
     ) -> Decision:
-        """Ask, and keep what the answer writes. `actor` may be the token of an owner's session."""
+        """Ask, and keep what the answer writes. `actor` may be the token of an owner's session.
+
+        A passkey signs a challenge, so one is asked for first if it is named without.
+        """
         asked = self.request(action, actor, **fields)
+        if not asked.challenge and any(self.is_passkey(one) for one in proofs):
+            first = self.submit(asked, self.facts(asked, known=known))
+            if isinstance(first, Allow | Hold):
+                return first
+            asked = replace(asked, challenge=first.challenge) if isinstance(first, StepUp) else asked
         return self.submit(asked, self.facts(asked, proofs, known=known))
+
+    def is_passkey(self, named: Proof | str) -> bool:
+        """Whether a proof is by a passkey that counts."""
+        name = named.authenticator if isinstance(named, Proof) else named
+        one = self.head.authenticators.get(name) if self.state else None
+        return one is not None and one.kind is PASSKEY and one.confirmed
 
     def submit(self, asked: Request, facts: Facts) -> Decision:
         """Ask with facts made beforehand, and keep what the answer writes."""

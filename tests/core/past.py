@@ -306,7 +306,7 @@ class Past:
                     told = self.told(number, event) if event.confirmed else None
                     waiting = Waiting(event.at, length, told)
                     held[event.authenticator] = Authenticator(
-                        event.kind, event.holder, event.at, waiting, event.confirmed
+                        event.kind, event.holder, event.at, waiting, event.confirmed, counter=event.counter
                     )
                     for name in event.replaces:
                         del held[name]

@@ -387,12 +387,14 @@ class TestSuspended:
         (BACKUP_CODE, {"counter": 64}, True),
         (BACKUP_CODE, {"epoch": 2}, True),
         (PASSWORD, {"counter": 0}, False),
-        (PASSKEY, {"counter": 0}, False),
+        (PASSKEY, {"counter": 8}, False),
+        (PASSKEY, {"counter": 7}, True),
+        (PASSKEY, {"counter": 0}, True),
     ],
     ids=str,
 )
 def test_a_proof_serves_once(kind: AuthenticatorKind, change: dict[str, object], *, is_spent: bool) -> None:
-    """A TOTP step spends all before it, a backup code only itself; a replaced secret spends every old proof."""
+    """A TOTP step or passkey's count spends all before it, a backup code itself; a new secret every old proof."""
     account = Account()
     account.open(kind)
     one = account.head.authenticators["a1-1"]

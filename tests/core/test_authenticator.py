@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.core.histories import (
     BACKUP_CODE,
     EMAIL,
@@ -21,8 +22,9 @@ from tests.core.histories import (
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Hold, Proof, Reason
-from holdback.core.events import DAY, AuthenticatorKind
+from holdback.core.decision import Allow, Hold, Proof, Reason, StepUp
+from holdback.core.events import DAY, AuthenticatorKind, Channel
+from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.asking import Case
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
@@ -34,6 +36,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.session import SessionEnd
 from holdback.core.rules.setting import LockSet
 from holdback.core.seniority import authenticator_is_senior
+from holdback.core.state import Credential
 
 
 class TestBind:
@@ -41,14 +44,14 @@ class TestBind:
 
     @pytest.mark.parametrize("kind", [TOTP, SMS, EMAIL, PASSKEY, BACKUP_CODE], ids=str)
     def test_it_counts_once_confirmed(self, kind: AuthenticatorKind) -> None:
-        """Codes that were shown and keys that signed are confirmed at once, the others by a proof; all wait as new."""
+        """Codes that were shown are confirmed at once, the others by a proof; all wait as new."""
         account, session = grown()
         by_code = kind in {SMS, EMAIL}
         action = AuthenticatorBind(kind, None if by_code else sealed("s"), sealed("to") if by_code else None)
         answer = account.ask(action, session, "a1-1", "a1-2")
         assert isinstance(answer, Allow)
         assert answer.usable_from == account.now + 3 * DAY
-        at_once = kind in {PASSKEY, BACKUP_CODE}
+        at_once = kind is BACKUP_CODE
         assert answer.findings[0].satisfied_by == (("time",) if at_once else ("authenticator.confirm",))
         one = account.head.authenticators[answer.id]
         assert (one.kind, one.confirmed) == (kind, at_once)
@@ -123,6 +126,76 @@ def bound(account: Account, session: bytes) -> str:
     answer = account.ask(AuthenticatorBind(TOTP, sealed("s")), session, "a1-1", "a1-2")
     assert isinstance(answer, Allow)
     return answer.id
+
+
+class TestPasskey:
+    """What is particular to passkeys."""
+
+    def registering(self) -> tuple[Account, bytes, str]:
+        """An account that has begun to register a passkey beside password and TOTP."""
+        account, session = grown()
+        answer = account.ask(AuthenticatorBind(PASSKEY, sealed("challenge")), session, "a1-1", "a1-2")
+        assert isinstance(answer, Allow)
+        return account, session, answer.id
+
+    def test_its_registration_replaces_what_binding_kept(self) -> None:
+        """Confirming stores the key that registration made, its counter and where it is kept."""
+        account, session, name = self.registering()
+        proof = replace(account.proof(name), counter=7, backed_up=True)
+        answer = account.ask(AuthenticatorConfirm(name, sealed("key")), session, proof)
+        assert (kind_of(answer), codes(answer)) == ("allow", [Reason.RIPENS_LATER])
+        assert account.parts["credential", name] == Credential(sealed("key"), 1)
+        one = account.head.authenticators[name]
+        assert (one.confirmed, one.counter, one.backed_up) == (True, 7, True)
+
+    def test_without_a_key_nothing_is_confirmed(self) -> None:
+        """A proof that came with no registration leaves it unconfirmed."""
+        account, session, name = self.registering()
+        answer = account.ask(AuthenticatorConfirm(name), session, name)
+        assert codes(answer) == [Reason.PROOF_WRONG]
+        assert not account.head.authenticators[name].confirmed
+
+    def test_it_signs_an_open_challenge(self) -> None:
+        """What was signed without a challenge that is open here counts for nothing, and is no failure either."""
+        account, session = grown(PASSWORD, PASSKEY)
+        asked = account.request(LockSet(24), session)
+        answer = account.submit(asked, account.facts(asked, ["a1-2"]))
+        assert (kind_of(answer), codes(answer)) == ("step_up", [Reason.PROOF_REQUIRED])
+        assert not account.head.failures
+        assert isinstance(answer, StepUp)
+        challenged = replace(asked, challenge=answer.challenge)
+        facts = account.facts(challenged, ["a1-2"])
+        assert kind_of(account.submit(challenged, facts)) == "allow"
+        assert codes(account.submit(challenged, facts)) == [Reason.CHALLENGE_UNKNOWN]
+
+    def test_one_that_never_counts_is_no_clone(self) -> None:
+        """Passkeys that are kept in several places count nothing: 0 after 0 is right, again and again."""
+        account, session = grown(PASSKEY)
+        account.state = replace(
+            account.head, authenticators={"a1-1": replace(account.head.authenticators["a1-1"], counter=0)}
+        )
+        for _ in range(2):
+            proof = replace(account.proof("a1-1"), counter=0, backed_up=True)
+            assert kind_of(account.ask(LockSet(24), session, proof)) == "allow"
+        assert account.head.authenticators["a1-1"].backed_up
+
+    @pytest.mark.parametrize("counter", [0, 6, 7])
+    def test_a_copy_is_refused(self, counter: int) -> None:
+        """A counter that does not grow is refused as a copy, for a reason of its own, and counts as a failure."""
+        account, session = grown(PASSKEY)
+        account.state = replace(
+            account.head, authenticators={"a1-1": replace(account.head.authenticators["a1-1"], counter=7)}
+        )
+        answer = account.ask(LockSet(24), session, replace(account.proof("a1-1"), counter=counter))
+        assert codes(answer) == [Reason.AUTHENTICATOR_CLONED, Reason.PROOF_REQUIRED]
+        assert account.head.failures == 1
+
+    def test_an_imported_one_keeps_its_count(self) -> None:
+        """What the platform saw last is where counting goes on; it means nothing for other kinds."""
+        account = Account()
+        own = [ImportedAuthenticator(kind, sealed(kind), sign_count=41) for kind in (PASSWORD, TOTP, PASSKEY)]
+        account.ask(AccountImport(sealed("alice"), tuple(own), (ImportedContact(Channel.EMAIL, sealed("mail")),)))
+        assert [one.counter for one in account.head.authenticators.values()] == [0, 0, 41]
 
 
 class TestConfirm:

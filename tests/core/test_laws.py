@@ -53,6 +53,7 @@ from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 
 if TYPE_CHECKING:
     from holdback.core.decision import Decision
+    from holdback.core.events import Sealed
     from holdback.core.rules.asking import Action, Request
 
 ROOMY: Final = policy_with(**{"bounds.cool_offs": 10_000, "bounds.unheard": 10_000})
@@ -154,6 +155,11 @@ def made(answer: Decision) -> str:
     return answer.id if isinstance(answer, Allow) else ""
 
 
+def key_of(kind: AuthenticatorKind) -> Sealed | None:
+    """What registering makes of a passkey; nothing of other kinds."""
+    return sealed("key") if kind is PASSKEY else None
+
+
 class Stories(RuleBasedStateMachine):
     """Alice, who is robbed, and Bob, who is a customer of the same platform."""
 
@@ -244,9 +250,12 @@ class Stories(RuleBasedStateMachine):
         proofs: tuple[Proof | str, ...] = (),
         **fields: Any,  # noqa: ANN401 - Request's own
     ) -> Decision:
-        """Ask, remember a step-up, and let the other customer receive what was sent."""
+        """Ask, remember a step-up, and let the other customer receive what was sent. A passkey answers a challenge."""
         request = self.alice.request(action, by, **fields)
         decision = self.alice.submit(request, self.alice.facts(request, proofs))
+        if isinstance(decision, StepUp) and any(self.alice.is_passkey(one) for one in proofs):
+            request = replace(request, challenge=decision.challenge)
+            decision = self.alice.submit(request, self.alice.facts(request, proofs))
         if isinstance(decision, StepUp):
             self.asked = (request, decision)
         events, counterparty = self.alice.elsewhere
@@ -484,13 +493,14 @@ class Stories(RuleBasedStateMachine):
         if by == "thief" and name:
             self.thiefs.add(name)
         if prove and name in self.alice.head.authenticators:
-            self.ask(AuthenticatorConfirm(name), self.session(by), (name,))
+            self.ask(AuthenticatorConfirm(name, key_of(kind)), self.session(by), (name,))
 
     @rule(by=who, how=style, number=nth)
     def confirm_late(self, by: str, how: str, number: int) -> None:
         """Someone shows a proof of what was bound before, or of something else."""
         name = pick(self.alice.head.authenticators, number)
-        self.ask(AuthenticatorConfirm(name), self.session(by), self.proofs(by, how))
+        key = sealed("key") if number % 2 else None
+        self.ask(AuthenticatorConfirm(name, key), self.session(by), self.proofs(by, how))
 
     @rule(by=who, how=style, number=nth, verb=st.sampled_from((AuthenticatorRemove, AuthenticatorReinstate)))
     def loosen_authenticator(self, by: str, how: str, number: int, verb: Any) -> None:  # noqa: ANN401 - a type

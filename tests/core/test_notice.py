@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from tests.core.histories import (
     BACKUP_CODE,
-    PASSKEY,
     PASSWORD,
     PLATFORM,
     POLICY,
@@ -110,7 +109,7 @@ class TestOutcome:
     def test_everything_that_waits_is_moved(self) -> None:
         """Authenticators, contacts, beneficiaries, changes, exits and cool-offs all run from the acceptance."""
         account, session = grown(PASSWORD, TOTP, BACKUP_CODE)
-        account.ask(AuthenticatorBind(PASSKEY, sealed("s")), session, *PROOFS)
+        account.ask(AuthenticatorBind(BACKUP_CODE, sealed("s")), session, *PROOFS)
         answer = account.ask(ContactAdd(Channel.SMS, sealed("x")), session, *PROOFS)
         assert isinstance(answer, Allow)
         account.ask(ContactConfirm(answer.id), session, answer.id)

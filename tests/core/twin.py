@@ -358,6 +358,8 @@ class Case:
         if proof.kind == "contact_code":
             challenge = self.past.challenges.get(self.request.challenge)
             return challenge is not None and proof.authenticator == challenge.contact
+        if proof.kind == "passkey" and self.request.challenge not in self.past.challenges:
+            return False
         return not self._spent(proof)
 
     def _spent(self, proof: Proof) -> bool:
@@ -367,8 +369,9 @@ class Case:
             return False
         if one.kind is AuthenticatorKind.BACKUP_CODE:
             return proof.epoch != one.epoch or proof.counter in one.codes or proof.counter >= 64
-        replayed = one.kind is AuthenticatorKind.TOTP and proof.counter <= one.counter
-        return proof.epoch != one.epoch or replayed
+        counts = one.kind is AuthenticatorKind.TOTP or proof.counter > 0 or one.counter > 0
+        counts = counts and one.kind in {AuthenticatorKind.TOTP, AuthenticatorKind.PASSKEY}
+        return proof.epoch != one.epoch or (counts and proof.counter <= one.counter)
 
     def _step_up(self, accept: frozenset[frozenset[str]]) -> Answer:
         """Ask for proof, in the challenge that is open for this action or in a new one."""
@@ -376,7 +379,9 @@ class Case:
         wrong = any(not one.right for one in self.facts.proofs)
         reasons = {Reason.PROOF_REQUIRED.value}
         if replayed or wrong:
-            reasons.add((Reason.PROOF_REPLAYED if replayed else Reason.PROOF_WRONG).value)
+            cloned = any(one.kind == "passkey" and one.right and self._spent(one) for one in self.facts.proofs)
+            said = Reason.AUTHENTICATOR_CLONED if cloned else Reason.PROOF_REPLAYED
+            reasons.add((said if replayed else Reason.PROOF_WRONG).value)
         open_ones = [
             one for one in self.past.challenges.values() if one.digest == self.facts.digest and one.until > self.now
         ]
@@ -476,6 +481,7 @@ def authenticator_confirm(case: Case) -> Answer:
         proof.right and proof.authenticator == action.authenticator and proof.digest == case.facts.digest
         for proof in proofs
     )
+    right = right and (one is None or one.kind is not AuthenticatorKind.PASSKEY or action.secret is not None)
     refuse((not proofs, Reason.PROOF_REQUIRED), (bool(proofs) and not right, Reason.PROOF_WRONG))
     return case.ripens(case.policy.waits.authenticator_senior_h)
 

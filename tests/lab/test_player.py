@@ -331,3 +331,15 @@ def test_usual_payments_are_a_habit() -> None:
     )
     assert [one.reasons for one in story.steps[1:]] == [("proved",), ("cooling_off",)]
     assert story.steps[2].until == DAY
+
+
+def test_a_story_binds_a_passkey() -> None:
+    """A new passkey is registered and confirmed, and what pays at once is held until it has ripened."""
+    pay = {"fields": payment(900, "cold")}
+    story = told(
+        step("0m", "owner", "authenticator.bind", fields='kind = "passkey"'),
+        step("1h", "owner", "exit.request", **pay),
+        step("4d", "owner", "exit.request", **pay),
+        account=ACCOUNT + LAPTOP + COLD,
+    )
+    assert [one.decision for one in story.steps] == ["allow", "hold", "allow"], story

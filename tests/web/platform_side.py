@@ -22,6 +22,7 @@ from holdback.ports import Enrolment
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 from holdback.service import Service
+from holdback.signing import Signing
 from holdback.snapshots import Snapshots
 from holdback.store.sqlite import SqliteStore
 from holdback.web.api import application
@@ -217,8 +218,9 @@ def service_over(path: Path, clock: FakeClock) -> Service:
     masters = MasterKeys({1: bytes(range(32))})
     policy = Policy.parse(tomllib.loads(files("holdback").joinpath("policies/default.toml").read_text()))
     password, totp = FakeVerifier(AuthenticatorKind.PASSWORD), FakeVerifier(AuthenticatorKind.TOTP)
-    intake = Intake(masters, password, {totp.kind: totp}, SystemEntropy())
-    tools = Tools(policy, masters, Snapshots(masters), ReceiptKeys.generate(), "holdback-test")
+    signing = Signing(masters, None)
+    intake = Intake(masters, password, {totp.kind: totp}, signing, SystemEntropy())
+    tools = Tools(policy, masters, Snapshots(masters), ReceiptKeys.generate(), "holdback-test", signing)
     return Service(SqliteStore(path, clock.now), tools, intake, clock)
 
 

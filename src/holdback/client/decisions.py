@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import msgspec
 
@@ -30,11 +30,19 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Challenge:
-    """What to prove: any one of `accept`, all its kinds together, before `expires_at`."""
+    """What to prove: any one of `accept`, all its kinds together, before `expires_at`.
+
+    `text` says what the owner confirms by it, for the page to show. `passkey` is what the browser's
+    `PublicKeyCredential.parseRequestOptionsFromJSON` takes, if a passkey is accepted, and `nonce` what its challenge
+    was made with.
+    """
 
     id: str
     accept: tuple[tuple[str, ...], ...]
     expires_at: Instant
+    text: str = ""
+    nonce: str | None = None
+    passkey: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,13 +59,17 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Enrolment:
-    """A new authenticator, and what its owner is shown once to set it up."""
+    """A new authenticator, and what its owner is shown once to set it up.
+
+    `passkey` is what the browser's `PublicKeyCredential.parseCreationOptionsFromJSON` takes.
+    """
 
     authenticator: str
     otpauth_uri: str | None = field(default=None, repr=False)
     codes: tuple[str, ...] = field(default=(), repr=False)
     secret: str | None = field(default=None, repr=False)
     qr_svg: str | None = field(default=None, repr=False)
+    passkey: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

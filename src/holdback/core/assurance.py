@@ -163,10 +163,24 @@ def _alternative(kind: AuthenticatorKind, *, with_password: bool) -> tuple[str, 
     return (kind.value,) if alone else (AuthenticatorKind.PASSWORD.value, kind.value)
 
 
+COUNTING: Final = frozenset({AuthenticatorKind.TOTP, AuthenticatorKind.PASSKEY})
+"""Kinds whose counter must grow with each use."""
+
+
+def answering(proofs: tuple[Proof, ...], *, challenged: bool) -> tuple[Proof, ...]:
+    """Those that may count at all. A passkey signs an open challenge, which closes when its answer is accepted.
+
+    Many passkeys do not count their uses, so nothing else would keep one signature from serving twice.
+    """
+    return proofs if challenged else tuple(one for one in proofs if one.kind != AuthenticatorKind.PASSKEY)
+
+
 def spent(head: Head, proof: Proof) -> bool:
     """Whether a right proof was used before, or was made for a secret replaced since.
 
     A code that was sent somewhere is made for one challenge, which is closed as it serves.
+    A passkey whose counter does not grow is a copy, or was copied (WebAuthn Level 3, 6.1.1); one that never counts
+    stays at 0.
     """
     one = head.authenticators.get(proof.authenticator)
     if one is None:
@@ -175,7 +189,8 @@ def spent(head: Head, proof: Proof) -> bool:
         return True
     if one.kind is AuthenticatorKind.BACKUP_CODE:
         return proof.counter >= BACKUP_CODES_MOST or bool(one.used >> proof.counter & 1)
-    return one.kind is AuthenticatorKind.TOTP and proof.counter <= one.counter
+    uncounted = one.kind is AuthenticatorKind.PASSKEY and not (proof.counter or one.counter)
+    return one.kind in COUNTING and not uncounted and proof.counter <= one.counter
 
 
 def satisfying(

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from holdback.core import devices
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE, RESTRICTED, Demand, Level, demand, satisfying, spent, witness
+from holdback.core.assurance import (
+    CONTACT_CODE,
+    RESTRICTED,
+    Demand,
+    Level,
+    answering,
+    demand,
+    satisfying,
+    spent,
+    witness,
+)
 from holdback.core.decision import Decision, Deny, Reason, StepUp, why
 from holdback.core.effects import Direction, consequences, effect_of
 from holdback.core.events import (
@@ -386,7 +396,8 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
         return denied(wanted.refusal)
     open_challenge = case.head.challenges.get(case.request.challenge)
     sent_to = open_challenge.contact if open_challenge else ""
-    proofs = satisfying(case.head, wanted, case.facts.proofs, case.facts.digest, sent_to)
+    shown = answering(case.facts.proofs, challenged=open_challenge is not None)
+    proofs = satisfying(case.head, wanted, shown, case.facts.digest, sent_to)
     if proofs is None:
         return _step_up(case, wanted, _contact_asked(case, action) if level is Level.EARLY_RELEASE else "")
     doubt = rule.doubts(Case(*case[:-1], proofs), action)
@@ -396,7 +407,9 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
         if proofs is None or sent_to != doubt.contact:
             return _step_up(case, wanted, doubt.contact, doubt)
     ruling = rule.ruling(Case(*case[:-1], proofs), action)
-    used: list[AnyEvent] = [ev.ProofUsed(case.now, one.authenticator, one.counter) for one in _spendable(proofs)]
+    used: list[AnyEvent] = [
+        ev.ProofUsed(case.now, one.authenticator, one.counter, one.backed_up) for one in _spendable(proofs)
+    ]
     if open_challenge is not None:
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
     if not rule.anonymous and any(one.kind == AuthenticatorKind.PASSWORD for one in proofs):
@@ -481,6 +494,8 @@ def _failed(case: Case) -> tuple[list[Finding], list[AnyEvent]]:
     if not replayed and not wrong:
         return [], []
     reason = Reason.PROOF_REPLAYED if replayed else Reason.PROOF_WRONG
+    if any(one.kind == AuthenticatorKind.PASSKEY for one in replayed):
+        reason = Reason.AUTHENTICATOR_CLONED
     kinds = tuple(dict.fromkeys(one.kind for one in (*replayed, *wrong)))
     return [why(reason, *kinds, about="proofs")], [ev.ProofFailed(case.now, kinds, case.request.challenge)]
 

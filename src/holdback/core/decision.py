@@ -41,6 +41,7 @@ class Reason(StrEnum):
     COOL_OFF_CLOSES = "cool_off_closes"
     NO_SENIOR_AUTHENTICATOR = "no_senior_authenticator"
     AUTHENTICATOR_SUSPENDED = "authenticator_suspended"
+    AUTHENTICATOR_CLONED = "authenticator_cloned"
     PROOF_REPLAYED = "proof_replayed"
     PROOF_WRONG = "proof_wrong"
     PROOF_REQUIRED = "proof_required"
@@ -133,6 +134,7 @@ class Proof(msgspec.Struct, frozen=True, array_like=True):
     `kind` is an authenticator kind, or `contact_code` with `authenticator` naming the contact. `epoch` and `counter`
     are compared again under the lock, and `digest` with the action, so that one code never serves twice or elsewhere.
     `renewed` is the credential of the same secret at today's cost, where the one that was kept is weaker.
+    `backed_up` is what a passkey's device says of it.
     """
 
     kind: str
@@ -143,6 +145,7 @@ class Proof(msgspec.Struct, frozen=True, array_like=True):
     at: Instant
     right: bool
     renewed: Sealed | None = None
+    backed_up: bool = False
 
 
 class DeviceProof(msgspec.Struct, frozen=True, array_like=True):

@@ -325,7 +325,8 @@ class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator
     """An authenticator was bound; it counts for money from `until` on, once `confirmed` (law 10).
 
     `holder` is equal for authenticators that live in one mailbox or on one phone number, and `credential` of such is
-    that address; `replaces` names earlier attempts at the same that nothing ever confirmed.
+    that address; `replaces` names earlier attempts at the same that nothing ever confirmed; `counter` is how
+    often a passkey says it had been used before.
     """
 
     authenticator: str
@@ -336,14 +337,19 @@ class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator
     wait_ms: int
     until: Instant
     replaces: tuple[str, ...] = ()
+    counter: int = 0
 
 
 class AuthenticatorConfirmed(Event, frozen=True, array_like=True, tag="authenticator.confirmed"):
-    """The owner showed that a newly bound authenticator works; its wait starts here."""
+    """The owner showed that a newly bound authenticator works; its wait starts here.
+
+    `credential` is what a passkey made by being registered, in place of what its binding kept.
+    """
 
     authenticator: str
     wait_ms: int
     until: Instant
+    credential: Sealed | None = None
 
 
 class AuthenticatorSuspended(Event, frozen=True, array_like=True, tag="authenticator.suspended"):
@@ -396,10 +402,15 @@ class CredentialRehashed(Event, frozen=True, array_like=True, tag="authenticator
 
 
 class ProofUsed(Event, frozen=True, array_like=True, tag="proof.used"):
-    """A proof was spent. `counter` is the TOTP time step or the number of the backup code, else 0."""
+    """A proof was spent.
+
+    `counter` is the TOTP time step, the number of the backup code or the passkey's signature counter, else 0.
+    `backed_up` says that the passkey is kept in more places than one, as its device states at each use.
+    """
 
     authenticator: str
     counter: int
+    backed_up: bool = False
 
 
 class ProofFailed(Event, frozen=True, array_like=True, tag="proof.failed"):

@@ -53,6 +53,7 @@ class Authenticator(msgspec.Struct, frozen=True, array_like=True):
 
     `bound_at` is when its present secret came, `held_since` when it was first bound. A `recycled` one lives where
     someone else reads: it proves nothing again. `codes_at` says when codes were sent there in the last hour.
+    `backed_up` is what a passkey's device said of it last.
     """
 
     kind: ev.AuthenticatorKind
@@ -67,6 +68,7 @@ class Authenticator(msgspec.Struct, frozen=True, array_like=True):
     held_since: Instant = 0
     recycled: bool = False
     codes_at: tuple[Instant, ...] = ()
+    backed_up: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
@@ -397,7 +399,15 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
     match event:
         case ev.AuthenticatorBound():
             ripens = Wait(event.wait_ms, event.until, heard=True)
-            new = Authenticator(event.kind, event.holder, event.at, ripens, event.confirmed, held_since=event.at)
+            new = Authenticator(
+                event.kind,
+                event.holder,
+                event.at,
+                ripens,
+                event.confirmed,
+                counter=event.counter,
+                held_since=event.at,
+            )
             held = {name: one for name, one in held.items() if name not in event.replaces}
         case ev.AuthenticatorConfirmed():
             new = replace(held[key], confirmed=True, ripens=Wait(event.wait_ms, event.until, heard=True))
@@ -452,7 +462,7 @@ def _proofs(head: Head, event: _ProofEvent) -> Head:
             if old.kind is ev.AuthenticatorKind.BACKUP_CODE:
                 new = replace(old, used=old.used | 1 << event.counter)
             else:
-                new = replace(old, counter=max(old.counter, event.counter))
+                new = replace(old, counter=max(old.counter, event.counter), backed_up=event.backed_up)
             return replace(head, authenticators=head.authenticators | {event.authenticator: new}, failures=0)
         case ev.ProofFailed():
             challenges = head.challenges
@@ -715,6 +725,7 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.DeviceDisowned,
         ev.PlaceSeen,
         ev.AuthenticatorBound,
+        ev.AuthenticatorConfirmed,
         ev.SecretReplaced,
         ev.CredentialRehashed,
         ev.NoticeDue,
@@ -735,7 +746,7 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
             return _replaced(parts, key, _device(parts.get(key), event))
         case ev.PlaceSeen():
             return parts | {PROFILE: _profile(parts.get(PROFILE), event)}
-        case ev.AuthenticatorBound() if event.credential is not None:
+        case ev.AuthenticatorBound() | ev.AuthenticatorConfirmed() if event.credential is not None:
             return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
         case ev.SecretReplaced() | ev.CredentialRehashed():
             return parts | {("credential", event.authenticator): Credential(event.credential, event.epoch)}

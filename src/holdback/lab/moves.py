@@ -79,7 +79,7 @@ class Moves:
             "account.import": self._import,
             "password.change": self._password,
             "authenticator.bind": self._bind,
-            **dict.fromkeys(_BY_AUTHENTICATOR, self._authenticator),
+            **dict.fromkeys((*_BY_AUTHENTICATOR, "authenticator.confirm"), self._authenticator),
             "contact.add": self._new_contact,
             **dict.fromkeys(_BY_CONTACT, self._contact),
             **dict.fromkeys(("address.add", "address.renew", "address.remove"), self._place),
@@ -141,8 +141,9 @@ class Moves:
             if one.suspended == (step.do == "authenticator.reinstate") or step.do == "authenticator.remove"
         ]
         name = (fitting[0] if confirmed else fitting[-1]) if fitting else _UNKNOWN
-        proof = None if confirmed else (step.fields.kind.value, name)
-        return Move(_BY_AUTHENTICATOR[step.do](name), proof=proof)
+        if confirmed:
+            return Move(_BY_AUTHENTICATOR[step.do](name))
+        return Move(confirming(name, step.fields.kind), proof=(step.fields.kind.value, name))
 
     def _new_contact(self, step: Step) -> Move:
         text = step.fields.address
@@ -209,6 +210,12 @@ class Moves:
         return other
 
 
+def confirming(name: str, kind: AuthenticatorKind) -> authenticator.AuthenticatorConfirm:
+    """Showing that a newly bound authenticator works; a passkey is registered by it."""
+    key = fake_sealed(f"key of {name}") if kind is AuthenticatorKind.PASSKEY else None
+    return authenticator.AuthenticatorConfirm(name, key)
+
+
 def _names_place(step: Step) -> bool:
     return isinstance(step.fields, words.Destination)
 
@@ -228,7 +235,6 @@ _PLAIN: Final[dict[str, Callable[[], Action]]] = {
 """What needs no fields. A freeze stops the whole family whatever scope the story names."""
 
 _BY_AUTHENTICATOR: Final[dict[str, Callable[[str], Action]]] = {
-    "authenticator.confirm": authenticator.AuthenticatorConfirm,
     "authenticator.remove": authenticator.AuthenticatorRemove,
     "authenticator.suspend": authenticator.AuthenticatorSuspend,
     "authenticator.reinstate": authenticator.AuthenticatorReinstate,

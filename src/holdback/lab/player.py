@@ -10,12 +10,11 @@ from holdback.core.decision import Allow, Decision, Hold
 from holdback.core.events import MINUTE
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze
-from holdback.core.rules.authenticator import AuthenticatorConfirm
 from holdback.core.rules.change import ChangeCancel
 from holdback.lab.durations import spoken
 from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
-from holdback.lab.moves import Move, Moves
+from holdback.lab.moves import Move, Moves, confirming
 from holdback.lab.people import ATTACKER, OWNER
 from holdback.lab.playbooks import Exit, Kind, Order, Which, read
 from holdback.lab.report import StepResult, StoryResult
@@ -165,7 +164,7 @@ class _Play:
         """Binding ends with showing that the new one works, unless the story tells of that itself."""
         told = any(step.do == "authenticator.confirm" for step in self._story.steps)
         if not told and not self._world.head.authenticators[name].confirmed:
-            self._stage.shown(person, AuthenticatorConfirm(name), kind.value, name)
+            self._stage.shown(person, confirming(name, kind), kind.value, name)
 
     def _released(self, name: str, decision: Decision) -> None:
         asked = self._made.get(name, "of the past").removeprefix("exit.request ")

@@ -13,7 +13,7 @@ import holdback
 from holdback.answers import AnswerForm
 from holdback.core.decide import PLANNED
 from holdback.core.events import Sealed
-from holdback.core.rules.authenticator import AuthenticatorBind
+from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.intake import ACCOUNT_ID, LONGEST, PUBLIC, Envelope
 from holdback.views import LARGEST, AccountForm, EventsPage, HoldsPage
 from holdback.web import problems
@@ -29,7 +29,10 @@ _PROBLEM: Final = "application/problem+json"
 _HTML: Final = "text/html"
 _COMPONENTS: Final = "#/components/schemas/"
 
-SERVER_MADE: Final[dict[type, frozenset[str]]] = {AuthenticatorBind: frozenset({"secret"})}
+SERVER_MADE: Final[dict[type, frozenset[str]]] = {
+    AuthenticatorBind: frozenset({"secret"}),
+    AuthenticatorConfirm: frozenset({"secret"}),
+}
 """Fields of actions that Holdback makes and refuses to be sent."""
 
 CLAIMABLE: Final = ("owner", "link", "platform")

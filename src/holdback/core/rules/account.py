@@ -45,11 +45,15 @@ if TYPE_CHECKING:
 
 
 class ImportedAuthenticator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An authenticator the platform hands over: `secret` is its credential, `address` where codes are sent."""
+    """An authenticator the platform hands over: `secret` is its credential, `address` where codes are sent.
+
+    `sign_count` is a passkey's signature counter as the platform saw it last.
+    """
 
     kind: AuthenticatorKind
     secret: Sealed | None = None
     address: Sealed | None = None
+    sign_count: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0
 
 
 class ImportedContact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,9 +115,18 @@ def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Insta
     for place, one in enumerate(action.authenticators, start=1):
         name = f"a1-{place}"
         holder = one.address.mac if one.address else name.encode()
+        counter = one.sign_count if one.kind is AuthenticatorKind.PASSKEY else 0
         events.append(
             ev.AuthenticatorBound(
-                now, name, one.kind, holder, one.address or one.secret, confirmed=True, wait_ms=wait, until=now + wait
+                now,
+                name,
+                one.kind,
+                holder,
+                one.address or one.secret,
+                confirmed=True,
+                wait_ms=wait,
+                until=now + wait,
+                counter=counter,
             )
         )
     wait = waits.contact_senior_h * HOUR

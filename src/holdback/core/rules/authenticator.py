@@ -39,9 +39,13 @@ class AuthenticatorBind(Action, frozen=True, tag="authenticator.bind"):
 
 
 class AuthenticatorConfirm(Action, frozen=True, tag="authenticator.confirm"):
-    """Show a proof by a newly bound authenticator, in `proofs`; it counts from here on."""
+    """Show a proof by a newly bound authenticator, in `proofs`; it counts from here on.
+
+    A passkey shows what the browser's registration gave; `secret` is what Holdback keeps of it, never sent.
+    """
 
     authenticator: Id
+    secret: Sealed | None = None
 
 
 class AuthenticatorRemove(Action, frozen=True, tag="authenticator.remove"):
@@ -62,8 +66,8 @@ class AuthenticatorReinstate(Action, frozen=True, tag="authenticator.reinstate")
     authenticator: Id
 
 
-CONFIRMED_AT_ONCE = frozenset({AuthenticatorKind.BACKUP_CODE, AuthenticatorKind.PASSKEY})
-"""Kinds whose binding already shows that they work: codes that were shown, a key that signed its registration."""
+CONFIRMED_AT_ONCE = frozenset({AuthenticatorKind.BACKUP_CODE})
+"""Kinds whose binding already shows that they work: codes that were shown."""
 
 
 def _credential(_request: Request, action: AuthenticatorConfirm, _peek: Head | None) -> tuple[PartKey, ...]:
@@ -179,13 +183,14 @@ def _confirm(case: Case, action: AuthenticatorConfirm) -> Ruling:
         for proof in case.facts.proofs
         if proof.right and proof.authenticator == action.authenticator and proof.digest == case.facts.digest
     ]
-    if not right:
-        return _not_shown(case, case.head.authenticators[action.authenticator].kind)
+    kind = case.head.authenticators[action.authenticator].kind
+    if not right or (kind is AuthenticatorKind.PASSKEY and action.secret is None):
+        return _not_shown(case, kind)
     wait = case.policy.waits.authenticator_senior_h * HOUR
     until = case.now + wait
     events = (
-        ev.AuthenticatorConfirmed(case.now, action.authenticator, wait, until),
-        ev.ProofUsed(case.now, action.authenticator, right[0].counter),
+        ev.AuthenticatorConfirmed(case.now, action.authenticator, wait, until, action.secret),
+        ev.ProofUsed(case.now, action.authenticator, right[0].counter, right[0].backed_up),
     )
     return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=until),), action.authenticator, until), events)
 

@@ -1,0 +1,76 @@
+"""One example of every action there is, for tables that must not forget one; a new action without one fails them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.core.histories import PASSWORD, TOTP, destination, sealed
+
+from holdback.core import decide
+from holdback.core.events import Channel
+from holdback.core.rules.account import (
+    AccountFreeze,
+    AccountImport,
+    AccountUnfreeze,
+    ImportedAuthenticator,
+    ImportedContact,
+)
+from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.authenticator import (
+    AuthenticatorBind,
+    AuthenticatorConfirm,
+    AuthenticatorReinstate,
+    AuthenticatorRemove,
+    AuthenticatorSuspend,
+)
+from holdback.core.rules.change import ChangeCancel
+from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
+from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+
+if TYPE_CHECKING:
+    from holdback.core.rules.asking import Action
+
+HOME: Final = destination("home")
+
+EXAMPLES: Final[tuple[Action, ...]] = (
+    AccountImport(
+        sealed("alice"), (ImportedAuthenticator(PASSWORD, sealed("p")),), (ImportedContact(Channel.EMAIL, sealed("m")),)
+    ),
+    AccountFreeze(),
+    AccountUnfreeze(),
+    SessionStart(),
+    SessionEnd(),
+    SessionEndAll(),
+    PasswordChange(sealed("new password")),
+    AuthenticatorBind(TOTP, sealed("new totp")),
+    AuthenticatorConfirm("a1-1"),
+    AuthenticatorRemove("a1-2"),
+    AuthenticatorSuspend("a1-2"),
+    AuthenticatorReinstate("a1-2"),
+    ContactAdd(Channel.EMAIL, sealed("new mail")),
+    ContactConfirm("c1-1"),
+    ContactRemove("c1-1"),
+    ContactReportRecycled("c1-1"),
+    AddressAdd(sealed("new"), "bitcoin", destination("new")),
+    AddressRenew("bitcoin", HOME),
+    AddressRemove("bitcoin", HOME),
+    AllowlistSet(on=True),
+    LockSet(24),
+    LimitSet("5"),
+    ChangeCancel("ch9"),
+    ExitRequest("withdrawal", "USD", "10", address=HOME, network="bitcoin"),
+    ExitCancel("x9"),
+    ExitRelease("x9"),
+    ExitSettle("x9", "payment"),
+    ExitReconcile("alice/9/00000000", "10"),
+    NoticeOutcome("n9", "c1-1", accepted=True),
+)
+
+EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}
+"""The same, by public name."""
+
+assert {type(one) for one in EXAMPLES} == set(decide.RULES), "an action has no example here"
