@@ -337,7 +337,7 @@ class Past:
         """Those the account has, and replaced ones; once those are told no more, the next change forgets them."""
         found: dict[str, Contact] = {}
         length = self.policy.waits.contact_senior_h * HOUR
-        frozen_by = ""
+        frozen_by: str | None = None
         for number, event in self.events():
             if isinstance(event, CONTACT_EVENTS):
                 found = {key: one for key, one in found.items() if (one.told_until or event.at + 1) > event.at}
@@ -358,9 +358,11 @@ class Past:
                 case ev.ContactRecycled():
                     found[event.contact].recycled = True
                 case ev.Frozen():
-                    frozen_by = event.by.contact
-                case ev.Unfrozen() if event.mistaken and frozen_by in found:
-                    found[frozen_by].lost_freeze = True
+                    frozen_by = event.by.contact if frozen_by is None else frozen_by
+                case ev.Unfrozen():
+                    if event.mistaken and frozen_by in found:
+                        found[frozen_by].lost_freeze = True
+                    frozen_by = None
         return found
 
     @cached_property
