@@ -107,7 +107,7 @@ WEAKER = [
 AS_GOOD = [PasswordHasher(2, 19 * 1024, 1).hash("plover"), PasswordHasher(3, 64 * 1024, 4).hash("plover")]
 
 
-@pytest.mark.parametrize("weaker", WEAKER)
+@pytest.mark.parametrize("weaker", WEAKER, ids=["passes", "memory", "memory beside lanes", "length", "salt"])
 async def test_weaker_hashes_are_renewed(weaker: str) -> None:
     """A hash that costs less to guess than a new one is made anew at today's cost, for the same password."""
     passwords = Passwords(threads=1)
@@ -118,7 +118,7 @@ async def test_weaker_hashes_are_renewed(weaker: str) -> None:
     assert await passwords.renewed(new, "plover") is None
 
 
-@pytest.mark.parametrize("as_good", AS_GOOD)
+@pytest.mark.parametrize("as_good", AS_GOOD, ids=["the same", "more"])
 async def test_stronger_hashes_stay(as_good: str) -> None:
     """A hash that costs as much or more is left as it is."""
     assert await Passwords(threads=1).renewed(as_good, "plover") is None
