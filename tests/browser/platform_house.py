@@ -66,6 +66,8 @@ class House:
             mail_from="security@exchange.example",
             webhook_url=f"{self.mailbox.url}/messages",
             webhook_secret=webhook_secret,
+            rp_id="localhost",
+            rp_origins=self.exchange,
         )
 
     async def __aenter__(self) -> Self:

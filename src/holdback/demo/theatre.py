@@ -139,6 +139,8 @@ def _settings(directory: Path, ports: Ports, mailbox: Mailbox, webhook_secret: s
         mail_from="security@exchange.example",
         webhook_url=f"{mailbox.url}/messages",
         webhook_secret=webhook_secret,
+        rp_id="localhost",
+        rp_origins=f"http://localhost:{ports.exchange}",
     )
 
 

@@ -20,8 +20,10 @@ async function enrol() {
   }
   const { authenticator, otpauth_uri: uri, qr_svg: qr } = bound.enrolment;
   enrolling = authenticator;
+  const picture = document.getElementById("qr");
   // As an image, so that nothing in it can act.
-  document.getElementById("qr").src = `data:image/svg+xml,${encodeURIComponent(qr)}`;
+  if (qr) picture.src = `data:image/svg+xml,${encodeURIComponent(qr)}`;
+  picture.hidden = !qr;
   const secret = new URL(uri).searchParams.get("secret");
   document.getElementById("secret").textContent = secret.replaceAll(/(.{4})(?=.)/g, "$1 ");
   region().replaceChildren();
@@ -37,6 +39,8 @@ async function confirm() {
   form.reset();
   if (answer.decision !== "allow") return;
   section.hidden = true;
+  document.getElementById("secret").textContent = "";
+  document.getElementById("qr").removeAttribute("src");
   await show();
 }
 

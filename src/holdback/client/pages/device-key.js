@@ -9,10 +9,10 @@ import { keepFirst, recall } from "./keeping.js";
 const KEY = "device key";
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNATURE = { name: "ECDSA", hash: "SHA-256" };
-const AHEAD = "holdback-ahead-ms";
 const SKEW_MS = 2000;
 
 let loaded = null;
+let clock = null;
 
 async function load() {
   const pair = (await recall(KEY)) ?? (await keepFirst(KEY, await crypto.subtle.generateKey(ALGORITHM, false, ["sign"])));
@@ -30,19 +30,32 @@ async function deviceKey() {
   }
 }
 
+const steps = () => ({ wall: Date.now(), steady: performance.now() });
+
+function expected() {
+  return clock === null ? Number.NaN : clock.server + performance.now() - clock.steady;
+}
+
 /** Follow the server's clock, as its `Date` header tells it: many customers' clocks are wrong by minutes. */
 export function followClock(date) {
-  const off = Date.parse(date ?? "") - Date.now();
-  const before = Number(sessionStorage.getItem(AHEAD) ?? Number.NaN);
-  if (Number.isFinite(off) && !(Math.abs(off - before) <= SKEW_MS)) sessionStorage.setItem(AHEAD, String(Math.round(off)));
+  const server = Date.parse(date ?? "");
+  if (Number.isFinite(server) && !(Math.abs(server - expected()) <= SKEW_MS)) clock = { server, ...steps() };
+}
+
+function isLost() {
+  if (clock === null) return true;
+  // After a sleep, or when somebody sets the clock, the two have not gone on by the same.
+  const { wall, steady } = steps();
+  return Math.abs(wall - clock.wall - (steady - clock.steady)) > SKEW_MS;
 }
 
 async function now() {
-  if (sessionStorage.getItem(AHEAD) === null) {
+  if (isLost()) {
     const answer = await fetch(document.baseURI, { method: "HEAD", cache: "no-store" });
+    clock = null;
     followClock(answer.headers.get("date"));
   }
-  return Date.now() + Number(sessionStorage.getItem(AHEAD) ?? 0);
+  return clock === null ? Date.now() : expected();
 }
 
 /** A proof that whoever sends this request holds the key. `session` and `action` are left out only to sign in. */

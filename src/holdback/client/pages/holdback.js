@@ -95,7 +95,7 @@ export async function ask(url, action, { prove, body = { action }, proofs = [] }
     }
     return prove(answer);
   };
-  return resumed(await again({ proofs }), checked, again);
+  return resumed(await again(proofs.length > 0 ? { proofs } : {}), checked, again);
 }
 
 /** Sign in by name. From then on this browser's key signs whatever is asked. */

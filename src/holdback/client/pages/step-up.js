@@ -57,7 +57,7 @@ async function proofs(kinds, form, challenge) {
 /** A function for `ask`: shows what is to be done (`title`, and pairs of name and value) and gets proofs for it. */
 export const prover = (title, summary = []) => (answer) => {
   const { accept, ...challenge } = answer.challenge;
-  const possible = accept.filter(usable);
+  const possible = accept.filter(usable).sort((one, other) => other.includes("passkey") - one.includes("passkey"));
   if (possible.length === 0) return Promise.reject(new Error("This browser cannot prove what is asked for."));
   return new Promise((resolve) => {
     const id = (number += 1);
