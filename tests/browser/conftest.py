@@ -10,6 +10,8 @@ from playwright.async_api import async_playwright
 from tests.browser.person import Person
 from tests.browser.platform_house import House
 
+from holdback.demo.past import BROWSER
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -52,7 +54,8 @@ async def at_a_browser(chromium: Browser) -> AsyncIterator[Callable[..., Awaitab
     seated: list[Person] = []
 
     async def seat(house: House, **profile: object) -> Person:
-        context = await chromium.new_context(base_url=house.exchange, locale="en-GB", **profile)  # type: ignore[arg-type]  # as Playwright takes them
+        like_before = {"user_agent": BROWSER, "locale": "en-GB"}
+        context = await chromium.new_context(base_url=house.exchange, **like_before, **profile)  # type: ignore[arg-type]  # as Playwright takes them
         person = Person(house, context, await context.new_page())
         await person.watch()
         seated.append(person)

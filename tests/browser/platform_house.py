@@ -175,6 +175,7 @@ def _street(number: int) -> Cast:
             one._replace(
                 account=f"{one.account}{number}",
                 email=f"{one.account}{number}@example.org",
+                home=HOST,
                 phone=f"{one.phone[:-2]}{number}{one.phone[-1]}",
             )
             for one in Cast.fresh()

@@ -29,6 +29,9 @@ BTC_USD: Final = 60_000
 USUAL: Final = "0.05"
 """What each customer is used to withdraw, in BTC."""
 
+BROWSER: Final = "Mozilla/5.0 (demo)"
+"""What everybody browses with."""
+
 IMPORTED_D: Final = 400
 MET_D: Final = 390
 ADDED_D: Final = 90
@@ -122,7 +125,7 @@ class Past:
         actor: dict[str, str],
         proofs: list[dict[str, str]] | None = None,
     ) -> dict[str, Any]:
-        context = {"device": customer.device, "ip": customer.home}
+        context = {"device": customer.device, "ip": customer.home, "user_agent": BROWSER}
         body = action | {"actor": actor, "context": context, "proofs": proofs or []}
         question = Question("exchange", customer.account, body, secrets.token_hex(8), json.dumps(body).encode())
         answer: dict[str, Any] = json.loads(await self._service.ask(question))

@@ -14,7 +14,7 @@ import httpx
 
 from holdback.client import action_digest
 from holdback.demo.cast import THIEFS_ADDRESS, THIEFS_NETWORK
-from holdback.demo.past import USUAL, withdrawal
+from holdback.demo.past import BROWSER, USUAL, withdrawal
 from holdback.receipts import Receipt, ReceiptKeys
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Person:
     def __init__(self, http: httpx.Client, device: str, network: str, session: str = "") -> None:
         """Sit at this device, in this network."""
         self._http = http
-        self._headers = {"X-Device": device, "X-Forwarded-For": network, "User-Agent": "Mozilla/5.0 (demo)"}
+        self._headers = {"X-Device": device, "X-Forwarded-For": network, "User-Agent": BROWSER}
         if session:
             self._headers["Authorization"] = f"Bearer {session}"
 
