@@ -10,6 +10,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import io
 import os
 import re
 from typing import TYPE_CHECKING, Final
@@ -80,10 +81,14 @@ class Totp:
 
 
 def _picture(uri: str) -> str:
-    """Black on white whatever the page's colours are, with the quiet zone that readers want, scaled by the page."""
-    return segno.make(uri, error="l", micro=False).svg_inline(
-        omitsize=True, light="#fff", svgclass=None, lineclass=None
-    )
+    """Black on white whatever the page's colours are, with the quiet zone that readers want, scaled by the page.
+
+    It names its namespace, so that it is a picture in an `img` too, where nothing in it can act.
+    """
+    drawn = io.BytesIO()
+    code = segno.make(uri, error="l", micro=False)
+    code.save(drawn, kind="svg", xmldecl=False, nl=False, omitsize=True, light="#fff", svgclass=None, lineclass=None)
+    return drawn.getvalue().decode()
 
 
 def _secret(text: str) -> bytes:
