@@ -40,7 +40,7 @@ KEYS_KEPT: Final = 50_000
 """How many opened keys of customers are kept in memory."""
 
 
-HEADS_KEPT: Final = 4_000
+HEADS_KEPT: Final = 500
 """How many checked and decoded heads are kept: each question reads its customer twice, before and under the lock."""
 
 
