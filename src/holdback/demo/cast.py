@@ -37,11 +37,18 @@ class Authenticator:
         The oldest that is still good comes first, so that a story that wants three in a row seldom has to wait.
         """
         step = max(self._shown + 1, int(self._clock() + TRAVEL_S) // STEP_S - WINDOW)
-        pause = threading.Event()
-        while step > int(self._clock()) // STEP_S + WINDOW:
-            pause.wait(0.2)
+        self._wait_for(step - WINDOW)
         self._shown = step
         return self.code_at(step * STEP_S)
+
+    def wait_for_another(self) -> None:
+        """Wait until the code of this very moment, which any other app with the secret shows too, was not shown."""
+        self._wait_for(self._shown + 1)
+
+    def _wait_for(self, step: int) -> None:
+        pause = threading.Event()
+        while int(self._clock()) // STEP_S < step:
+            pause.wait(0.2)
 
     def code_at(self, at: float) -> str:
         """The code of a second."""

@@ -263,6 +263,7 @@ def _carol_signs_in(scene: Scene) -> str:
         answer = Person(http, carol.device, carol.home).post("/sign-in", {"name": carol.email}, *proofs)
     if answer.get("decision") != "allow":
         raise DemoFailed(f"Carol could not sign in: {answer}")
+    carol.authenticator.wait_for_another()  # the printed lines ask for the code of the moment they are typed in
     return str(answer["session"]["token"])
 
 
