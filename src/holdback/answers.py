@@ -65,7 +65,7 @@ class AnswerForm(msgspec.Struct, frozen=True):
 
     `id` names what an allowed action made, `usable_from` when it may be used. `receipt` is a compact JWS for the
     platform's signer. `policy` and `head` (hex) say under which policy and after which entry of the chain this was
-    decided.
+    decided; a sign-in that proved nothing has no `head`.
     """
 
     decision: str

@@ -404,7 +404,8 @@ def bench_(
         holdback bench risk --rba rba-dataset.csv --json
 
     Args:
-        name: `decide` (decisions a second) or `risk` (what the score of sign-ins finds, and whom it bothers).
+        name: `decide` (decisions a second), `risk` (what the score of sign-ins finds, and whom it bothers) or `signin`
+            (what password sign-ins do to decisions).
         store: `sqlite` or `postgres` (a throw-away cluster of its own).
         quick: Fewer accounts and shorter runs.
         rba: The public data set of Wiefling et al. (2022) as CSV, in place of made-up sign-ins; for `risk`.

@@ -12,6 +12,7 @@ import hmac
 import re
 from contextlib import suppress
 from functools import reduce
+from ipaddress import IPv6Address, ip_address, ip_network
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
@@ -32,10 +33,10 @@ from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.session import SessionStart
+from holdback.core.rules.session import SessionFailures, SessionStart
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
-from holdback.signing import passkeys
+from holdback.signing import Called, passkeys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ ENVELOPE: Final = frozenset({"actor", "context", "proofs", "challenge", "dry_run
 LONGEST: Final = 512
 """The longest personal field, in characters."""
 
-INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile})
+INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile, SessionFailures})
 """Actions that no one outside can name."""
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
@@ -117,11 +118,15 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Parsed(NamedTuple):
-    """A well-formed question. `fields` are the action's own, as sent; `shown` is what its owner must be shown once."""
+    """A well-formed question. `fields` are the action's own, as sent.
+
+    `outside` is what a sign-in called its challenge, whose own name never leaves.
+    """
 
     envelope: Envelope
     fields: dict[str, Any]
     kind: type[Action]
+    outside: str = ""
 
 
 PUBLIC: Final[dict[str, type[Action]]] = {
@@ -410,11 +415,15 @@ class Intake:
             imported.append(one)
         return imported
 
-    async def waste(self, envelope: Envelope) -> None:
-        """Spend the work of checking these proofs on nobody, so that an unknown name costs what a known one does."""
-        for wire in envelope.proofs:
-            if wire.kind == AuthenticatorKind.PASSWORD:
-                await self._passwords.waste(wire.response)
+    async def nobodys(self, kind: AuthenticatorKind) -> str | None:
+        """A credential of a kind that nobody can prove; None if the kind is not served."""
+        if kind in decide.CHALLENGED:
+            return "" if kind in RESTRICTED or self._signing.is_offered else None
+        verifier = self._verifiers.get(kind)
+        if verifier is None:
+            return None
+        given = self._entropy.token(16).hex() if kind is AuthenticatorKind.PASSWORD else ""
+        return (await verifier.enrol(given, "")).credential
 
     async def _enrol(self, kind: str, given: object, pointer: str, label: str = "") -> tuple[str, dict[str, object]]:
         if not isinstance(given, str):
@@ -468,6 +477,7 @@ class Intake:
         return Context(
             device=named,
             ip=key.seal(wire.ip) if wire.ip else None,
+            network=_network(wire.ip, key) if wire.ip and signs_in else b"",
             user_agent=key.seal(wire.user_agent) if wire.user_agent and signs_in else None,
             equity_micro_usd=micro_usd(wire.equity_usd) if wire.equity_usd is not None else None,
         )
@@ -493,6 +503,11 @@ class Intake:
         self, parsed: Parsed, holder: Holder, digest: bytes, enrolled: Enrolled, *, signs_in: bool
     ) -> tuple[Proof, ...]:
         """The proofs as facts, a sign-in's with a stronger hash where it is time for one. Nothing here accepts."""
+        if not holder.looked_at:
+            return tuple(
+                Proof(one.kind, one.authenticator or "", 0, 0, digest, holder.now, right=False)
+                for one in parsed.envelope.proofs
+            )
         found = []
         for wire in parsed.envelope.proofs:
             if wire.kind == CONTACT_CODE:
@@ -502,23 +517,29 @@ class Intake:
             elif wire.kind == AuthenticatorKind.PASSKEY and enrolled.registered is not None:
                 found.append(_signed(parsed.fields["authenticator"], enrolled.registered, holder, digest))
             elif wire.kind == AuthenticatorKind.PASSKEY:
-                found.append(self._passkey_proof(wire, parsed.envelope.challenge or "", holder, digest))
+                found.append(
+                    self._passkey_proof(wire, Called(parsed.envelope.challenge or "", parsed.outside), holder, digest)
+                )
             else:
                 found.append(await self._proof(wire, holder, digest))
         shown = tuple(found)
         return await self._renewed(parsed.envelope, holder.secrets, shown, holder.key) if signs_in else shown
 
     async def _proof(self, wire: WireProof, holder: Holder, digest: bytes) -> Proof:
-        """Try each credential the proof could be for; a proof for nothing at all is a wrong one."""
+        """Try each credential the proof could be for; one for nothing at all is wrong, and costs the same work."""
         head, now = holder.head, holder.now
-        for name in candidates(wire, head):
-            verifier = self._verifiers.get(wire.kind)
-            if verifier is None or name not in holder.secrets:
-                continue
+        wrong = Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
+        verifier = self._verifiers.get(wire.kind)
+        if verifier is None:
+            return wrong
+        names = [name for name in candidates(wire, head) if name in holder.secrets]
+        if not names:
+            await verifier.waste(wire.response)
+        for name in names:
             counter = await verifier.verify(holder.secrets[name], wire.response, now)
             if counter is not None:
                 return Proof(wire.kind, name, head.authenticators[name].epoch, counter, digest, now, right=True)
-        return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
+        return wrong
 
     async def _renewed(
         self, envelope: Envelope, secrets: Mapping[str, str], proofs: tuple[Proof, ...], key: CustomerKey
@@ -556,7 +577,7 @@ class Intake:
                 return Proof(wire.kind, name, one.epoch, sent_at, digest, now, right=True)
         return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
 
-    def _passkey_proof(self, wire: WireProof, step_up: str, holder: Holder, digest: bytes) -> Proof:
+    def _passkey_proof(self, wire: WireProof, step_up: Called, holder: Holder, digest: bytes) -> Proof:
         """The passkey names itself in its response; one that signed nothing that is open proves nothing."""
         for name in candidates(wire, holder.head):
             said = self._signing.proved(holder, name, wire.response, step_up, digest)
@@ -598,6 +619,23 @@ def wanted_credentials(parsed: Parsed, head: Head) -> list[str]:
     rule = decide.RULES.get(parsed.kind)
     asked = passkeys(head) if rule is not None and not rule.proofless else []
     return list(dict.fromkeys((*shown, *asked)))
+
+
+def network_of(ip: str) -> str:
+    """The /24 or /48 an address is in, the least that one stranger has; "" if it is none."""
+    try:
+        address = ip_address(ip.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return str(ip_network((address, 48 if isinstance(address, IPv6Address) else 24), strict=False))
+
+
+def _network(ip: str, key: CustomerKey) -> bytes:
+    """The hash of the network an address is in, under its customer's key."""
+    network = network_of(ip)
+    return key.mac(network, field="network")[:8] if network else b""
 
 
 def candidates(wire: WireProof, head: Head) -> list[str]:

@@ -21,6 +21,7 @@ from holdback.core.rules.session import SessionStart
 from holdback.core.state import NOBODY, Customer
 from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
 from holdback.receipts import Receipt
+from holdback.signing import Called
 from holdback.wording import asked_line, instant_text
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Asked(NamedTuple):
     `answer_to` is the caller, the idempotency key and the question's digest, None if the answer need not be kept.
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
     what was read of `wanted` already, if it was all of it. `holder` is who asks, for passkeys that may sign.
+    `outside` is what a sign-in calls its challenge, whose own name never leaves.
     """
 
     request: Request
@@ -78,6 +80,7 @@ class Asked(NamedTuple):
     sent: tuple[str, ...] = ()
     ahead: Reading | None = None
     holder: Holder | None = None
+    outside: str = ""
 
 
 class Tools(NamedTuple):
@@ -205,14 +208,14 @@ class Unit:
         if kept is None:
             return None
         sealing = self._tools.snapshots.key_of(account, wrapped)
-        if kept.body_digest != _kept_digest(sealing, digest):
+        if kept.body_digest != kept_digest(sealing, digest):
             raise KeyReused(key)
         return sealing.open_bytes(kept.answer, field="answer")
 
     def _keep(self, answer_to: tuple[str, str, bytes], account: str, wrapped: bytes, body: bytes, now: Instant) -> None:
         caller, key, digest = answer_to
         sealing = self._tools.snapshots.key_of(account, wrapped)
-        answer = Answer(caller, key, _kept_digest(sealing, digest), sealing.seal_bytes(body, field="answer"), now)
+        answer = Answer(caller, key, kept_digest(sealing, digest), sealing.seal_bytes(body, field="answer"), now)
         self._answers[caller, key] = answer
         self._new_answers.append(answer)
 
@@ -275,7 +278,10 @@ class Unit:
         if isinstance(step.decision, StepUp):
             key = self._tools.snapshots.key_of(asked.request.account.partition(".")[0], standing.key)
             said = asked_line(asked.request.action, key.open, standing.customer)
-        return answer_form(step.decision, self._tools.policy.digest, standing.link, said)
+        decision = step.decision
+        if isinstance(decision, StepUp) and asked.outside:
+            decision = msgspec.structs.replace(decision, challenge=asked.outside)
+        return answer_form(decision, self._tools.policy.digest, standing.link, said)
 
     def _to_sign(self, asked: Asked, decision: StepUp, form: ChallengeForm, now: Instant) -> ChallengeForm:
         """The challenge, with what a browser needs if a passkey may answer it.
@@ -288,7 +294,8 @@ class Unit:
         times = (now, decision.expires_at)
         named = not isinstance(asked.request.action, SessionStart)
         digest = asked.facts.digest
-        request = self._tools.signing.request(asked.holder, decision.challenge, digest, times, named=named)
+        called = Called(decision.challenge, asked.outside)
+        request = self._tools.signing.request(asked.holder, called, digest, times, named=named)
         return msgspec.structs.replace(form, **request) if request else form
 
     def _receipt(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> str:
@@ -316,7 +323,7 @@ class Unit:
         return self._tools.receipts.sign(receipt)
 
 
-def _kept_digest(sealing: CustomerKey, digest: bytes) -> bytes:
+def kept_digest(sealing: CustomerKey, digest: bytes) -> bytes:
     """A question's digest as it is kept: under the customer's key, for the body may hold a password to be guessed.
 
     Not under a master key: a question asked again after a rotation is still the same one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -39,6 +40,10 @@ log = structlog.get_logger()
 LEASE_MS: Final = MINUTE
 BACK_OFF_MS: Final = (5_000, 30_000, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE, 60 * MINUTE, 180 * MINUTE, 360 * MINUTE)
 """How long to wait after each failed try; after the last one the notice is a dead letter."""
+TELL_S: Final = 2.0
+"""How often it is asked which failed sign-ins are to be told."""
+FORGET_EACH: Final = 60
+"""After so many rounds those that are of no use any more are forgotten."""
 AT_ONCE: Final = 16
 """Notices in flight at a time."""
 LINK_MS: Final = 30 * DAY
@@ -84,6 +89,26 @@ class Outbox:
 
         With no channel at all nothing is claimed: what is due stays due, and `/readyz` says so once it is overdue.
         """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell_failures(stop))
+            group.create_task(self._deliver_until(stop, poll_s))
+
+    async def _tell_failures(self, stop: asyncio.Event) -> None:
+        """Have failed sign-ins written into their streams, whose notices then go out like all others."""
+        for number in count():
+            if stop.is_set():
+                return
+            try:
+                await self._service.tell_failures()
+                if number % FORGET_EACH == 0:
+                    await self._service.store.forget_attempts()
+            except (StoreUnavailable, Overloaded):
+                log.warning("outbox.store_unavailable")
+            except (Tampered, NewerState) as error:
+                log.error("outbox.failed", error=type(error).__name__)  # noqa: TRY400 - the row's words are nobody's
+            await _first(asyncio.Event(), stop, TELL_S)
+
+    async def _deliver_until(self, stop: asyncio.Event, poll_s: float) -> None:
         if not self._senders:
             log.error("outbox.no_channel")
             await stop.wait()

@@ -13,7 +13,7 @@ import msgspec
 from holdback.core.events import Instant  # noqa: TC001 - msgspec reads the rows' annotations when a back-up is restored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from holdback.core.events import AuthenticatorKind, Channel
@@ -104,6 +104,22 @@ class KeyRow(NamedTuple):
     scopes: tuple[str, ...]
     created_at: Instant
     retired_at: Instant = 0
+
+
+class Attempts(NamedTuple):
+    """Failures counted under one key, which is a keyed hash: of whose, of which origin, of which window.
+
+    `since` is when counting began, `failed_at` when the last one was, `networks` a set of bits. A row with an `account`
+    is to be told in that customer's stream once `until` has come; one without is of no use from then on.
+    """
+
+    key: bytes
+    failures: int
+    since: Instant
+    failed_at: Instant
+    until: Instant
+    networks: int = 0
+    account: str = ""
 
 
 class Wanted(NamedTuple):
@@ -263,6 +279,23 @@ class Store(Protocol):
 
     async def put_key(self, key: KeyRow) -> None:
         """Add or replace a platform key by id."""
+
+    async def count_attempts(
+        self,
+        keys: Sequence[bytes],
+        count: Callable[[Instant, Mapping[bytes, Attempts]], Sequence[Attempts]],
+    ) -> None:
+        """Lock the rows of these keys, hand those there are to `count` with the time, and keep what it returns.
+
+        One transaction: of two that name one key the later sees what the earlier kept. `count` is quick and pure, is
+        called once if nothing fails, and returns rows of these keys only; one without failures is deleted.
+        """
+
+    async def attempts_due(self, limit: int) -> list[Attempts]:
+        """Rows that are to be told now, oldest first."""
+
+    async def forget_attempts(self) -> int:
+        """Delete rows that are of no use any more; how many."""
 
     async def forget_answers(self, before: Instant) -> int:
         """Delete stored answers from before an instant (48 h old); how many."""

@@ -17,31 +17,37 @@ import msgspec
 
 from holdback import ahead, intake
 from holdback.ahead import GOOD_FOR_S, Reading
-from holdback.answers import answer_body, answer_form
+from holdback.answers import ChallengeForm, answer_body, answer_form
 from holdback.batching import Batcher, Job
-from holdback.core import decide, devices
+from holdback.core import decide
 from holdback.core import events as ev
+from holdback.core.assurance import spent
+from holdback.core.attempts import Origin, Tally, slowed_down
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
-from holdback.core.events import ActorKind
+from holdback.core.devices import was_met
+from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.session import SessionStart
+from holdback.core.state import Customer
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
 from holdback.ports import Conflict, StoreUnavailable, Wanted
-from holdback.signing import Holder
+from holdback.signing import Called, Holder, passkeys
 from holdback.spelling import sign_in_name
-from holdback.wording import asked_line
+from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Try, decoys, telling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdback.core.decision import Decision
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
     from holdback.intake import Envelope, Intake, Parsed
     from holdback.ports import Clock, Store, Transaction, Writes
     from holdback.sealing import CustomerKey
+    from holdback.strangers import Decoy
 
 BATCH: Final = 96
 """The most questions in one transaction."""
@@ -51,6 +57,16 @@ CROWDED_S: Final = 0.1
 """For how long locks are taken at once after another replica was met."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
+
+
+class _Said(msgspec.Struct):
+    """What is read of an answer that was just made."""
+
+    decision: str
+    challenge: ChallengeForm | None = None
+
+
+_SAID: Final = msgspec.json.Decoder(_Said)
 
 
 class Question(NamedTuple):
@@ -71,6 +87,8 @@ class Peek(NamedTuple):
     secrets: Mapping[str, str]
     asked: Wanted
     reading: Reading
+    devices: frozenset[str] = frozenset()
+    own_key: CustomerKey | None = None
 
     @property
     def now(self) -> Instant:
@@ -102,6 +120,10 @@ class Service:
         self.noticed = asyncio.Event()
         self._written: OrderedDict[str, int] = OrderedDict()
         self._crowded_until = 0.0
+        self._counter = Counter(store, tools)
+        self._answers = Answers(store, tools)
+        self._decoys: list[Decoy] = []
+        self._making_decoys = asyncio.Lock()
         self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
@@ -121,23 +143,28 @@ class Service:
         if parsed.kind is AccountImport:
             return await self._imported(question, parsed)
         main = question.account.partition(".")[0]
-        peek = await self._peek(main, parsed, _answer_key(question))
+        if parsed.kind is SessionStart:
+            answer = await self._sign_in(question, parsed, f"/{main}")
+            if answer is not None:
+                return answer
+        peek = None if parsed.kind is SessionStart else await self._peek(main, parsed, _answer_key(question))
         if peek is None:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
         return await self._decisions.submit(await self._asked(question, parsed, main, peek))
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
-        """Start a session by sign-in name. An unknown name is answered like a known one without its proofs."""
-        account = await self._account_of(sign_in_name(name))
+        """Start a session by sign-in name. A name that nobody has costs and gets what any other does (strangers.py)."""
+        folded = sign_in_name(name)
+        account = await self._account_of(folded)
         rest = {field: value for field, value in body.items() if field != "dpop"}
         signed = {"dpop": body["dpop"]} if body.get("dpop") is not None else {}
         full = rest | {"action": "session.start", "actor": {"kind": "owner", **signed}}
-        if account is None:
-            parsed = intake.parse(full)
-            await self._intake.waste(parsed.envelope)
-            return self._stranger(name, parsed)
-        return await self.ask(Question(caller, account, full, key, raw))
+        question = Question(caller, account or NOBODY, full, key, raw)
+        answer = await self._sign_in(question, intake.parse(full), folded)
+        if answer is None:  # pragma: no cover - a name that was written has an account
+            raise StoreUnavailable("a sign-in name has no account")
+        return answer
 
     async def _account_of(self, name: str) -> str | None:
         """Look a sign-in name up under each master key of the ring, newest first."""
@@ -147,28 +174,163 @@ class Service:
                 return account
         return None
 
-    def _stranger(self, name: str, parsed: Parsed) -> bytes:
-        """What a known name would be told whose proofs, if any, were wrong. The same name gets the same answer."""
-        secret = self.tools.masters.lookup_hash("stranger", name)
-        challenge, shown = parsed.envelope.challenge, [proof.kind for proof in parsed.envelope.proofs]
-        device = self._intake.device(name, parsed)
-        fault = devices.key_fault(None, device, (), self.tools.policy, self._clock.now())
-        if fault is not None:
-            return answer_body(
-                answer_form(Deny((fault,)), self.tools.policy.digest, hashlib.sha256(secret).digest()), {}
-            )
-        key = f"s{secret[1] + 2}"
-        if challenge not in {None, key}:
+    async def _sign_in(self, question: Question, parsed: Parsed, label: str) -> bytes | None:
+        """Answer a sign-in; None if the account does not exist. `label` is what the asker named it by.
+
+        The same steps for NOBODY as for a customer. Only a proof that is right changes what a stranger can see.
+        """
+        peek = await self._peek_sign_in(question, parsed, label)
+        if peek is None:
+            return None
+        envelope, now, real = parsed.envelope, peek.now, question.account != NOBODY
+        answer_to = _answer_to(question)
+        if answer_to is not None:
+            kept = self._answers.kept(peek.reading.loaded.answers.get(answer_to[:2]), answer_to[2], peek.own_key)
+            if kept is not None:
+                return kept
+        parsed = self._with_challenge(question, parsed, label, peek)
+        attempt = self._attempt(question, parsed, label, peek)
+        tries = await self._counter.take(attempt) if envelope.proofs else 0
+        if not isinstance(tries, int):
+            return await self._masked(question, Deny((tries,)), label, Shown(), now)
+        try:
+            asked = await self._asked(question, parsed, question.account.partition(".")[0], peek)
+            facts = msgspec.structs.replace(asked.facts, tries=tries)
+            asked = asked._replace(facts=facts, outside=self._answers.challenge(label, now)[0])
+        except (TimeoutError, intake.BadRequest):
+            if envelope.proofs:
+                await self._counter.unseen(attempt)
+            raise
+        step = decide.advance(Customer(peek.head, {}), asked.request, asked.facts, self.tools.policy, now)
+        made: ChallengeForm | None = None
+        if real and not envelope.dry_run and (_is_doubted(step.decision) or step.events):
+            if _is_doubted(step.decision) or not isinstance(step.decision, StepUp):
+                return await self._proved(asked, attempt)
+            made = _SAID.decode(await self._decisions.submit(asked._replace(answer_to=None))).challenge
+            if any(isinstance(event, ev.AuthenticatorAsked) for event in step.events):
+                await self._counter.coded(attempt)
+        wanted, head = self._wanted(asked, step.decision, peek, label)
+        to_sign = made or self._to_sign(asked, wanted, head, peek, label)
+        return await self._masked(question, wanted, label, _shown(envelope, to_sign), now)
+
+    async def _proved(self, asked: Asked, attempt: Try) -> bytes:
+        """Judge a sign-in whose proofs are right, under the lock; its failures in a row end here."""
+        answer = await self._decisions.submit(asked)
+        said = _SAID.decode(answer).decision
+        if said == "allow":
+            await self._counter.right(attempt)
+        elif said == "step_up" and all(one.right for one in asked.facts.proofs):
+            await self._counter.coded(attempt)
+        return answer
+
+    def _wanted(self, asked: Asked, decision: Decision, peek: Peek, label: str) -> tuple[Decision, Head]:
+        """What may be told of an account: what to show; and that nothing would do, to those who show nothing wrong.
+
+        With the head it is told of, the account's or the decoy's.
+        """
+        proofs = asked.facts.proofs
+        if isinstance(decision, Deny) and proofs and all(one.right and not spent(peek.head, one) for one in proofs):
+            return decision, peek.head
+        nothing = msgspec.structs.replace(asked.facts, proofs=())
+        heads = (peek.head, self.tools.snapshots.checked(self._answers.decoy_of(label, self._decoys).snapshot))
+        for head in heads:
+            request = msgspec.structs.replace(asked.request, account=head.account)
+            told = decide.advance(Customer(head, {}), request, nothing, self.tools.policy, peek.now).decision
+            if isinstance(told, StepUp):
+                return told, head
+        return decision, peek.head  # of nobody's account: a device's key was shown wrongly
+
+    def _to_sign(self, asked: Asked, wanted: Decision, head: Head, peek: Peek, label: str) -> ChallengeForm | None:
+        """What a browser needs if a passkey may answer: of the account's challenge that is open, else an invented one.
+
+        Invented ones name a credential as often as not, as accounts do whose passkeys no browser finds by itself.
+        """
+        if not isinstance(wanted, StepUp) or asked.dry_run:
+            return None
+        _, until = self._answers.challenge(label, peek.now)
+        held = head is peek.head and head.account != NOBODY
+        invented = dict.fromkeys(passkeys(head), self._answers.passkey(label))
+        holder = asked.holder if held and asked.holder else Holder(peek.key, head, invented, peek.now)
+        called = Called(wanted.challenge if held else "", asked.outside)
+        times = (peek.now, wanted.expires_at if held else until)
+        if not any(AuthenticatorKind.PASSKEY in kinds for kinds in wanted.accept):
+            return None
+        request = self.tools.signing.request(holder, called, asked.facts.digest, times, named=False)
+        return ChallengeForm(asked.outside, wanted.accept, "", **request) if request else None
+
+    def _with_challenge(self, question: Question, parsed: Parsed, label: str, peek: Peek) -> Parsed:
+        """The question with the challenge that is open in the account, if the one it names was given at the door."""
+        given = parsed.envelope.challenge
+        if given is None:
+            return parsed
+        if not self._answers.is_open(label, given, peek.now):
             raise ChallengeRefused(Reason.CHALLENGE_UNKNOWN)
-        until = self._clock.now() + self.tools.policy.step_up.challenge_m * ev.MINUTE
-        finding = ev.Finding(Reason.PROOF_REQUIRED.value, ("password+totp",), until)
-        wrong = ev.Finding(Reason.PROOF_WRONG.value, tuple(dict.fromkeys(shown)), None, "proofs")
-        findings = (wrong, finding) if shown else (finding,)
-        step_up = StepUp(findings, key, (("password", "totp"),), until)
-        form = answer_form(
-            step_up, self.tools.policy.digest, hashlib.sha256(secret).digest(), asked_line(SessionStart())
+        digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        found = [key for key, one in peek.head.challenges.items() if one.digest == digest and one.until > peek.now]
+        envelope = msgspec.structs.replace(parsed.envelope, challenge=found[0] if found else None)
+        return parsed._replace(envelope=envelope, outside=given)
+
+    def _attempt(self, question: Question, parsed: Parsed, label: str, peek: Peek) -> Try:
+        """Whose sign-in it is counted as, and where it comes from as far as is known."""
+        context = self._seen(question, parsed, peek.key)
+        network = intake.network_of(parsed.envelope.context.ip or "")
+        subject = question.account.partition(".")[0]
+        return Try(
+            f"{NOBODY}{label}" if subject == NOBODY else subject,
+            Origin.DEVICE if context.device in peek.devices else Origin.STRANGER,
+            network,
+            context.network in peek.head.networks,
         )
-        return answer_body(form, {})
+
+    def _seen(self, question: Question, parsed: Parsed, key: CustomerKey) -> Context:
+        """What the platform saw of a sign-in, and the key that its device showed."""
+        device = self._intake.device(question.account, parsed)
+        return self._intake.context(parsed.envelope.context, key, signs_in=True, device=device)
+
+    async def _masked(self, question: Question, decision: Decision, label: str, shown: Shown, now: Instant) -> bytes:
+        """Answer a sign-in that proved nothing, and keep the answer for whoever asks again under its key."""
+        body = self._answers.masked(decision, label, shown, now)
+        answer_to = _answer_to(question)
+        if answer_to is not None:
+            try:
+                await self._answers.keep(answer_to, body, now)
+            except Conflict:
+                raise StoreUnavailable("the same question is being answered") from None
+        return body
+
+    async def _peek_sign_in(self, question: Question, parsed: Parsed, label: str) -> Peek | None:
+        """What a sign-in is tried against: two readings whoever it is, and of NOBODY the decoy in their place."""
+        account = question.account.partition(".")[0]
+        async with self._making_decoys:  # once: they cost a hash, and the first sign-ins may be many
+            self._decoys = self._decoys or await decoys(self.tools, self._intake)
+        decoy = self._answers.decoy_of(label, self._decoys)
+        asked = Wanted(account, answer=_answer_key(question), whole=True)
+        reading = await self._reads.submit(asked)
+        snapshot = reading.loaded.snapshots.get(account, decoy.snapshot if account == NOBODY else None)
+        if snapshot is None:
+            return None
+        head = self.tools.snapshots.checked(snapshot)
+        key = self.tools.snapshots.key_of(account, snapshot.key)
+        shown = {("credential", name) for name in intake.wanted_credentials(parsed, head)}
+        device = self._seen(question, parsed, key).device
+        more = await self._reads.submit(Wanted(account, (*sorted(shown), ("device", device))))
+        rows = decoy.parts if account == NOBODY else more.loaded.parts.get(account, [])
+        secrets = {
+            row.name: key.open(self.tools.snapshots.credential(row).secret)
+            for row in rows
+            if (row.kind, row.name) in shown
+        }
+        met = Customer(head, {(row.kind, row.name): self.tools.snapshots.part(row) for row in rows})
+        devices = frozenset(row.name for row in rows if was_met(met, row.name))
+        return Peek(key, head, secrets, asked, reading, devices, None if account == NOBODY else key)
+
+    async def tell_failures(self) -> int:
+        """Write the sign-ins that failed into the streams of those whose name it was, one entry a window; how many."""
+        rows = await self.store.attempts_due(TELL_AT_ONCE)
+        for row in rows:
+            await self.record(row.account, telling(row))
+            await self._counter.told(row)
+        return len(rows)
 
     async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = "") -> None:
         """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream.
@@ -243,7 +405,7 @@ class Service:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
         await self._intake.chosen(parsed, peek.head, peek.key, self.tools.policy.passwords, peek.now)
         envelope = parsed.envelope
-        holder = self._holder(envelope, peek)
+        holder = self._holder(parsed, peek)
         enrolled = await self._intake.enrolled(parsed, holder)
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         actor = self._intake.actor(main, envelope.actor, peek.now)
@@ -279,10 +441,13 @@ class Service:
             holder=holder,
         )
 
-    def _holder(self, envelope: Envelope, peek: Peek) -> Holder:
+    def _holder(self, parsed: Parsed, peek: Peek) -> Holder:
         """Who asks. A proof that will not be looked at is not checked: its work is what a flood would be after."""
-        slowed = bool(envelope.proofs) and decide.slowed_down(peek.head, self.tools.policy, peek.now) is not None
-        return Holder(peek.key, peek.head, {} if slowed else peek.secrets, peek.now)
+        tally = Tally(peek.head.failures, peek.head.failed_at)
+        counted_here = bool(parsed.envelope.proofs) and parsed.kind is not SessionStart
+        if counted_here and slowed_down(tally, self.tools.policy, peek.now) is not None:
+            return Holder(peek.key, peek.head, {}, peek.now, looked_at=False)
+        return Holder(peek.key, peek.head, peek.secrets, peek.now)
 
     def _refused(self, reason: Reason, *satisfied_by: str, about: str) -> bytes:
         """A refusal before there is anybody in whose stream it could be written."""
@@ -399,6 +564,16 @@ def _counterparty(parsed: Parsed) -> str:
 
 def _answer_key(question: Question) -> tuple[str, str] | None:
     return (question.caller, question.key) if question.key else None
+
+
+def _is_doubted(decision: Decision) -> bool:
+    """Whether every proof is right and yet one more is asked for: that is told, for else the owner would be stuck."""
+    return isinstance(decision, StepUp) and any(one.code == Reason.UNLIKE_OWNER for one in decision.findings)
+
+
+def _shown(envelope: Envelope, to_sign: ChallengeForm | None) -> Shown:
+    kinds = tuple(proof.kind for proof in envelope.proofs)
+    return Shown(kinds, to_sign.nonce, to_sign.passkey) if to_sign else Shown(kinds)
 
 
 def _answer_to(question: Question) -> tuple[str, str, bytes] | None:

@@ -23,16 +23,37 @@ if TYPE_CHECKING:
 
 
 class Holder(NamedTuple):
-    """A customer as read without a lock, with the opened credentials that were asked for, by authenticator id."""
+    """A customer as read without a lock, with the opened credentials that were asked for, by authenticator id.
+
+    Where proofs are not `looked_at`, each of them is a wrong one.
+    """
 
     key: CustomerKey
     head: Head
     secrets: Mapping[str, str]
     now: Instant
+    looked_at: bool = True
 
     def passkeys(self) -> dict[str, str]:
         """Credentials of the confirmed passkeys, by authenticator id."""
         return {name: self.secrets[name] for name in passkeys(self.head) if name in self.secrets}
+
+
+class Called(NamedTuple):
+    """A step-up by its id in the account, and by what it is called outside if that is another name."""
+
+    id: str
+    outside: str = ""
+
+    @property
+    def shown(self) -> str:
+        """Its name in the answer."""
+        return self.outside or self.id
+
+    @property
+    def both(self) -> str:
+        """Both names: a nonce for them serves this step-up only, though a name outside may outlive it."""
+        return f"{self.id} {self.outside}" if self.outside else self.id
 
 
 def passkeys(head: Head) -> list[str]:
@@ -87,18 +108,18 @@ class Signing:
             raise ValueError("passkeys are not set up here: HOLDBACK_RP_ID and HOLDBACK_RP_ORIGINS say whose they are")
         return self._ceremonies.imported(given)
 
-    def proved(self, holder: Holder, name: str, response: str, step_up: str, digest: bytes) -> KeyProof | None:
+    def proved(self, holder: Holder, name: str, response: str, step_up: Called, digest: bytes) -> KeyProof | None:
         """What an assertion by this passkey says, if it signed the open step-up for the action with this digest."""
-        challenge = holder.head.challenges.get(step_up)
+        challenge = holder.head.challenges.get(step_up.id)
         if self._ceremonies is None or challenge is None or name not in holder.secrets:
             return None
         account = holder.head.account
-        nonces = self._masters.nonces(account, step_up, challenge.until)
-        challenges = [signing_challenge(account, step_up, digest, nonce) for nonce in nonces]
+        nonces = self._masters.nonces(account, step_up.both, challenge.until)
+        challenges = [signing_challenge(account, step_up.shown, digest, nonce) for nonce in nonces]
         return self._ceremonies.proved(holder.secrets[name], response, challenges)
 
     def request(
-        self, holder: Holder, step_up: str, digest: bytes, times: tuple[Instant, Instant], *, named: bool
+        self, holder: Holder, step_up: Called, digest: bytes, times: tuple[Instant, Instant], *, named: bool
     ) -> dict[str, Any] | None:
         """What a browser needs to have the step-up signed: its `nonce`, and request options as `passkey`.
 
@@ -110,7 +131,7 @@ class Signing:
             return None
         now, until = times
         account = holder.head.account
-        nonce = self._masters.nonces(account, step_up, until)[0]
-        challenge = signing_challenge(account, step_up, digest, nonce)
+        nonce = self._masters.nonces(account, step_up.both, until)[0]
+        challenge = signing_challenge(account, step_up.shown, digest, nonce)
         options = self._ceremonies.request(challenge, live or list(held.values()), max(until - now, 0), named=named)
         return {"nonce": nonce.hex(), "passkey": options}

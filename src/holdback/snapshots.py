@@ -73,13 +73,14 @@ class Snapshots:
         kept = self._heads.get(row.account)
         if kept is not None and kept[0] == row:
             return kept[1]
-        head = self._checked(row)
+        head = self.checked(row)
         self._heads[row.account] = row, head
         if len(self._heads) > HEADS_KEPT:
             self._heads.popitem(last=False)
         return head
 
-    def _checked(self, row: Snapshot) -> Head:
+    def checked(self, row: Snapshot) -> Head:
+        """The head of a row, checked and decoded anew however lately it was. Raises Tampered or NewerState."""
         if row.version > STATE_VERSION:
             raise NewerState(row.account)
         good = self._masters.check_snapshot(row.version, row.account, row.seq, row.link, row.head, row.key, row.mac)

@@ -480,7 +480,14 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             | ev.CredentialRehashed()
         ):
             return _authenticator_line(event, known)
-        case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed() | ev.AuthenticatorAsked():
+        case (
+            ev.ProofUsed()
+            | ev.ProofFailed()
+            | ev.SignInsFailed()
+            | ev.ChallengeIssued()
+            | ev.ChallengeClosed()
+            | ev.AuthenticatorAsked()
+        ):
             return _proof_line(event, known)
         case ev.ContactAdded() | ev.ContactAsked() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
             return _contact_line(event, known)
@@ -623,7 +630,9 @@ def _authenticator_line(event: _AuthenticatorEvent, known: _Known) -> str:
             assert_never(event)
 
 
-_ProofEvent = ev.ProofUsed | ev.ProofFailed | ev.ChallengeIssued | ev.ChallengeClosed | ev.AuthenticatorAsked
+_ProofEvent = (
+    ev.ProofUsed | ev.ProofFailed | ev.SignInsFailed | ev.ChallengeIssued | ev.ChallengeClosed | ev.AuthenticatorAsked
+)
 
 
 def _proof_line(event: _ProofEvent, known: _Known) -> str:
@@ -634,6 +643,10 @@ def _proof_line(event: _ProofEvent, known: _Known) -> str:
             return f"A proof was used: {known.authenticator(event.authenticator)}."
         case ev.ProofFailed():
             return f"A wrong or used proof was shown: {_together(event.kinds) or _KINDS['contact_code']}."
+        case ev.SignInsFailed():
+            tries = "one sign-in" if event.failures == 1 else f"{event.failures} sign-ins"
+            places = {0: "", 1: ", from one network"}.get(event.networks, f", from at least {event.networks} networks")
+            return f"Between {day_text(event.first_at)} and {day_text(event.last_at)} {tries} failed{places}."
         case ev.ChallengeIssued():
             ways = " or ".join(_together(kinds) for kinds in event.accept)
             sent = f" A code went to {known.contact(event.contact)}." if event.contact else ""
@@ -803,6 +816,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.AuthenticatorRecycled: "A way of confirming was reported as given away",
     ev.SecretReplaced: "A password or other secret was replaced",
     ev.ProofFailed: "A wrong password or code was tried",
+    ev.SignInsFailed: "Someone tried to sign in and failed",
     ev.ContactConfirmed: "A contact of your account was confirmed",
     ev.ContactRemoved: "A contact of your account was removed",
     ev.ContactRecycled: "A contact was reported as given away",
@@ -835,6 +849,7 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.AuthenticatorRecycled: "Payments wait meanwhile. Bind another that is at least as strong.",
     ev.SecretReplaced: "Payments wait meanwhile.",
     ev.ProofFailed: "Nothing was let through. If this goes on, change your password.",
+    ev.SignInsFailed: "Nothing was let through, and devices you have used before can sign in as ever.",
     ev.ContactRemoved: "Payments wait meanwhile.",
     ev.AddressAdded: "You can take it out of the address book at once.",
     ev.ChangeAsked: "You can cancel it until then, by signing in.",

@@ -28,7 +28,7 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemov
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
+from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     ExitSettle("x9", "payment"),
     ExitReconcile("alice/9/00000000", "10"),
     NoticeOutcome("n9", "c1-1", accepted=True),
+    SessionFailures(1, 1, 1, 1, 1),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

@@ -102,6 +102,7 @@ class Account:
         self.clock_agrees = True
         self.seen: Seen | None = None
         self.reconciling = False
+        self.tries = 0
         self.prices: dict[str, int] = {"USD": USD, "BTC": 50_000 * USD}
         self.price_age_ms = 0
         self.counter = 0
@@ -184,6 +185,7 @@ class Account:
             reconciling=self.reconciling,
             counterparty_known=known and bool(request.counterparty),
             token=self.token(self.tokens) if isinstance(request.action, SessionStart) else b"",
+            tries=self.tries,
             device=self.signed() if self.device_key and request.actor.kind is ActorKind.OWNER else None,
             seen=self.seen if isinstance(request.action, SessionStart) else None,
         )

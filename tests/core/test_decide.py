@@ -51,7 +51,7 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemov
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
+from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 from holdback.core.state import NOBODY, PROFILE, Customer, Head
 
@@ -69,6 +69,7 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (AccountFreeze(), {ActorKind.OWNER, ActorKind.LINK}),
     (AccountUnfreeze(), OWNER_ONLY),
     (SessionStart(), OWNER_ONLY),
+    (SessionFailures(START, 1, 1, START, START), {ActorKind.SYSTEM}),
     (SessionEnd(), OWNER_ONLY),
     (SessionEndAll(), OWNER_ONLY),
     (PasswordChange(sealed("new")), OWNER_ONLY),
@@ -240,15 +241,46 @@ class TestFailures:
         assert kind_of(account.pay("1", "home", session)) == "allow"
         assert account.head.failures == 0
 
-    def test_at_a_hundred_there_are_no_more_tries(self) -> None:
-        """Then only recovery is left; asking without proofs, and freezing, go on."""
+    def test_at_a_hundred_there_is_one_try_a_day(self) -> None:
+        """Nobody is locked out for good; asking without proofs, and freezing, go on meanwhile."""
         account, session = self.failed(100)
+        failed_at = account.now
         account.wait(minutes=50)
         answer = account.pay("1", "home", session)
         assert codes(answer) == [Reason.TOO_MANY_FAILURES]
-        assert answer.findings[0].satisfied_by == ("recovery.open",)
+        assert answer.findings[0].until == failed_at + 24 * HOUR
         assert kind_of(account.ask(LockSet(5), session)) == "step_up"
+        account.now = failed_at + 24 * HOUR
+        assert kind_of(account.ask(LockSet(5), account.any_session(), "a1-1", "a1-2")) == "allow"
+        assert account.head.failures == 0
+        account, session = self.failed(100)
         assert kind_of(account.ask(AccountFreeze(), session)) == "allow"
+
+    def test_strangers_delay_no_session(self) -> None:
+        """A sign-in is slowed by what was counted outside, never by failures in a session, and adds none to them."""
+        account, session = self.failed(100)
+        assert kind_of(account.ask(SessionStart(), Actor(ActorKind.OWNER), "a1-1", "a1-2")) == "allow"
+        account, session = grown()
+        before = account.everything()
+        for _ in range(200):
+            answer = account.ask(SessionStart(), Actor(ActorKind.OWNER), account.wrong("a1-1"), account.wrong("a1-2"))
+            assert codes(answer) == [Reason.PROOF_WRONG, Reason.PROOF_REQUIRED]
+            assert account.last_events() == ()
+        assert account.everything() == before
+        assert kind_of(account.pay("1", "home", session)) == "allow"
+
+    def test_what_strangers_tried_is_told_once_a_window(self) -> None:
+        """Failed sign-ins of a window are one event and one quiet notice; telling them again changes nothing."""
+        account, _ = grown()
+        told = SessionFailures(account.now, 7, 3, account.now - 60_000, account.now - 1)
+        for _ in range(2):
+            assert kind_of(account.ask(told, Actor(ActorKind.SYSTEM))) == "allow"
+        failed = [one for one in account.log if isinstance(one, ev.SignInsFailed)]
+        assert failed == [ev.SignInsFailed(account.now, account.now, 7, 3, account.now - 60_000, account.now - 1)]
+        assert [one.severity for one in account.log if isinstance(one, ev.NoticeDue)][-1] is ev.Severity.INFO
+        for number in range(20):
+            account.ask(replace(told, window_at=number), Actor(ActorKind.SYSTEM))
+        assert account.head.failed_windows == tuple(range(4, 20))
 
     @pytest.mark.parametrize(
         "name", ["account.freeze", "session.end", "change.cancel", "exit.cancel", "address.remove"]

@@ -92,13 +92,13 @@ TIGHTENS: Final = {
 """What an owner does for nothing, for it can only protect."""
 PROVES_ITSELF: Final = {"authenticator.confirm", "contact.confirm"}
 """What ends something that was asked for with proof, by a proof of the new thing itself."""
-NOT_THE_OWNERS: Final = {"account.import", "exit.settle", "exit.reconcile", "notice.outcome"}
+NOT_THE_OWNERS: Final = {"account.import", "exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
 
 ROUTES: Final = {
     ActorKind.OWNER: ASKS | TIGHTENS | PROVES_ITSELF,
     ActorKind.LINK: {"account.freeze"},
     ActorKind.PLATFORM: {"account.import", "contact.report_recycled", "exit.cancel", "exit.release", "exit.settle"},
-    ActorKind.SYSTEM: {"exit.reconcile", "notice.outcome"},
+    ActorKind.SYSTEM: {"exit.reconcile", "notice.outcome", "session.failures"},
     ActorKind.API_KEY: set(),
     ActorKind.STAFF: set(),
     ActorKind.AGENCY: set(),
@@ -111,7 +111,7 @@ def test_every_action_has_its_place() -> None:
     assert set(EVERY) == ASKS | TIGHTENS | PROVES_ITSELF | NOT_THE_OWNERS
     for name, action in EVERY.items():
         assert decide.RULES[type(action)].proofless is (
-            name in TIGHTENS | {"exit.settle", "exit.reconcile", "notice.outcome"}
+            name in TIGHTENS | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
         )
 
 

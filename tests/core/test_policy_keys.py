@@ -27,7 +27,8 @@ from tests.core.histories import (
     sealed,
 )
 
-from holdback import intake, judging, wiring
+from holdback import intake, judging, strangers, wiring
+from holdback.core import attempts
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Seen, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel
@@ -205,11 +206,12 @@ def proving(account: Account) -> None:
     for _ in range(5):
         account.ask(LockSet(99), session, account.wrong("a1-2"), challenge=first.challenge)
     for failures in (4, 5, 6, 30, 49, 50):
-        account.state = replace(account.head, failures=failures, failed_at=account.now)
-        for seconds in (0, 1, 2, 3, 3500, 7000):
+        failed_at = account.now
+        for seconds in (0, 1, 2, 3, 3500, 7000, 80_000):
             account.now += seconds * 1000
-            account.ask(SessionStart(), Actor(ActorKind.OWNER), account.wrong("a1-2"))
-            account.state = replace(account.head, failures=failures)
+            session = account.any_session()
+            account.state = replace(account.head, failures=failures, failed_at=failed_at)
+            account.ask(LockSet(98), session, account.wrong("a1-2"))
 
 
 def sessions(account: Account) -> None:
@@ -330,9 +332,8 @@ def places(account: Account) -> None:
     ):
         account.wait(minutes=minutes)
         account.seen = replace(account.seen, address=values, browser=(5, 6, minutes), origin=origin)
-        for _ in range(minutes // 100 % 8):
-            account.ask(SessionStart(), Actor(ActorKind.OWNER), account.wrong("a1-2"))
-            account.wait(minutes=1)
+        account.tries = minutes // 100 % 8
+        account.wait(minutes=account.tries)
         visit(device)
     account.seen = None
     visit("laptop")
@@ -440,6 +441,10 @@ OUTSIDE: Final = {
     "passwords.characters_min": intake,
     "passwords.characters_alone_min": intake,
     "passwords.strength_min": intake,
+    "step_up.failures_forget_d": strangers,
+    "step_up.failures_told_m": strangers,
+    "step_up.network_failures_before_delay": attempts,
+    "step_up.network_forget_h": strangers,
 }
 """Keys that are read before the core is asked, and where."""
 

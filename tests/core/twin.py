@@ -245,7 +245,10 @@ class Case:
             refuse((not anonymous and self._too_many_proofs(), Reason.TOO_MANY))
             return
         refuse(
-            (bool(self.facts.proofs) and self._must_pause(), Reason.TOO_MANY_FAILURES),
+            (
+                bool(self.facts.proofs) and action is not SessionStart and self._must_pause(),
+                Reason.TOO_MANY_FAILURES,
+            ),
             (named and challenge is None, Reason.CHALLENGE_UNKNOWN),
             (challenge is not None and challenge.until <= self.now, Reason.CHALLENGE_EXPIRED),
             (challenge is not None and challenge.digest != self.facts.digest, Reason.CHALLENGE_OTHER_ACTION),
@@ -276,13 +279,15 @@ class Case:
         return len(alive) >= self.policy.bounds.device_proofs
 
     def _must_pause(self) -> bool:
-        """Each failure beyond the first few doubles the pause; at the largest number there are no more tries."""
+        """Each failure beyond the first few doubles the pause; at the largest number there is one long one."""
         limits, (count, last) = self.policy.step_up, self.past.failures
         if count < limits.failures_before_delay:
             return False
         doubled = limits.failures_delay_s * 2 ** (count - limits.failures_before_delay)
         pause_s = min(doubled, limits.failures_delay_max_s)
-        return count >= limits.failures_max or self.now < last + pause_s * 1000
+        if count >= limits.failures_max:
+            pause_s = limits.failures_spent_h * 3600
+        return bool(self.now < last + pause_s * 1000)
 
     # Law 2
 
@@ -420,11 +425,13 @@ class Case:
 
 
 def session_start(case: Case) -> Answer:
-    """Sign in, by the strongest class held."""
+    """Sign in, by the strongest class held; what of the account is in the way is told to those who proved."""
+    proofs = case.prove(SIGN_IN)
+    if isinstance(proofs, Answer):
+        return proofs
     alive = [one for one in case.past.sessions.values() if one.ends() > case.now]
     refuse((len(alive) >= case.policy.sessions.open_max, Reason.TOO_MANY))
-    proofs = case.prove(SIGN_IN)
-    return proofs if isinstance(proofs, Answer) else allow(Reason.PROVED)
+    return allow(Reason.PROVED)
 
 
 def session_end(case: Case) -> Answer:

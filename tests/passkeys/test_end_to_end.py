@@ -195,6 +195,51 @@ class TestSigningIn:
         for field in ("text", "nonce", "passkey", "accept"):
             assert known["challenge"][field] == unknown["challenge"][field]
 
+    async def test_what_it_signs_bears_the_names_that_are_shown(self, house: House) -> None:
+        """The challenge is made of the id and the nonce in the answer, though the account's own id never leaves."""
+        key = SoftKey()
+        await alice(house, key, discoverable=True)
+        asked = (await self.sign_in(house, {}))["challenge"]
+        digest = action_digest("alice", {"action": "session.start"})
+        made = signing_challenge("alice", asked["id"], digest, bytes.fromhex(asked["nonce"]))
+        assert unb64(asked["passkey"]["challenge"]) == made
+        assert asked["id"] not in (await house.head("alice")).challenges
+
+    async def test_it_signs_in_once(self, house: House) -> None:
+        """What signed one sign-in signs no other, though the name of its challenge is still good."""
+        key = SoftKey()
+        await alice(house, key, discoverable=True)
+        asked = await self.sign_in(house, {})
+        proof = {"kind": "passkey", "response": key.get(asked["challenge"]["passkey"])}
+        shown = {"proofs": [proof], "challenge": asked["challenge"]["id"]}
+        assert (await self.sign_in(house, shown))["decision"] == "allow"
+        await self.sign_in(house, {})
+        again = await self.sign_in(house, shown)
+        assert (again["decision"], again["reasons"][0]["code"]) == ("step_up", "proof_wrong")
+
+    async def test_names_of_nobody_ask_for_passkeys_too(self, house: House) -> None:
+        """Some of them, with every field that a real one's answer has, nothing shared, the same when asked again."""
+        await alice(house, SoftKey(), discoverable=True)
+        known = (await self.sign_in(house, {}))["challenge"]
+        names = [f"nobody-{number}@example.com" for number in range(120)]
+        asked = {name: (await self.sign_in(house, {}, name))["challenge"] for name in names}
+        invented = {name: one for name, one in asked.items() if one["accept"] == known["accept"]}
+        assert len(invented) > 4
+        for name, one in invented.items():
+            assert one.keys() == known.keys()
+            assert one["passkey"].keys() == known["passkey"].keys()
+            assert len(one["nonce"]) == len(known["nonce"])
+            assert [one[field] for field in ("text", "expires_at")] == [
+                known[field] for field in ("text", "expires_at")
+            ]
+            assert one["passkey"]["timeout"] == known["passkey"]["timeout"]
+            assert one == (await self.sign_in(house, {}, name))["challenge"]
+        passkeys = [one["passkey"] for one in invented.values()]
+        assert len({one["nonce"] for one in invented.values()}) == len(invented)
+        assert len({one["challenge"] for one in passkeys}) == len(invented)
+        named = [one["allowCredentials"][0]["id"] for one in passkeys if one["allowCredentials"]]
+        assert 0 < len(set(named)) == len(named) < len(invented)
+
     async def sign_in(self, house: House, body: dict[str, Any], name: str = "alice@example.com") -> dict[str, Any]:
         """Ask to start a session by sign-in name."""
         raw = msgspec.json.encode(body)

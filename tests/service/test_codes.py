@@ -97,6 +97,17 @@ async def test_a_code_signs_in_and_pays_where_nothing_stronger_is_held(house: Ho
     assert len(last.text) <= 300
 
 
+async def test_a_code_that_was_asked_for_is_not_told_as_a_failure(house: House) -> None:
+    """To sign in by password and code takes two tries, and its owner hears of the code only."""
+    alice = await ripe(house)
+    await house.service.tell_failures()
+    before = len(await house.happened("alice", ev.SignInsFailed))
+    house.clock.at += 73 * HOUR
+    await alice.sign_in()
+    assert await house.service.tell_failures() == 0
+    assert len(await house.happened("alice", ev.SignInsFailed)) == before == 0
+
+
 async def test_nobody_else_gets_it(house: House) -> None:
     """A code reaches the number that is asked and no contact, and nothing is sent to a stranger's asking."""
     alice = await ripe(house)

@@ -66,7 +66,7 @@ def proof(code: str, name: str) -> list[dict[str, str]]:
 
 
 async def test_a_code_of_oathtool_signs_in_once(house: House) -> None:
-    """It signs in, and the same code again is refused."""
+    """It signs in, and the same code again is refused, as any wrong one is to whoever proved nothing yet."""
     alice, shown = await enrolled(house)
     house.clock.at += STEP
     code = await app(shown["secret"], house.clock.at)
@@ -75,7 +75,7 @@ async def test_a_code_of_oathtool_signs_in_once(house: House) -> None:
 
     assert (await alice.ask(body))["decision"] == "allow"
     again = await alice.ask(body)
-    assert (again["decision"], again["reasons"][0]["code"]) == ("step_up", "proof_replayed")
+    assert (again["decision"], again["reasons"][0]["code"]) == ("step_up", "proof_wrong")
 
 
 async def test_it_counts_for_money_when_it_is_senior(house: House) -> None:

@@ -239,7 +239,15 @@ def test_every_instant_of_an_event_is_told_by_its_name() -> None:
     instants = {name for name in numbers if name in {"at", "until"} or name.endswith(("_at", "_until"))}
     money = {name for name in numbers if name.endswith("micro_usd")}
     durations = {name for name in numbers if name.endswith("_ms")}
-    assert numbers - instants - money - durations == {"counter", "epoch", "value", "centinats", "familiar"}
+    assert numbers - instants - money - durations == {
+        "counter",
+        "epoch",
+        "value",
+        "centinats",
+        "familiar",
+        "failures",
+        "networks",
+    }
 
 
 async def test_a_sub_account_shows_its_family(empty: Web) -> None:

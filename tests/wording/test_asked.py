@@ -27,6 +27,7 @@ PROOFLESS = {
     "exit.settle",
     "exit.reconcile",
     "notice.outcome",
+    "session.failures",
 }
 """Actions that never answer with a step-up, so that nothing is shown for them."""
 

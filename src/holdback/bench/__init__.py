@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from rich.console import Console
 
-from holdback.bench import decide, risk
+from holdback.bench import decide, risk, signin
 from holdback.bench.rba import NotTheDataSet
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, object]]]] = {
     "decide": decide.measure,
     "risk": risk.measure,
+    "signin": signin.measure,
 }
 """Each bench takes the store's name, whether to be quick, and whom to tell how far it is; it gives one JSON object."""
 

@@ -55,7 +55,7 @@ HALF_CONNECTIONS: Final = 32
 CORE_ROUNDS: Final = 4_000
 
 
-class _Size(NamedTuple):
+class Size(NamedTuple):
     """How many accounts, and how long each run lasts, in seconds."""
 
     accounts: int
@@ -64,8 +64,8 @@ class _Size(NamedTuple):
     pgbench_s: int
 
 
-FULL: Final = _Size(100_000, 4, 15, 15)
-QUICK: Final = _Size(50_000, 2, 8, 6)
+FULL: Final = Size(100_000, 4, 15, 15)
+QUICK: Final = Size(50_000, 2, 8, 6)
 
 
 def measure(store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, object]:  # noqa: FBT001 - the bench's one switch
@@ -76,12 +76,12 @@ def measure(store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, o
         cluster = stack.enter_context(throwaway_cluster()) if store == "postgres" else None
         url = cluster.create_database("bench") if cluster else f"sqlite:{place / 'bench.db'}"
         tell(f"measuring on {cluster or sqlite3.sqlite_version}")
-        settings = wiring.settings_from(_environment(url))
+        settings = wiring.settings_from(environment(url))
         tools = wiring.tools(settings)
-        model = asyncio.run(_prepared(settings, tools, size, tell))
-        key = _holdback(url, settings, "keys", "add", "bench", "--scope", "ask")
+        model = asyncio.run(prepared(settings, tools, size, tell))
+        key = asked_of(url, settings, "keys", "add", "bench", "--scope", "ask")
         core_us = _core_us(tools, model)
-        with _server(url, settings, place) as port:
+        with server_on(url, settings, place) as port:
             tell("warming up")
             run = Run(port, key, size)
             run.load(size.warm_s, CONNECTIONS, 0)
@@ -108,7 +108,7 @@ class _Runs(NamedTuple):
         return sum(self.full.decisions.values()) / self.full.seconds
 
 
-def _figures(store: str, runs: _Runs, yardstick: float, core_us: float, size: _Size) -> dict[str, object]:
+def _figures(store: str, runs: _Runs, yardstick: float, core_us: float, size: Size) -> dict[str, object]:
     full, half, rate = runs.full, runs.half, runs.rate
     ordered = sorted(half.latencies_ms)
     return {
@@ -126,7 +126,8 @@ def _figures(store: str, runs: _Runs, yardstick: float, core_us: float, size: _S
     }
 
 
-def _environment(url: str) -> dict[str, str]:
+def environment(url: str) -> dict[str, str]:
+    """What a server of a bench is set up by: keys of its own, and everything else as it is by default."""
     return {
         "HOLDBACK_STORE": url,
         "HOLDBACK_MASTER_KEYS": MasterKeys.new_setting(),
@@ -134,7 +135,7 @@ def _environment(url: str) -> dict[str, str]:
     }
 
 
-async def _prepared(settings: Settings, tools: Tools, size: _Size, tell: Callable[[str], None]) -> accounts.Model:
+async def prepared(settings: Settings, tools: Tools, size: Size, tell: Callable[[str], None]) -> accounts.Model:
     """A filled store."""
     store = wiring.open_store(settings)
     try:
@@ -181,7 +182,7 @@ def _command(url: str, settings: Settings) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", "holdback"], theirs | ours
 
 
-def _holdback(url: str, settings: Settings, *words: str) -> str:
+def asked_of(url: str, settings: Settings, *words: str) -> str:
     """What a `holdback` command prints."""
     command, environment = _command(url, settings)
     done = subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=True)
@@ -189,7 +190,7 @@ def _holdback(url: str, settings: Settings, *words: str) -> str:
 
 
 @contextmanager
-def _server(url: str, settings: Settings, place: Path) -> Iterator[int]:
+def server_on(url: str, settings: Settings, place: Path) -> Iterator[int]:
     """A server process of its own, on a free port; it ends with the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -224,13 +225,13 @@ def _wait_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
 class Run:
     """Loads one server, each time with accounts that were not asked for lately."""
 
-    def __init__(self, port: int, key: str, size: _Size) -> None:
+    def __init__(self, port: int, key: str, size: Size) -> None:
         """Load nothing yet."""
         self.port, self.key, self.size = port, key, size
         self.name, self.first = secrets.token_hex(4), 0
 
-    def load(self, seconds: float, connections: int, rate: float) -> Seen:
-        """One run of the load process."""
+    def load(self, seconds: float, connections: int, rate: float, *, sign_ins: bool = False) -> Seen:
+        """One run of the load process; with sign-ins instead of decisions, its accounts are not used up."""
         plan = Plan(
             "127.0.0.1",
             self.port,
@@ -243,11 +244,13 @@ class Run:
             rate,
             accounts.SECRET,
             accounts.ADDRESS,
+            sign_ins=sign_ins,
         )
         command = [sys.executable, "-m", "holdback.bench.load"]
         done = subprocess.run(command, input=msgspec.json.encode(plan), capture_output=True, check=True)
         seen = msgspec.json.decode(done.stdout, type=Seen)
-        self.first = seen.next_account
+        if not sign_ins:
+            self.first = seen.next_account
         return seen
 
 
@@ -301,7 +304,7 @@ VALUES ('pgbench', (:k)::text, decode(repeat('01', 32), 'hex'), decode(repeat('0
 """
 
 
-def _pgbench(cluster: Cluster, url: str, size: _Size, widths: _Widths) -> float:
+def _pgbench(cluster: Cluster, url: str, size: Size, widths: _Widths) -> float:
     """Transactions a second of pgbench doing the same rows, one statement each, prepared, with as many clients."""
     with tempfile.TemporaryDirectory(prefix="holdback-pgbench-") as place:
         script = Path(place) / "decide.sql"
@@ -313,7 +316,7 @@ def _pgbench(cluster: Cluster, url: str, size: _Size, widths: _Widths) -> float:
     return float(line.split("=")[1].split()[0])
 
 
-def _plain_sqlite(place: Path, size: _Size, widths: _Widths) -> float:
+def _plain_sqlite(place: Path, size: Size, widths: _Widths) -> float:
     """Transactions a second of plain SQL on the same file and rows: WAL, synchronous FULL, one question each."""
     connection = sqlite3.connect(place / "bench.db", isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")

@@ -9,11 +9,14 @@ import asyncio
 import sys
 import time
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import pyotp
 import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SPENT_PER_STEP = 30.0
 """A TOTP code serves once an account and time step, so an account is asked for again only after this many seconds."""
@@ -23,7 +26,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What to send. `rate` is questions a second, 0 for as many as `connections` can carry. Times in seconds.
 
     Of 20 questions `proved` are confirmed exits to an old beneficiary, `strangers` confirmed ones to a new address, and
-    the rest first asks without a proof.
+    the rest first asks without a proof. With `sign_ins` each is a sign-in with a wrong password instead, by a name of
+    its own that nobody has: such names cost what others do.
     """
 
     host: str
@@ -39,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     address: str
     proved: int = 12
     strangers: int = 2
+    sign_ins: bool = False
 
 
 class Seen(msgspec.Struct):
@@ -67,6 +72,13 @@ class Load:
         """The next request, whole."""
         number = self.plan.first + self.sent
         self.sent += 1
+        if self.plan.sign_ins:
+            proofs = [
+                {"kind": "password", "response": f"a wrong guess {number}"},
+                {"kind": "totp", "response": "000000"},
+            ]
+            named = {"name": f"{self.plan.run}-{number}@example.com", "proofs": proofs, "context": {"device": "flood"}}
+            return self._post("/v1/sign-ins", number, named)
         account = f"u{number % self.plan.accounts:07}"
         kind = number % 20
         old = kind < self.plan.proved or kind >= self.plan.proved + self.plan.strangers
@@ -82,9 +94,12 @@ class Load:
         }
         if kind < self.plan.proved + self.plan.strangers:
             body["proofs"] = [{"kind": "totp", "authenticator": "a1-2", "response": self.code()}]
+        return self._post(f"/v1/accounts/{account}/actions", number, body)
+
+    def _post(self, path: str, number: int, body: Mapping[str, object]) -> bytes:
         content = msgspec.json.encode(body)
         head = (
-            f"POST /v1/accounts/{account}/actions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self.plan.key}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self.plan.key}\r\n"
             f"Idempotency-Key: {self.plan.run}-{number}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(content)}\r\n\r\n"
         )

@@ -22,7 +22,8 @@ from holdback.core.assurance import (
     spent,
     witness,
 )
-from holdback.core.decision import Decision, Deny, Reason, StepUp, why
+from holdback.core.attempts import Tally, slowed_down
+from holdback.core.decision import Allow, Decision, Deny, Reason, StepUp, why
 from holdback.core.effects import Direction, consequences, effect_of
 from holdback.core.events import (
     DAY,
@@ -155,6 +156,8 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
         due = change.due(customer.head, policy, now)
         current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
     ruling = _judge(current, request, facts, policy, now, key_fault=fault)
+    if _leaves_no_trace(request, ruling):
+        return Advance(ruling.decision, (), customer, ())
     caused = list(ruling.events)
     prefix = f"{current.head.seq + 1}-" if current.head else "1-"
     after, caused = _with_consequences(current, caused, policy, prefix, request.actor.session)
@@ -164,6 +167,16 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     if customer.head is not None:
         after = evolve(after, decided)
     return Advance(ruling.decision, (decided, *beat, *due, *caused), after, ruling.elsewhere)
+
+
+def _leaves_no_trace(request: Request, ruling: Ruling) -> bool:
+    """Whether nobody proved anything and nothing follows: such sign-ins are counted outside, and told as one.
+
+    Else any stranger could fill an account's log, and see its head move.
+    """
+    rule = RULES.get(type(request.action))
+    anonymous = rule is not None and rule.anonymous and request.actor.kind is ActorKind.OWNER
+    return anonymous and not ruling.events and not isinstance(ruling.decision, Allow)
 
 
 def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, now: Instant) -> Advance:
@@ -320,22 +333,13 @@ def _clock_agrees(case: Case, rule: Rule) -> Finding | None:
 
 
 def _not_too_many_failures(case: Case, rule: Rule) -> Finding | None:
-    """Wrong proofs slow the next ones down; an action that needs none, a freeze above all, is never slowed."""
-    if not case.facts.proofs or rule.proofless:
-        return None
-    return slowed_down(case.head, case.policy, case.now)
+    """Wrong proofs slow the next ones down; an action that needs none, a freeze above all, is never slowed.
 
-
-def slowed_down(head: Head, policy: Policy, now: Instant) -> Finding | None:
-    """Why no proof is looked at now, or None: a growing delay, and an end (NIST SP 800-63B-4 section 3.2.2)."""
-    limits, failures = policy.step_up, head.failures
-    if failures < limits.failures_before_delay:
+    Sign-ins are slowed before they come here, by failures of their own origin: what strangers do delays no session.
+    """
+    if not case.facts.proofs or rule.proofless or rule.anonymous:
         return None
-    if failures >= limits.failures_max:
-        return why(Reason.TOO_MANY_FAILURES, "recovery.open")
-    doubled = limits.failures_delay_s << min(failures - limits.failures_before_delay, 32)
-    until = head.failed_at + min(doubled, limits.failures_delay_max_s) * 1000
-    return why(Reason.TOO_MANY_FAILURES, "time", until=until) if now < until else None
+    return slowed_down(Tally(case.head.failures, case.head.failed_at), case.policy, case.now)
 
 
 def _challenge_fits(case: Case, rule: Rule) -> Finding | None:
@@ -442,18 +446,30 @@ def _spendable(proofs: tuple[Proof, ...]) -> list[Proof]:
     return [one for one in own if one.kind != AuthenticatorKind.PASSWORD] or own
 
 
+CHALLENGED: Final = RESTRICTED | {AuthenticatorKind.PASSKEY}
+"""Kinds whose proof answers something that was made for it: a signature's challenge, a code that was sent."""
+
+
 def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = None) -> Ruling:
     """Ask for proof: the challenge that is already open for this very action and contact, or a new one.
 
-    One whose code goes to a contact takes the place of any other for the action: there is one way on at a time.
+    One whose code goes to a contact takes the place of any other for the action: there is one way on at a time. A
+    sign-in that needs no code and none of `CHALLENGED` has no challenge of its own, and its failures are counted
+    outside; not those of whoever proved all that is held and lacks the contact's code.
     """
     failed, events = _failed(case)
+    anonymous = RULES[type(case.request.action)].anonymous
+    if anonymous and doubt is None:
+        events = []
     key, until = _open_challenge(case, sent_to)
     tries = case.head.challenges[key].tries + len(failed) if key else 0
     if key and tries >= case.policy.step_up.challenge_tries:
         events.append(ev.ChallengeClosed(case.now, key))
         key = ""
-    if not key:
+    made = sent_to or not CHALLENGED.isdisjoint(kind for kinds in wanted.accept for kind in kinds)
+    if not key and anonymous and not made:
+        until = case.now + case.policy.step_up.challenge_m * MINUTE
+    elif not key:
         key, until = f"s{case.seq}", case.now + case.policy.step_up.challenge_m * MINUTE
         events += _superseded(case, sent_to) or _oldest_closed(case)
         events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))

@@ -192,7 +192,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ.
     `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
     token made for this request, `device` what the asking device's key signed. `seen` is None but at a sign-in of which
-    its origin was said. A fact that could not be had is absent or false, and never means allow.
+    its origin was said, and `tries` are those in a row that failed where a sign-in comes from. A fact that could not be
+    had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -204,10 +205,13 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     token: bytes = b""
     device: DeviceProof | None = None
     seen: Seen | None = None
+    tries: int = 0
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):
     """What the platform says of the request: sealed network address and user agent, hash of the device, equity.
+
+    `network` is a keyed hash of the network the address is in, empty if none was named.
 
     `equity_micro_usd` is None when nothing was said. All of it may tighten a decision, none of it loosens one (law 6).
     A device that signed the request is named by its key, whatever the platform calls it.
@@ -217,3 +221,4 @@ class Context(msgspec.Struct, frozen=True, array_like=True):
     ip: Sealed | None = None
     user_agent: Sealed | None = None
     equity_micro_usd: int | None = None
+    network: bytes = b""

@@ -85,6 +85,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.SecretReplaced: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "authenticator", Ends.OTHERS),
     ev.ProofUsed: _SILENT,
     ev.ProofFailed: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.SignInsFailed: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.ChallengeIssued: _SILENT,
     ev.ChallengeClosed: _SILENT,
     ev.ContactAdded: _SILENT,

@@ -225,6 +225,8 @@ class SessionStarted(Event, frozen=True, array_like=True, tag="session.started")
     """Someone signed in with `proved` kinds; the session ends at `until` or earlier by idling `idle_ms`.
 
     `key` is the thumbprint of the device's key that must sign whatever the session asks, empty if none must.
+
+    `network` is a keyed hash of the network it came from, empty if none was named.
     """
 
     session: bytes
@@ -233,6 +235,7 @@ class SessionStarted(Event, frozen=True, array_like=True, tag="session.started")
     until: Instant
     idle_ms: int
     key: bytes = b""
+    network: bytes = b""
 
 
 class SessionSeen(Event, frozen=True, array_like=True, tag="session.seen"):
@@ -418,6 +421,16 @@ class ProofFailed(Event, frozen=True, array_like=True, tag="proof.failed"):
 
     kinds: tuple[str, ...]
     challenge: str = ""
+
+
+class SignInsFailed(Event, frozen=True, array_like=True, tag="session.failed"):
+    """Sign-ins failed in one window of time: how many, from at least how many networks, between which instants."""
+
+    window_at: Instant
+    failures: int
+    networks: int
+    first_at: Instant
+    last_at: Instant
 
 
 class ChallengeIssued(Event, frozen=True, array_like=True, tag="challenge.issued"):
@@ -719,6 +732,7 @@ AnyEvent = (
     | PlaceSeen
     | AuthenticatorRecycled
     | AuthenticatorAsked
+    | SignInsFailed
 )
 
 

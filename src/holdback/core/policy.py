@@ -94,6 +94,11 @@ class StepUps(Section, frozen=True):
     failures_delay_s: Seconds
     failures_delay_max_s: Seconds
     failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    failures_spent_h: Annotated[int, msgspec.Meta(ge=24, le=24 * 366)]
+    failures_forget_d: Days
+    failures_told_m: Annotated[int, msgspec.Meta(ge=1, le=60)]
+    network_failures_before_delay: Count
+    network_forget_h: Hours
 
 
 class Passwords(Section, frozen=True):
@@ -226,6 +231,8 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "step_up.password_fresh_m",
         "step_up.failures_before_delay",
         "step_up.failures_max",
+        "step_up.failures_told_m",
+        "step_up.network_failures_before_delay",
         "sessions.absolute_h",
         "sessions.idle_m",
         "sessions.proof_s",
@@ -328,6 +335,15 @@ class Policy(Section, frozen=True):
         if self.notices.replaced_contact_d * 24 < self.waits.remove_contact_h:
             msg = (
                 "`notices.replaced_contact_d` is shorter than `waits.remove_contact_h`: a thief could outwait the owner"
+            )
+            raise PolicyError(msg)
+        if self.step_up.failures_delay_max_s > self.step_up.failures_spent_h * 3600:
+            msg = "`step_up.failures_delay_max_s` is longer than `step_up.failures_spent_h`: more tries would wait less"
+            raise PolicyError(msg)
+        if self.step_up.failures_forget_d * 24 < self.step_up.failures_max * self.step_up.failures_spent_h:
+            msg = (
+                "`step_up.failures_forget_d` is shorter than `step_up.failures_max` times `step_up.failures_spent_h`: "
+                "to be forgotten would give more tries than to wait"
             )
             raise PolicyError(msg)
         self._check_risk()

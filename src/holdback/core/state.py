@@ -28,6 +28,8 @@ STATE_VERSION: Final = 1
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
 FREEZES_KEPT: Final = 64
+NETWORKS_KEPT: Final = 8
+WINDOWS_KEPT: Final = 16
 COOL_OFFS_APART: Final = 4
 """Cool-offs of one cause and severity, told of, that are kept apart; one more takes in the newest of them."""
 
@@ -219,6 +221,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     received: tuple[Received, ...] = ()
     folded: dict[str, Instant] = {}
     device_proofs: dict[bytes, Instant] = {}
+    networks: dict[bytes, Instant] = {}
+    failed_windows: tuple[Instant, ...] = ()
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -342,7 +346,9 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             alive = {key: until for key, until in head.device_proofs.items() if until >= event.at}
             return replace(head, device_proofs=alive | {event.proof: event.until})
         case ev.SessionStarted() | ev.SessionSeen() | ev.SessionEnded() | ev.SessionMisused():
-            return replace(head, sessions=_sessions(head.sessions, event))
+            return _signed_in(replace(head, sessions=_sessions(head.sessions, event)), event)
+        case ev.SignInsFailed():
+            return replace(head, failed_windows=(*head.failed_windows, event.window_at)[-WINDOWS_KEPT:])
         case ev.ValueReceived() | ev.EquityStated():
             return _value(head, event)
         case ev.Frozen() | ev.Unfrozen() | ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled():
@@ -381,6 +387,15 @@ def _sessions(sessions: dict[bytes, Session], event: _SessionEvent) -> dict[byte
         return sessions | {event.session: replace(session, misused_at=event.at)}
     proved = event.at if event.password else session.password_at
     return sessions | {event.session: replace(session, seen_at=event.at, password_at=proved)}
+
+
+def _signed_in(head: Head, event: _SessionEvent) -> Head:
+    """Keep the networks that sign-ins last came from."""
+    if not isinstance(event, ev.SessionStarted) or not event.network:
+        return head
+    networks = _without(head.networks, event.network) | {event.network: event.at}
+    surplus = len(networks) - NETWORKS_KEPT
+    return replace(head, networks=dict(list(networks.items())[max(surplus, 0) :]))
 
 
 _AuthenticatorEvent = (

@@ -1,7 +1,8 @@
 """Passwords: argon2id with OWASP's parameters, in a bounded pool of threads, never on the event loop.
 
 A check costs 19 MiB and some 15 ms of processor on purpose; the pool bounds how much of both a flood can take, and how
-long a queue it can make others stand in. Argon2 lets go of the interpreter's lock while it works, so threads do.
+long a queue it can make others stand in. Argon2 lets go of the interpreter's lock while it works, so threads do. They
+are nice: where sign-ins and decisions want the same processor, decisions get it (`holdback bench signin`).
 
 A hash of another system is checked at its own cost until its owner signs in, where a weaker one is replaced
 (`renewed`), or changes the password. Until then signing in to such an account takes not as long as to an unknown one.
@@ -10,6 +11,9 @@ A hash of another system is checked at its own cost until its owner signs in, wh
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -47,6 +51,8 @@ LANES_MOST: Final = 16
 """Argon2 starts a thread for each lane of a hash that was taken over."""
 BYTES_LEAST: Final = 16
 """Of salt (RFC 9106 section 4 recommends as many) and of hash; a shorter one counts as weaker."""
+NICENESS: Final = 5
+"""Of the threads that hash: a third of the weight of one that decides, so that neither starves the other."""
 WAITING_MOST: Final = 512
 """Checks under way and waiting, a few seconds' worth; whoever comes then is told to come back."""
 
@@ -73,7 +79,7 @@ class Passwords:
         """
         self._breached, self._common = breached, shipped()
         self._hasher = hasher or PasswordHasher(ROUNDS, MEMORY_KIB, 1)
-        self._pool = ThreadPoolExecutor(threads, "password")
+        self._pool = ThreadPoolExecutor(threads, "password", _step_back)
         self._waiting, self._waiting_most = 0, waiting_most
         self._nobody = self._hasher.hash("nobody has this password")
 
@@ -176,6 +182,15 @@ def _text(given: str, shortest: int) -> str:
     if any(unicodedata.category(char) == "Cs" for char in text):
         raise ValueError("a password must be text")
     return text
+
+
+def _step_back() -> None:
+    """Let this thread work in what time others leave: decisions and commits go before passwords.
+
+    On Linux each thread has a niceness of its own; elsewhere it is the process's, and stays what it was.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _normal(text: str) -> str:

@@ -106,7 +106,8 @@ class Stage:
     def _proofs(self, person: str, request: Request, wanted: StepUp) -> tuple[Proof, ...] | None:
         """What a person holds of the first alternative he can satisfy; a backup code is spent only in need."""
         head, made = self.world.head, (self.world.digest(request), self.world.now)
-        contact = head.challenges[wanted.challenge].contact
+        challenge = head.challenges.get(wanted.challenge)
+        contact = challenge.contact if challenge else ""
         for kinds in sorted(wanted.accept, key=lambda kinds: AuthenticatorKind.BACKUP_CODE in kinds):
             proofs = self.people.proofs(person, kinds, head, made, contact)
             if proofs is not None:

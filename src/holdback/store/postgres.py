@@ -20,6 +20,7 @@ from holdback.ports import (
     SMALL_BOOK,
     STALE_MS,
     Answer,
+    Attempts,
     Conflict,
     KeyRow,
     Loaded,
@@ -48,7 +49,7 @@ from holdback.store.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from asyncpg.pool import PoolConnectionProxy
 
@@ -176,6 +177,27 @@ WITH clock AS MATERIALIZED (SELECT coalesce($3::bigint, {_MS}) AS now), due AS (
 )
 UPDATE notices SET leased_until = (SELECT now FROM clock) + $2 WHERE id = ANY(ARRAY(SELECT id FROM due))
 RETURNING {_NOTICE}
+"""
+
+_ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
+
+_LOCK_ATTEMPTS: Final = f"""
+INSERT INTO attempts AS a ({_ATTEMPTS}) SELECT k, 0, 0, 0, 0, 0, '' FROM unnest($1::bytea[]) k ORDER BY k
+ON CONFLICT (key) DO UPDATE SET failures = a.failures
+RETURNING {_ATTEMPTS}, coalesce($2::bigint, {_MS})
+"""
+"""Locks rows by writing them, so that one that is not there yet is locked too; a row of zeros stands for none."""
+
+_PUT_ATTEMPTS: Final = f"""
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+                  g ({_ATTEMPTS})
+), gone AS (
+    DELETE FROM attempts a WHERE a.key = ANY($8::bytea[])
+)
+UPDATE attempts a SET failures = g.failures, since = g.since, failed_at = g.failed_at, until = g.until,
+       networks = g.networks, account = g.account
+  FROM given g WHERE a.key = g.key
 """
 
 _PRICES: Final = """
@@ -549,6 +571,40 @@ class PostgresStore:
     async def put_key(self, key: KeyRow) -> None:
         """See ports.Store."""
         await self._fetch(_KEY, *key)
+
+    async def count_attempts(
+        self, keys: Sequence[bytes], count: Callable[[Instant, Mapping[bytes, Attempts]], Sequence[Attempts]]
+    ) -> None:
+        """See ports.Store."""
+        async with self._connection() as connection:
+            with _translated():
+                await connection.execute("BEGIN")
+            try:
+                with _translated():
+                    asked = sorted(set(keys))
+                    found = await connection.fetch(_LOCK_ATTEMPTS, asked, self._now())
+                    rows = {row[0]: Attempts(*row[:7]) for row in found if row["failures"]}
+                    counted = {row.key: row for row in count(max((row[7] for row in found), default=0), rows)}
+                    kept = [row for row in counted.values() if row.failures]
+                    gone = set(asked) - {row.key for row in kept} - (rows.keys() - counted.keys())
+                    await connection.execute(_PUT_ATTEMPTS, *_columns(kept, 7), sorted(gone))
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await _commit(connection)
+
+    async def attempts_due(self, limit: int) -> list[Attempts]:
+        """See ports.Store."""
+        sql = (
+            f"SELECT {_ATTEMPTS} FROM attempts WHERE account <> '' AND until <= coalesce($1::bigint, {_MS})"
+            " ORDER BY until, key LIMIT $2"
+        )
+        return [Attempts(*row) for row in await self._fetch(sql, self._now(), limit)]
+
+    async def forget_attempts(self) -> int:
+        """See ports.Store."""
+        sql = f"DELETE FROM attempts WHERE account = '' AND until <= coalesce($1::bigint, {_MS}) RETURNING 1"
+        return len(await self._fetch(sql, self._now()))
 
     async def forget_answers(self, before: Instant) -> int:
         """See ports.Store."""

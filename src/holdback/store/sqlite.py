@@ -29,6 +29,7 @@ from holdback.ports import (
     SMALL_BOOK,
     STALE_MS,
     Answer,
+    Attempts,
     Conflict,
     KeyRow,
     Loaded,
@@ -56,7 +57,7 @@ from holdback.store.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from holdback.core.events import Instant
@@ -85,6 +86,7 @@ _PART: Final = "account, kind, name, alike, body, mac"
 _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
 _ANSWER: Final = "caller, key, body_digest, answer, at"
 _PRICE: Final = "asset, micro_usd, at"
+_ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
 _KEY: Final = "id, digest, scopes, created_at, retired_at"
 
 # Every INSERT names its columns, so that an older program goes on when a newer one has added a column.
@@ -110,6 +112,8 @@ _PUT_PRICES: Final = f"""
 INSERT INTO prices ({_PRICE}) VALUES {{rows}}
 ON CONFLICT DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at WHERE prices.at <= excluded.at
 """
+_PUT_ATTEMPTS: Final = f"INSERT OR REPLACE INTO attempts ({_ATTEMPTS}) VALUES {{rows}}"
+_DROP_ATTEMPTS: Final = "DELETE FROM attempts WHERE key IN (VALUES {rows})"
 _CLAIM: Final = f"""
 UPDATE notices SET leased_until = ? WHERE id IN (
     SELECT id FROM notices WHERE dead_at IS NULL AND due_at <= ? AND leased_until <= ? ORDER BY due_at LIMIT ?)
@@ -638,6 +642,29 @@ class SqliteStore:
     async def put_key(self, key: KeyRow) -> None:
         """See ports.Store."""
         await self._execute(f"INSERT OR REPLACE INTO platform_keys ({_KEY}) VALUES (?, ?, ?, ?, ?)", *_key_values(key))
+
+    async def count_attempts(
+        self, keys: Sequence[bytes], count: Callable[[Instant, Mapping[bytes, Attempts]], Sequence[Attempts]]
+    ) -> None:
+        """See ports.Store."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            asked = [(key,) for key in sorted(set(keys))]
+            rows = [Attempts(*row) for row in _found(connection, "attempts", _ATTEMPTS, ("key",), asked)]
+            counted = count(self._now(), {row.key: row for row in rows})
+            _many(connection, _PUT_ATTEMPTS, [row for row in counted if row.failures])
+            _many(connection, _DROP_ATTEMPTS, [(row.key,) for row in counted if not row.failures])
+
+        await self._change(job)
+
+    async def attempts_due(self, limit: int) -> list[Attempts]:
+        """See ports.Store."""
+        sql = f"SELECT {_ATTEMPTS} FROM attempts WHERE account <> '' AND until <= ? ORDER BY until, key LIMIT ?"
+        return [Attempts(*row) for row in await self._fetch(sql, self._now(), limit)]
+
+    async def forget_attempts(self) -> int:
+        """See ports.Store."""
+        return await self._execute("DELETE FROM attempts WHERE account = '' AND until <= ?", self._now())
 
     async def forget_answers(self, before: Instant) -> int:
         """See ports.Store."""

@@ -169,6 +169,10 @@ def _sign_in() -> Schema:
     return {
         "operationId": "signIn",
         "summary": "Start a session by sign-in name",
+        "description": "Until its proofs are right a sign-in is told what to show, when to come back, and no more: "
+        "a name that nobody has gets the same answers, after the same work, as one that somebody has. `head` is "
+        "empty, half of a right proof counts as a wrong one, and `accept` is invented for names of nobody. Each try "
+        "with proofs is counted as failed until it was right; tries from a device the account met are counted apart.",
         "security": _security(Scope.ASK),
         "parameters": [_KEY],
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "SignIn"}}}},

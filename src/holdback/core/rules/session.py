@@ -10,10 +10,22 @@ from holdback.core import devices
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Level, holder_of, senior_contact
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind, Finding
+from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind, Finding, Instant
 from holdback.core.profile import DEVICES, LEVELS, caught_up
 from holdback.core.risk import Circumstances, Score, score
-from holdback.core.rules.asking import OWNER, Action, Case, Doubt, Request, Rule, Ruling, always, tightened
+from holdback.core.rules.asking import (
+    OWNER,
+    SYSTEM,
+    Action,
+    Case,
+    Doubt,
+    Request,
+    Rule,
+    Ruling,
+    always,
+    denied,
+    tightened,
+)
 from holdback.core.state import PROFILE
 
 if TYPE_CHECKING:
@@ -34,6 +46,16 @@ class SessionEndAll(Action, frozen=True, tag="session.end_all"):
     """Sign out everywhere, the asker included."""
 
 
+class SessionFailures(Action, frozen=True, tag="session.failures"):
+    """So many sign-ins failed in the window that began then. Only the system says so, once a window."""
+
+    window_at: Instant
+    failures: int
+    networks: int
+    first_at: Instant
+    last_at: Instant
+
+
 def session_id(token: bytes) -> str:
     """The public id of a session: its token's hash."""
     return token.hex()
@@ -43,24 +65,22 @@ def _wanted(request: Request, _action: SessionStart, _peek: Head | None) -> tupl
     return (PROFILE, ("device", request.context.device)) if request.context.device else (PROFILE,)
 
 
-def _room(case: Case, _action: SessionStart) -> Finding | None:
-    alive = [one for one in case.head.sessions.values() if one.ends_at() > case.now]
-    return why(Reason.TOO_MANY, "session.end_all", about="sessions") if _full(case, len(alive)) else None
-
-
-def _full(case: Case, alive: int) -> bool:
-    return alive >= case.policy.sessions.open_max
-
-
 def _start(case: Case, _action: SessionStart) -> Ruling:
-    """A device that is not named counts as a new one each time: a missing signal never loosens (law 8)."""
+    """A device that is not named counts as a new one each time: a missing signal never loosens (law 8).
+
+    That there is no room is said after the proof: before it, nothing of an account shows.
+    """
+    alive = [one for one in case.head.sessions.values() if one.ends_at() > case.now]
+    if len(alive) >= case.policy.sessions.open_max:
+        return denied(why(Reason.TOO_MANY, "session.end_all", about="sessions"))
     device = case.request.context.device
     quiet = devices.is_quiet(case.head, case.now)
     limits = case.policy.sessions
     until = case.now + limits.absolute_h * HOUR
     proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved if proof.kind != CONTACT_CODE)
     key = case.facts.device.thumbprint if case.facts.device else b""
-    started = ev.SessionStarted(case.now, case.facts.token, device, proved, until, limits.idle_m * MINUTE, key)
+    ends, network = (until, limits.idle_m * MINUTE), case.request.context.network
+    started = ev.SessionStarted(case.now, case.facts.token, device, proved, *ends, key, network)
     met: AnyEvent = ev.DeviceMet(case.now, device, case.request.context.user_agent, quiet)
     if devices.was_met(case.customer, device):
         known = devices.is_known(case.customer, device, case.policy, case.now)
@@ -121,8 +141,9 @@ def _scored(case: Case) -> Score | None:
     if seen is None:
         return None
     profile = caught_up(case.customer.profile, case.now, _doubted(case), risk.half_life_d * DAY)
+    tries = max(head.failures, case.facts.tries)
     bound = [head.authenticators[one.authenticator].bound_at for one in case.proved if one.kind != CONTACT_CODE]
-    return score(profile, Circumstances(case.now, seen, _familiar(case), head.failures, max(bound)), risk)
+    return score(profile, Circumstances(case.now, seen, _familiar(case), tries, max(bound)), risk)
 
 
 def _doubted(case: Case) -> int:
@@ -146,6 +167,17 @@ def _second_contact(case: Case) -> str | None:
     return senior_contact(case.head, asking, case.policy, case.now)
 
 
+def _failures(case: Case, action: SessionFailures) -> Ruling:
+    """Whoever counted may die between telling and forgetting, and tell again: the second time changes nothing."""
+    harmless = Allow((why(Reason.NO_HARM),))
+    if action.window_at in case.head.failed_windows:
+        return Ruling(harmless)
+    failed = ev.SignInsFailed(
+        case.now, action.window_at, action.failures, action.networks, action.first_at, action.last_at
+    )
+    return Ruling(harmless, (failed,))
+
+
 def _mine(case: Case, action: SessionEnd) -> Finding | None:
     return None if _which(case, action) in case.head.sessions else why(Reason.NOT_FOUND, about="which")
 
@@ -167,7 +199,6 @@ RULES: dict[type[Action], Rule] = {
         OWNER,
         _start,
         level=always(Level.SIGN_IN),
-        objection=_room,
         parts=_wanted,
         loosens=False,
         anonymous=True,
@@ -175,4 +206,5 @@ RULES: dict[type[Action], Rule] = {
     ),
     SessionEnd: Rule(OWNER, _end, objection=_mine, loosens=False),
     SessionEndAll: Rule(OWNER, _end_all, loosens=False),
+    SessionFailures: Rule(SYSTEM, _failures, loosens=False),
 }
