@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DEADLINE_S: Final = 90.0
+DEADLINE_S: Final = 300.0
 COMMAND: Final = (sys.executable, "-m", "holdback", "demo")
 
 TOLD: Final = (
