@@ -217,6 +217,9 @@ def _options(sockets: Path, *, fsync: bool) -> list[str]:
         "synchronous_commit": str(fsync),
         "full_page_writes": str(fsync),
     }
+    if fsync:
+        # As an operator would on a small machine: by default 128 MB, with which a bench times evictions.
+        settings |= {"shared_buffers": "1GB", "min_wal_size": "1GB", "max_wal_size": "4GB"}
     return [f"--{name}={value}" for name, value in settings.items()]
 
 
