@@ -51,8 +51,8 @@ LANES_MOST: Final = 16
 """Argon2 starts a thread for each lane of a hash that was taken over."""
 BYTES_LEAST: Final = 16
 """Of salt (RFC 9106 section 4 recommends as many) and of hash; a shorter one counts as weaker."""
-NICENESS: Final = 5
-"""Of the threads that hash: a third of the weight of one that decides, so that neither starves the other."""
+NICENESS: Final = 10
+"""Of the threads that hash: a tenth of the weight of one that decides, so that neither starves the other."""
 WAITING_MOST: Final = 512
 """Checks under way and waiting, a few seconds' worth; whoever comes then is told to come back."""
 
