@@ -99,7 +99,7 @@ SETTINGS: Final[dict[str, str]] = {
     "rp_id": "Domain that passkeys belong to, such as `example.com`; for good. Without it there are no passkeys.",
     "rp_origins": "Origins of the pages that ask for passkeys, separated by spaces: `https://`, that domain or below.",
     "pool": "PostgreSQL connections.",
-    "password_threads": "Threads of a worker that check passwords: 40 a second, 19 MiB each. Leave half the processors.",
+    "password_threads": "Threads a worker checks passwords on: 40 a second, 19 MiB each. Leave half the processors.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
