@@ -403,13 +403,13 @@ class Service:
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
-        await self._intake.chosen(parsed, peek.head, peek.key, self.tools.policy.passwords, peek.now)
         envelope = parsed.envelope
         holder = self._holder(parsed, peek)
+        device = self._intake.device(question.account, parsed)
+        await self._intake.chosen(parsed, holder, device, self.tools.policy)
         enrolled = await self._intake.enrolled(parsed, holder)
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         actor = self._intake.actor(main, envelope.actor, peek.now)
-        device = self._intake.device(question.account, parsed)
         signs_in = isinstance(action, SessionStart)
         context = self._intake.context(envelope.context, peek.key, signs_in=signs_in, device=device)
         other = _counterparty(parsed)

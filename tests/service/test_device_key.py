@@ -84,6 +84,18 @@ async def test_a_password_is_not_signed(house: House) -> None:
     assert (await alice.ask(by(mine, alice, body)))["decision"] == "allow"
 
 
+async def test_a_copied_cookie_learns_nothing_of_its_owner(house: House) -> None:
+    """Without the key no new password is judged, for that tells what the owner is called: the alarm goes off instead."""
+    mine = Browser()
+    alice = await signed_in(house, mine)
+    body = alice.body("password.change", password=alice.mail)
+    assert reason(await alice.ask(by(None, alice, body))) == ("deny", "device_key_required", "")
+    assert reason(await alice.ask(by(Browser(), alice, body))) == ("deny", "device_key_wrong", "key")
+    assert len(await house.happened("alice", ev.SessionMisused)) == 1
+    with pytest.raises(BadRequest, match="your own name or address"):
+        await alice.ask(by(mine, alice, body))
+
+
 async def test_two_servers_take_one_proof_once(house: House) -> None:
     """Of one proof shown to two servers at the same time, one counts."""
     mine = Browser()
