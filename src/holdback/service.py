@@ -24,7 +24,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import spent
 from holdback.core.attempts import Origin, Tally, slowed_down
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
-from holdback.core.devices import was_met
+from holdback.core.devices import key_fault, was_met
 from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
@@ -271,13 +271,19 @@ class Service:
         return parsed._replace(envelope=envelope, outside=given)
 
     def _attempt(self, question: Question, parsed: Parsed, label: str, peek: Peek) -> Try:
-        """Whose sign-in it is counted as, and where it comes from as far as is known."""
-        context = self._seen(question, parsed, peek.key)
+        """Whose sign-in it is counted as, and where it comes from as far as is known.
+
+        A device that showed its key wrongly, or an old proof of it, is a stranger: else whoever kept one could use up
+        the tries of the device itself.
+        """
+        device = self._intake.device(question.account, parsed)
+        context = self._intake.context(parsed.envelope.context, peek.key, signs_in=True, device=device)
+        known = context.device in peek.devices and key_fault(None, device, (), self.tools.policy, peek.now) is None
         network = intake.network_of(parsed.envelope.context.ip or "")
         subject = question.account.partition(".")[0]
         return Try(
             f"{NOBODY}{label}" if subject == NOBODY else subject,
-            Origin.DEVICE if context.device in peek.devices else Origin.STRANGER,
+            Origin.DEVICE if known else Origin.STRANGER,
             network,
             context.network in peek.head.networks,
         )

@@ -147,6 +147,21 @@ async def test_a_wrong_proof_starts_nothing(house: House) -> None:
     assert started["decision"] == "allow"
 
 
+async def test_an_old_proof_uses_up_no_tries_of_its_device(house: House) -> None:
+    """Whoever kept a proof that signed in once fails as a stranger: the device itself signs in as ever."""
+    mine = Browser()
+    alice = await signed_in(house, mine)
+    old = mine.proof(house.clock.at)
+    wrong = [{"kind": "password", "response": "a guess that is wrong"}, {"kind": "totp", "response": "000000"}]
+    for _ in range(12):
+        house.clock.at += HOUR
+        refused = await signed_in_by_name(house, alice.mail, {"dpop": old, "proofs": wrong, "context": SEEN})
+        assert reason(refused) == ("deny", "device_key_wrong", "iat")
+    alice.session = ""
+    started = by(mine, alice, alice.body("session.start", proofs=alice.proofs()))
+    assert (await alice.ask(started))["decision"] == "allow"
+
+
 async def signed_in_by_name(house: House, name: str, body: dict[str, Any]) -> dict[str, Any]:
     """The answer to a sign-in by name."""
     answer: dict[str, Any] = msgspec.json.decode(await house.service.sign_in("backend", name, body, "", b""))
