@@ -627,6 +627,12 @@ def wanted_credentials(parsed: Parsed, head: Head) -> list[str]:
     return list(dict.fromkeys((*shown, *asked)))
 
 
+def is_dear(parsed: Parsed) -> bool:
+    """Whether taking a question in may cost a hash of a password, old or new, or the picture of a new secret."""
+    shown = any(one.kind == AuthenticatorKind.PASSWORD for one in parsed.envelope.proofs)
+    return shown or parsed.kind in {PasswordChange, AuthenticatorBind}
+
+
 def network_of(ip: str) -> str:
     """The /24 or /48 an address is in, the least that one stranger has; "" if it is none."""
     try:

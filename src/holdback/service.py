@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -38,7 +40,7 @@ from holdback.spelling import sign_in_name
 from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Try, decoys, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from holdback.core.decision import Decision
     from holdback.core.events import Instant
@@ -55,6 +57,10 @@ WRITTEN_KEPT: Final = 10_000
 """Of how many customers it is remembered what was written last; a forgotten one costs a refused commit."""
 CROWDED_S: Final = 0.1
 """For how long locks are taken at once after another replica was met."""
+DEAR_AT_ONCE: Final = 8
+"""Questions of one account at a time that cost a hash or a picture: none may fill the queue all sign-ins stand in."""
+DEAR_MOST: Final = 32
+"""The same, with those that wait for their turn; whoever comes then is told to come back."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
@@ -96,6 +102,14 @@ class Peek(NamedTuple):
         return self.reading.loaded.now
 
 
+@dataclass
+class _Turns:
+    """One account's dear questions: the places there are, and how many have or want one."""
+
+    places: asyncio.Semaphore
+    under_way: int = 0
+
+
 class Work(NamedTuple):
     """How many questions wait, how many batches there were since the start, and how many questions in them."""
 
@@ -124,6 +138,7 @@ class Service:
         self._answers = Answers(store, tools)
         self._decoys: list[Decoy] = []
         self._making_decoys = asyncio.Lock()
+        self._turns: dict[str, _Turns] = {}
         self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
@@ -151,7 +166,30 @@ class Service:
         if peek is None:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
-        return await self._decisions.submit(await self._asked(question, parsed, main, peek))
+        async with self._turn(main, parsed):
+            asked = await self._asked(question, parsed, main, peek)
+        return await self._decisions.submit(asked)
+
+    @asynccontextmanager
+    async def _turn(self, account: str, parsed: Parsed) -> AsyncIterator[None]:
+        """A place among the few dear questions that one account has answered at once.
+
+        Sign-ins need none: their tries are counted first. Raises TimeoutError if too many wait for one.
+        """
+        if not intake.is_dear(parsed):
+            yield
+            return
+        turns = self._turns.setdefault(account, _Turns(asyncio.Semaphore(DEAR_AT_ONCE)))
+        if turns.under_way >= DEAR_MOST:
+            raise TimeoutError("too many questions of this account wait")
+        turns.under_way += 1
+        try:
+            async with turns.places:
+                yield
+        finally:
+            turns.under_way -= 1
+            if not turns.under_way:
+                del self._turns[account]
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. A name that nobody has costs and gets what any other does (strangers.py)."""

@@ -85,7 +85,7 @@ async def test_a_password_is_not_signed(house: House) -> None:
 
 
 async def test_a_copied_cookie_learns_nothing_of_its_owner(house: House) -> None:
-    """Without the key no new password is judged, for that tells what the owner is called: the alarm goes off instead."""
+    """Without the key no new password is judged, for that tells what the owner is called; the owner hears of it."""
     mine = Browser()
     alice = await signed_in(house, mine)
     body = alice.body("password.change", password=alice.mail)

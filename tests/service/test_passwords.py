@@ -171,3 +171,18 @@ async def test_a_session_that_ended_is_a_strangers(house: House) -> None:
     answer = await alice.ask(changing(alice, alice.mail))
     assert answer["reasons"][0]["code"] == "session_ended"
     assert CHEAP.verify(await kept(house), PASSWORD)
+
+
+async def test_one_customer_keeps_nobody_from_signing_in(store: Store, today: House) -> None:
+    """However much one account asks that costs a hash, the queue that all sign-ins stand in has room for others."""
+    mallory, alice = await settled(House(store, today.clock), "mallory", "alice")
+    mallory.house = alice.house = today
+    body = mallory.body("password.change", password=GOOD)
+    flood = [asyncio.create_task(mallory.ask(body)) for _ in range(600)]
+    await asyncio.sleep(0)
+    await alice.sign_in()
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, TimeoutError)]
+    assert len(refused) > 500
+    assert len(refused) + sum(isinstance(one, dict) and one["decision"] == "step_up" for one in answers) == 600
+    assert (await mallory.ask(body))["decision"] == "step_up"
