@@ -235,7 +235,8 @@ class Service:
             asked = await self._asked(question, parsed, question.account.partition(".")[0], peek)
             facts = msgspec.structs.replace(asked.facts, tries=tries)
             asked = asked._replace(facts=facts, outside=self._answers.challenge(label, now)[0])
-        except (TimeoutError, intake.BadRequest):
+        except (TimeoutError, intake.BadRequest, asyncio.CancelledError):
+            # One that ran out of time in a crowd told nobody anything: counted, a flood would delay the owner's device.
             if envelope.proofs:
                 await self._counter.unseen(attempt)
             raise
