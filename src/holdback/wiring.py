@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from holdback.channels.sms_gateway import BadSetting, SmsGateway
 from holdback.channels.smtp import SmtpSender
 from holdback.channels.webhook import WebhookSender
 from holdback.core.events import AuthenticatorKind, Channel
@@ -73,6 +74,20 @@ class Settings(msgspec.Struct, frozen=True):
     asn_db: str = ""
     rp_id: str = ""
     rp_origins: str = ""
+    sms_url: str = ""
+    sms_method: Annotated[str, msgspec.Meta(pattern=r"^(POST|PUT)\Z")] = "POST"
+    sms_headers: str = "{}"
+    sms_user: str = ""
+    sms_password: str = ""
+    sms_body: str = '{"to": "{to}", "text": "{text}"}'
+    sms_body_kind: Annotated[str, msgspec.Meta(pattern=r"^(json|form)\Z")] = "json"
+    sms_accepted: str = "200-299"
+    sms_accepted_if: str = ""
+    sms_refused: str = ""
+    sms_refused_if: str = ""
+    sms_deadline_s: Annotated[float, msgspec.Meta(ge=1, le=30)] = 10.0
+    apprise_url: str = ""
+    apprise_channel: Annotated[str, msgspec.Meta(pattern=r"^(push|sms)\Z")] = "push"
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     breached_passwords: str = ""
@@ -98,6 +113,20 @@ SETTINGS: Final[dict[str, str]] = {
     "asn_db": "Database of networks (ASN) in the same format. The extra `network` tells Tor, VPN and hosting besides.",
     "rp_id": "Domain that passkeys belong to, such as `example.com`; for good. Without it there are no passkeys.",
     "rp_origins": "Origins of the pages that ask for passkeys, separated by spaces: `https://`, that domain or below.",
+    "sms_url": "HTTP gateway for text messages, `https://`; without it they go by webhook, if there is one. Secret.",
+    "sms_method": "`POST` or `PUT`.",
+    "sms_headers": "JSON object of headers; `{id}` in one is the same at each retry. Secret.",
+    "sms_user": "User name at the gateway, for basic authentication.",
+    "sms_password": "Password at the gateway. Secret.",
+    "sms_body": "JSON object that is sent, with `{text}`, `{to}` or `{digits}` (no plus), and `{id}` in its strings.",
+    "sms_body_kind": "How the body is sent: `json` or `form`.",
+    "sms_accepted": "Statuses that accept a text message, such as `200,202` or `200-299`.",
+    "sms_accepted_if": "What the answer's JSON must say besides, such as `/messages/0/status=0,queued`.",
+    "sms_refused": "Statuses that refuse a text message for good; all others are tried again.",
+    "sms_refused_if": "What the answer's JSON says where it refuses one for good, such as `/code=21211,21614`.",
+    "sms_deadline_s": "Seconds until the gateway is given up on, 1 to 30.",
+    "apprise_url": "An apprise URL with `{to}` behind its host (needs `holdback[apprise]`). Secret.",
+    "apprise_channel": "What goes by apprise: `push` or `sms`. No wait starts by it.",
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads a worker checks passwords on: 40 a second, 19 MiB each. Leave half the processors.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
@@ -108,7 +137,18 @@ SETTINGS: Final[dict[str, str]] = {
 BY_WEBHOOK: Final = (Channel.PUSH, Channel.SMS)
 """Channels that the platform delivers for us."""
 
-SECRET: Final = frozenset({"master_keys", "receipt_keys", "smtp_password", "webhook_secret"})
+SECRET: Final = frozenset(
+    {
+        "master_keys",
+        "receipt_keys",
+        "smtp_password",
+        "webhook_secret",
+        "sms_url",
+        "sms_headers",
+        "sms_password",
+        "apprise_url",
+    }
+)
 """Settings that may come from a file named by `HOLDBACK_<NAME>_FILE`."""
 
 
@@ -239,10 +279,13 @@ def tools(settings: Settings) -> Tools:
 
 
 def _told_outside(policy: Policy, settings: Settings) -> Policy:
-    """The policy without channels that go by webhook: no wait may start on the platform's own word (law 5)."""
-    if not settings.webhook_url:
+    """The policy without channels that may lead back to the platform: no wait starts on its own word (law 5)."""
+    inside = set(BY_WEBHOOK) if settings.webhook_url else set()
+    inside |= {Channel(settings.apprise_channel)} if settings.apprise_url else set()
+    inside -= {Channel.SMS} if settings.sms_url else set()
+    if not inside:
         return policy
-    outside = tuple(one for one in policy.notices.independent if one not in BY_WEBHOOK)
+    outside = tuple(one for one in policy.notices.independent if one not in inside)
     adapted = msgspec.structs.replace(policy, notices=msgspec.structs.replace(policy.notices, independent=outside))
     adapted.check()
     return adapted
@@ -310,9 +353,15 @@ _ANDROID: Final = re.compile(r"android:apk-key-hash:[A-Za-z0-9_-]{43}")
 
 
 def senders(settings: Settings) -> dict[Channel, Sender]:
-    """The channels that are set up. Raises SettingError on one that would not be safe."""
+    """The channels that are set up. Raises SettingError on one that could not send, or would not be safe."""
+    if not settings.sms_url and any(
+        getattr(settings, name) != getattr(Settings(), name) for name in SETTINGS if name.startswith("sms_")
+    ):
+        raise SettingError("HOLDBACK_SMS_URL must be set where another HOLDBACK_SMS_ is")
     try:
         return _senders(settings)
+    except SettingError:
+        raise
     except ValueError as error:
         raise SettingError(f"a channel: {error}") from None
 
@@ -331,7 +380,33 @@ def _senders(settings: Settings) -> dict[Channel, Sender]:
     if settings.webhook_url:
         for channel in BY_WEBHOOK:
             found[channel] = WebhookSender(settings.webhook_url, settings.webhook_secret, channel=channel)
+    if settings.apprise_url:
+        found[Channel(settings.apprise_channel)] = _by_apprise(settings)
+    if settings.sms_url:
+        found[Channel.SMS] = _by_gateway(settings)
     return found
+
+
+def _by_gateway(settings: Settings) -> Sender:
+    given = {name.removeprefix("sms_"): getattr(settings, name) for name in SETTINGS if name.startswith("sms_")}
+    try:
+        return SmsGateway(**given)
+    except BadSetting as error:
+        raise SettingError(f"HOLDBACK_SMS_{error.setting.upper()}: {error}") from None
+
+
+def _by_apprise(settings: Settings) -> Sender:
+    """The extra is loaded only where it is used: it brings a hundred services' worth of code."""
+    if settings.apprise_channel == Channel.SMS and settings.sms_url:
+        raise SettingError("HOLDBACK_APPRISE_CHANNEL: texts go to HOLDBACK_SMS_URL; one of the two must go")
+    try:
+        from holdback.channels.apprise import AppriseSender  # noqa: PLC0415 - as above
+    except ImportError:
+        raise SettingError("HOLDBACK_APPRISE_URL: `pip install holdback[apprise]` adds what it needs") from None
+    try:
+        return AppriseSender(settings.apprise_url, channel=Channel(settings.apprise_channel))
+    except ValueError as error:
+        raise SettingError(f"HOLDBACK_APPRISE_URL: {error}") from None
 
 
 def build_service(

@@ -9,7 +9,9 @@ import socket
 from dataclasses import dataclass, field
 from email import policy
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
+import msgspec
 import uvicorn
 from aiosmtpd.smtp import SMTP, AuthResult
 from standardwebhooks import Webhook
@@ -17,6 +19,8 @@ from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from holdback.channels.apprise import AppriseSender
+from holdback.channels.sms_gateway import SmsGateway
 from holdback.channels.smtp import SmtpSender
 from holdback.channels.webhook import WebhookSender
 from holdback.core.events import Channel
@@ -50,9 +54,18 @@ class Arrived:
 
 @dataclass
 class Far:
-    """Another system. `mood` is accept, refuse, unavailable, hang or hang_up; `tried` counts what reached it."""
+    """Another system. `mood` is accept, refuse, unavailable, hang or hang_up; `tried` counts what reached it.
+
+    `address` is where its reader is reached. Some systems are told no subject or id, some never say a final no, and
+    some are given a text without the white space at its end.
+    """
 
     mood: str = "accept"
+    address: str = "alice@example.com"
+    subjects: bool = True
+    ids: bool = True
+    finals: bool = True
+    trims: bool = False
     accepted: list[Arrived] = field(default_factory=list)
     tried: int = 0
     connections: int = 0
@@ -63,6 +76,10 @@ class Far:
     def sender(self, deadline_s: float = 10) -> Sender:
         """A sender that speaks to it."""
         raise NotImplementedError
+
+    def whole(self, text: str) -> str:
+        """A text as it arrives there."""
+        return text.rstrip() if self.trims else text
 
     async def start(self) -> None:
         """Listen on a port of its own."""
@@ -189,6 +206,7 @@ class FarHook(Far):
 
     status: dict[str, int] = field(default_factory=lambda: {"accept": 204, "refuse": 410, "unavailable": 503})
     location: str = ""
+    tls: tuple[str, str] | None = None
     body: list[bytes] = field(default_factory=list)
     body_hangs: bool = False
     running: asyncio.Task[None] | None = None
@@ -200,19 +218,21 @@ class FarHook(Far):
 
     async def start(self) -> None:
         """See Far."""
-        routes = [Route("/{path:path}", self._posted, methods=["POST", "GET"])]
+        routes = [Route("/{path:path}", self._posted, methods=["POST", "PUT", "GET"])]
         bound = socket.create_server((HOST, 0))
         self.port = bound.getsockname()[1]
         app = Starlette(routes=routes)
         config = uvicorn.Config(app, log_config=None, lifespan="off", access_log=False, timeout_graceful_shutdown=1)
+        if self.tls is not None:
+            config.ssl_certfile, config.ssl_keyfile = self.tls
         self.server = _Server(config)
         self.running = asyncio.create_task(self.server.serve(sockets=[bound]))
         await self.server.up.wait()
 
     async def _posted(self, request: Request) -> Response:
         self.tried += 1
-        self.reached.set()
         content = await request.body()
+        self.reached.set()
         if self.mood == "hang":
             await self.never.wait()
         if self.mood == "hang_up":
@@ -221,12 +241,15 @@ class FarHook(Far):
                 _abort(connection.transport)
             return Response()
         if self.mood == "accept":
-            message = Webhook(SECRET).verify(content, dict(request.headers))
-            data = message["data"]
-            kept = Arrived(request.headers["webhook-id"], [data["to"]], data["subject"], data["text"], message)
-            self.accepted.append(kept)
+            self.accepted.append(self._kept(request, content))
         headers = {"location": self.location} if self.location else {}
         return StreamingResponse(self._said(), self.status[self.mood], headers)
+
+    def _kept(self, request: Request, content: bytes) -> Arrived:
+        """What a request that is accepted says."""
+        message = Webhook(SECRET).verify(content, dict(request.headers))
+        data = message["data"]
+        return Arrived(request.headers["webhook-id"], [data["to"]], data["subject"], data["text"], message)
 
     async def _said(self) -> AsyncIterator[bytes]:
         if self.mood != "accept":
@@ -249,3 +272,52 @@ class FarHook(Far):
         await asyncio.gather(*self.server.server_state.tasks, return_exceptions=True)
         self.running.cancel()
         await asyncio.gather(self.running, return_exceptions=True)
+
+
+@dataclass
+class FarGateway(FarHook):
+    """A text gateway. What arrived is kept as the request and what stood in its body."""
+
+    address: str = "+4915112345678"
+    subjects: bool = False
+
+    def sender(self, deadline_s: float = 10) -> SmsGateway:  # type: ignore[override] # another channel over the same server
+        """See Far."""
+        return self.gateway(deadline_s=deadline_s)
+
+    def gateway(self, path: str = "/messages", **given: Any) -> SmsGateway:  # noqa: ANN401 - settings of a sender
+        """A sender with other settings."""
+        body = '{"reader": ["{to}"], "body": "{text}", "reference": "{id}", "kind": 7}'
+        settings = {"body": body, "refused": "410"} | given
+        return SmsGateway(f"{'https' if self.tls else 'http'}://{HOST}:{self.port}{path}", **settings)
+
+    def _kept(self, request: Request, content: bytes) -> Arrived:
+        if content[:1] == b"{":
+            said = msgspec.json.decode(content)
+            return Arrived(said["reference"], said["reader"], "", said["body"], (request, said))
+        pairs = parse_qsl(content.decode(), keep_blank_values=True, strict_parsing=True)
+        said = dict(pairs)
+        return Arrived(said.get("Id", ""), [said["To"]], "", said["Body"], (request, pairs))
+
+
+@dataclass
+class FarApprise(FarHook):
+    """Whatever an apprise URL leads to: here its own JSON, for texts."""
+
+    address: str = "+4915112345678"
+    subjects: bool = False
+    ids: bool = False
+    finals: bool = False
+    trims: bool = True
+
+    def sender(self, deadline_s: float = 10) -> AppriseSender:  # type: ignore[override] # as above
+        """See Far."""
+        return self.apprise(deadline_s=deadline_s)
+
+    def apprise(self, rest: str = "/{to}?cto=1&rto=1", **given: Any) -> AppriseSender:  # noqa: ANN401 - settings of a sender
+        """A sender with other settings."""
+        return AppriseSender(f"json://{HOST}:{self.port}{rest}", **({"channel": Channel.SMS} | given))
+
+    def _kept(self, request: Request, content: bytes) -> Arrived:
+        said = msgspec.json.decode(content)
+        return Arrived("", [request.url.path.strip("/")], said["title"], said["message"], said)

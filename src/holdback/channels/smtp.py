@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import re
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiosmtplib
 
+from holdback.channels.loopback import is_this_machine
 from holdback.core.events import Channel
 from holdback.ports import ChannelRefused, ChannelUnavailable
 
@@ -68,7 +68,7 @@ class SmtpSender:
         name, mailbox = named.groups() if named else ("", sender)
         if not _MAILBOX.fullmatch(mailbox):
             raise ValueError("the sender of notices must be a mailbox, such as security@example.com")
-        if tls not in {"starttls", "tls"} and not _is_this_machine(host):
+        if tls not in {"starttls", "tls"} and not is_this_machine(host):
             raise ValueError("mail without TLS goes to this machine only")
         self._host, self._port, self._tls, self._tls_context = host, port, tls, tls_context
         self._user, self._password = user or None, password or None
@@ -171,10 +171,3 @@ def _failure(error: Exception) -> Exception:
     if code >= REFUSED_FROM:
         return ChannelRefused(f"the mail relay refused with {code}")
     return ChannelUnavailable(f"the mail relay put it off with {code}")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import binascii
 import hashlib
-import ipaddress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ import httpx
 import msgspec
 from standardwebhooks import Webhook
 
+from holdback.channels.loopback import is_this_machine
 from holdback.ports import ChannelRefused, ChannelUnavailable
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class WebhookSender:
     def __init__(self, url: str, secret: str, *, channel: Channel, deadline_s: float = DEADLINE_S) -> None:
         """Connects to nothing yet. Raises ValueError on a weak secret, or a URL that is neither https nor loopback."""
         parsed = httpx.URL(url)
-        if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_this_machine(parsed.host)):
+        if parsed.scheme != "https" and not (parsed.scheme == "http" and is_this_machine(parsed.host)):
             raise ValueError("a webhook's URL must be https, but for this machine")
         self.channel = channel
         self._url = parsed
@@ -121,10 +121,3 @@ def _webhook(secret: str) -> Webhook:
     if len(key) < SECRET_BYTES_LEAST:
         raise ValueError(f"a webhook's secret must be whsec_ and base64 of at least {SECRET_BYTES_LEAST} bytes")
     return Webhook(key)
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
