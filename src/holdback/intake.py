@@ -24,6 +24,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
 from holdback.core.assurance import CONTACT_CODE, RESTRICTED, password_stands_alone
 from holdback.core.decision import Context, DeviceProof, Proof, Seen
+from holdback.core.devices import key_fault
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
@@ -41,8 +42,8 @@ from holdback.signing import Called, passkeys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.core import policy
     from holdback.core.events import Instant
+    from holdback.core.policy import Policy
     from holdback.core.state import Head
     from holdback.ports import Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
@@ -351,18 +352,23 @@ class Intake:
             fields["authenticators"] = await self._imported(fields.get("authenticators"))
         return Enrolled(fields, {})
 
-    async def chosen(self, parsed: Parsed, head: Head, key: CustomerKey, rules: policy.Passwords, now: Instant) -> None:
+    async def chosen(self, parsed: Parsed, holder: Holder, device: DeviceProof | None, policy: Policy) -> None:
         """Refuse a password its owner should not choose. Raises BadRequest; what is none is `enrolled`'s to refuse.
 
         A sign-in never comes here: that a password has become known is no reason to shut its owner out. Nor does
-        whoever shows no live session, and is denied by the core: the answer tells something of the owner.
+        whoever shows no live session, or not its key, and is denied by the core, with an alarm: the answer tells
+        something of the owner.
         """
+        head, key = holder.head, holder.key
         given = parsed.fields.get("password")
         if parsed.kind is not PasswordChange or not isinstance(given, str) or given.startswith("$argon2"):
             return
         session = head.sessions.get(token_hash(parsed.envelope.actor.session or ""))
-        if session is None or session.ends_at() <= now:
+        if session is None or session.ends_at() <= holder.now:
             return
+        if key_fault(session, device, head.device_proofs, policy, holder.now) is not None:
+            return
+        rules = policy.passwords
         alone = password_stands_alone(head)
         about = [key.open(head.name), *(key.open(one.address) for one in head.contacts.values())]
         try:
@@ -619,6 +625,12 @@ def wanted_credentials(parsed: Parsed, head: Head) -> list[str]:
     rule = decide.RULES.get(parsed.kind)
     asked = passkeys(head) if rule is not None and not rule.proofless else []
     return list(dict.fromkeys((*shown, *asked)))
+
+
+def is_dear(parsed: Parsed) -> bool:
+    """Whether taking a question in may cost a hash of a password, old or new, or the picture of a new secret."""
+    shown = any(one.kind == AuthenticatorKind.PASSWORD for one in parsed.envelope.proofs)
+    return shown or parsed.kind in {PasswordChange, AuthenticatorBind}
 
 
 def network_of(ip: str) -> str:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -24,7 +26,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import spent
 from holdback.core.attempts import Origin, Tally, slowed_down
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
-from holdback.core.devices import was_met
+from holdback.core.devices import key_fault, was_met
 from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
@@ -38,7 +40,7 @@ from holdback.spelling import sign_in_name
 from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Try, decoys, telling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from holdback.core.decision import Decision
     from holdback.core.events import Instant
@@ -55,6 +57,10 @@ WRITTEN_KEPT: Final = 10_000
 """Of how many customers it is remembered what was written last; a forgotten one costs a refused commit."""
 CROWDED_S: Final = 0.1
 """For how long locks are taken at once after another replica was met."""
+DEAR_AT_ONCE: Final = 8
+"""Questions of one account at a time that cost a hash or a picture: none may fill the queue all sign-ins stand in."""
+DEAR_MOST: Final = 32
+"""The same, with those that wait for their turn; whoever comes then is told to come back."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
@@ -96,6 +102,14 @@ class Peek(NamedTuple):
         return self.reading.loaded.now
 
 
+@dataclass
+class _Turns:
+    """One account's dear questions: the places there are, and how many have or want one."""
+
+    places: asyncio.Semaphore
+    under_way: int = 0
+
+
 class Work(NamedTuple):
     """How many questions wait, how many batches there were since the start, and how many questions in them."""
 
@@ -124,6 +138,7 @@ class Service:
         self._answers = Answers(store, tools)
         self._decoys: list[Decoy] = []
         self._making_decoys = asyncio.Lock()
+        self._turns: dict[str, _Turns] = {}
         self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
@@ -151,7 +166,30 @@ class Service:
         if peek is None:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
-        return await self._decisions.submit(await self._asked(question, parsed, main, peek))
+        async with self._turn(main, parsed):
+            asked = await self._asked(question, parsed, main, peek)
+        return await self._decisions.submit(asked)
+
+    @asynccontextmanager
+    async def _turn(self, account: str, parsed: Parsed) -> AsyncIterator[None]:
+        """A place among the few dear questions that one account has answered at once.
+
+        Sign-ins need none: their tries are counted first. Raises TimeoutError if too many wait for one.
+        """
+        if not intake.is_dear(parsed):
+            yield
+            return
+        turns = self._turns.setdefault(account, _Turns(asyncio.Semaphore(DEAR_AT_ONCE)))
+        if turns.under_way >= DEAR_MOST:
+            raise TimeoutError("too many questions of this account wait")
+        turns.under_way += 1
+        try:
+            async with turns.places:
+                yield
+        finally:
+            turns.under_way -= 1
+            if not turns.under_way:
+                del self._turns[account]
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. A name that nobody has costs and gets what any other does (strangers.py)."""
@@ -197,7 +235,8 @@ class Service:
             asked = await self._asked(question, parsed, question.account.partition(".")[0], peek)
             facts = msgspec.structs.replace(asked.facts, tries=tries)
             asked = asked._replace(facts=facts, outside=self._answers.challenge(label, now)[0])
-        except (TimeoutError, intake.BadRequest):
+        except (TimeoutError, intake.BadRequest, asyncio.CancelledError):
+            # One that ran out of time in a crowd told nobody anything: counted, a flood would delay the owner's device.
             if envelope.proofs:
                 await self._counter.unseen(attempt)
             raise
@@ -271,13 +310,19 @@ class Service:
         return parsed._replace(envelope=envelope, outside=given)
 
     def _attempt(self, question: Question, parsed: Parsed, label: str, peek: Peek) -> Try:
-        """Whose sign-in it is counted as, and where it comes from as far as is known."""
-        context = self._seen(question, parsed, peek.key)
+        """Whose sign-in it is counted as, and where it comes from as far as is known.
+
+        A device that showed its key wrongly, or an old proof of it, is a stranger: else whoever kept one could use up
+        the tries of the device itself.
+        """
+        device = self._intake.device(question.account, parsed)
+        context = self._intake.context(parsed.envelope.context, peek.key, signs_in=True, device=device)
+        known = context.device in peek.devices and key_fault(None, device, (), self.tools.policy, peek.now) is None
         network = intake.network_of(parsed.envelope.context.ip or "")
         subject = question.account.partition(".")[0]
         return Try(
             f"{NOBODY}{label}" if subject == NOBODY else subject,
-            Origin.DEVICE if context.device in peek.devices else Origin.STRANGER,
+            Origin.DEVICE if known else Origin.STRANGER,
             network,
             context.network in peek.head.networks,
         )
@@ -403,13 +448,13 @@ class Service:
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
-        await self._intake.chosen(parsed, peek.head, peek.key, self.tools.policy.passwords, peek.now)
         envelope = parsed.envelope
         holder = self._holder(parsed, peek)
+        device = self._intake.device(question.account, parsed)
+        await self._intake.chosen(parsed, holder, device, self.tools.policy)
         enrolled = await self._intake.enrolled(parsed, holder)
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         actor = self._intake.actor(main, envelope.actor, peek.now)
-        device = self._intake.device(question.account, parsed)
         signs_in = isinstance(action, SessionStart)
         context = self._intake.context(envelope.context, peek.key, signs_in=signs_in, device=device)
         other = _counterparty(parsed)

@@ -143,6 +143,28 @@ async def test_a_page_shows_which_session_is_its_own(scene: Scene) -> None:
     assert "name" not in shown
 
 
+async def test_a_copied_cookie_that_only_reads_is_told_of_too(scene: Scene) -> None:
+    """A dry run tells nobody: what is refused for want of the device's key is asked in earnest, so the owner hears."""
+    await sign_in(scene.http, **HERE)
+    scene.asked.clear()
+    refusal: dict[str, object] = {
+        "code": "device_key_required",
+        "text": "",
+        "satisfied_by": [],
+        "until": None,
+        "about": "",
+    }
+    scene.session = {"decision": "deny", "reasons": [refusal]}
+
+    for path in ("/account", "/security"):
+        assert (await scene.http.get(path)).status_code == 401
+
+    assert [one["action"] for one in scene.asked] == ["session.end"] * 2
+    scene.session = {"decision": "deny", "reasons": [refusal | {"code": "session_ended"}]}
+    assert (await scene.http.get("/account")).status_code == 401
+    assert len(scene.asked) == 2
+
+
 async def test_a_stopped_order_waits_no_more(scene: Scene) -> None:
     """An order that its owner stops at Holdback is dropped here too; what pays goes through other doors."""
     await sign_in(scene.http, **HERE)

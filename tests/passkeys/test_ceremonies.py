@@ -133,6 +133,24 @@ def test_one_that_is_held_is_not_registered_again() -> None:
     assert OURS.registered(waiting, key.create(options), (one,), NOW) is None
 
 
+@pytest.mark.parametrize(
+    ("id_bytes", "key_bytes", "fits"), [(32, 512, True), (32, 1600, False), (1023, 256, True), (1024, 256, False)]
+)
+def test_what_could_not_be_read_back_is_not_registered(id_bytes: int, key_bytes: int, *, fits: bool) -> None:
+    """A passkey of a thief's own making, too large to be kept, would shut its owner out of every step-up."""
+    key = SoftKey(name=b"x" * id_bytes)
+    cose = {1: 3, 3: -257, -1: b"\xff" * key_bytes, -2: b"\x01\x00\x01"}
+    key.cose = lambda: cose  # type: ignore[method-assign]  # a key of another size
+    waiting, options = begun()
+    made = OURS.registered(waiting, key.create(options), (), NOW)
+    assert (made is not None) is fits
+    if made is not None:
+        assert OURS.request(CHALLENGE, [made.credential], 60_000, named=True)["allowCredentials"]
+    else:
+        with pytest.raises(ValueError, match="a passkey"):
+            OURS.imported(key.handed_over())
+
+
 KEYS: dict[str, Callable[[], SoftKey]] = {
     "ES256": SoftKey,
     "EdDSA": lambda: SoftKey(ed25519.Ed25519PrivateKey.generate()),

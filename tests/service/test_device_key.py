@@ -84,6 +84,18 @@ async def test_a_password_is_not_signed(house: House) -> None:
     assert (await alice.ask(by(mine, alice, body)))["decision"] == "allow"
 
 
+async def test_a_copied_cookie_learns_nothing_of_its_owner(house: House) -> None:
+    """Without the key no new password is judged, for that tells what the owner is called; the owner hears of it."""
+    mine = Browser()
+    alice = await signed_in(house, mine)
+    body = alice.body("password.change", password=alice.mail)
+    assert reason(await alice.ask(by(None, alice, body))) == ("deny", "device_key_required", "")
+    assert reason(await alice.ask(by(Browser(), alice, body))) == ("deny", "device_key_wrong", "key")
+    assert len(await house.happened("alice", ev.SessionMisused)) == 1
+    with pytest.raises(BadRequest, match="your own name or address"):
+        await alice.ask(by(mine, alice, body))
+
+
 async def test_two_servers_take_one_proof_once(house: House) -> None:
     """Of one proof shown to two servers at the same time, one counts."""
     mine = Browser()
@@ -133,6 +145,21 @@ async def test_a_wrong_proof_starts_nothing(house: House) -> None:
     body = {"dpop": mine.proof(house.clock.at), "proofs": alice.proofs(alice.code()), **context}
     started = await signed_in_by_name(house, alice.mail, body)
     assert started["decision"] == "allow"
+
+
+async def test_an_old_proof_uses_up_no_tries_of_its_device(house: House) -> None:
+    """Whoever kept a proof that signed in once fails as a stranger: the device itself signs in as ever."""
+    mine = Browser()
+    alice = await signed_in(house, mine)
+    old = mine.proof(house.clock.at)
+    wrong = [{"kind": "password", "response": "a guess that is wrong"}, {"kind": "totp", "response": "000000"}]
+    for _ in range(12):
+        house.clock.at += HOUR
+        refused = await signed_in_by_name(house, alice.mail, {"dpop": old, "proofs": wrong, "context": SEEN})
+        assert reason(refused) == ("deny", "device_key_wrong", "iat")
+    alice.session = ""
+    started = by(mine, alice, alice.body("session.start", proofs=alice.proofs()))
+    assert (await alice.ask(started))["decision"] == "allow"
 
 
 async def signed_in_by_name(house: House, name: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tests.service.house import CHEAP, PASSWORD, Customer, House, settings, sett
 
 from holdback.core import events as ev
 from holdback.evidence.breached import compile_list
+from holdback.evidence.password import Passwords
 from holdback.intake import BadRequest
 from holdback.ports import Wanted
 
@@ -171,3 +172,41 @@ async def test_a_session_that_ended_is_a_strangers(house: House) -> None:
     answer = await alice.ask(changing(alice, alice.mail))
     assert answer["reasons"][0]["code"] == "session_ended"
     assert CHEAP.verify(await kept(house), PASSWORD)
+
+
+async def test_one_customer_keeps_nobody_from_signing_in(store: Store, today: House) -> None:
+    """However much one account asks that costs a hash, the queue that all sign-ins stand in has room for others."""
+    mallory, alice = await settled(House(store, today.clock), "mallory", "alice")
+    mallory.house = alice.house = today
+    body = mallory.body("password.change", password=GOOD)
+    flood = [asyncio.create_task(mallory.ask(body)) for _ in range(600)]
+    await asyncio.sleep(0)
+    await alice.sign_in()
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    refused = [one for one in answers if isinstance(one, TimeoutError)]
+    assert len(refused) > 500
+    assert len(refused) + sum(isinstance(one, dict) and one["decision"] == "step_up" for one in answers) == 600
+    assert (await mallory.ask(body))["decision"] == "step_up"
+
+
+async def test_a_crowd_uses_up_nobodys_tries(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in that ran out of time before its password was looked at is no failure of whoever waited."""
+    (alice,) = await settled(house, "alice")
+    alice.session = ""
+    body = alice.body("session.start", proofs=alice.proofs())
+    reached = asyncio.Event()
+
+    async def crowded(_self: Passwords, _work: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as crowd:
+        crowd.setattr(Passwords, "_run", crowded)
+        for _ in range(5):
+            reached.clear()
+            waiting = asyncio.create_task(alice.ask(body))
+            await reached.wait()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+    assert (await alice.ask(body))["decision"] == "allow"

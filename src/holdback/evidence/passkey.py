@@ -48,6 +48,8 @@ CHALLENGE_BYTES: Final = 32
 RESPONSE_MOST: Final = 8192
 """Characters of the longest response that is looked at; a credential's id of 1023 bytes stands in it three times."""
 ID_BYTES: Final = range(16, 1024)
+KEY_BYTES_MOST: Final = 600
+"""Of a public key: RSA of 4096 bits fits. What is longer could not be read back, and would be slow to check against."""
 ALGORITHMS: Final = [
     COSEAlgorithmIdentifier.ECDSA_SHA_256,
     COSEAlgorithmIdentifier.EDDSA,
@@ -152,6 +154,8 @@ class Passkeys:
         name = bytes_to_base64url(made.credential_id)
         if made.credential_id != given.raw_id or name in {_KEPT.decode(one).id for one in held}:
             return None
+        if not _fits(made.credential_id, made.credential_public_key):
+            return None
         kept = Kept(
             id=name,
             public_key=bytes_to_base64url(made.credential_public_key),
@@ -212,8 +216,10 @@ class Passkeys:
             decoded = decode_credential_public_key(key)
         except Exception:  # noqa: BLE001 - whatever it broke in being read, it is no passkey
             raise ValueError("a passkey is handed over as JSON with `id` and `public_key` (COSE), base64url") from None
-        if len(name) not in ID_BYTES or decoded.alg not in ALGORITHMS:
-            raise ValueError("a passkey needs an id of 16 to 1023 bytes and a key for ES256, EdDSA or RS256")
+        if not _fits(name, key) or decoded.alg not in ALGORITHMS:
+            raise ValueError(
+                "a passkey needs an id of 16 to 1023 bytes and a key for ES256, EdDSA or RS256 of at most 600 bytes"
+            )
         transports = tuple(one for one in kept.transports if one in _TRANSPORTS)
         return _text(msgspec.structs.replace(kept, id=bytes_to_base64url(name), transports=transports))
 
@@ -222,6 +228,11 @@ def _bounded(response: str) -> str:
     if len(response) > RESPONSE_MOST:
         raise ValueError("the response is longer than any passkey's")
     return response
+
+
+def _fits(name: bytes, key: bytes) -> bool:
+    """Whether an id and a key can be kept: one too long to be read back would break every step-up it is asked in."""
+    return len(name) in ID_BYTES and len(key) <= KEY_BYTES_MOST
 
 
 def _text(form: Begun | Kept) -> str:

@@ -24,6 +24,8 @@ PLATFORM = {"kind": "platform"}
 ENDED: Final = frozenset({"session_ended", "session_required"})
 """Codes by which Holdback says that a session does not count, or not any more."""
 
+KEYLESS: Final = frozenset({"device_key_required", "device_key_wrong"})
+"""Codes by which it says that a session is shown without its device's key: a copied cookie."""
 
 SHOWN: Final = ("freeze", "authenticators", "contacts", "changes", "cool_offs")
 """What of an account's standing its owner's pages are given, besides the sessions."""
@@ -152,6 +154,9 @@ class Backend:
             dry_run=True,
         )
         self._note_the_end(asker, decision)
+        if isinstance(decision, Deny) and not KEYLESS.isdisjoint(reason.code for reason in decision.reasons):
+            # A dry run tells nobody. Asked in earnest, the same is denied, and the owner hears of it.
+            self._ask(asker._replace(proofs=(), challenge=None), account, {"action": "session.end"})
         if not isinstance(decision, Allow):
             raise NotSignedIn
         return account
