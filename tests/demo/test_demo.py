@@ -84,17 +84,14 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.fixture(autouse=True)
-def _heard_interrupts() -> None:
-    """A run that a shell began in the background ignores interrupts, and so would every program it starts."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @contextmanager
 def staying(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A demo that stays up, and everything it printed until then."""
-    process = subprocess.Popen([*COMMAND, *arguments], env=environment(), stdout=subprocess.PIPE, text=True)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell begins what it runs in the background
+    try:
+        process = subprocess.Popen([*COMMAND, *arguments], env=environment(), stdout=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
     overdue = threading.Timer(DEADLINE_S, process.kill)
     overdue.start()
     try:

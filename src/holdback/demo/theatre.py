@@ -70,7 +70,7 @@ def play(*, once: bool, directory: Path | None, port: int) -> int:
     """The whole evening; the exit status."""
     console = Console(highlight=False)
     status = INTERRUPTED
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background run begins deaf to SIGINT
         signal.signal(number, _leave)
     try:
         with ExitStack() as stack:
