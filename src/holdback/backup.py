@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAGIC = b"holdback-backup-1\n"
 LENGTH_BYTES = 4
 RECORD_MOST = 1 << 26
+FRAME = 2
+"""The first record and the last: they say of which format the others are, and that none is missing."""
 
 
 class NotABackup(ValueError):
@@ -30,14 +32,14 @@ class NotABackup(ValueError):
 
 
 async def save(store: Store, file: BinaryIO, progress: Callable[[int], None]) -> int:
-    """Write everything in the store to a file; how many records. `progress` hears of each."""
+    """Write everything in the store to a file; how many records, as `restore` counts them. `progress` hears of each."""
     file.write(MAGIC)
     count = 0
     async for record in store.dump():
         file.write(len(record).to_bytes(LENGTH_BYTES) + record)
         count += 1
         progress(count)
-    return count
+    return count - FRAME
 
 
 async def restore(store: Store, file: BinaryIO, progress: Callable[[int], None]) -> int:

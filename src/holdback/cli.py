@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import inspect
 import os
 import secrets
 import sys
 import time
 from pathlib import Path  # noqa: TC003 - the command line reads it from the signatures
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from socket import gaierror
+from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar
 
 import msgspec
 from cyclopts import App, Parameter
@@ -59,6 +61,7 @@ app.command(keys)
 app.command(policy)
 app.command(letters)
 
+Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
 
 
@@ -66,24 +69,33 @@ def _print_json(value: object) -> None:
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
+def _wrong(text: str) -> None:
+    """What is wrong, in one line, whatever its words look like and however narrow the terminal is."""
+    err.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 def _with_service(work: Callable[[Service], Awaitable[T]]) -> T:
-    """Run one command's work over the store that the environment names."""
+    """Run one command's work over the store that the environment names, which must be there."""
 
     async def run() -> T:
-        async with wiring.running(wiring.settings_from(os.environ)) as (service, _outbox):
+        settings = wiring.settings_from(os.environ)
+        wiring.must_exist(settings)
+        async with wiring.running(settings) as (service, _outbox):
             return await work(service)
 
     return asyncio.run(run())
 
 
-def _with_store(work: Callable[[Store], Awaitable[T]], *, migrated: bool = True) -> T:
-    """The same for work that needs no keys."""
+def _with_store(work: Callable[[Store], Awaitable[T]], *, new: bool = False) -> T:
+    """The same for work that needs no keys. `new`: the store may be one that this command makes."""
 
     async def run() -> T:
-        store = wiring.open_store(wiring.settings_from(os.environ))
+        settings = wiring.settings_from(os.environ)
+        if not new:
+            wiring.must_exist(settings)
+        store = wiring.open_store(settings)
         try:
-            if migrated:
-                await store.migrate()
+            await store.migrate()
             return await work(store)
         finally:
             await store.close()
@@ -98,7 +110,7 @@ def _progress(what: str) -> Progress:
 
 @app.command(name="demo")
 def demo_(
-    *, once: bool = False, directory: Annotated[Path | None, Parameter(name="--dir")] = None, port: int = 0
+    *, once: Flag = False, directory: Annotated[Path | None, Parameter(name="--dir")] = None, port: int = 0
 ) -> int:
     """Play a theft against a running Holdback and a small exchange, and stay up to be tried by hand.
 
@@ -131,7 +143,15 @@ def serve(*, host: str = "127.0.0.1", port: int = 8400, workers: int = 1) -> int
         port: Port to listen on.
         workers: Server processes.
     """
-    return serving.serve(wiring.settings_from(os.environ), host=host, port=port, workers=workers)
+    settings = wiring.settings_from(os.environ)
+    asyncio.run(_opened(settings))
+    return serving.serve(settings, host=host, port=port, workers=workers)
+
+
+async def _opened(settings: wiring.Settings) -> None:
+    """Open all that a server needs and close it again: what is wrong is then one line, not each worker's traceback."""
+    async with wiring.running(settings):
+        pass
 
 
 @app.command
@@ -141,7 +161,7 @@ def migrate() -> int:
     Examples:
         HOLDBACK_STORE=postgresql:///holdback holdback migrate
     """
-    version = _with_store(lambda store: store.migrate(), migrated=False)
+    version = _with_store(lambda store: store.migrate(), new=True)
     out.print(f"The schema is at version {version}.")
     return 0
 
@@ -179,7 +199,7 @@ def receipt(*, after: Annotated[Path | None, Parameter(help="File of the keys so
 
 @keys.command
 def add(name: str, *, scope: list[platform_keys.Scope]) -> int:
-    """Make a platform key and print it once; only its hash is kept.
+    """Make a platform key and print it once; only its hash is kept. A name that was ever given is refused.
 
     Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key).
 
@@ -195,11 +215,20 @@ def add(name: str, *, scope: list[platform_keys.Scope]) -> int:
     try:
         text, row = platform_keys.issued(name, scope, secrets.token_bytes(32), int(time.time() * 1000))
     except ValueError as error:
-        err.print(f"[red]{error}[/]", highlight=False)
+        _wrong(f"{error}")
         return 2
-    _with_store(lambda store: store.put_key(row))
-    sys.stdout.write(f"{text}\n")
-    return 0
+
+    async def work(store: Store) -> bool:
+        if any(one.id == name for one in await store.keys()):
+            return False
+        await store.put_key(row)
+        return True
+
+    if _with_store(work):
+        sys.stdout.write(f"{text}\n")
+        return 0
+    _wrong(f"there is a platform key {name}; add one of another name, then retire this one")
+    return 1
 
 
 @keys.command
@@ -208,6 +237,9 @@ def retire(name: str) -> int:
 
     Examples:
         holdback keys retire backend
+
+    Args:
+        name: What it was called when it was added.
     """
 
     async def work(store: Store) -> bool:
@@ -219,7 +251,7 @@ def retire(name: str) -> int:
     if _with_store(work):
         out.print(f"{name} is retired; servers notice within seconds.")
         return 0
-    err.print(f"[red]there is no platform key {name}[/]")
+    _wrong(f"there is no platform key {name}")
     return 1
 
 
@@ -229,6 +261,11 @@ def list_(*, json: Json = False) -> int:
 
     Examples:
         holdback keys list
+
+        holdback keys list --json
+
+    Args:
+        json: Print one JSON object.
     """
     rows = _with_store(lambda store: store.keys())
     if json:
@@ -258,10 +295,13 @@ def play(*files: Path, policy: str = "default", json: Json = False) -> int:
         policy: Name of a packaged policy, or a TOML file.
         json: Print one JSON object.
     """
+    if not files:
+        _wrong("name the stories to play, such as playbooks/*.toml")
+        return 2
     try:
         results = play_stories(files, wiring.load_policy(policy))
     except (PlaybookError, PolicyError) as error:
-        err.print(f"[red]{error}[/]", markup=True, highlight=False)
+        _wrong(f"{error}")
         return 2
     if json:
         sys.stdout.write(report.to_json(results) + "\n")
@@ -287,7 +327,7 @@ def explain(account: str, *, after: int = 0, limit: int = 200, json: Json = Fals
     """
     lines = _with_service(lambda service: timeline.lines(service, account, after, limit))
     if lines is None:
-        err.print(f"[red]there is no account {account}[/]")
+        _wrong(f"there is no account {account}")
         return 1
     if json:
         _print_json({"account": account, "entries": lines})
@@ -329,7 +369,7 @@ def verify(*accounts: str, receipts: Path | None = None, json: Json = False) -> 
         _print_json({"accounts": count, "faults": [one._asdict() for one in faults]})
     else:
         for one in faults[:FAULTS_SHOWN]:
-            err.print(f"[red]{one.account}[/] entry {one.seq}: {one.why}", highlight=False)
+            _wrong(f"{one.account} entry {one.seq}: {one.why}")
         out.print(f"{count} accounts checked, {len(faults)} faults.")
     return 1 if faults else 0
 
@@ -363,11 +403,17 @@ def check(file: str, *, json: Json = False) -> int:
 
     Examples:
         holdback policy check my-policy.toml
+
+        holdback policy check my-policy.toml --json
+
+    Args:
+        file: A TOML file, or the name of a packaged policy.
+        json: Print one JSON object.
     """
     try:
         theirs, ours = wiring.load_policy(file), wiring.load_policy("default")
     except PolicyError as error:
-        err.print(f"[red]{error}[/]", markup=True, highlight=False)
+        _wrong(f"{error}")
         return 2
     differences = theirs.differences(ours)
     if json:
@@ -388,7 +434,7 @@ def bench_(
     name: str = "decide",
     *,
     store: str = "sqlite",
-    quick: bool = False,
+    quick: Flag = False,
     rba: Path | None = None,
     json: Json = False,
 ) -> int:
@@ -419,13 +465,17 @@ def backup_(file: Path) -> int:
     """Write a consistent copy of the store to a file, while it is in use.
 
     Personal fields in it stay sealed, but it holds the customers' wrapped keys: keep it as safe as the store itself.
+    A file that is there is never replaced.
 
     Examples:
         holdback backup /safe/holdback-$(date +%F).hb
+
+    Args:
+        file: The back-up to make; only its owner may read it.
     """
 
     async def work(store: Store) -> int:
-        with _progress("records written:") as progress, part.open("xb") as target:
+        with _progress("records written:") as progress, _private(part) as target:
             task = progress.add_task("", total=None)
             count = await backup.save(store, target, lambda done: progress.update(task, completed=done))
             target.flush()
@@ -433,10 +483,19 @@ def backup_(file: Path) -> int:
             return count
 
     part = file.with_name(file.name + ".part")
+    for one in (file, part):
+        if one.exists():
+            _wrong(f"{one} is there already; name another file, or remove it")
+            return 2
     count = _with_store(work)
     part.rename(file)
-    out.print(f"{count} records written to {file}.")
+    out.print(f"{count} records written to {file}.", soft_wrap=True)
     return 0
+
+
+def _private(path: Path) -> BinaryIO:
+    """A new file that only its owner may read."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 @app.command
@@ -445,6 +504,9 @@ def restore(file: Path) -> int:
 
     Examples:
         HOLDBACK_STORE=sqlite:restored.db holdback restore /safe/holdback-2026-01-01.hb
+
+    Args:
+        file: The back-up.
     """
 
     async def work(store: Store) -> int:
@@ -453,16 +515,16 @@ def restore(file: Path) -> int:
             return await backup.restore(store, source, lambda done: progress.update(task, completed=done))
 
     try:
-        count = _with_store(work)
+        count = _with_store(work, new=True)
     except (backup.NotABackup, ValueError) as error:
-        err.print(f"[red]{error}[/]", highlight=False)
+        _wrong(f"{error}")
         return 2
     out.print(f"{count} records restored. Every exit is held until `holdback reconcile --receipts FILE`.")
     return 0
 
 
 @app.command
-def reconcile(*, receipts: Path, release: bool = False, json: Json = False) -> int:
+def reconcile(*, receipts: Path, release: Flag = False, json: Json = False) -> int:
     """Show a restored store the receipts its signer honoured; what it forgot draws on the budget again.
 
     Examples:
@@ -501,7 +563,13 @@ def letters_list(*, limit: int = 100, json: Json = False) -> int:
     """Show the newest notices that were given up.
 
     Examples:
-        holdback dead-letters list --json
+        holdback dead-letters list
+
+        holdback dead-letters list --limit 1000 --json
+
+    Args:
+        limit: The most to show.
+        json: Print one JSON object.
     """
     rows = _with_store(lambda store: store.dead_letters(limit))
     if json:
@@ -520,16 +588,19 @@ def revive(id: str) -> int:  # noqa: A002 - the letter's own name
 
     Examples:
         holdback dead-letters revive alice/12-0/c1-1
+
+    Args:
+        id: As `holdback dead-letters list` shows it.
     """
     if _with_store(lambda store: store.revive(id)):
         out.print("It is due again.")
         return 0
-    err.print(f"[red]there is no dead letter {id}[/]")
+    _wrong(f"there is no dead letter {id}")
     return 1
 
 
 @passwords.command(name="import")
-def import_(file: Path, *, output: Path, plain: bool = False) -> int:
+def import_(file: Path, *, output: Path, plain: Flag = False) -> int:
     """Make the file that HOLDBACK_BREACHED_PASSWORDS names of a published list, whole or not at all.
 
     A list is of SHA-1 lines (`HASH:COUNT`, as Have I Been Pwned publishes them) in the order of the hashes, or
@@ -553,7 +624,7 @@ def import_(file: Path, *, output: Path, plain: bool = False) -> int:
                 file, output, plain=plain, report=lambda done: progress.update(task, completed=done.read)
             )
     except BadList as error:
-        err.print(f"[red]{file}: {error}[/]", markup=True, highlight=False)
+        _wrong(f"{file}: {error}")
         return 2
     out.print(f"{made} passwords in {output}. Servers use it when they are started again.")
     return 0
@@ -578,7 +649,7 @@ def check_password(*, breached: Path | None = None, policy: str = "default") -> 
     try:
         known = Breached(breached) if breached else wiring.breached(wiring.settings_from(os.environ))
     except BadList as error:
-        err.print(f"[red]{breached}: {error}[/]", highlight=False)
+        _wrong(f"{breached}: {error}")
         return 2
     given = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     verifier = Passwords(threads=1, breached=known)
@@ -592,11 +663,37 @@ def check_password(*, breached: Path | None = None, policy: str = "default") -> 
     return 0
 
 
+def _with_examples(commands: App) -> None:
+    """Show the examples of each docstring under its help, as they stand; what reads the docstrings leaves them out."""
+    for name in commands:
+        command = commands[name]
+        if name.startswith("-"):
+            continue
+        _, _, rest = (inspect.getdoc(command.default_command) or "").partition("\nExamples:\n")
+        lines = [line.strip() for line in rest.partition("\nArgs:\n")[0].splitlines() if line.strip()]
+        if command.default_command is None:
+            _with_examples(command)
+        else:
+            command.help_epilogue = "\n".join(["Examples:", "", "```", *lines, "```"])
+
+
+_with_examples(app)
+
+
+def _line(error: Exception) -> str:
+    """What is wrong, and with what."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, ConnectionError | gaierror):
+        return f"cannot connect: {error.strerror or error}; is HOLDBACK_STORE right?"
+    return str(error)
+
+
 def main() -> None:
     """Run the command line; errors an operator can mend are one line, not a traceback."""
     try:
-        status = app(result_action="return_value")
+        status = app(sys.argv[1:], result_action="return_value")
     except (wiring.SettingError, PolicyError, StoreUnavailable, OSError) as error:
-        err.print(f"[red]holdback: {error}[/]", highlight=False)
+        _wrong(f"holdback: {_line(error)}")
         sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)

@@ -258,6 +258,16 @@ def open_store(settings: Settings, clock: Callable[[], Instant] | None = None) -
     raise SettingError("HOLDBACK_STORE must be sqlite:PATH or postgresql://...")
 
 
+def must_exist(settings: Settings) -> None:
+    """Refuse a database file that is not there: a wrong path would open as a store without customers or faults.
+
+    Raises SettingError.
+    """
+    kind, _, rest = settings.store.partition(":")
+    if kind == "sqlite" and rest and not Path(rest).exists():
+        raise SettingError(f"HOLDBACK_STORE: there is no database {rest}; `holdback migrate` makes a new one")
+
+
 def tools(settings: Settings) -> Tools:
     """Policy and keys. Raises SettingError or PolicyError."""
     try:

@@ -1,0 +1,162 @@
+"""The command line by itself: what its help shows, and what it says where a store, a setting or a file is missing."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from holdback import cli
+from holdback.receipts import ReceiptKeys
+from holdback.sealing import MasterKeys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cyclopts import App
+
+PLAYBOOKS: Final = Path(__file__).parents[2] / "playbooks"
+
+
+def run(*words: str) -> int:
+    """One command; the status it ends with."""
+    return int(str(cli.app(words, result_action="return_value")))
+
+
+def ended(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The same as a program, which tells of what an operator can mend in a line."""
+    monkeypatch.setattr("sys.argv", ["holdback", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(str(end.value.code))
+
+
+def commands(app: App = cli.app, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every command."""
+    for name in app:
+        if name.startswith("-"):
+            continue
+        if app[name].default_command is None:
+            yield from commands(app[name], (*before, name))
+        else:
+            yield (*before, name)
+
+
+def examples(text: str) -> list[list[str]]:
+    """The command lines under a help's examples, in words, from `holdback` on."""
+    lines = text.partition("Examples:")[2].splitlines()
+    split = [shlex.split(line.replace("$(date +%F)", "today"), comments=True) for line in lines if "holdback " in line]
+    return [words[words.index("holdback") + 1 :] for words in split]
+
+
+def plain(words: list[str]) -> list[str]:
+    """Without what only a shell reads."""
+    return words[: words.index(">")] if ">" in words else words
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a database may be made; the environment names it, and keys."""
+    file = tmp_path / "holdback.db"
+    monkeypatch.setenv("HOLDBACK_STORE", f"sqlite:{file}")
+    monkeypatch.setenv("HOLDBACK_MASTER_KEYS", MasterKeys.new_setting(1))
+    monkeypatch.setenv("HOLDBACK_RECEIPT_KEYS", ReceiptKeys.generate().to_json())
+    return file
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_each_help_ends_with_examples(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command's help shows examples of it, each of which the command line takes."""
+    monkeypatch.setenv("COLUMNS", "160")
+    cli.app([*words, "--help"], result_action="return_value")
+    shown = examples(capsys.readouterr().out)
+    assert shown
+    for example in shown:
+        assert tuple(example[: len(words)]) == words
+        cli.app.parse_args(plain(example), exit_on_error=False, print_error=False)
+        stories = [word for word in example if word.startswith("playbooks/")]
+        assert all(list(PLAYBOOKS.glob(story.removeprefix("playbooks/"))) for story in stories)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify",),
+        ("explain", "alice"),
+        ("keys", "list"),
+        ("keys", "add", "backend", "--scope", "ask"),
+        ("dead-letters", "list"),
+        ("backup", "copy.hb"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_path_is_no_empty_store(
+    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that works on what is there makes no database, and says that there is none."""
+    monkeypatch.chdir(place.parent)
+    assert ended(monkeypatch, *words) == 2
+    assert f"HOLDBACK_STORE: there is no database {place}" in capsys.readouterr().err
+    assert list(place.parent.iterdir()) == []
+
+
+def test_a_platform_key_is_never_replaced(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that was given, to a live key or a retired one, is refused: who has that key would be locked out."""
+    add = ("keys", "add", "backend", "--scope", "ask")
+    assert place.parent.exists()
+    assert (run("migrate"), run(*add)) == (0, 0)
+    assert run(*add) == 1
+    assert run("keys", "retire", "backend") == 0
+    assert run(*add) == 1
+    assert "there is a platform key backend" in capsys.readouterr().err
+
+
+def test_a_back_up_replaces_none_and_is_for_its_owner(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only its owner may read a back-up, none is written over another, and its records are counted as when restored."""
+    copy = place.with_name("copy.hb")
+    run("migrate")
+    run("keys", "add", "backend", "--scope", "ask")
+    capsys.readouterr()
+    assert run("backup", str(copy)) == 0
+    written = capsys.readouterr().out.split()[0]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    before = copy.read_bytes()
+    assert run("backup", str(copy)) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert copy.read_bytes() == before
+
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setenv("HOLDBACK_STORE", f"sqlite:{place.with_name('restored.db')}")
+        assert run("restore", str(copy)) == 0
+    assert capsys.readouterr().out.split()[0] == written
+
+
+def test_a_server_says_in_a_line_what_is_wrong(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that cannot start for a wrong setting names it, and ends before it serves."""
+    assert not place.exists()
+    monkeypatch.setenv("HOLDBACK_MASTER_KEYS", "nonsense")
+    assert ended(monkeypatch, "serve") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("holdback: HOLDBACK_MASTER_KEYS: ")
+
+
+def test_no_stories_are_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run of no stories is refused, for a pattern that matches nothing would else pass for stories that hold."""
+    assert run("play") == 2
+    assert "name the stories" in capsys.readouterr().err
+
+
+def test_a_file_that_is_missing_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is said of a file begins with its name, and shows no number of an error."""
+    assert not place.exists()
+    assert ended(monkeypatch, "restore", "nosuch.hb") == 2
+    assert capsys.readouterr().err.strip() == "holdback: nosuch.hb: No such file or directory"
