@@ -6,6 +6,7 @@ trusted for durability and mutual exclusion only. SECURITY.md says what a hostil
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -471,3 +472,61 @@ class PasswordVerifier(Verifier, Protocol):
 
     async def renewed(self, credential: str, response: str) -> str | None:
         """A stronger credential for a response that was just verified, None if the kept one is as good as new ones."""
+
+
+class ReaderUnavailable(Exception):
+    """Papers cannot be read now: too many wait, or the process for it does not start. Nothing is known of the paper."""
+
+
+class PaperOutcome(StrEnum):
+    """What a signed paper proves: with `signed_trusted` who signed it, with all others nothing."""
+
+    SIGNED_TRUSTED = "signed_trusted"
+    """Intact, by a certificate under a trust root that is valid now, over the file from its first byte to its last."""
+    UNTRUSTED_ROOT = "untrusted_root"
+    """As it was signed, by somebody for whom no trust root vouches."""
+    EXPIRED = "expired"
+    """A certificate of the chain is not valid now: expired, or not yet."""
+    UNFIT_CERTIFICATE = "unfit_certificate"
+    """The chain ends at a trust root, but it or the algorithms are not for signing papers, or too weak."""
+    ALTERED = "altered"
+    """What was signed is not what is there."""
+    UPDATED_AFTER_SIGNING = "updated_after_signing"
+    """The signature is right for a part; something in the file is not covered by it."""
+    UNSIGNED = "unsigned"
+    ENCRYPTED = "encrypted"
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    """Not to be read, or the process that read it died of it."""
+    TOO_SLOW = "too_slow"
+
+
+class PaperFinding(NamedTuple):
+    """What a paper's check found. `digest` is the file's SHA-256 ("" if it was too large to be looked at).
+
+    Who signed is a claim unless the outcome is `signed_trusted`: two names as a person reads them; the certificate's
+    serial number and SHA-256 in hexadecimal, by which a program tells signers apart. `signed_at` is a claim always, 0
+    if none is made. `why` tells more of the outcome in one word; `missing` names each fact not asked for, and why.
+    """
+
+    outcome: PaperOutcome
+    why: str = ""
+    digest: str = ""
+    subject: str = ""
+    issuer: str = ""
+    serial: str = ""
+    certificate: str = ""
+    signed_at: Instant = 0
+    missing: tuple[str, ...] = ()
+
+
+class Documents(Protocol):
+    """Checks the signature of a PDF that a stranger sent. Executes nothing in it and asks nobody over a network.
+
+    Whatever the bytes are, the answer is a finding, within bounded time and memory; a hostile paper costs its reader's
+    process and no more. Papers are read a few at a time. The same paper gives the same outcome at the same `now`,
+    except where it is too slow.
+    """
+
+    async def check(self, paper: bytes, now: Instant) -> PaperFinding:
+        """Check one paper as of `now`. Raises ReaderUnavailable, after which the caller may retry."""
