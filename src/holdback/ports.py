@@ -530,3 +530,63 @@ class Documents(Protocol):
 
     async def check(self, paper: bytes, now: Instant) -> PaperFinding:
         """Check one paper as of `now`. Raises ReaderUnavailable, after which the caller may retry."""
+
+
+class MailOutcome(StrEnum):
+    """What a mail's DKIM signatures prove: with `valid` that a domain sent it as it is, with all others nothing.
+
+    Of several signatures the best one counts.
+    """
+
+    VALID = "valid"
+    INVALID = "invalid"
+    """No signature fits the mail, or covers what it must: its From header and its whole body."""
+    UNSIGNED = "unsigned"
+    NO_KEY = "no_key"
+    """The domain publishes no key for the signature, none that counts, or could not be asked."""
+    WEAK_KEY = "weak_key"
+    """An RSA key of less than 1024 bits, or SHA-1 (RFC 8301)."""
+    MALFORMED = "malformed"
+    """Not to be read, or of a shape in which a reader is shown what is not signed, or the process died of it."""
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+
+
+class MailFinding(NamedTuple):
+    """What a mail's check found. `digest` is its SHA-256 ("" if it was too large to be looked at).
+
+    `sender` is the domain of its From header, `domain` the one that signed. They are `aligned` if they are the same or
+    the sender's lies under it; a `valid` mail that is not aligned says nothing of its sender. Headers that are not
+    among `signed_headers` are anybody's. `signed_at` is a claim, 0 if none is made; `why` tells more in one word.
+    """
+
+    outcome: MailOutcome
+    why: str = ""
+    digest: str = ""
+    sender: str = ""
+    domain: str = ""
+    selector: str = ""
+    aligned: bool = False
+    signed_headers: tuple[str, ...] = ()
+    signed_at: Instant = 0
+
+
+class Mails(Protocol):
+    """Checks the DKIM signatures of a raw mail (RFC 5322), under the same promises as `Documents`.
+
+    It asks for the keys that the mail names, at most five, through `TextRecords` and no other way.
+    """
+
+    async def check(self, mail: bytes, now: Instant) -> MailFinding:
+        """Check one mail as of `now`. Raises ReaderUnavailable, after which the caller may retry."""
+
+
+class RecordsUnavailable(Exception):
+    """Nobody could be asked for a record. It may be there, or not."""
+
+
+class TextRecords(Protocol):
+    """TXT records of the name system. Trusted with the keys of mails; told which mails are being checked."""
+
+    async def txt(self, name: str) -> tuple[bytes, ...]:
+        """All TXT records of a full name, the pieces of each joined, () if it has none. Raises RecordsUnavailable."""
