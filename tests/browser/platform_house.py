@@ -149,6 +149,27 @@ class House:
         """Somebody who is no customer."""
         return _street(len(self._streets)).carol
 
+    def newcomer(self) -> Customer:
+        """A customer as of now, who holds a password and a telephone, and no app."""
+        customer = self.nobody()
+        body = {
+            "action": "account.import",
+            "actor": {"kind": "platform"},
+            "name": customer.email,
+            "authenticators": [
+                {"kind": "password", "secret": customer.password},
+                {"kind": "sms", "address": customer.phone},
+            ],
+            "contacts": [{"channel": "email", "address": customer.email}],
+            "equity_usd": "1000",
+        }
+        headers = {"Authorization": f"Bearer {self._asking[0]}", "Idempotency-Key": secrets.token_hex(8)}
+        url = f"{self.holdback}/v1/accounts/{customer.account}/actions"
+        said = httpx.post(url, json=body, headers=headers, trust_env=False).raise_for_status().json()
+        assert said["decision"] == "allow", said
+        self.books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
+        return customer
+
     def standing(self, customer: Customer) -> dict[str, Any]:
         """How an account stands, as Holdback tells the platform."""
         headers = {"Authorization": f"Bearer {self._asking[0]}"}

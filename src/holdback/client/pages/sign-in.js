@@ -8,7 +8,7 @@ const form = document.getElementById("sign-in");
 
 async function begin() {
   const name = form.elements.namedItem("name").value.trim();
-  const answer = await signIn(routes.signIn, name, prover("Sign in", [["As", name]]));
+  const answer = await signIn(routes.signIn, name, prover("Sign in", [["As", name]], { passwordFirst: true }));
   if (answer.decision === "allow") location.assign(pages.home);
   else tell(answer);
 }

@@ -14,14 +14,17 @@ const KINDS = {
   passkey: { name: "Passkey", input: null },
 };
 
+/** Codes that are sent to one who is not signed in only after the password was right. */
+const SENT = new Set(["sms", "email"]);
+
 let number = 0;
 
 const titled = (kinds) => kinds.map((kind) => KINDS[kind]?.name ?? kind).join(" and ");
 const usable = (kinds) => kinds.every((kind) => kind in KINDS && (kind !== "passkey" || supported()));
 
-function field(kind) {
+function field(kind, required) {
   const id = `proof-${kind}-${(number += 1)}`;
-  const input = element("input", { id, name: kind, required: true, ...KINDS[kind].input });
+  const input = element("input", { id, name: kind, required, ...KINDS[kind].input });
   return element("p", { class: "field" }, element("label", { for: id }, KINDS[kind].name), input);
 }
 
@@ -49,13 +52,31 @@ async function proofs(kinds, form, challenge) {
   const found = [];
   for (const kind of kinds) {
     const response = kind === "passkey" ? await assert(challenge.passkey) : form.elements.namedItem(kind).value;
-    found.push({ kind, response });
+    if (response !== "") found.push({ kind, response });
   }
   return found;
 }
 
-/** A function for `ask`: shows what is to be done (`title`, and pairs of name and value) and gets proofs for it. */
-export const prover = (title, summary = []) => (answer) => {
+/** A function for `ask`: shows what is to be done (`title`, and pairs of name and value) and gets proofs for it.
+ *
+ * With `passwordFirst`, as for `signIn`, the password is asked for alone where a code is sent to whoever knows it. Whether
+ * it was right is not told then, so the code may be left out in the next round, and the password be sent again.
+ */
+export const prover = (title, summary = [], { passwordFirst = false } = {}) => {
+  let last = null;
+  return async (answer) => {
+    const waits = (kind) => passwordFirst && SENT.has(kind);
+    const first = last === null;
+    const wanted = (kinds) => (first && kinds.includes("password") ? kinds.filter((kind) => !waits(kind)) : kinds);
+    const began = !first && last.every((proof) => proof.kind === "password") && answer.challenge.accept.flat().some(waits);
+    const note = began ? "If the password was right, a code is on its way." : told(answer.reasons);
+    const password = began ? last[0].response : "";
+    last = await dialogue(title, summary, answer, { wanted, optional: waits, note, password });
+    return last;
+  };
+};
+
+function dialogue(title, summary, answer, { wanted, optional, note, password }) {
   const { accept, ...challenge } = answer.challenge;
   const possible = accept.filter(usable).sort((one, other) => other.includes("passkey") - one.includes("passkey"));
   if (possible.length === 0) return Promise.reject(new Error("This browser cannot prove what is asked for."));
@@ -63,12 +84,14 @@ export const prover = (title, summary = []) => (answer) => {
     const id = (number += 1);
     let kinds = possible[0];
     const fields = element("div");
-    const alert = element("p", { role: "alert", class: "trouble" }, told(answer.reasons));
+    const alert = element("p", { role: "alert", class: "trouble" }, note);
     const submit = element("button", { type: "submit" });
     const cancel = element("button", { type: "button", class: "quiet", click: () => dialog.close() }, "Cancel");
     const choose = (chosen) => {
-      kinds = chosen;
-      fields.replaceChildren(...kinds.filter((kind) => kind !== "passkey").map(field));
+      kinds = wanted(chosen);
+      fields.replaceChildren(...kinds.filter((kind) => kind !== "passkey").map((kind) => field(kind, !optional(kind))));
+      const known = fields.querySelector("input[name=password]");
+      if (known) known.value = password;
       submit.textContent = kinds.includes("passkey") ? "Confirm with your passkey" : "Confirm";
     };
     const confirm = async (event) => {
@@ -103,8 +126,9 @@ export const prover = (title, summary = []) => (answer) => {
     choose(kinds);
     document.body.append(dialog);
     dialog.showModal();
-    (fields.querySelector("input") ?? submit).focus();
+    const inputs = [...fields.querySelectorAll("input")];
+    (inputs.find((input) => input.value === "") ?? submit).focus();
   });
-};
+}
 
 const pair = ([name, value]) => [element("dt", {}, name), element("dd", {}, value)];
