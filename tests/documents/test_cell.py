@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,8 +21,12 @@ PROGRAM: Final = "tests.documents.hostile"
 
 def processes() -> set[str]:
     """Every process that this one has started and that is not taken in."""
-    threads = Path(f"/proc/{os.getpid()}/task").iterdir()
-    return {child for thread in threads for child in (thread / "children").read_text().split()}
+    found: set[str] = set()
+    for thread in Path(f"/proc/{os.getpid()}/task").iterdir():
+        # A thread may end while it is looked at.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.update((thread / "children").read_text().split())
+    return found
 
 
 @pytest.fixture(autouse=True)
