@@ -232,6 +232,13 @@ def _reachable(one: Any, channel: str, pointer: str) -> Any:  # noqa: ANN401 - a
 
 _AT: Final = re.compile(r" - at `(?:key` in `)?\$(.*)`$")
 _UNKNOWN: Final = re.compile(r"^Object (?:contains unknown|missing required) field `(.*)`$", re.DOTALL)
+_FOREIGN_HASH: Final = re.compile(
+    r"\$(?!argon2)[0-9a-z-]{1,32}\$.*|[0-9a-z_]{3,32}\$[0-9]+\$.*|\{[A-Z0-9-]{2,16}\}.*|[0-9a-fA-F]{32,128}", re.DOTALL
+)
+"""How other systems keep passwords: crypt, Django, LDAP, bare hexadecimal.
+
+Taken as a password, such a hash would lock its owner out and let in whoever ever stole the table it stood in.
+"""
 _NAMED: Final = 64
 """How much of an unknown field's name is said back, in characters."""
 
@@ -416,6 +423,8 @@ class Intake:
                 pointer = f"/authenticators/{place}/secret"
                 if not one.get("secret"):
                     raise BadRequest("an imported authenticator of this kind needs its secret", pointer)
+                if one["kind"] == AuthenticatorKind.PASSWORD and _FOREIGN_HASH.fullmatch(str(one["secret"])):
+                    raise BadRequest("a password hash must be argon2id in PHC form", pointer)
                 secret, _ = await self._enrol(str(one["kind"]), one["secret"], pointer)
                 one = one | {"secret": secret}  # noqa: PLW2901 - the caller's own object stays as it was sent
             imported.append(one)

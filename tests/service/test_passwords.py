@@ -210,3 +210,27 @@ async def test_a_crowd_uses_up_nobodys_tries(house: House, monkeypatch: pytest.M
             with pytest.raises(asyncio.CancelledError):
                 await waiting
     assert (await alice.ask(body))["decision"] == "allow"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "$2b$12$GhvMmNVjRW29ulnudl.LbuAnUtN/LRfe1JsBm1Xu6LE3059z5Tr8m",
+        "$pbkdf2-sha256$29000$N2YMIWQsBWBMae09x1jrPQ$1t8iyB2A.WF/Z5JZv.lfCIhXXN33N23OSgQYThYRRfk",
+        "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
+        "$6$rounds=5000$saltsalt$abcdefghijklmnop",
+        "pbkdf2_sha256$600000$salt$V0OQYIqGPmGkNCAPCfCyWvLGPWcLmsW5Xf+cQzcB2mU=",
+        "{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3",
+        "5f4dcc3b5aa765d61d8327deb882cf99",
+        "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8",
+    ],
+)
+async def test_another_systems_hash_is_no_password(house: House, stored: str) -> None:
+    """A hash that is not argon2id is refused at the import: as a password it would let in who stole the table of it."""
+    carol = Customer(house, "carol")
+    body = carol.importing()
+    body["authenticators"][0]["secret"] = stored
+    with pytest.raises(BadRequest, match="argon2id") as refused:
+        await carol.ask(body)
+    assert refused.value.pointer == "/authenticators/0/secret"
+    assert stored not in str(refused.value)
