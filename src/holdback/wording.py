@@ -151,6 +151,11 @@ def day_text(at: Instant) -> str:
     return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {when:%H:%M} UTC"
 
 
+def begun_text(at: Instant) -> str:
+    """The same for what was or what ends: the minute it is in, so nobody reads of what has not been, or comes late."""
+    return day_text(at - at % MINUTE)
+
+
 def finding_line(finding: Finding) -> str:
     """A reason with its instant, for those who may read the account."""
     about = f" ({finding.about})" if finding.about else ""
@@ -646,7 +651,7 @@ def _proof_line(event: _ProofEvent, known: _Known) -> str:
         case ev.SignInsFailed():
             tries = "one sign-in" if event.failures == 1 else f"{event.failures} sign-ins"
             places = {0: "", 1: ", from one network"}.get(event.networks, f", from at least {event.networks} networks")
-            return f"Between {day_text(event.first_at)} and {day_text(event.last_at)} {tries} failed{places}."
+            return f"Between {begun_text(event.first_at)} and {begun_text(event.last_at)} {tries} failed{places}."
         case ev.ChallengeIssued():
             ways = " or ".join(_together(kinds) for kinds in event.accept)
             sent = f" A code went to {known.contact(event.contact)}." if event.contact else ""
@@ -689,7 +694,7 @@ def _address_line(event: ev.AddressAdded | ev.AddressRenewed | ev.AddressRemoved
             return f"A beneficiary was added: {who}. It can be paid from {day_text(event.until)} at the earliest."
         case ev.AddressRenewed():
             return (
-                f"A beneficiary was confirmed again until {day_text(event.until)}: {_beneficiary(event.beneficiary)}."
+                f"A beneficiary was confirmed again until {begun_text(event.until)}: {_beneficiary(event.beneficiary)}."
             )
         case ev.AddressRemoved():
             return f"A beneficiary was removed: {_beneficiary(event.beneficiary)}."
@@ -915,7 +920,7 @@ def _full_text(notice: Notice, opened: Opened) -> str:
 
 def _freeze_only(notice: Notice) -> str:
     """For a replaced contact, which may be all that a robbed owner has left, or be in a thief's hands."""
-    what = f"{HEADLINES[type(notice.cause)]}, on {day_text(notice.cause.at)}."
+    what = f"{HEADLINES[type(notice.cause)]}, on {begun_text(notice.cause.at)}."
     why = "You are told because this contact belonged to the account until lately. It can still stop everything."
     return _paragraphs(what, why, _freeze(notice), _trust(notice), _record(notice))
 
@@ -924,7 +929,7 @@ def _short_text(notice: Notice) -> str:
     """Without amounts or addresses, so it fits a replaced contact too. What matters least is left out first."""
     headline = HEADLINES[type(notice.cause)]
     stop = f"Not you? Freeze: {notice.freeze_url}"
-    when = f"{headline}, {day_text(notice.cause.at)}."
+    when = f"{headline}, {begun_text(notice.cause.at)}."
     for text in (f"[{notice.phrase}] {when} {stop}", f"[{notice.phrase}] {headline}. {stop}", f"{headline}. {stop}"):
         if len(text) <= TEXT_MESSAGE_MOST:
             return text
@@ -940,7 +945,9 @@ def _code_text(notice: Notice, opened: Opened) -> str:
         lasts = f"It is good for {_code_life(notice.channel)}."
         ignore = "If you did not ask for it, ignore this message: without the code nothing happens."
         return _paragraphs(f"Your code: {notice.code}", f"{what} {lasts}", keep, ignore)
-    lets = f"It lets {_let_go(notice, opened)} leave before its time. It is good until {day_text(notice.cause.until)}."
+    lets = (
+        f"It lets {_let_go(notice, opened)} leave before its time. It is good until {begun_text(notice.cause.until)}."
+    )
     alarm = "If you did not ask for it, someone is after your money."
     places = (_circumstances(notice, opened), keep, alarm, _freeze(notice), _trust(notice), _record(notice))
     return _paragraphs(f"Your code: {notice.code}", lets, *places)
@@ -953,7 +960,7 @@ def _authenticator_code_text(notice: Notice, opened: Opened) -> str:
         what = "It confirms that codes for an account may be sent here. Someone signed in there asked for it."
         ignore = "If you did not ask for it, ignore this message: without the code nothing happens."
         return _paragraphs(f"Your code: {notice.code}", f"{what} It is good for {_LIFE}.", keep, ignore)
-    what = f"It is to {_confirmed(notice, opened)}. It is good until {day_text(_code_until(notice))}."
+    what = f"It is to {_confirmed(notice, opened)}. It is good until {begun_text(_code_until(notice))}."
     alarm = "If you did not ask for it, someone knows your password or holds a session. Change the password at once."
     phrase_line = f"Your phrase: {notice.phrase}. A message without it is not from us."
     return _paragraphs(f"Your code: {notice.code}", what, _circumstances(notice, opened), keep, alarm, phrase_line)
@@ -978,7 +985,7 @@ def _short_authenticator_code(notice: Notice, opened: Opened) -> str:
     keep = "Never tell it to anyone, nobody from the platform will ask."
     if isinstance(notice.cause, ev.AuthenticatorBound):
         return f"Your code to let codes for an account be sent here: {notice.code}. Good for {_LIFE}. {keep}"
-    until = f"Good until {day_text(_code_until(notice))}."
+    until = f"Good until {begun_text(_code_until(notice))}."
     what = f"to {_confirmed(notice, opened)}"
     for text in (f"[{notice.phrase}] Code {notice.code} {what}. {until} {keep}", f"Code {notice.code} {what}. {keep}"):
         if len(text) <= TEXT_MESSAGE_MOST:
@@ -992,7 +999,7 @@ def _short_code(notice: Notice, opened: Opened) -> str:
         return _short_authenticator_code(notice, opened)
     keep = "Nobody from the platform will ever ask you for it."
     if isinstance(notice.cause, ev.ChallengeIssued):
-        until = day_text(notice.cause.until)
+        until = begun_text(notice.cause.until)
         return (
             f"[{notice.phrase}] Your code to let a waiting payment go early: {notice.code}. Good until {until}. {keep}"
         )
@@ -1021,7 +1028,7 @@ def _waiting_payment(known: _Known) -> str:
 def _circumstances(notice: Notice, opened: Opened) -> str:
     """When, and if it was asked just now by whom and from where."""
     at = notice.cause.at
-    lines = [f"When: {day_text(at)} ({instant_text(at)})"]
+    lines = [f"When: {begun_text(at)} ({instant_text(at)})"]
     if not _asked_now(notice):
         return "\n".join([*lines, "It was asked for earlier, and its wait is over."])
     lines.append(f"Asked by: {_WHO[notice.decided.actor.kind]}")

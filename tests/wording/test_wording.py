@@ -51,6 +51,7 @@ from holdback.wording import (
     SENTENCES,
     TEXT_MESSAGE_MOST,
     Notice,
+    begun_text,
     day_text,
     event_line,
     finding_line,
@@ -222,6 +223,12 @@ def test_instants_for_people() -> None:
     assert day_text(60_000) == "1 Jan 1970, 00:01 UTC"
 
 
+def test_what_was_was_not_later() -> None:
+    """People read the minute in which a thing happened, and of an end a minute that is never too late."""
+    assert begun_text(AT) == "21 Nov 2026, 10:47 UTC"
+    assert begun_text(60_000) == "1 Jan 1970, 00:01 UTC"
+
+
 def test_amounts() -> None:
     """Dollars are told to the cent, without the errors of binary fractions."""
     assert money(15_000_495_000) == "$15,000.50"
@@ -355,7 +362,7 @@ def test_a_notice_says_what_when_where_and_what_to_do() -> None:
 
     for part in (
         f'"Cold wallet", x7 {SHOWN}.',
-        "When: 21 Nov 2026, 10:48 UTC (2026-11-21T10:47:35.123Z)\n",
+        "When: 21 Nov 2026, 10:47 UTC (2026-11-21T10:47:35.123Z)\n",
         "Asked by: someone signed in as the owner\n",
         f"From: {IP}\n",
         "You can take it out",
@@ -387,7 +394,7 @@ def test_text_messages_are_short() -> None:
 def test_a_short_link_leaves_room_for_the_phrase() -> None:
     """A text message carries time and phrase when they fit beside the link."""
     short = notice(event(ev.AddressAdded), channel=Channel.SMS, freeze_url="https://id.example/f")
-    text = f"[{PHRASE}] A beneficiary was added, 21 Nov 2026, 10:48 UTC. Not you? Freeze: https://id.example/f"
+    text = f"[{PHRASE}] A beneficiary was added, 21 Nov 2026, 10:47 UTC. Not you? Freeze: https://id.example/f"
 
     assert notice_text(short, opened).text == text
     endless = short._replace(freeze_url="https://id.example/" + "x" * 400)
@@ -474,8 +481,8 @@ def test_a_code_ends_with_its_challenge() -> None:
     """It is said to be good for as long as its challenge is open, and never for more than ten minutes."""
     open_until = {"x7": Challenge(b"", (), AT + 3 * MINUTE)}
     one = notice(event(ev.AuthenticatorAsked), code="12345678", decided=decided("x", SessionStart()))
-    assert "until 21 Nov 2026, 10:51 UTC" in notice_text(one._replace(head=head(challenges=open_until)), opened).text
-    assert "until 21 Nov 2026, 10:58 UTC" in notice_text(one, opened).text
+    assert "until 21 Nov 2026, 10:50 UTC" in notice_text(one._replace(head=head(challenges=open_until)), opened).text
+    assert "until 21 Nov 2026, 10:57 UTC" in notice_text(one, opened).text
 
 
 def test_a_long_code_message_loses_what_matters_least() -> None:
@@ -511,11 +518,11 @@ def test_an_early_release_says_what_its_code_lets_go() -> None:
     known = notice_text(one._replace(head=head(exits={"x9": held})), opened).text
 
     assert "It lets the waiting payment x9 of 0.25 BTC, $15,000.00, leave before" in known
-    for part in ("until 21 Nov 2026, 10:58 UTC", URL, PHRASE, IP):
+    for part in ("until 21 Nov 2026, 10:57 UTC", URL, PHRASE, IP):
         assert part in known
     assert "the waiting payment x9 leave" in notice_text(one, opened).text
     assert "It lets a waiting payment leave" in notice_text(one._replace(decided=decided("session.end")), opened).text
-    assert "until 21 Nov 2026, 10:58 UTC" in notice_text(one._replace(channel=Channel.SMS), opened).text
+    assert "until 21 Nov 2026, 10:57 UTC" in notice_text(one._replace(channel=Channel.SMS), opened).text
 
 
 @pytest.mark.parametrize(
