@@ -13,7 +13,7 @@ from holdback import wiring
 from holdback.core.assurance import Level
 from holdback.core.decide import PLANNED, RULES
 from holdback.core.decision import Reason
-from holdback.intake import PUBLIC
+from holdback.intake import ENVELOPE, PUBLIC
 from holdback.views import LARGEST
 from holdback.web import api, endpoint, keys, openapi, prices, problems
 from holdback.wording import sentence
@@ -64,6 +64,17 @@ notice's freeze link; the *platform* its key, which never stands in for an owner
 disagree, what loosens is denied.
 
 {actions}
+## The fields of each
+
+Beside `action` and the envelope (`actor`, `context`, `proofs`, `challenge`, `dry_run`). Any other field is a problem that
+names it. What stands in brackets may be left out. `/openapi.json` has the types and bounds.
+
+{fields}
+`account.import` is given as `secret` what Holdback shall check by itself: of a `password` the argon2id hash in PHC form
+(`$argon2id$v=19$...`) or the password itself, no other hash; of a `totp` the secret in base32; of a `passkey` JSON with
+`id` and `public_key` (COSE), both in base64url. Of `sms` and `email` it is given the `address`. Backup codes are never
+taken over.
+
 ## What an action can ask for
 
 {levels}
@@ -79,9 +90,27 @@ def actions() -> str:
             ("action", "what it does", "who may ask", "asks for", "denied while the time is in doubt"),
             (row(name, kind, RULES[kind]) for name, kind in PUBLIC.items()),
         ),
+        fields=table(("action", "fields"), ((f"`{name}`", fields(kind)) for name, kind in PUBLIC.items())),
         levels=table(("asks for", "which is"), ((level.value, text) for level, text in PROOFS.items())),
         planned="".join(f"- `{name}`\n" for name in sorted(PLANNED)),
     )
+
+
+def fields(kind: type[Action]) -> str:
+    """What an action may be sent with, those in brackets that may be left out; of lists, what each of them holds."""
+    schemas = openapi.description()["components"]["schemas"]
+    return _members(schemas, schemas[kind.__name__]) or "none"
+
+
+def _members(schemas: dict[str, Any], schema: dict[str, Any]) -> str:
+    said = []
+    for name, member in schema.get("properties", {}).items():
+        if name == "action" or name in ENVELOPE:
+            continue
+        inner = schemas.get(member.get("items", {}).get("$ref", "").rpartition("/")[2], {})
+        text = f"`{name}`" + (f" of {{{_members(schemas, inner)}}}" if inner else "")
+        said.append(text if name in schema.get("required", ()) else f"[{text}]")
+    return ", ".join(said)
 
 
 def row(name: str, kind: type[Action], rule: Rule) -> tuple[str, ...]:
