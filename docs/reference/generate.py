@@ -66,8 +66,8 @@ disagree, what loosens is denied.
 {actions}
 ## The fields of each
 
-Beside `action` and the envelope (`actor`, `context`, `proofs`, `challenge`, `dry_run`). Any other field is a problem that
-names it. What stands in brackets may be left out. `/openapi.json` has the types and bounds.
+Beside `action` and the envelope (`actor`, `context`, `proofs`, `challenge`, `dry_run`). Any other field is a problem
+that names it. What stands in brackets may be left out. `/openapi.json` has the types and bounds.
 
 {fields}
 `account.import` is given as `secret` what Holdback shall check by itself: of a `password` the argon2id hash in PHC form
