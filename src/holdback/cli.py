@@ -10,7 +10,6 @@ import secrets
 import sys
 import time
 from pathlib import Path  # noqa: TC003 - the command line reads it from the signatures
-from socket import gaierror
 from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar
 
 import msgspec
@@ -684,8 +683,8 @@ def _line(error: Exception) -> str:
     """What is wrong, and with what."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, ConnectionError | gaierror):
-        return f"cannot connect: {error.strerror or error}; is HOLDBACK_STORE right?"
+    if isinstance(error, StoreUnavailable):
+        return f"the store that HOLDBACK_STORE names: {error}"
     return str(error)
 
 

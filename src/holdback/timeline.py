@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from rich.table import Table
+from rich.table import Column, Table
 
 from holdback import audit
 from holdback.core import events as ev
@@ -59,10 +59,12 @@ def _line(told: audit.Told, opened: Callable[[Sealed], str]) -> Line:
 
 def render(found: list[Line]) -> Table:
     """The same for people."""
-    table = Table("when", "who", "what", "answer", "why, and what followed", show_lines=True)
+    # Whole on the narrowest terminal too: an instant cut short is none.
+    whole = [Column(name, no_wrap=True) for name in ("when", "who")]
+    table = Table(*whole, Column("what", overflow="fold"), "answer", "why, and what followed", show_lines=True)
     styles = {"allow": "green", "deny": "red", "hold": "yellow", "step_up": "cyan"}
     for line in found:
         style = styles.get(line.decision, "")
         text = "\n".join([*line.reasons, *(f"- {one}" for one in line.followed)])
-        table.add_row(line.at, line.actor, line.action, f"[{style}]{line.decision}[/]", text)
+        table.add_row(line.at.replace("T", "\n"), line.actor, line.action, f"[{style}]{line.decision}[/]", text)
     return table

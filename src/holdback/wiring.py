@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True):
     receipt_keys: str = ""
     policy: str = "default"
     issuer: str = "holdback"
-    public_url: str = "http://127.0.0.1:8400"
+    public_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+\Z")] = "http://127.0.0.1:8400"
     smtp_host: str = ""
     smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
     smtp_tls: Annotated[str, msgspec.Meta(pattern=r"^(starttls|tls|none)\Z")] = "starttls"

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from rich.console import Console
 
-from holdback import cli
+from holdback import cli, timeline
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 
@@ -145,6 +146,29 @@ def test_a_server_says_in_a_line_what_is_wrong(
     assert ended(monkeypatch, "serve") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("holdback: HOLDBACK_MASTER_KEYS: ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("HOLDBACK_PUBLIC_URL", "ftp://id.example"), ("HOLDBACK_STORE", "postgresql://127.0.0.1:1/x")],
+)
+def test_what_is_wrong_is_named(
+    setting: str, value: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A database that cannot be reached, and an address that no link could begin with, are told by their setting."""
+    assert not place.exists()
+    monkeypatch.setenv(setting, value)
+    assert ended(monkeypatch, "migrate") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert setting in line
+
+
+def test_a_history_is_whole_on_a_narrow_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """No instant and no asker is cut short, however narrow the terminal is."""
+    line = timeline.Line(1, "2026-11-21T17:08:16.144Z", "platform", "account.import", "allow", ["why " * 40], [], "")
+    Console(width=80).print(timeline.render([line]))
+    shown = capsys.readouterr().out
+    assert all(part in shown for part in ("2026-11-21", "17:08:16.144Z", "platform", "account.import"))
 
 
 def test_no_stories_are_no_success(capsys: pytest.CaptureFixture[str]) -> None:
