@@ -372,6 +372,30 @@ class TestSignIn:
         after = account.everything().profile.levels
         assert set(after[0]) == set(before[0]) == {1}
 
+    @pytest.mark.parametrize("pressed_again", [False, True])
+    def test_a_thief_teaches_nothing_while_the_stop_lasts(self, *, pressed_again: bool) -> None:
+        """A freeze that lasts longer than the quiet week is no quiet week, and pressing it again takes nothing back."""
+        account = regular()
+        before = account.everything().profile.levels
+        press, owners = AccountFreeze(), Actor(ActorKind.LINK, contact="c1-1")
+        account.ask(press, owners)
+        account.wait(days=1)
+        account.seen = AWAY
+        answer = enter(account, device="thief")
+        if isinstance(answer, StepUp):
+            code = account.head.challenges[answer.challenge].contact
+            enter(account, *PROOFS, code, device="thief", challenge=answer.challenge)
+        assert account.everything().profile.young
+        account.wait(days=9)
+        if pressed_again:
+            account.ask(press, owners)
+        account.seen = HOME
+        for _ in range(2):
+            account.sign_in()
+            account.wait(days=8)
+        after = account.everything().profile.levels
+        assert set(after[0]) == set(before[0]) == {1}
+
     def test_facts_of_another_shape_are_not_learnt_wrongly(self) -> None:
         """A sign-in with fewer levels than the profile has is kept without any."""
         account = regular()

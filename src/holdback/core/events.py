@@ -313,8 +313,8 @@ class SignInScored(Event, frozen=True, array_like=True, tag="session.scored"):
 class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
     """A sign-in to be learnt once it was quiet for `quiet_ms`: keyed hashes of where from and with what, 0 for unknown.
 
-    `familiar` is how well the device was known then, a place in `core.profile.DEVICES`. `doubted_at` is when the owner
-    last pressed the stop or disowned a device; `half_life_ms` is how fast what was learnt fades.
+    `familiar` is how well the device was known then, a place in `core.profile.DEVICES`. The owner's stop, pressed
+    or to disown a device, lasted from `doubted_from` to `doubted_at`; `half_life_ms` is how fast what was learnt fades.
     """
 
     values: tuple[int, ...]
@@ -322,6 +322,7 @@ class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
     quiet_ms: int
     half_life_ms: int
     doubted_at: Instant
+    doubted_from: Instant = 0
 
 
 class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):

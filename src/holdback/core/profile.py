@@ -70,16 +70,20 @@ def part_of_day(at: Instant) -> int:
     return at % DAY // HOUR * HOURS // 24
 
 
-def caught_up(profile: Profile, now: Instant, doubted_at: Instant, half_life_ms: int) -> Profile:
+def caught_up(
+    profile: Profile, now: Instant, doubted_at: Instant, half_life_ms: int, doubted_from: Instant = 0
+) -> Profile:
     """The profile as of now: decayed, with every sign-in learnt that was quiet for its time.
 
-    `doubted_at` is when the owner last pressed the stop: what was still young then is forgotten.
+    `doubted_from` to `doubted_at` is how long the owner's stop lasted (0: it was but an instant): what was young at any
+    time of it is forgotten, and so is what came while it lasted.
     """
+    began = doubted_from or doubted_at
     profile = _decayed(profile, now, half_life_ms)
     young = []
     for one in profile.young:
         ripe = one.quiet_m * MINUTE
-        if one.seen_m * MINUTE <= doubted_at < ripe:
+        if one.seen_m * MINUTE <= doubted_at and began < ripe:
             continue
         if ripe <= now:
             profile = _learnt(profile, one)

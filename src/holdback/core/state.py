@@ -790,7 +790,7 @@ def _device(part: Part | None, event: ev.DeviceMet | ev.DeviceSeen | ev.DeviceDi
 
 def _profile(part: Part | None, event: ev.PlaceSeen) -> Profile:
     profile = part if isinstance(part, Profile) else EMPTY
-    learnt = caught_up(profile, event.at, event.doubted_at, event.half_life_ms)
+    learnt = caught_up(profile, event.at, event.doubted_at, event.half_life_ms, event.doubted_from)
     return signed_in(learnt, event.at, event.values, event.familiar, event.quiet_ms)
 
 

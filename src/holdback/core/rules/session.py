@@ -98,6 +98,7 @@ def _learns(case: Case, scored: Score | None) -> tuple[AnyEvent, ...]:
         return ()
     unknown = (0,) * len(LEVELS)
     values = (*seen.address, *seen.browser)
+    since, until = _doubted(case)
     half_life_ms, quiet_ms = risk.half_life_d * DAY, risk.quiet_d * DAY
     return (
         ev.SignInScored(case.now, scored.total, scored.terms, scored.raises(risk), scored.cools(risk)),
@@ -107,7 +108,8 @@ def _learns(case: Case, scored: Score | None) -> tuple[AnyEvent, ...]:
             _familiar(case),
             quiet_ms,
             half_life_ms,
-            _doubted(case),
+            until,
+            since,
         ),
     )
 
@@ -140,17 +142,22 @@ def _scored(case: Case) -> Score | None:
     seen, risk, head = case.facts.seen, case.policy.risk, case.head
     if seen is None:
         return None
-    profile = caught_up(case.customer.profile, case.now, _doubted(case), risk.half_life_d * DAY)
+    since, until = _doubted(case)
+    profile = caught_up(case.customer.profile, case.now, until, risk.half_life_d * DAY, since)
     tries = max(head.failures, case.facts.tries)
     bound = [head.authenticators[one.authenticator].bound_at for one in case.proved if one.kind != CONTACT_CODE]
     return score(profile, Circumstances(case.now, seen, _familiar(case), tries, max(bound)), risk)
 
 
-def _doubted(case: Case) -> int:
-    """When the owner last pressed the stop, or said that a device is a stranger's."""
-    stops = [one.pressed_at for one in case.head.freezes[-1:]]
-    strangers = [one.started_at for one in case.head.cool_offs.values() if one.cause == "device.disowned"]
-    return max((*stops, *strangers), default=0)
+def _doubted(case: Case) -> tuple[Instant, Instant]:
+    """From when to when the owner's stops lasted that ended since the last sign-in, which looked at those before it.
+
+    Who says that a device is a stranger's presses the stop with that. Whoever signs in while one lasts may be the thief.
+    """
+    last_at = case.customer.profile.last_at
+    stops = [(one.frozen_at, one.thawed_at or case.now) for one in case.head.freezes]
+    lately = [stop for stop in stops if stop[1] >= last_at]
+    return (lately[0][0], lately[-1][1]) if lately else (0, 0)
 
 
 def _familiar(case: Case) -> int:
