@@ -81,6 +81,21 @@ class TestAdd:
         else:
             assert (codes(answer), answer.findings[0].about) == ([Reason.TOO_MANY], "codes")
 
+    def test_one_number_after_another_is_texted_no_faster_than_one(self) -> None:
+        """Whoever names many numbers has a code sent to one of them every two minutes; a mailbox costs nobody money."""
+        account, session = grown()
+        first = named(account, session)
+        other = ContactAdd(Channel.SMS, sealed("another number"))
+        answer = account.ask(other, session, *PROOFS)
+        assert (codes(answer), answer.findings[0].about) == ([Reason.TOO_MANY], "codes")
+        named(account, session, ContactAdd(Channel.EMAIL, sealed("new mailbox")))
+        account.wait(minutes=2)
+        named(account, session, other)
+        again = account.ask(NEW, session, *PROOFS)
+        assert (codes(again), again.findings[0].about) == ([Reason.TOO_MANY], "codes")
+        account.wait(minutes=2)
+        assert named(account, session) == first
+
     def test_a_contact_that_was_given_away_may_be_named_anew(self) -> None:
         """A recycled or removed contact is another one from the one that is named now."""
         account, session = grown()

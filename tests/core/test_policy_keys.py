@@ -264,7 +264,7 @@ def bounded(account: Account) -> None:
         account.now += 1
         account.ask(LimitSet(str(1000 if not number else 10**9 + number)), session, *PROOFS)
         account.ask(AuthenticatorBind(BACKUP_CODE, sealed("s")), session, *PROOFS)
-        account.ask(ContactAdd(Channel.SMS, sealed(f"new {number}")), session, *PROOFS)
+        account.ask(ContactAdd(Channel.EMAIL, sealed(f"new {number}")), session, *PROOFS)
 
 
 def crowded(account: Account) -> None:

@@ -23,6 +23,7 @@ from holdback.core.events import (
     AnyEvent,
     AuthenticatorKind,
     ChangeKind,
+    Channel,
     Instant,
     Lane,
     Setting,
@@ -390,7 +391,8 @@ class Case:
         open_ones = [
             one for one in self.past.challenges.values() if one.digest == self.facts.digest and one.until > self.now
         ]
-        until = self.now + self.policy.step_up.challenge_m * MINUTE
+        signs_in = type(self.request.action) is SessionStart
+        until = self.now - (self.now % MINUTE if signs_in else 0) + self.policy.step_up.challenge_m * MINUTE
         if open_ones and self._tries(open_ones[0]) + (replayed or wrong) < self.policy.step_up.challenge_tries:
             until = open_ones[0].until
         return Answer(STEP_UP, frozenset(reasons), until, accept)
@@ -544,11 +546,21 @@ def contact_add(case: Case) -> Answer:
     proofs = case.prove(CHANGE)
     if isinstance(proofs, Answer):
         return proofs
+    just_texted = action.channel is Channel.SMS and any(
+        one.channel is Channel.SMS
+        and not one.confirmed
+        and case.now < one.code_at + case.policy.step_up.code_again_m * MINUTE
+        for one in case.past.contacts.values()
+    )
     for one in live:
         if (one.channel, one.address) == (action.channel, action.address.mac) and not one.recycled:
             just_sent = case.now < one.code_at + case.policy.step_up.code_again_m * MINUTE
-            refuse((one.confirmed and not one.lost_freeze, Reason.ALREADY_EXISTS), (just_sent, Reason.TOO_MANY))
+            refuse(
+                (one.confirmed and not one.lost_freeze, Reason.ALREADY_EXISTS),
+                (just_sent or just_texted, Reason.TOO_MANY),
+            )
             return allow(Reason.RIPENS_LATER)
+    refuse((just_texted, Reason.TOO_MANY))
     return case.ripens(case.policy.waits.contact_senior_h)
 
 

@@ -91,7 +91,12 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (8, ("frozen",)),
     ],
     "malware-and-an-owner-awake": [(1, ("destination_new",)), (2, ("loosening_waits",)), (3, ("frozen",))],
-    "contact-flood": [(7, ("too_many",)), (8, ("cooling_off", "destination_new")), (47, ("too_many",))],
+    "contact-flood": [
+        (5, ("too_many",)),
+        (8, ("too_many",)),
+        (9, ("cooling_off", "destination_new")),
+        (48, ("too_many",)),
+    ],
     "poisoned-history": [(1, ("look_alike",)), (2, ("destination_new", "over_budget"))],
     "stolen-cookie": [(0, ("proof_required",)), (1, ("tightening",)), (9, ("proof_required",))],
     "honest-payday": [(1, ("proved",))],

@@ -240,6 +240,18 @@ class TestSigningIn:
         named = [one["allowCredentials"][0]["id"] for one in passkeys if one["allowCredentials"]]
         assert 0 < len(set(named)) == len(named) < len(invented)
 
+    async def test_a_challenge_that_ends_betrays_no_name(self, house: House) -> None:
+        """Within one minute a name gets one challenge, also when the one that was open ends."""
+        await alice(house, SoftKey(), discoverable=True)
+        house.clock.at += 30_000
+        await self.sign_in(house, {})
+        seen = []
+        for later in (9 * 60_000 + 50_000, 20_000):
+            house.clock.at += later
+            asked = (await self.sign_in(house, {}))["challenge"]
+            seen.append((asked["id"], asked["nonce"], asked["passkey"]["challenge"]))
+        assert seen[0] == seen[1]
+
     async def sign_in(self, house: House, body: dict[str, Any], name: str = "alice@example.com") -> dict[str, Any]:
         """Ask to start a session by sign-in name."""
         raw = msgspec.json.encode(body)

@@ -468,15 +468,25 @@ def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = Non
         key = ""
     made = sent_to or not CHALLENGED.isdisjoint(kind for kinds in wanted.accept for kind in kinds)
     if not key and anonymous and not made:
-        until = case.now + case.policy.step_up.challenge_m * MINUTE
+        until = _expires(case)
     elif not key:
-        key, until = f"s{case.seq}", case.now + case.policy.step_up.challenge_m * MINUTE
+        key, until = f"s{case.seq}", _expires(case)
         events += _superseded(case, sent_to) or _oldest_closed(case)
         events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))
     events += _codes_sent(case, wanted, key)
     required = why(Reason.PROOF_REQUIRED, *("+".join(kinds) for kinds in wanted.accept), until=until)
     findings, told = (doubt.findings, doubt.events) if doubt is not None else ((), ())
     return Ruling(StepUp((*failed, required, *findings), key, wanted.accept, until), (*events, *told))
+
+
+def _expires(case: Case) -> Instant:
+    """When a challenge that is made now ends; a sign-in's at a full minute, as the name does that it is given outside.
+
+    Else a stranger who asks twice within a minute would see the end of one, and that the name is somebody's.
+    """
+    anonymous = RULES[type(case.request.action)].anonymous
+    made_at = case.now - case.now % MINUTE if anonymous else case.now
+    return made_at + case.policy.step_up.challenge_m * MINUTE
 
 
 def _codes_sent(case: Case, wanted: Demand, key: str) -> list[AnyEvent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, RESTRICTED, Level
 from holdback.core.decision import Allow, Deny, Reason, why
-from holdback.core.events import HOUR, MINUTE, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Sealed
+from holdback.core.events import HOUR, MINUTE, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Instant, Sealed
 from holdback.core.rules.asking import (
     OWNER,
     OWNER_OR_PLATFORM,
@@ -69,14 +69,29 @@ def _add(case: Case, action: ContactAdd) -> Ruling:
             continue
         if one.confirmed and not one.lost_freeze:
             return denied(why(Reason.ALREADY_EXISTS, about="address"))
-        again_at = one.asked_at + case.policy.step_up.code_again_m * MINUTE
+        again_at = max(one.asked_at + case.policy.step_up.code_again_m * MINUTE, _texted_again_at(case, action))
         if case.now < again_at:
             return denied(why(Reason.TOO_MANY, "time", until=again_at, about="codes"))
         return Ruling(Allow((why(Reason.RIPENS_LATER, "contact.confirm"),), key), (ev.ContactAsked(case.now, key),))
+    again_at = _texted_again_at(case, action)
+    if case.now < again_at:
+        return denied(why(Reason.TOO_MANY, "time", until=again_at, about="codes"))
     wait = case.policy.waits.contact_senior_h * HOUR
     name, until = f"c{case.seq}", case.now + wait
     added = ev.ContactAdded(case.now, name, action.channel, action.address, confirmed=False, wait_ms=wait, until=until)
     return Ruling(Allow((why(Reason.RIPENS_LATER, "contact.confirm", until=until),), name, until), (added,))
+
+
+def _texted_again_at(case: Case, action: ContactAdd) -> Instant:
+    """When a text may go to one more number that nothing confirms; 0 where none went lately, and for other channels.
+
+    Whoever has many numbers of his own, paid by those who text them, would else have one sent to each in turn.
+    """
+    if action.channel is not Channel.SMS:
+        return 0
+    new = [one for one in case.head.contacts.values() if one.channel is Channel.SMS and not one.confirmed]
+    asked_at = max((one.asked_at for one in new), default=None)
+    return 0 if asked_at is None else asked_at + case.policy.step_up.code_again_m * MINUTE
 
 
 def _known(case: Case, action: ContactConfirm | ContactRemove) -> Finding | None:

@@ -152,7 +152,7 @@ def _scored(case: Case) -> Score | None:
 def _doubted(case: Case) -> tuple[Instant, Instant]:
     """From when to when the owner's stops lasted that ended since the last sign-in, which looked at those before it.
 
-    Who says that a device is a stranger's presses the stop with that. Whoever signs in while one lasts may be the thief.
+    Who says that a device is a stranger's presses it with that. Whoever signs in while one lasts may be the thief.
     """
     last_at = case.customer.profile.last_at
     stops = [(one.frozen_at, one.thawed_at or case.now) for one in case.head.freezes]
