@@ -64,7 +64,8 @@ async def check(store: Store, snapshots: Snapshots, account: str, heads: dict[in
     row = loaded.snapshots.get(account)
     entries = await stream(store, account)
     if row is None:
-        return [Fault(account, 0, "the head is missing")]
+        gone = "the head is missing" if entries else "no row names it: it was never here, or all of it is gone"
+        return [Fault(account, 0, gone)]
     faults = [
         Fault(account, seq, "a receipt or notice names another entry here, or one that is gone")
         for seq, known in sorted((heads or {}).items())

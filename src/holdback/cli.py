@@ -197,7 +197,7 @@ def receipt(*, after: Annotated[Path | None, Parameter(help="File of the keys so
 
 
 @keys.command
-def add(name: str, *, scope: list[platform_keys.Scope]) -> int:
+def add(name: str, *, scope: Annotated[list[platform_keys.Scope], Parameter(negative="")]) -> int:
     """Make a platform key and print it once; only its hash is kept. A name that was ever given is refused.
 
     Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key).

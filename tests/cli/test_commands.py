@@ -171,6 +171,14 @@ def test_a_history_is_whole_on_a_narrow_terminal(capsys: pytest.CaptureFixture[s
     assert all(part in shown for part in ("2026-11-21", "17:08:16.144Z", "platform", "account.import"))
 
 
+def test_an_account_that_was_never_here_is_not_called_damaged(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that nothing in the store knows fails its verification, in words that allow for a typing error."""
+    assert place.parent.exists()
+    run("migrate")
+    assert run("verify", "nobody") == 1
+    assert "nobody entry 0: no row names it: it was never here" in capsys.readouterr().err
+
+
 def test_no_stories_are_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     """A run of no stories is refused, for a pattern that matches nothing would else pass for stories that hold."""
     assert run("play") == 2
