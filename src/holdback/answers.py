@@ -50,7 +50,7 @@ class ChallengeForm(msgspec.Struct, frozen=True):
 
 
 class SessionForm(msgspec.Struct, frozen=True):
-    """A new session's token, shown once, and when it ends at the latest.
+    """A new session's token, shown once, and when it ends at the latest; `recovery.open` gives one for that alone.
 
     `ath` is the token's digest for the claim of that name (RFC 9449), which is no secret.
     """

@@ -34,6 +34,7 @@ from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionFailures, SessionStart
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
@@ -60,6 +61,9 @@ LONGEST: Final = 512
 
 INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile, SessionFailures})
 """Actions that no one outside can name."""
+
+CHOOSES_PASSWORD: Final = frozenset({PasswordChange, RecoveryFinish})
+"""Actions that carry a password which their owner has just chosen."""
 
 Short = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
@@ -345,10 +349,13 @@ class Intake:
         `holder` is the customer it is asked for, None before there is one.
         """
         fields = dict(parsed.fields)
-        if parsed.kind is PasswordChange:
+        if parsed.kind in CHOOSES_PASSWORD:
             given = fields.get("password")
             if isinstance(given, str) and given.startswith("$argon2"):
                 raise BadRequest("a customer's password is not taken over as a hash", "/password")
+            if parsed.kind is RecoveryFinish and (holder is None or not _opened_it(parsed, holder.head)):
+                # Whoever shows no right token is denied in any case: what a hash costs is not spent on strangers.
+                return Enrolled(fields | {"password": "not looked at"}, {})
             fields["password"], _ = await self._enrol("password", given, "/password")
         elif parsed.kind is AuthenticatorBind:
             label = holder.key.open(holder.head.name) if holder is not None else ""
@@ -363,21 +370,20 @@ class Intake:
         """Refuse a password its owner should not choose. Raises BadRequest; what is none is `enrolled`'s to refuse.
 
         A sign-in never comes here: that a password has become known is no reason to shut its owner out. Nor does
-        whoever shows no live session, or not its key, and is denied by the core, with an alarm: the answer tells
-        something of the owner.
+        whoever shows no live session, or not its key, nor the token of the recovery, and is denied by the core: the
+        answer tells something of the owner.
         """
-        head, key = holder.head, holder.key
         given = parsed.fields.get("password")
-        if parsed.kind is not PasswordChange or not isinstance(given, str) or given.startswith("$argon2"):
+        if parsed.kind not in CHOOSES_PASSWORD or not isinstance(given, str) or given.startswith("$argon2"):
             return
-        session = head.sessions.get(token_hash(parsed.envelope.actor.session or ""))
-        if session is None or session.ends_at() <= holder.now:
+        if not _may_choose(parsed, holder, device, policy):
             return
-        if key_fault(session, device, head.device_proofs, policy, holder.now) is not None:
-            return
-        rules = policy.passwords
-        alone = password_stands_alone(head)
-        about = [key.open(head.name), *(key.open(one.address) for one in head.contacts.values())]
+        head, key, rules = holder.head, holder.key, policy.passwords
+        alone, about = password_stands_alone(head), [key.open(head.name)]
+        about += [key.open(one.address) for one in head.contacts.values()]
+        if parsed.kind is RecoveryFinish:
+            # What is lost goes, so that nothing may be left beside it; and who asks may still be a stranger.
+            alone, about = True, []
         try:
             await self._passwords.judge(
                 given,
@@ -612,6 +618,23 @@ class Intake:
             subject, fresh = confirm_subject(name, contact.asked_at), now < contact.asked_at + CODE_MS[contact.channel]
         right = self._masters.check_contact_code(wire.response, head.account, subject, name)
         return Proof(CONTACT_CODE, name, 0, 0, digest, now, right=right and fresh)
+
+
+def _may_choose(parsed: Parsed, holder: Holder, device: DeviceProof | None, policy: Policy) -> bool:
+    """Whether the core would look at a password that this request carries."""
+    head = holder.head
+    if parsed.kind is RecoveryFinish:
+        return _opened_it(parsed, head)
+    session = head.sessions.get(token_hash(parsed.envelope.actor.session or ""))
+    if session is None or session.ends_at() <= holder.now:
+        return False
+    return key_fault(session, device, head.device_proofs, policy, holder.now) is None
+
+
+def _opened_it(parsed: Parsed, head: Head) -> bool:
+    """Whether a recovery is under way and this request shows its token."""
+    shown = token_hash(parsed.envelope.actor.session or "")
+    return head.recovery is not None and hmac.compare_digest(shown, head.recovery.token)
 
 
 def _short(key: CustomerKey, level: str, text: str) -> int:

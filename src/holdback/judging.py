@@ -15,8 +15,9 @@ from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
-from holdback.core.events import ENCODER, HOUR, AuthenticatorKind
+from holdback.core.events import DAY, ENCODER, HOUR, AuthenticatorKind
 from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.state import NOBODY, Customer
 from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
@@ -266,11 +267,18 @@ class Unit:
         if isinstance(step.decision, Allow) and standing.customer.head is not None:
             once["receipt"] = self._receipt(asked, step, standing, now)
             if asked.token:
-                until = now + self._tools.policy.sessions.absolute_h * HOUR
+                until = self._token_until(asked, now)
                 once["session"] = SessionForm(asked.token, instant_text(until), dpop.token_text(asked.token))
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
         return answer_body(form, once)
+
+    def _token_until(self, asked: Asked, now: Instant) -> Instant:
+        """When a new token ends at the latest: a session's, or that of a recovery in which nothing more is done."""
+        policy = self._tools.policy
+        if isinstance(asked.request.action, RecoveryOpen):
+            return now + policy.recovery.expires_d * DAY
+        return now + policy.sessions.absolute_h * HOUR
 
     def _form(self, asked: Asked, step: Advance, standing: _Standing) -> AnswerForm:
         """The answer, with what its owner would confirm in words if more proof is asked for."""

@@ -31,6 +31,7 @@ from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.state import Customer
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
@@ -461,7 +462,7 @@ class Service:
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
-        token = self._intake.token() if signs_in else ""
+        token = self._intake.token() if signs_in or isinstance(action, RecoveryOpen) else ""
         hashed = intake.token_hash(token) if token else b""
         seen = self._intake.seen(envelope.context, peek.key, peek.now) if signs_in else None
         facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device, seen=seen)

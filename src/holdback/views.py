@@ -14,7 +14,8 @@ import msgspec
 
 from holdback.core import budget, ledger, seniority
 from holdback.core import events as ev
-from holdback.core.events import Channel, Lane, Sealed, Setting
+from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
+from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
 from holdback.core.state import Customer, evolve
@@ -134,6 +135,23 @@ class BudgetForm(msgspec.Struct, frozen=True):
     own_limit_usd: str | None
 
 
+class RecoveryForm(msgspec.Struct, frozen=True):
+    """A recovery that is under way: what was shown for it, and which way it goes once its evidence is closed.
+
+    `finish_at` is null before that, and while its owner could not be told.
+    """
+
+    id: str
+    opened_at: str
+    lost: tuple[str, ...]
+    shown: tuple[str, ...]
+    approvals: int
+    path: str | None
+    finish_at: str | None
+    contested: bool
+    expires_at: str
+
+
 class AccountForm(msgspec.Struct, frozen=True):
     """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`."""
 
@@ -154,6 +172,8 @@ class AccountForm(msgspec.Struct, frozen=True):
     cool_offs: tuple[CoolOffForm, ...]
     holds: int
     budget: BudgetForm
+    recovery: RecoveryForm | None
+    burned: dict[str, str]
 
 
 class HeldForm(msgspec.Struct, frozen=True):
@@ -251,6 +271,8 @@ class Views:
             cool_offs=_cool_offs(head, now),
             holds=len(head.exits),
             budget=_budget(head, policy, now),
+            recovery=_recovery(head, policy, now),
+            burned={kind: instant_text(until) for kind, until in head.burned.items() if until > now},
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -414,6 +436,23 @@ def _budget(head: Head, policy: Policy, now: Instant) -> BudgetForm:
     return BudgetForm(lanes[Lane.LONG_STANDING], lanes[Lane.OTHERS], lanes[Lane.INSTANT], left)
 
 
+def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
+    case = live(head, policy, now)
+    if case is None:
+        return None
+    return RecoveryForm(
+        case.id,
+        instant_text(case.opened_at),
+        tuple(kind.value for kind in case.lost),
+        tuple(one.evidence for one in case.shown),
+        len(case.approved),
+        case.path or None,
+        instant_text(case.wait.until) if case.wait and case.wait.heard else None,
+        case.contested,
+        instant_text(case.last_at + policy.recovery.expires_d * DAY),
+    )
+
+
 def _asked_in(exit_id: str) -> int:
     """The entry that a held exit was asked in, which its id names."""
     return int(exit_id.removeprefix("x"))
@@ -430,8 +469,8 @@ def _check_chain(seen: _Seen, entries: list[Entry]) -> None:
         before = entry.link
 
 
-SECRETS: Final = frozenset({"credential", "secret", "password", "facts", "holder", "asked_with"})
-"""Fields of events and actions that are shown to nobody: secrets, their hashes, and what proofs rest on."""
+SECRETS: Final = frozenset({"credential", "secret", "password", "facts", "holder", "asked_with", "token", "reason"})
+"""Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words."""
 
 
 def told(entry: Entry, key: CustomerKey) -> tuple[dict[str, Any], ...]:

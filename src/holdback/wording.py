@@ -29,6 +29,7 @@ from holdback.core.events import (
     AuthenticatorKind,
     ChangeKind,
     Channel,
+    Ending,
     Lane,
     Setting,
     Severity,
@@ -42,6 +43,7 @@ from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorRe
 from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, wanted
 
@@ -83,6 +85,15 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.FROZEN: "The account is frozen by its owner. Nothing leaves until the owner has unfrozen it.",
     Reason.BAD_FIELD: "A field does not fit this action. Correct it.",
     Reason.TOO_MANY: "There are too many of these open at once. Wait for one to end, or end one.",
+    Reason.RECOVERED_LATELY: "The account was recovered lately. Read and secure it, and wait until the rest opens.",
+    Reason.EVIDENCE_CLOSED: "Nothing more can be shown for this recovery. Wait for its end.",
+    Reason.EVIDENCE_BURNED: "Others may know this about the account, so it proves nothing here. Show something else.",
+    Reason.EVIDENCE_TOO_NEW: "There is nothing of this kind that is older than the recovery. Show something else.",
+    Reason.EVIDENCE_NOT_EVALUATED: "Nobody has judged this evidence yet, so it does not count. Have it judged first.",
+    Reason.EVIDENCE_WRONG: "This evidence was wrong, and only a few tries are taken. Check it before the next one.",
+    Reason.EVIDENCE_REQUIRED: "Show evidence that you had before and others do not have.",
+    Reason.NOT_DRAWN: "Chance draws who reviews a recovery, and nobody who is involved. Leave it to those drawn.",
+    Reason.REVIEW_REQUIRED: "Two reviewers must approve this first. Wait for them.",
     Reason.LAST_ONE: "This is the last of its kind. Add another before removing it.",
     Reason.FREEZE_RIGHT_LOST: "This contact froze the account wrongly before and must be confirmed again first.",
     Reason.SENIOR_BENEFICIARY_REQUIRED: "Only a payment to a long-known address can go early. Wait for its time.",
@@ -122,6 +133,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.RECEIVED_LATELY: "This was received from another customer lately. Trade it, or wait to send it on.",
     Reason.NOT_YET_DUE: "The wait that was announced is not over. Ask again at its end.",
     Reason.LOOSENING_WAITS: "Taking protection away takes effect after a wait, and can be cancelled until then.",
+    Reason.RECOVERY_WAITS: "A recovery waits, so that everyone concerned can object. Come back at that time.",
     Reason.RIPENS_LATER: "This is new and counts in full only after a wait. Confirm it first if that is asked.",
     Reason.INSTANT_LANE: "Small enough to go at once. There is nothing more to do.",
     Reason.PROVED: "Confirmed. There is nothing more to do.",
@@ -290,6 +302,10 @@ _Confirmed = (
     | AllowlistSet
     | LockSet
     | LimitSet
+    | RecoveryEvidence
+    | RecoveryCancel
+    | RecoveryFinish
+    | EvidenceBurn
 )
 """Every action that may ask for proof."""
 
@@ -324,8 +340,18 @@ def confirmed_text(known: _Known) -> str:
             return "unfreeze the account"
         case AllowlistSet() | LockSet() | LimitSet():
             return f"change {_setting_wanted(asked)}"
+        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn():
+            return _RECOVERING[type(asked)]
         case _:
             return _guard_wanted(asked, known)
+
+
+_RECOVERING: Final[dict[type[Action], str]] = {
+    RecoveryEvidence: "show that you are the owner of an account that is to be recovered",
+    RecoveryCancel: "end the recovery of your account",
+    RecoveryFinish: "finish the recovery of your account by a new password",
+    EvidenceBurn: "say that others know what would prove that you are the owner",
+}
 
 
 def _guard_wanted(
@@ -432,6 +458,8 @@ def _change_asked(action: Action, known: _Known) -> str:
             return "Change the password."
         case AccountUnfreeze():
             return "Unfreeze the account."
+        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn():
+            return f"{_capital(_RECOVERING[type(action)])}."
         case _:
             return ""
 
@@ -450,7 +478,9 @@ def _exact(text: str) -> str:
     return re.sub(r"[^!-~]", "-", text)
 
 
-def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decided: ev.Decided | None = None) -> str:
+def event_line(  # noqa: C901 - one case for each subject
+    event: AnyEvent, opened: Opened, head: Head | None = None, decided: ev.Decided | None = None
+) -> str:
     """What happened, in a sentence or two.
 
     `head` (a later one will do) and `decided`, the entry's first event, name more of what the event has only ids of.
@@ -518,6 +548,19 @@ def event_line(event: AnyEvent, opened: Opened, head: Head | None = None, decide
             | ev.WaitMoved()
         ):
             return _notice_line(event, known)
+        case (
+            ev.RecoveryOpened()
+            | ev.RecoveryAsked()
+            | ev.RecoveryShown()
+            | ev.RecoveryMissed()
+            | ev.RecoveryClosed()
+            | ev.RecoveryReviewed()
+            | ev.RecoveryContested()
+            | ev.RecoveryEnded()
+            | ev.RecoveryFinished()
+            | ev.EvidenceBurned()
+        ):
+            return _recovery_line(event, known)
         case _:
             assert_never(event)
 
@@ -801,6 +844,61 @@ def _notice_line(event: _NoticeEvent, known: _Known) -> str:
             assert_never(event)
 
 
+_RecoveryEvent = (
+    ev.RecoveryOpened
+    | ev.RecoveryAsked
+    | ev.RecoveryShown
+    | ev.RecoveryMissed
+    | ev.RecoveryClosed
+    | ev.RecoveryReviewed
+    | ev.RecoveryContested
+    | ev.RecoveryEnded
+    | ev.RecoveryFinished
+    | ev.EvidenceBurned
+)
+
+_ENDED: Final[dict[Ending, str]] = {
+    Ending.VETOED: "A recovery of the account was ended by one of its contacts.",
+    Ending.CANCELLED: "A recovery of the account was ended by someone signed in, with full proof.",
+    Ending.REJECTED: "A recovery of the account was rejected by a reviewer.",
+    Ending.EXHAUSTED: "A recovery of the account was ended: too much of what was shown for it was wrong.",
+    Ending.REPLACED: "A recovery of the account that showed nothing was replaced by another.",
+}
+
+
+def _recovery_line(event: _RecoveryEvent, known: _Known) -> str:
+    match event:
+        case ev.RecoveryOpened():
+            return f"Someone says that they are the owner and lost what they sign in with: {_together(event.lost)}."
+        case ev.RecoveryAsked():
+            towards = f"A code for a recovery was sent to {known.contact(event.contact)}."
+            return towards if event.contact else "A passkey was asked for in a recovery."
+        case ev.RecoveryShown():
+            return f"In a recovery this was shown: {_evidence(event.evidence)}."
+        case ev.RecoveryMissed():
+            return f"In a recovery this was wrong: {_evidence(event.evidence)}."
+        case ev.RecoveryClosed():
+            until = day_text(event.until)
+            return f"A recovery waits. From {until} whoever opened it may choose a new password, unless you object."
+        case ev.RecoveryReviewed():
+            return f"A reviewer {'approved' if event.approved else 'rejected'} a recovery of the account."
+        case ev.RecoveryContested():
+            return f"{_capital(_WHO[event.by.kind])} objected to a recovery. Its wait is twice as long from now on."
+        case ev.RecoveryEnded():
+            return _ENDED[event.how]
+        case ev.RecoveryFinished():
+            return f"The account was recovered by a new password. Until {day_text(event.weak_until)} it does little."
+        case ev.EvidenceBurned():
+            kinds = ", ".join(_evidence(kind) for kind in event.kinds)
+            return f"In recoveries of this account this proves nothing before {day_text(event.until)}: {kinds}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _evidence(kind: str) -> str:
+    return _KINDS.get(kind, kind.replace("_", " "))
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -833,8 +931,19 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ExitAllowed: "A payment left your account",
     ev.ExitHeld: "A payment from your account waits",
     ev.ExitCancelled: "A waiting payment was stopped",
+    ev.RecoveryOpened: "Someone wants to recover your account",
+    ev.RecoveryShown: "Evidence was shown to recover your account",
+    ev.RecoveryMissed: "Wrong evidence was shown to recover your account",
+    ev.RecoveryClosed: "Your account is about to be recovered",
+    ev.RecoveryReviewed: "A reviewer judged a recovery of your account",
+    ev.RecoveryContested: "A recovery of your account was objected to",
+    ev.RecoveryEnded: "A recovery of your account was ended",
+    ev.RecoveryFinished: "Your account was recovered",
+    ev.EvidenceBurned: "Something about you no longer proves who you are",
 }
 """The subject of every notice: our own words without names or amounts, fit for a locked screen."""
+
+_OBJECT: Final = "If this is not you, freeze the account or object: either ends it, or makes it wait twice as long."
 
 _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.Frozen: (
@@ -859,6 +968,11 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.AddressAdded: "You can take it out of the address book at once.",
     ev.ChangeAsked: "You can cancel it until then, by signing in.",
     ev.ExitHeld: "You can cancel it until then, by signing in.",
+    ev.RecoveryOpened: _OBJECT,
+    ev.RecoveryClosed: _OBJECT,
+    ev.RecoveryReviewed: _OBJECT,
+    ev.RecoveryFinished: "Payments wait meanwhile. If this was not you, freeze the account now.",
+    ev.EvidenceBurned: "Bind a passkey or new backup codes, so that you can still come back if you lose the others.",
 }
 """What an owner can do beside freezing."""
 
@@ -945,9 +1059,10 @@ def _code_text(notice: Notice, opened: Opened) -> str:
         lasts = f"It is good for {_code_life(notice.channel)}."
         ignore = "If you did not ask for it, ignore this message: without the code nothing happens."
         return _paragraphs(f"Your code: {notice.code}", f"{what} {lasts}", keep, ignore)
-    lets = (
-        f"It lets {_let_go(notice, opened)} leave before its time. It is good until {begun_text(notice.cause.until)}."
-    )
+    does = f"lets {_let_go(notice, opened)} leave before its time"
+    if notice.decided.action != "exit.release":
+        does = f"is to {_confirmed(notice, opened)}"
+    lets = f"It {does}. It is good until {begun_text(notice.cause.until)}."
     alarm = "If you did not ask for it, someone is after your money."
     places = (_circumstances(notice, opened), keep, alarm, _freeze(notice), _trust(notice), _record(notice))
     return _paragraphs(f"Your code: {notice.code}", lets, *places)
@@ -999,10 +1114,10 @@ def _short_code(notice: Notice, opened: Opened) -> str:
         return _short_authenticator_code(notice, opened)
     keep = "Nobody from the platform will ever ask you for it."
     if isinstance(notice.cause, ev.ChallengeIssued):
-        until = begun_text(notice.cause.until)
-        return (
-            f"[{notice.phrase}] Your code to let a waiting payment go early: {notice.code}. Good until {until}. {keep}"
-        )
+        until, does = begun_text(notice.cause.until), "let a waiting payment go early"
+        if notice.decided.action != "exit.release":
+            does = _confirmed(notice, opened)
+        return f"[{notice.phrase}] Your code to {does}: {notice.code}. Good until {until}. {keep}"
     lasts = _code_life(notice.channel)
     return f"Your code to confirm this number for an account: {notice.code}. Good for {lasts}. {keep}"
 

@@ -28,6 +28,15 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemov
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import (
+    EvidenceBurn,
+    RecoveryCancel,
+    RecoveryContest,
+    RecoveryEvidence,
+    RecoveryFinish,
+    RecoveryOpen,
+    RecoveryReview,
+)
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 
@@ -69,6 +78,13 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     ExitReconcile("alice/9/00000000", "10"),
     NoticeOutcome("n9", "c1-1", accepted=True),
     SessionFailures(1, 1, 1, 1, 1),
+    RecoveryOpen((PASSWORD, TOTP)),
+    RecoveryEvidence("contact_code"),
+    RecoveryReview("approve", sealed("looks right")),
+    RecoveryContest(),
+    RecoveryCancel(),
+    RecoveryFinish(sealed("new password")),
+    EvidenceBurn(("face",), "owner"),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

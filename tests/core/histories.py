@@ -16,7 +16,20 @@ from msgspec.structs import replace
 from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
-from holdback.core.decision import Allow, Context, Decision, DeviceProof, Facts, Hold, PriceFact, Proof, Seen, StepUp
+from holdback.core.decision import (
+    Allow,
+    Context,
+    Decision,
+    DeviceProof,
+    EvidenceFact,
+    Facts,
+    Hold,
+    PriceFact,
+    Proof,
+    Seen,
+    StaffFact,
+    StepUp,
+)
 from holdback.core.events import DAY, ENCODER, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel
 from holdback.core.policy import Policy
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedBeneficiary, ImportedContact
@@ -24,6 +37,7 @@ from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.recovery import RecoveryEvidence, RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey, evolve
 
@@ -108,6 +122,9 @@ class Account:
         self.counter = 0
         self.tokens = 0
         self.device_key = b""
+        self.evidence: EvidenceFact | None = None
+        self.staff: StaffFact | None = None
+        self.drawn: tuple[str, ...] = ("rita", "ron")
 
     # What is true
 
@@ -184,10 +201,13 @@ class Account:
             clock_agrees=self.clock_agrees,
             reconciling=self.reconciling,
             counterparty_known=known and bool(request.counterparty),
-            token=self.token(self.tokens) if isinstance(request.action, SessionStart) else b"",
+            token=self.token(self.tokens) if isinstance(request.action, SessionStart | RecoveryOpen) else b"",
             tries=self.tries,
             device=self.signed() if self.device_key and request.actor.kind is ActorKind.OWNER else None,
             seen=self.seen if isinstance(request.action, SessionStart) else None,
+            evidence=self.evidence if isinstance(request.action, RecoveryEvidence) else None,
+            staff=self.staff if request.actor.kind is ActorKind.STAFF else None,
+            drawn=self.drawn if isinstance(request.action, RecoveryOpen) else (),
         )
 
     def signed(self, **wrong: Any) -> DeviceProof:  # noqa: ANN401 - DeviceProof's own

@@ -51,6 +51,15 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemov
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import (
+    EvidenceBurn,
+    RecoveryCancel,
+    RecoveryContest,
+    RecoveryEvidence,
+    RecoveryFinish,
+    RecoveryOpen,
+    RecoveryReview,
+)
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 from holdback.core.state import NOBODY, PROFILE, Customer, Head
@@ -95,6 +104,13 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (ExitSettle("x1", "ref"), {ActorKind.PLATFORM}),
     (ExitReconcile("receipt", "1"), {ActorKind.SYSTEM}),
     (NoticeOutcome("1-0", "c1-1", accepted=True), {ActorKind.SYSTEM}),
+    (RecoveryOpen((PASSWORD, TOTP)), OWNER_ONLY),
+    (RecoveryEvidence("face"), OWNER_ONLY),
+    (RecoveryReview("approve", sealed("seen")), {ActorKind.STAFF}),
+    (RecoveryContest(), {ActorKind.OWNER, ActorKind.LINK}),
+    (RecoveryCancel(), OWNER_ONLY),
+    (RecoveryFinish(sealed("new")), OWNER_ONLY),
+    (EvidenceBurn(("face",), "leak"), BOTH),
 ]
 NAMES = [action_name(action) for action, _ in WHO]
 
@@ -121,7 +137,7 @@ def test_who_may_ask_what(action: Action, may: set[ActorKind], kind: ActorKind) 
         assert {type(one) for one in account.last_events()} == {ev.Decided}
 
 
-BY_SESSION = [action for action, may in WHO if ActorKind.OWNER in may and not isinstance(action, SessionStart)]
+BY_SESSION = [action for action, may in WHO if ActorKind.OWNER in may and not RULES[type(action)].anonymous]
 
 
 @pytest.mark.parametrize("action", BY_SESSION, ids=action_name)
@@ -149,6 +165,10 @@ LOOSENS = {
     "address.renew",
     "exit.request",
     "exit.release",
+    "recovery.open",
+    "recovery.evidence",
+    "recovery.review",
+    "recovery.finish",
 }
 
 

@@ -68,6 +68,7 @@ def test_what_loosens_or_cools_is_announced(kind: type[ev.Event]) -> None:
         (ev.ContactRecycled, Severity.SEVERE),
         (ev.SignInScored, Severity.SEVERE),
         (ev.AuthenticatorRecycled, Severity.SEVERE),
+        (ev.RecoveryFinished, Severity.SEVERE),
     ],
     ids=lambda one: getattr(one, "__name__", one),
 )
@@ -87,6 +88,7 @@ def test_nothing_else_cools() -> None:
         "AuthenticatorReinstated",
         "AuthenticatorRemoved",
         "SecretReplaced",
+        "RecoveryFinished",
         "ContactConfirmed",
         "ContactRemoved",
         "ContactRecycled",

@@ -46,6 +46,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import RecoveryCancel
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import LimitSet
 from holdback.core.seniority import authenticator_is_senior
@@ -78,6 +79,8 @@ ASKS: Final = {
     "limit.set",
     "exit.request",
     "exit.release",
+    "recovery.cancel",
+    "evidence.burn",
 }
 """What an owner must prove himself for."""
 TIGHTENS: Final = {
@@ -88,19 +91,36 @@ TIGHTENS: Final = {
     "address.remove",
     "change.cancel",
     "exit.cancel",
+    "recovery.contest",
 }
 """What an owner does for nothing, for it can only protect."""
 PROVES_ITSELF: Final = {"authenticator.confirm", "contact.confirm"}
 """What ends something that was asked for with proof, by a proof of the new thing itself."""
-NOT_THE_OWNERS: Final = {"account.import", "exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
+LOST_EVERYTHING: Final = {"recovery.open", "recovery.evidence", "recovery.finish"}
+"""What is asked by whoever says that he cannot sign in; `test_recovery.py` says what that takes."""
+NOT_THE_OWNERS: Final = {
+    "account.import",
+    "recovery.review",
+    "exit.settle",
+    "exit.reconcile",
+    "notice.outcome",
+    "session.failures",
+}
 
 ROUTES: Final = {
-    ActorKind.OWNER: ASKS | TIGHTENS | PROVES_ITSELF,
-    ActorKind.LINK: {"account.freeze"},
-    ActorKind.PLATFORM: {"account.import", "contact.report_recycled", "exit.cancel", "exit.release", "exit.settle"},
+    ActorKind.OWNER: ASKS | TIGHTENS | PROVES_ITSELF | LOST_EVERYTHING,
+    ActorKind.LINK: {"account.freeze", "recovery.contest"},
+    ActorKind.PLATFORM: {
+        "account.import",
+        "contact.report_recycled",
+        "evidence.burn",
+        "exit.cancel",
+        "exit.release",
+        "exit.settle",
+    },
     ActorKind.SYSTEM: {"exit.reconcile", "notice.outcome", "session.failures"},
     ActorKind.API_KEY: set(),
-    ActorKind.STAFF: set(),
+    ActorKind.STAFF: {"recovery.review"},
     ActorKind.AGENCY: set(),
 }
 """Which actions each kind of actor may ask for: there is no way around the owner's proof but these."""
@@ -108,7 +128,7 @@ ROUTES: Final = {
 
 def test_every_action_has_its_place() -> None:
     """No action exists that is neither asked proof for, nor a tightening, nor placed with its reason."""
-    assert set(EVERY) == ASKS | TIGHTENS | PROVES_ITSELF | NOT_THE_OWNERS
+    assert set(EVERY) == ASKS | TIGHTENS | PROVES_ITSELF | NOT_THE_OWNERS | LOST_EVERYTHING
     for name, action in EVERY.items():
         assert decide.RULES[type(action)].proofless is (
             name in TIGHTENS | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
@@ -154,6 +174,8 @@ def scene(name: str, held: Kinds) -> Scene:
             action = AuthenticatorReinstate(strongest)
         case AuthenticatorRemove():
             action = AuthenticatorRemove(strongest)
+        case RecoveryCancel():
+            account.ask(EVERY["recovery.open"], Actor(ActorKind.OWNER))
         case ExitRelease():
             action = ExitRelease(held_id(account.pay("900000", "home", session)))
     account.deliver()
@@ -245,7 +267,7 @@ def test_no_route_leads_around(kind: ActorKind) -> None:
         if name not in ROUTES[kind]:
             assert codes_of(answer) == {Reason.NOT_ENTITLED.value}
             assert not changed(again.last) if again.last else True
-        elif kind is ActorKind.OWNER and name != "session.start":
+        elif kind is ActorKind.OWNER and name not in LOST_EVERYTHING | {"session.start"}:
             assert codes_of(answer) == {Reason.SESSION_REQUIRED.value}
 
 

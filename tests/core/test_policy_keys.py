@@ -26,6 +26,7 @@ from tests.core.histories import (
     policy_with,
     sealed,
 )
+from tests.core.recoveries import Claimant, reviewed
 
 from holdback import intake, judging, strangers, wiring
 from holdback.core import attempts
@@ -39,6 +40,7 @@ from holdback.core.rules.authenticator import AuthenticatorSuspend as Suspend
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest
 from holdback.core.rules.session import SessionEndAll, SessionStart
 from holdback.core.rules.setting import LimitSet, LockSet
 
@@ -61,6 +63,8 @@ SPREAD: Final[dict[str, Any]] = {
     "outflow.over_budget_senior_h": 30,
     "outflow.over_budget_others_h": 90,
     "step_up.failures_max": 50,
+    "recovery.codes_h": 30,
+    "recovery.one_possession_h": 80,
 }
 """The default policy with numbers apart, so that each may change alone without breaking a relation."""
 
@@ -347,6 +351,55 @@ def codes(account: Account) -> None:
         account.ask(LockSet(hours), session)
 
 
+def comes_back(account: Account) -> None:
+    """Recoveries by every way, each tried at the instants at which a number makes a difference."""
+    grow(account, PASSWORD, TOTP, BACKUP_CODE, equity="100000.5", contacts=(Channel.EMAIL, Channel.SMS))
+    one = Claimant(account)
+    one.opens(PASSWORD)
+    for _ in range(6):
+        one.shows("totp", account.wrong("a1-2"))
+    account.wait(hours=24)
+    one.opens(PASSWORD)
+    one.judged("address_signature")
+    for member in ("rita", "ron"):
+        reviewed(account, member)
+    one.finishes()
+    account.wait(days=30)
+    one.finishes()
+    account.wait(hours=25)
+    one.opens(PASSWORD)
+    one.shows("contact_code")
+    account.wait(minutes=4)
+    one.shows("contact_code", channel=Channel.SMS)
+    account.wait(minutes=4)
+    one.finishes()
+    account.settle(days=2)
+    one.finishes()
+
+
+def comes_back_by_what_is_held(account: Account) -> None:
+    """A recovery by one thing held, with one reviewer too few; one by two; and what others know."""
+    grow(account, PASSWORD, TOTP, BACKUP_CODE, equity="1000", contacts=(Channel.EMAIL, Channel.SMS))
+    one = Claimant(account)
+    one.opens(PASSWORD)
+    one.judged("in_person")
+    account.ask(RecoveryContest(), LINK)
+    account.ask(RecoveryContest(), LINK)
+    one.finishes()
+    account.wait(days=31)
+    one.opens(PASSWORD)
+    one.shows("totp")
+    for member in ("rita", "ron"):
+        reviewed(account, member)
+    account.settle(days=4)
+    one.finishes()
+    account.settle(days=4)
+    one.opens(PASSWORD)
+    one.shows("totp")
+    one.shows("backup_code")
+    account.ask(EvidenceBurn(("face",), "leak"), Actor(ActorKind.PLATFORM))
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -366,6 +419,8 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     untold,
     telling,
     priced,
+    comes_back,
+    comes_back_by_what_is_held,
 )
 
 CHANGED: Final[dict[str, Any]] = {

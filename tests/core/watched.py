@@ -21,6 +21,7 @@ from holdback.core.profile import Profile
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish
 from holdback.core.rules.session import SessionStart
 from holdback.core.seniority import ripe_at
 from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, evolve
@@ -324,8 +325,8 @@ def judged(step: Step) -> Past:
 
 
 def step_ups_never_ask_for_less(step: Step) -> None:
-    """Law 2: each alternative of a step-up holds something of the strongest senior class."""
-    if not isinstance(step.decision, StepUp):
+    """Law 2: each alternative of a step-up holds something of the strongest senior class, recoveries aside."""
+    if not isinstance(step.decision, StepUp) or isinstance(step.request.action, RecoveryEvidence | RecoveryFinish):
         return
     past = judged(step)
     senior = set_the_bar(step, past)
@@ -368,11 +369,14 @@ def nothing_weaker_removes(step: Step) -> None:
 
 
 def denials_change_nothing(step: Step) -> None:
-    """A refusal changes nothing but what counts the try."""
+    """A refusal changes nothing but what counts the try, or closes a recovery's evidence."""
     if isinstance(step.decision, Deny) and not step.carries_out:
         alarm = any(isinstance(one, ev.SessionMisused) for one in step.events)
+        recovering = isinstance(step.request.action, RecoveryEvidence | RecoveryFinish)
         allowed = (*CHANGES_NOTHING, *((ev.SessionMisused, ev.CoolOffStarted) if alarm else ()))
+        allowed += (ev.RecoveryMissed, ev.RecoveryClosed, ev.RecoveryEnded) if recovering else ()
         causes = {"proof.failed", *({"session.misused"} if alarm else ())}
+        causes |= {"recovery.missed", "recovery.closed", "recovery.ended"} if recovering else set()
         assert all(isinstance(one, allowed) for one in step.events)
         assert all(one.cause in causes for one in step.events if isinstance(one, ev.NoticeDue))
         assert not step.advance.elsewhere

@@ -62,7 +62,7 @@ TOLD: Final = (
     "✓ Stolen from Alice: nothing. She has 2.95000000 BTC.",
     "Story A begins",
     "Bob gets a text message",
-    "not_available",
+    "evidence_not_evaluated",
     "not_entitled",
     "session_required",
     "✓ Bob's phone, e-mail and authenticator are what they were.",

@@ -22,10 +22,26 @@ FROZEN_BY_LINK: Final = "account.freeze by link"
 WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
     "bought-file-meets-the-mailbox": [
         (0, ("proof_required",)),
-        (1, ("not_available",)),
-        (2, ("proof_required",)),
-        (3, ("proof_required",)),
+        (1, ("evidence_required",)),
         (4, ("proof_required",)),
+        (5, ("proof_required",)),
+        (6, ("proof_required",)),
+        (7, ("not_found",)),
+    ],
+    "bought-reviewer-attests": [
+        (1, ("evidence_required",)),
+        (4, ("recovery_waits",)),
+        (5, ("recovery_waits",)),
+        (6, ("recovery_waits",)),
+        (7, ("tightening",)),
+        (8, ("not_found",)),
+    ],
+    "honest-lost-phone": [
+        (3, ("review_required",)),
+        (4, ("recovery_waits",)),
+        (5, ("recovered_lately",)),
+        (6, ("ripens_later",)),
+        (7, ("recovered_lately",)),
     ],
     "address-added-and-emptied": [
         (1, ("ripens_later",)),

@@ -28,6 +28,9 @@ PROOFLESS = {
     "exit.reconcile",
     "notice.outcome",
     "session.failures",
+    "recovery.open",
+    "recovery.review",
+    "recovery.contest",
 }
 """Actions that never answer with a step-up, so that nothing is shown for them."""
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from holdback import intake
 from holdback.core import events as ev
-from holdback.core.decide import RULES
+from holdback.core.decide import RULES, action_name
 from holdback.core.decision import Reason, why
 from holdback.core.effects import EFFECTS, tag_of
 from holdback.core.events import (
@@ -42,6 +42,13 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import (
+    EvidenceBurn,
+    RecoveryCancel,
+    RecoveryEvidence,
+    RecoveryFinish,
+    RecoveryOpen,
+)
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 from holdback.core.state import Authenticator, Challenge, Contact, Head, HeldExit, Wait
@@ -110,6 +117,7 @@ VALUES: Final[dict[Any, Any]] = {
     Setting: Setting.LOCK_HOURS,
     ChangeKind: ChangeKind.REMOVE_AUTHENTICATOR,
     ev.Lane: ev.Lane.OTHERS,
+    ev.Ending: ev.Ending.VETOED,
     tuple[str, ...]: ("password",),
     tuple[tuple[str, ...], ...]: (("password", "totp"),),
     tuple[AuthenticatorKind, ...]: (AuthenticatorKind.TOTP,),
@@ -193,8 +201,8 @@ def test_every_reason_has_a_sentence() -> None:
 def test_every_refusal_says_what_to_do() -> None:
     """A reason that does not let go ends by saying what to do, or how long to wait."""
     what_to_do = (
-        r"Ask|wait until|Check|Choose|Confirm|Compare|Correct|Reinstate|Sign|Trade|Try|Use|Wait|first\.$|Add|"
-        r"can be cancelled|nothing more to do|effect now|the owner has|wait before|is over|after a wait|owner may"
+        r"Ask|wait until|Check|Choose|Confirm|Come|Compare|Correct|Leave|Reinstate|Show|Sign|Trade|Try|Use|Wait|Add|"
+        r"first\.$|can be cancelled|nothing more to do|effect now|the owner has|wait before|is over|after a wait|may"
     )
     assert [reason for reason in Reason if not re.search(what_to_do, sentence(reason))] == []
 
@@ -435,6 +443,10 @@ CONFIRMED: Final[list[tuple[object, str]]] = [
     ),
     (ExitRequest("card", "USD", "5"), "pay 5 USD to anyone"),
     (ExitRelease("x9"), "let the waiting payment x9 leave before its time"),
+    (RecoveryEvidence("contact_code"), "show that you are the owner of an account that is to be recovered"),
+    (RecoveryCancel(), "end the recovery of your account"),
+    (RecoveryFinish(sealed("new")), "finish the recovery of your account by a new password"),
+    (EvidenceBurn(("face",), "owner"), "say that others know what would prove"),
     (AddressAdd(sealed("Cold wallet"), "bitcoin", destination(ADDRESS)), f'"Cold wallet", bitcoin {SHOWN}'),
     (AddressAdd(sealed("any"), "p2p"), 'add the beneficiary "any", p2p to anyone'),
     (AddressRenew("bitcoin", destination(ADDRESS)), f"confirm a beneficiary again: bitcoin {SHOWN}"),
@@ -473,7 +485,7 @@ def test_every_action_that_asks_for_proof_is_named_by_its_code() -> None:
     """No action comes to ask for a code that would not say what it does."""
     named = {type(asked) for asked, _ in CONFIRMED}
     asking = {kind for kind, rule in RULES.items() if not rule.proofless and ActorKind.OWNER in rule.actors}
-    by_itself = {AuthenticatorConfirm, ContactConfirm, SessionEnd, SessionEndAll}
+    by_itself = {AuthenticatorConfirm, ContactConfirm, SessionEnd, SessionEndAll, RecoveryOpen}
     assert asking - by_itself <= named
 
 
@@ -521,8 +533,27 @@ def test_an_early_release_says_what_its_code_lets_go() -> None:
     for part in ("until 21 Nov 2026, 10:57 UTC", URL, PHRASE, IP):
         assert part in known
     assert "the waiting payment x9 leave" in notice_text(one, opened).text
-    assert "It lets a waiting payment leave" in notice_text(one._replace(decided=decided("session.end")), opened).text
     assert "until 21 Nov 2026, 10:57 UTC" in notice_text(one._replace(channel=Channel.SMS), opened).text
+
+
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.SMS])
+@pytest.mark.parametrize(
+    ("asked", "does"),
+    [
+        (SessionStart(), "to sign in"),
+        (RecoveryEvidence("contact_code"), "to show that you are the owner of an account"),
+        (RecoveryFinish(sealed("new")), "to finish the recovery of your account by a new password"),
+    ],
+)
+def test_a_contacts_code_says_what_it_does(
+    asked: SessionStart | RecoveryEvidence | RecoveryFinish, does: str, channel: Channel
+) -> None:
+    """A code that lets nothing leave is not said to: whoever reads it learns what it would do."""
+    cause = event(ev.ChallengeIssued, contact="x7", until=AT + 10 * MINUTE)
+    one = notice(cause, code="12345678", decided=decided(action_name(asked), asked), channel=channel)
+    text = notice_text(one, opened).text
+    assert does in text
+    assert "payment" not in text
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,18 @@ from holdback.core.events import (
     Finding,
     Instant,
 )
-from holdback.core.rules import account, address, authenticator, change, contact, notice, password, session, setting
+from holdback.core.rules import (
+    account,
+    address,
+    authenticator,
+    change,
+    contact,
+    notice,
+    password,
+    recovery,
+    session,
+    setting,
+)
 from holdback.core.rules import exit as exits
 from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Ruling, denied
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
@@ -57,6 +68,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **change.RULES,
     **exits.RULES,
     **notice.RULES,
+    **recovery.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -75,12 +87,6 @@ PLANNED: Final = frozenset(
         "api_key.revoke",
         "order.place",
         "order.report",
-        "recovery.open",
-        "recovery.evidence",
-        "recovery.review",
-        "recovery.contest",
-        "recovery.cancel",
-        "recovery.finish",
         "legal.receive",
         "legal.call_back",
         "legal.approve",
@@ -92,7 +98,6 @@ PLANNED: Final = frozenset(
         "staff.retire",
         "agency.add",
         "agency.remove",
-        "evidence.burn",
         "incident.report",
         "incident.note",
         "incident.close",
@@ -365,6 +370,14 @@ def _proof_was_kept(case: Case, rule: Rule) -> Finding | None:
     return why(Reason.TOO_MANY, "time", until=min(case.head.device_proofs.values()) + 1, about="device_proofs")
 
 
+def _not_just_recovered(case: Case, rule: Rule) -> Finding | None:
+    """Soon after a recovery whoever signs in may read, stop things and bind new authenticators, and nothing else."""
+    spared = not rule.loosens or rule.restores or rule.anonymous or case.request.actor.kind is not ActorKind.OWNER
+    if spared or case.now >= case.head.weak_until:
+        return None
+    return why(Reason.RECOVERED_LATELY, "time", until=case.head.weak_until)
+
+
 GUARDS: Final = (
     _entitled,
     _signed_in,
@@ -373,6 +386,7 @@ GUARDS: Final = (
     _not_too_many_failures,
     _challenge_fits,
     _proof_was_kept,
+    _not_just_recovered,
 )
 """What every action passes first, in the order of `Reason`."""
 

@@ -34,6 +34,15 @@ class Reason(StrEnum):
     FROZEN = "frozen"
     BAD_FIELD = "bad_field"
     TOO_MANY = "too_many"
+    RECOVERED_LATELY = "recovered_lately"
+    EVIDENCE_CLOSED = "evidence_closed"
+    EVIDENCE_BURNED = "evidence_burned"
+    EVIDENCE_TOO_NEW = "evidence_too_new"
+    EVIDENCE_NOT_EVALUATED = "evidence_not_evaluated"
+    EVIDENCE_WRONG = "evidence_wrong"
+    EVIDENCE_REQUIRED = "evidence_required"
+    NOT_DRAWN = "not_drawn"
+    REVIEW_REQUIRED = "review_required"
     LAST_ONE = "last_one"
     FREEZE_RIGHT_LOST = "freeze_right_lost"
     SENIOR_BENEFICIARY_REQUIRED = "senior_beneficiary_required"
@@ -71,6 +80,7 @@ class Reason(StrEnum):
     RECEIVED_LATELY = "received_lately"
     NOT_YET_DUE = "not_yet_due"
     LOOSENING_WAITS = "loosening_waits"
+    RECOVERY_WAITS = "recovery_waits"
     RIPENS_LATER = "ripens_later"
     INSTANT_LANE = "instant_lane"
     PROVED = "proved"
@@ -186,14 +196,34 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
     missing: tuple[str, ...] = ()
 
 
+class EvidenceFact(msgspec.Struct, frozen=True, array_like=True):
+    """A piece of evidence of `kind` that was judged outside: `right` if it is what it claims to be, by whom or what."""
+
+    kind: str
+    right: bool
+    judged_by: str
+
+
+class StaffFact(msgspec.Struct, frozen=True, array_like=True):
+    """A member of staff, whose session and roles Holdback itself verified (law 6).
+
+    `involved` says that this member lately read the customer, or opened what is to be judged.
+    """
+
+    member: str
+    roles: tuple[str, ...]
+    involved: bool
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
     `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ.
     `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
     token made for this request, `device` what the asking device's key signed. `seen` is None but at a sign-in of which
-    its origin was said, and `tries` are those in a row that failed where a sign-in comes from. A fact that could not be
-    had is absent or false, and never means allow.
+    its origin was said, and `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff`
+    are None unless they were verified, `drawn` are reviewers that chance chose. A fact that could not be had is absent
+    or false, and never means allow.
     """
 
     digest: bytes
@@ -206,6 +236,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     device: DeviceProof | None = None
     seen: Seen | None = None
     tries: int = 0
+    evidence: EvidenceFact | None = None
+    staff: StaffFact | None = None
+    drawn: tuple[str, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -115,6 +115,16 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.NoticeFailed: _SILENT,
     ev.WaitMoved: _SILENT,
     ev.CredentialRehashed: _SILENT,
+    ev.RecoveryOpened: Effect(Direction.NEUTRAL, Severity.SEVERE),
+    ev.RecoveryAsked: _SILENT,
+    ev.RecoveryShown: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.RecoveryMissed: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.RecoveryClosed: Effect(Direction.LOOSENING, Severity.SEVERE, None, "recovery"),
+    ev.RecoveryReviewed: Effect(Direction.NEUTRAL, Severity.MILD),
+    ev.RecoveryContested: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.RecoveryEnded: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.RecoveryFinished: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
+    ev.EvidenceBurned: Effect(Direction.TIGHTENING, Severity.SEVERE),
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 
@@ -224,6 +234,8 @@ def effect_of(event: AnyEvent) -> Effect:
 def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) -> ev.CoolOffStarted:
     hours = policy.cool_offs
     senior_ms = (hours.senior_h if severity is Severity.SEVERE else hours.mild_senior_h) * HOUR
+    if isinstance(event, ev.RecoveryFinished):
+        senior_ms = max(senior_ms, event.cools_ms)
     others_ms = hours.others_h * HOUR
     return ev.CoolOffStarted(
         event.at, number, tag_of(event), severity, senior_ms, event.at + senior_ms, others_ms, event.at + others_ms

@@ -134,6 +134,16 @@ class ChangeKind(StrEnum):
     UNFREEZE = "unfreeze"
 
 
+class Ending(StrEnum):
+    """How a recovery ended without effect."""
+
+    VETOED = "vetoed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXHAUSTED = "exhausted"
+    REPLACED = "replaced"
+
+
 class Lane(StrEnum):
     """Which outflow meter an exit draws on (law 3).
 
@@ -150,7 +160,7 @@ class Lane(StrEnum):
 
 
 class About(msgspec.Struct, frozen=True, array_like=True):
-    """Names one thing that waits: `kind` is change, exit, authenticator, contact, beneficiary or cool_off."""
+    """Names one thing that waits: `kind` is change, exit, authenticator, contact, beneficiary, cool_off or recovery."""
 
     kind: str
     id: str
@@ -314,7 +324,7 @@ class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
     """A sign-in to be learnt once it was quiet for `quiet_ms`: keyed hashes of where from and with what, 0 for unknown.
 
     `familiar` is how well the device was known then, a place in `core.profile.DEVICES`. The owner's stop, pressed
-    or to disown a device, lasted from `doubted_from` to `doubted_at`; `half_life_ms` is how fast what was learnt fades.
+    or to disown a device, lasted from `doubt_began_at` to `doubted_at`; `half_life_ms` is how fast what was learnt fades.
     """
 
     values: tuple[int, ...]
@@ -322,7 +332,7 @@ class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
     quiet_ms: int
     half_life_ms: int
     doubted_at: Instant
-    doubted_from: Instant = 0
+    doubt_began_at: Instant = 0
 
 
 class AuthenticatorBound(Event, frozen=True, array_like=True, tag="authenticator.bound"):
@@ -679,6 +689,100 @@ class WaitMoved(Event, frozen=True, array_like=True, tag="wait.moved"):
     senior_until: Instant = 0
 
 
+class RecoveryOpened(Event, frozen=True, array_like=True, tag="recovery.opened"):
+    """Someone says that they are the owner and lost `lost`. `drawn` are the reviewers that chance chose.
+
+    `token` is the hash of what only whoever opened it was given: nobody goes on with another's recovery.
+    """
+
+    recovery: str
+    lost: tuple[AuthenticatorKind, ...]
+    token: bytes
+    drawn: tuple[str, ...]
+
+
+class RecoveryAsked(Event, frozen=True, array_like=True, tag="recovery.asked"):
+    """A proof was asked for in a recovery that answers a challenge: a code to `contact`, or a passkey's signature."""
+
+    recovery: str
+    challenge: str
+    contact: str = ""
+
+
+class RecoveryShown(Event, frozen=True, array_like=True, tag="recovery.shown"):
+    """A piece of evidence was shown and is right. `source` is the authenticator, contact or device it rests on."""
+
+    recovery: str
+    evidence: str
+    source: str
+    holder: bytes
+
+
+class RecoveryMissed(Event, frozen=True, array_like=True, tag="recovery.missed"):
+    """A piece of evidence was wrong. A case takes only so many of these."""
+
+    recovery: str
+    evidence: str
+
+
+class RecoveryClosed(Event, frozen=True, array_like=True, tag="recovery.closed"):
+    """The evidence is closed: it went by `path`, and may be finished from `until` on, `wait_ms` after this was told."""
+
+    recovery: str
+    path: str
+    wait_ms: int
+    until: Instant
+
+
+class RecoveryReviewed(Event, frozen=True, array_like=True, tag="recovery.reviewed"):
+    """A drawn reviewer gave a verdict."""
+
+    recovery: str
+    reviewer: str
+    approved: bool
+
+
+class RecoveryContested(Event, frozen=True, array_like=True, tag="recovery.contested"):
+    """Someone with a session or a contact objected, and could not end it. The first objection doubles the wait."""
+
+    recovery: str
+    by: Actor
+    wait_ms: int
+    until: Instant
+
+
+class RecoveryEnded(Event, frozen=True, array_like=True, tag="recovery.ended"):
+    """A recovery ended without effect, by whoever objected, judged, tried too often or opened another."""
+
+    recovery: str
+    by: Actor
+    how: Ending
+
+
+class RecoveryFinished(Event, frozen=True, array_like=True, tag="recovery.finished"):
+    """A recovery's time came, and whoever holds its token and a contact chose a new password.
+
+    Until `weak_until` the account may be read, stopped and given new authenticators, and nothing else. `cools_ms` is
+    how long exits to senior beneficiaries cool, where that is longer than after other severe changes.
+    """
+
+    recovery: str
+    path: str
+    weak_until: Instant
+    cools_ms: int = 0
+
+
+class EvidenceBurned(Event, frozen=True, array_like=True, tag="evidence.burned"):
+    """These kinds of evidence became known to others: in this account's recoveries they prove nothing before `until`.
+
+    `cause` is legal, leak, unexplained_read or owner.
+    """
+
+    kinds: tuple[str, ...]
+    cause: str
+    until: Instant
+
+
 AnyEvent = (
     Decided
     | AccountImported
@@ -734,6 +838,16 @@ AnyEvent = (
     | AuthenticatorRecycled
     | AuthenticatorAsked
     | SignInsFailed
+    | RecoveryOpened
+    | RecoveryAsked
+    | RecoveryShown
+    | RecoveryMissed
+    | RecoveryClosed
+    | RecoveryReviewed
+    | RecoveryContested
+    | RecoveryEnded
+    | RecoveryFinished
+    | EvidenceBurned
 )
 
 

@@ -129,6 +129,24 @@ class Devices(Section, frozen=True):
     known_days: Count
 
 
+class Recovery(Section, frozen=True):
+    """How somebody who lost what they prove with comes back (laws 5, 6, 7)."""
+
+    two_possessions_h: Hours
+    one_possession_h: Hours
+    codes_h: Hours
+    no_possession_h: Hours
+    no_possession_rich_h: Hours
+    rich_usd: Usd
+    codes_cool_h: Hours
+    weak_h: Hours
+    expires_d: Days
+    reopen_h: Hours
+    missed_max: Count
+    reviewers: Count
+    burned_d: Days
+
+
 class Notices(Section, frozen=True):
     """Law 5: who is told, and what counts as told."""
 
@@ -233,6 +251,9 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "step_up.failures_max",
         "step_up.failures_told_m",
         "step_up.network_failures_before_delay",
+        "recovery.rich_usd",
+        "recovery.missed_max",
+        "recovery.expires_d",
         "sessions.absolute_h",
         "sessions.idle_m",
         "sessions.proof_s",
@@ -298,6 +319,7 @@ class Policy(Section, frozen=True):
     step_up: StepUps
     sessions: Sessions
     devices: Devices
+    recovery: Recovery
     notices: Notices
     signals: Signals
     risk: Risk
@@ -404,6 +426,11 @@ RELATIONS: Final = (
     ("waits.address_h", "waits.remove_contact_h", "a contact could be removed before it saw what was added"),
     ("waits.address_h", "waits.loosen_setting_h", "a guard could be taken off sooner than a beneficiary ripens"),
     ("waits.authenticator_senior_h", "waits.remove_authenticator_h", "a guard could go before its heir is senior"),
+    ("recovery.two_possessions_h", "recovery.one_possession_h", "less proof must not wait less"),
+    ("recovery.one_possession_h", "recovery.no_possession_h", "less proof must not wait less"),
+    ("recovery.two_possessions_h", "recovery.codes_h", "less proof must not wait less"),
+    ("recovery.no_possession_h", "recovery.no_possession_rich_h", "those with more to lose must not wait less"),
+    ("cool_offs.senior_h", "recovery.codes_cool_h", "codes alone must not cool less than other severe changes"),
     ("outflow.others_day_percent", "outflow.others_month_percent", "a day must not allow more than a month"),
     ("outflow.received_h", "outflow.received_from_cooling_h", "a cooling sender's value must not exit sooner"),
     ("step_up.failures_delay_s", "step_up.failures_delay_max_s", "a delay has a largest value"),

@@ -71,14 +71,14 @@ def part_of_day(at: Instant) -> int:
 
 
 def caught_up(
-    profile: Profile, now: Instant, doubted_at: Instant, half_life_ms: int, doubted_from: Instant = 0
+    profile: Profile, now: Instant, doubted_at: Instant, half_life_ms: int, doubt_began_at: Instant = 0
 ) -> Profile:
     """The profile as of now: decayed, with every sign-in learnt that was quiet for its time.
 
-    `doubted_from` to `doubted_at` is how long the owner's stop lasted (0: it was but an instant): what was young at any
+    `doubt_began_at` to `doubted_at` is how long the owner's stop lasted (0: it was but an instant): what was young at any
     time of it is forgotten, and so is what came while it lasted.
     """
-    began = doubted_from or doubted_at
+    began = doubt_began_at or doubted_at
     profile = _decayed(profile, now, half_life_ms)
     young = []
     for one in profile.young:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
@@ -190,6 +190,36 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
     until: Instant
 
 
+class Shown(msgspec.Struct, frozen=True, array_like=True):
+    """A piece of evidence that was right: what it is, and the authenticator, contact or device it rests on."""
+
+    evidence: str
+    source: str
+    holder: bytes
+
+
+class Recovery(msgspec.Struct, frozen=True, array_like=True):
+    """A recovery case. `path` is "" while evidence may be shown, and `wait` runs once there is a path.
+
+    `token` is the hash of what whoever opened it must show. `drawn` are its reviewers, `approved` those that said yes;
+    `asked_at` says when codes were sent for it in the last hour.
+    """
+
+    id: str
+    opened_at: Instant
+    token: bytes
+    lost: tuple[ev.AuthenticatorKind, ...]
+    drawn: tuple[str, ...]
+    last_at: Instant
+    shown: tuple[Shown, ...] = ()
+    approved: tuple[str, ...] = ()
+    path: str = ""
+    wait: Wait | None = None
+    contested: bool = False
+    missed: int = 0
+    asked_at: tuple[Instant, ...] = ()
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """What every decision about a customer needs."""
 
@@ -223,6 +253,10 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     device_proofs: dict[bytes, Instant] = {}
     networks: dict[bytes, Instant] = {}
     failed_windows: tuple[Instant, ...] = ()
+    recovery: Recovery | None = None
+    recovery_ended_at: Instant = 0
+    weak_until: Instant = 0
+    burned: dict[str, Instant] = {}
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -367,6 +401,74 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return replace(head, authenticators=_authenticators(head.authenticators, event))
         case ev.ContactAdded() | ev.ContactAsked() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
             return replace(head, contacts=_contacts(head.contacts, event))
+        case (
+            ev.RecoveryOpened()
+            | ev.RecoveryAsked()
+            | ev.RecoveryShown()
+            | ev.RecoveryMissed()
+            | ev.RecoveryClosed()
+            | ev.RecoveryReviewed()
+            | ev.RecoveryContested()
+            | ev.RecoveryEnded()
+            | ev.RecoveryFinished()
+        ):
+            return _recovering(head, event)
+        case ev.EvidenceBurned():
+            longer = {kind: max(head.burned.get(kind, 0), event.until) for kind in event.kinds}
+            return replace(head, burned=head.burned | longer)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_RecoveryEvent = (
+    ev.RecoveryOpened
+    | ev.RecoveryAsked
+    | ev.RecoveryShown
+    | ev.RecoveryMissed
+    | ev.RecoveryClosed
+    | ev.RecoveryReviewed
+    | ev.RecoveryContested
+    | ev.RecoveryEnded
+    | ev.RecoveryFinished
+)
+
+
+def _recovering(head: Head, event: _RecoveryEvent) -> Head:
+    if isinstance(event, ev.RecoveryOpened):
+        opened = Recovery(event.recovery, event.at, event.token, event.lost, event.drawn, event.at)
+        return replace(head, recovery=opened)
+    case = head.recovery
+    if isinstance(event, ev.RecoveryFinished):
+        return replace(head, recovery=None, recovery_ended_at=event.at, weak_until=event.weak_until)
+    if isinstance(event, ev.RecoveryEnded) or case is None:
+        return replace(head, recovery=None, recovery_ended_at=event.at)
+    return replace(head, recovery=replace(_case(case, event), last_at=event.at))
+
+
+def _case(
+    case: Recovery,
+    event: ev.RecoveryAsked
+    | ev.RecoveryShown
+    | ev.RecoveryMissed
+    | ev.RecoveryClosed
+    | ev.RecoveryReviewed
+    | ev.RecoveryContested,
+) -> Recovery:
+    match event:
+        case ev.RecoveryAsked():
+            lately = tuple(at for at in case.asked_at if at > event.at - HOUR)
+            return replace(case, asked_at=(*lately, event.at))
+        case ev.RecoveryShown():
+            return replace(case, shown=(*case.shown, Shown(event.evidence, event.source, event.holder)))
+        case ev.RecoveryMissed():
+            return replace(case, missed=case.missed + 1)
+        case ev.RecoveryClosed():
+            return replace(case, path=event.path, wait=Wait(event.wait_ms, event.until, heard=True))
+        case ev.RecoveryReviewed():
+            return replace(case, approved=(*case.approved, event.reviewer)) if event.approved else case
+        case ev.RecoveryContested():
+            longer = replace(case.wait, length_ms=event.wait_ms, until=event.until) if case.wait else None
+            return replace(case, contested=True, wait=longer)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -708,6 +810,9 @@ def _with_wait(head: Head, about: About, change: Callable[[Wait], Wait]) -> Head
             contact = head.contacts[about.id]
             ripened = replace(contact, ripens=change(contact.ripens))
             return replace(head, contacts=head.contacts | {about.id: ripened})
+        case "recovery" if head.recovery is not None and head.recovery.id == about.id and head.recovery.wait:
+            case = head.recovery
+            return replace(head, recovery=replace(case, wait=change(head.recovery.wait)))
         case "cool_off" if about.id in head.cool_offs:
             cool = head.cool_offs[about.id]
             cooled = replace(cool, senior=change(cool.senior), others=change(cool.others))
@@ -790,7 +895,7 @@ def _device(part: Part | None, event: ev.DeviceMet | ev.DeviceSeen | ev.DeviceDi
 
 def _profile(part: Part | None, event: ev.PlaceSeen) -> Profile:
     profile = part if isinstance(part, Profile) else EMPTY
-    learnt = caught_up(profile, event.at, event.doubted_at, event.half_life_ms, event.doubted_from)
+    learnt = caught_up(profile, event.at, event.doubted_at, event.half_life_ms, event.doubt_began_at)
     return signed_in(learnt, event.at, event.values, event.familiar, event.quiet_ms)
 
 

@@ -255,10 +255,12 @@ class Story:
         owner, platform = {"kind": "owner"}, {"kind": "platform"}
         self.tell.tries(THIEF, "says that he has lost everything, and sends support a video with Bob's face on it.")
         lost = {"action": "recovery.open", "lost": ["password", "totp", "sms"], "actor": owner}
-        self.tell.answered(self._ask_directly(lost), "deny", "not_available")
-        video = {"action": "recovery.evidence", "kind": "face", "actor": owner}
-        self.tell.answered(self._ask_directly(video), "deny", "not_available")
-        self.tell.says("Recovery is closed as long as it is not a case with two reviewers, a wait and a veto.")
+        opened = self._ask_directly(lost)
+        self.tell.answered(opened, "allow", "evidence_required")
+        claimant = {"kind": "owner", "session": opened["session"]["token"]}
+        video = {"action": "recovery.evidence", "kind": "face", "actor": claimant}
+        self.tell.answered(self._ask_directly(video), "deny", "evidence_not_evaluated")
+        self.tell.says("A face alone ends no recovery: that takes what Bob holds, a wait, and nobody who objects.")
         self.tell.tries(
             THIEF, "has a bought support agent change phone, e-mail and authenticator with the platform's key."
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import decide
 from holdback.core.events import AuthenticatorKind, Channel
-from holdback.core.rules import account, address, authenticator, change, contact, password, session, setting
+from holdback.core.rules import account, address, authenticator, change, contact, password, recovery, session, setting
 from holdback.core.rules import exit as exits
 from holdback.lab import playbooks as words
 from holdback.lab.people import OWNER, People
@@ -86,6 +86,11 @@ class Moves:
             **dict.fromkeys(("allowlist.set", "lock.set", "limit.set"), self._setting),
             **dict.fromkeys(_BY_WHICH, self._which),
             "exit.request": self._exit,
+            "recovery.open": lambda step: Move(recovery.RecoveryOpen(step.fields.lost)),
+            "recovery.evidence": lambda step: Move(recovery.RecoveryEvidence(step.fields.kind, step.fields.channel)),
+            "recovery.review": lambda step: Move(recovery.RecoveryReview(step.fields.verdict, fake_sealed("seen"))),
+            "recovery.finish": self._finish,
+            "evidence.burn": self._burn,
         }
 
     def made(self, step: Step, name: str, *, waits: bool) -> None:
@@ -118,6 +123,15 @@ class Moves:
     def _password(self, _step: Step) -> Move:
         self._secrets += 1
         return Move(password.PasswordChange(fake_sealed(f"password {self._secrets}")))
+
+    def _finish(self, _step: Step) -> Move:
+        self._secrets += 1
+        return Move(recovery.RecoveryFinish(fake_sealed(f"password {self._secrets}")))
+
+    def _burn(self, step: Step) -> Move:
+        """What a story says became known, as the kinds of evidence that it would give away."""
+        kinds = dict.fromkeys(kind for told in step.fields.kinds for kind in _GIVES_AWAY.get(told, (told,)))
+        return Move(recovery.EvidenceBurn(tuple(kinds), "owner" if step.by == OWNER else "leak"))
 
     def _bind(self, step: Step) -> Move:
         """A phone number or mailbox is the owner's first one if he has not bound it yet, else another."""
@@ -231,8 +245,13 @@ _PLAIN: Final[dict[str, Callable[[], Action]]] = {
     "session.start": session.SessionStart,
     "session.end": session.SessionEnd,
     "session.end_all": session.SessionEndAll,
+    "recovery.contest": recovery.RecoveryContest,
+    "recovery.cancel": recovery.RecoveryCancel,
 }
 """What needs no fields. A freeze stops the whole family whatever scope the story names."""
+
+_GIVES_AWAY: Final = {"kyc_file": ("face", "id_document"), "email": ("email_code",), "phone": ("sms_code",)}
+"""What evidence is worth nothing once somebody else has a file."""
 
 _BY_AUTHENTICATOR: Final[dict[str, Callable[[str], Action]]] = {
     "authenticator.remove": authenticator.AuthenticatorRemove,

@@ -51,6 +51,7 @@ class People:
         self._holders: dict[str, set[str]] = {}
         self._added_by: dict[str, str] = {}
         self._tokens: dict[str, list[bytes]] = {OWNER: [], ATTACKER: []}
+        self._recoveries: dict[str, bytes] = {}
         self.past_device: str | None = None
         self.live = b""
 
@@ -135,6 +136,25 @@ class People:
     def signed_in(self, person: str, token: bytes) -> None:
         """Note a session that a person started."""
         self._tokens[person].append(token)
+
+    def opened(self, person: str, token: bytes) -> None:
+        """Note the token of a recovery that a person opened."""
+        self._recoveries[person] = token
+
+    def recovery(self, person: str) -> bytes:
+        """The token of the recovery that a person opened last, none if there is none."""
+        return self._recoveries.get(person, b"")
+
+    def can_show(self, person: str, evidence: str) -> bool:
+        """Whether evidence that somebody outside judges passes when this person shows it."""
+        if person == OWNER:
+            return True
+        needed = {"face": "face_swap", "id_document": "kyc_file", "in_person": "insider_reviewer"}.get(evidence, "")
+        return person == ATTACKER and needed in self._capable
+
+    def acts_from_owners(self, person: str) -> bool:
+        """Whether a person acts from a device whose key is the owner's."""
+        return person == OWNER or (person == ATTACKER and bool({"own_device", "stolen_phone"} & self._capable))
 
     def session(self, person: str, head: Head, now: Instant) -> bytes:
         """The newest live session a person can use, or none."""

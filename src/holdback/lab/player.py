@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Decision, Hold
-from holdback.core.events import MINUTE
+from holdback.core.events import MINUTE, AuthenticatorKind
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.change import ChangeCancel
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from holdback.core.events import AuthenticatorKind
     from holdback.core.policy import Policy
     from holdback.lab.playbooks import Playbook, Step
     from holdback.lab.world import Delivery
@@ -154,6 +153,10 @@ class _Play:
     def _note_secret(self, step: Step, move: Move, name: str) -> None:
         if step.do == "password.change":
             self._people.replaced(name, step.by)
+        elif step.do == "recovery.finish":
+            held = self._world.head.authenticators
+            chosen = next(key for key, one in held.items() if one.kind is AuthenticatorKind.PASSWORD)
+            self._people.replaced(chosen, step.by)
         elif step.do == "contact.add":
             self._people.added(name, step.by)
         elif step.do == "authenticator.bind" and isinstance(step.fields, Kind):
@@ -199,9 +202,12 @@ class _Play:
         self._deliveries_read = len(self._world.deliveries)
 
     def _alarms(self, delivery: Delivery) -> bool:
-        """Whether the owner sees this notice, did not cause it, and is one who reacts."""
+        """Whether the owner sees this notice, neither caused nor expects it, and is one who reacts."""
         reacts = self._story.owner.reacts_after >= 0 and not self._people.has("tricked_owner")
-        news = delivery.cause != OWNER and delivery.notice.cause not in CODES
+        recovery = self._world.head.recovery
+        own = recovery is not None and recovery.token == self._people.recovery(OWNER)
+        expected = own and delivery.notice.cause.startswith("recovery.")
+        news = delivery.cause != OWNER and delivery.notice.cause not in CODES and not expected
         if not reacts or not news:
             return False
         return self._people.sees(delivery.contact, self._world.head.contacts[delivery.contact].channel)

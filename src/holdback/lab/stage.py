@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, Decision, StepUp
+from holdback.core.decision import Allow, Context, Decision, DeviceProof, EvidenceFact, StaffFact, StepUp
 from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
+from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
 from holdback.core.rules.session import SessionEnd, SessionStart
 from holdback.lab.people import ATTACKER, OWNER, People
-from holdback.lab.world import CUSTOMER, PLATFORM, World
+from holdback.lab.world import CUSTOMER, PLATFORM, Judged, World
 
 if TYPE_CHECKING:
     from holdback.core.decision import Proof
@@ -22,7 +24,17 @@ if TYPE_CHECKING:
     from holdback.core.policy import Policy
     from holdback.lab.playbooks import Playbook
 
-_STAFF: Final = frozenset({"support", "reviewer_1", "reviewer_2", "legal_1", "legal_2"})
+_STAFF: Final = {
+    "support": ("support",),
+    "reviewer_1": ("reviewer",),
+    "reviewer_2": ("reviewer",),
+    "legal_1": ("legal",),
+    "legal_2": ("legal",),
+}
+"""The staff of every story, and their roles."""
+
+_DRAWN: Final = ("reviewer_1", "reviewer_2")
+"""The reviewers that chance draws in every story."""
 
 _PLANNED_WITH_SESSION: Final = frozenset(
     {"vault.set", "api_key.create", "api_key.suspend", "api_key.revoke", "order.place"}
@@ -94,14 +106,40 @@ class Stage:
         return Request(action, name, actor, context, counterparty=counterparty)
 
     def _asked(self, person: str, request: Request) -> Decision:
-        decision = self.world.ask(request, person)
+        judged, shown = self._judged(person, request), self._evidence(person, request)
+        decision = self.world.ask(request, person, shown, judged)
+        if isinstance(decision, Allow) and isinstance(request.action, RecoveryOpen):
+            opened = self.world.head.recovery
+            self.people.opened(person, opened.token if opened else b"")
         if not isinstance(decision, StepUp):
             return decision
         proofs = self._proofs(person, request, decision)
         if proofs is None:
             return decision
         self.step_ups += person == OWNER
-        return self.world.ask(replace(request, challenge=decision.challenge), person, proofs)
+        return self.world.ask(replace(request, challenge=decision.challenge), person, proofs, judged)
+
+    def _judged(self, person: str, request: Request) -> Judged:
+        """What others say to a question: who of the staff asks, who was drawn, and whether evidence passes."""
+        action = request.action
+        staff = StaffFact(person, _STAFF[person], involved=False) if person in _STAFF else None
+        if isinstance(action, RecoveryOpen):
+            return Judged(staff=staff, drawn=_DRAWN)
+        if not isinstance(action, RecoveryEvidence):
+            return Judged(staff=staff)
+        evidence = EvidenceFact(action.kind, self.people.can_show(person, action.kind), "the story")
+        if action.kind != "device" or not self.people.acts_from_owners(person):
+            return Judged(evidence, staff)
+        key = hashlib.sha256(request.context.device.encode()).digest()
+        return Judged(evidence, staff, device=DeviceProof(key, self.world.now.to_bytes(16), self.world.now))
+
+    def _evidence(self, person: str, request: Request) -> tuple[Proof, ...]:
+        """The proof that comes with a piece of evidence; a passkey and a code wait to be asked for."""
+        action = request.action
+        if not isinstance(action, RecoveryEvidence) or action.kind not in {"totp", "backup_code"}:
+            return ()
+        made = (self.world.digest(request), self.world.now)
+        return self.people.proofs(person, (action.kind,), self.world.head, made) or ()
 
     def _proofs(self, person: str, request: Request, wanted: StepUp) -> tuple[Proof, ...] | None:
         """What a person holds of the first alternative he can satisfy; a backup code is spent only in need."""
@@ -126,10 +164,12 @@ class Stage:
         rule = decide.RULES.get(type(action))
         if rule is not None and ActorKind.OWNER not in rule.actors and has_platform_key:
             return PLATFORM
+        if isinstance(action, RecoveryEvidence | RecoveryFinish):
+            return ev.Actor(ActorKind.OWNER, session=self.people.recovery(person))
         token = self.people.session(person, self.world.head, self.world.now)
         if token or not _wants_session(action):
             return ev.Actor(ActorKind.OWNER, session=token)
-        contact = self._link(person) if isinstance(action, AccountFreeze) else ""
+        contact = self._link(person) if isinstance(action, AccountFreeze | RecoveryContest) else ""
         if contact:
             return ev.Actor(ActorKind.LINK, contact=contact)
         step_ups = self.step_ups

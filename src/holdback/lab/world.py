@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Context, Decision, Facts, PriceFact, Proof
+from holdback.core.decision import Context, Decision, DeviceProof, EvidenceFact, Facts, PriceFact, Proof, StaffFact
 from holdback.core.events import ENCODER, ActorKind, Instant
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
@@ -54,6 +54,15 @@ class Delivery(NamedTuple):
     cause: str
 
 
+class Judged(NamedTuple):
+    """What others say to a question: of evidence, of who asks, of who was drawn; and what a device signed."""
+
+    evidence: EvidenceFact | None = None
+    staff: StaffFact | None = None
+    drawn: tuple[str, ...] = ()
+    device: DeviceProof | None = None
+
+
 class World:
     """Everything that persists while a story runs. Example: `World(policy, now)`."""
 
@@ -90,7 +99,9 @@ class World:
         """The name of the exact action, which proofs are made for."""
         return hashlib.sha256(request.account.encode() + b"\n" + ENCODER.encode(request.action)).digest()
 
-    def ask(self, request: Request, cause: str, proofs: tuple[Proof, ...] = ()) -> Decision:
+    def ask(
+        self, request: Request, cause: str, proofs: tuple[Proof, ...] = (), judged: Judged | None = None
+    ) -> Decision:
         """Put one question to the core, keep what follows from it, and deliver its notices."""
         name = request.account.partition(".")[0]
         customer = self.customers.get(name, NOBODY)
@@ -103,6 +114,7 @@ class World:
             clock_agrees=True,
             counterparty_known=wanted.counterparty in self.customers,
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
+            **(judged._asdict() if judged is not None else {}),
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
         self.customers[name] = Customer(answer.customer.head, customer.parts | answer.customer.parts)

@@ -38,6 +38,7 @@ from holdback.core.rules.asking import (
     micro_usd,
 )
 from holdback.core.rules.change import ask
+from holdback.core.rules.recovery import objections
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
@@ -166,10 +167,11 @@ def _disowned(_request: Request, action: AccountFreeze, _peek: Head | None) -> t
 
 
 def _freeze(case: Case, action: AccountFreeze) -> Ruling:
-    """Freezing again is allowed and stops whatever began to wait since, an unfreezing among it."""
+    """Freezing again is allowed and stops whatever began to wait since; a recovery that is under way is objected to."""
     stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
     stopped += [ev.ExitCancelled(case.now, key) for key in case.head.exits]
     stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
+    stopped += objections(case)
     if action.disown is not None and _is_used(case, action.disown):
         stopped.append(ev.DeviceDisowned(case.now, action.disown))
     return Ruling(Allow((why(Reason.TIGHTENING, "account.unfreeze"),)), tuple(stopped))

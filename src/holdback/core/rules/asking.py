@@ -132,7 +132,8 @@ class Rule(NamedTuple):
     `objection` refuses what no proof could mend. `parts` names the part rows wanted; with `peeks` it is given the
     head as it was read without a lock, and may use of it only what never changes. `loosens` says that nothing of it
     may happen while the clock is in doubt (law 8). `doubts` may ask for one more proof of those that sufficed, and can
-    take none away. `anonymous` lets an owner ask without a session.
+    take none away. `anonymous` lets an owner ask without a session. `restores` lets it be asked soon after a recovery,
+    when whatever loosens is not.
     """
 
     actors: frozenset[ActorKind]
@@ -143,6 +144,7 @@ class Rule(NamedTuple):
     loosens: bool = True
     anonymous: bool = False
     peeks: bool = False
+    restores: bool = False
     doubts: Callable[[Case, Any], Doubt | None] = _no_doubt
 
     @property
@@ -156,6 +158,7 @@ OWNER_OR_LINK = frozenset({ActorKind.OWNER, ActorKind.LINK})
 OWNER_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.PLATFORM})
 PLATFORM = frozenset({ActorKind.PLATFORM})
 SYSTEM = frozenset({ActorKind.SYSTEM})
+STAFF = frozenset({ActorKind.STAFF})
 
 
 def always(level: Level) -> Callable[[Case, Any], Level]:

@@ -203,8 +203,8 @@ def _not_shown(case: Case, kind: AuthenticatorKind) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    AuthenticatorBind: Rule(OWNER, _bind, level=always(Level.CHANGE), objection=_bindable),
-    AuthenticatorConfirm: Rule(OWNER, _confirm, objection=_unconfirmed, parts=_credential),
+    AuthenticatorBind: Rule(OWNER, _bind, level=always(Level.CHANGE), objection=_bindable, restores=True),
+    AuthenticatorConfirm: Rule(OWNER, _confirm, objection=_unconfirmed, parts=_credential, restores=True),
     AuthenticatorRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_held),
     AuthenticatorSuspend: Rule(OWNER, _suspend, objection=_held, loosens=False),
     AuthenticatorReinstate: Rule(OWNER, _reinstate, level=always(Level.REINSTATE), objection=_held),

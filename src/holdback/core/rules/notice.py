@@ -74,6 +74,8 @@ def _moved(case: Case, about: About) -> ev.WaitMoved | None:
         wait = head.authenticators[about.id].ripens
     elif about.kind == "contact" and about.id in head.contacts:
         wait = head.contacts[about.id].ripens
+    elif about.kind == "recovery" and head.recovery is not None and head.recovery.id == about.id:
+        wait = head.recovery.wait
     return ev.WaitMoved(now, about, now + wait.length_ms) if wait is not None else None
 
 

@@ -1,0 +1,460 @@
+"""Coming back after everything was lost: evidence, a wait in which others may object, and a new password (law 7).
+
+A case belongs to whoever opened it, by a token that only they were given. Nothing in here lets anybody of the staff
+choose a secret, and nothing shortens a wait that was announced. What an owner in possession of the account, or of a
+contact that predates the case, says against it counts for more than what was shown for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from holdback.core import devices
+from holdback.core import events as ev
+from holdback.core.assurance import CONTACT_CODE, Level, spent
+from holdback.core.decision import Allow, Reason, StepUp, why
+from holdback.core.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    ActorKind,
+    AnyEvent,
+    AuthenticatorKind,
+    Channel,
+    Ending,
+    Finding,
+    Sealed,
+)
+from holdback.core.evidence import (
+    BURNABLE,
+    EVIDENCE,
+    JUDGED,
+    WAYS,
+    EvidenceClass,
+    Path,
+    is_burned,
+    live,
+    of_class,
+    path_of,
+    predates,
+    wait_ms,
+)
+from holdback.core.rules.asking import (
+    OWNER,
+    OWNER_OR_LINK,
+    OWNER_OR_PLATFORM,
+    STAFF,
+    Action,
+    Case,
+    Request,
+    Rule,
+    Ruling,
+    always,
+    denied,
+    tightened,
+)
+from holdback.core.seniority import contact_is_senior
+from holdback.core.state import Shown
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Proof
+    from holdback.core.state import Head, PartKey, Recovery
+
+REVIEWER = "reviewer"
+"""The role of staff who judge recoveries."""
+
+
+class RecoveryOpen(Action, frozen=True, tag="recovery.open"):
+    """Say that you are the owner and what you lost. Starts no clock; every contact is told."""
+
+    lost: Annotated[tuple[AuthenticatorKind, ...], msgspec.Meta(min_length=1, max_length=6)]
+
+
+class RecoveryEvidence(Action, frozen=True, tag="recovery.evidence"):
+    """Show one piece of evidence. Codes go to the oldest contact on `channel`; push passes through the platform."""
+
+    kind: Literal[
+        "totp",
+        "passkey",
+        "backup_code",
+        "device",
+        "contact_code",
+        "bank_round_trip",
+        "address_signature",
+        "in_person",
+        "face",
+        "id_document",
+    ]
+    channel: Channel = Channel.EMAIL
+
+
+class RecoveryReview(Action, frozen=True, tag="recovery.review"):
+    """A drawn reviewer's verdict, with a reason. One rejection ends the case."""
+
+    verdict: Literal["approve", "reject"]
+    reason: Sealed
+
+
+class RecoveryContest(Action, frozen=True, tag="recovery.contest"):
+    """Object to a recovery, by a session or the link in a notice. Costs no proof."""
+
+
+class RecoveryCancel(Action, frozen=True, tag="recovery.cancel"):
+    """End a recovery by the strongest senior proof, whatever was shown for it."""
+
+
+class RecoveryFinish(Action, frozen=True, tag="recovery.finish"):
+    """Choose a new password once the wait is over. A code to a contact that predates the case is asked for."""
+
+    password: Sealed
+
+
+class EvidenceBurn(Action, frozen=True, tag="evidence.burn"):
+    """Say that others know these kinds of evidence; they prove nothing for this account for a long time."""
+
+    kinds: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
+    cause: Literal["leak", "owner"]
+
+
+def _openable(case: Case, _action: RecoveryOpen) -> Finding | None:
+    """One at a time, and not too often: a case that shows nothing may be replaced, so that nobody blocks another."""
+    old, wait = live(case.head, case.policy, case.now), case.policy.recovery.reopen_h * HOUR
+    if old is not None and (old.path or _rests_on_proof(old)):
+        until = old.last_at + case.policy.recovery.expires_d * DAY
+        return why(Reason.ALREADY_EXISTS, "recovery.contest", until=until, about="recovery")
+    since = old.opened_at if old is not None else case.head.recovery_ended_at
+    return why(Reason.TOO_MANY, "time", until=since + wait, about="recoveries") if case.now < since + wait else None
+
+
+def _rests_on_proof(recovery: Recovery) -> bool:
+    """Whether something was shown that a thief of data and mailboxes does not have."""
+    return bool(
+        of_class(recovery.shown, EvidenceClass.POSSESSION) or of_class(recovery.shown, EvidenceClass.THIRD_PARTY)
+    )
+
+
+def _open(case: Case, action: RecoveryOpen) -> Ruling:
+    name, lost = f"r{case.seq}", tuple(dict.fromkeys(action.lost))
+    events: list[AnyEvent] = []
+    if case.head.recovery is not None:
+        events.append(ev.RecoveryEnded(case.now, case.head.recovery.id, case.request.actor, Ending.REPLACED))
+    events.append(ev.RecoveryOpened(case.now, name, lost, case.facts.token, case.facts.drawn))
+    return Ruling(Allow((why(Reason.EVIDENCE_REQUIRED, "recovery.evidence"),), name), tuple(events))
+
+
+def _mine(case: Case, _action: Action) -> Finding | None:
+    """A case goes on only for whoever opened it."""
+    recovery = live(case.head, case.policy, case.now)
+    shown = case.request.actor.session
+    own = recovery is not None and bool(shown) and shown == recovery.token
+    return None if own else why(Reason.NOT_FOUND, "recovery.open", about="recovery")
+
+
+def _recovery(case: Case) -> Recovery:
+    recovery = live(case.head, case.policy, case.now)
+    assert recovery is not None  # noqa: S101 - every rule that gets here objects without one
+    return recovery
+
+
+def _kind(action: RecoveryEvidence) -> str:
+    return f"{action.channel}_code" if action.kind == CONTACT_CODE else action.kind
+
+
+def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
+    fault = _mine(case, action)
+    if fault is not None:
+        return fault
+    recovery, kind = _recovery(case), _kind(action)
+    if kind not in EVIDENCE:
+        return why(Reason.BAD_FIELD, "email", "sms", about="channel")
+    if recovery.path:
+        return why(Reason.EVIDENCE_CLOSED, "recovery.finish", about="evidence")
+    if is_burned(case.head, kind, case.now):
+        return why(Reason.EVIDENCE_BURNED, "recovery.evidence", until=case.head.burned[kind], about=kind)
+    if any(one.evidence == kind for one in recovery.shown):
+        return why(Reason.ALREADY_EXISTS, about=kind)
+    if kind in JUDGED and (case.facts.evidence is None or case.facts.evidence.kind != kind):
+        return why(Reason.EVIDENCE_NOT_EVALUATED, about=kind)
+    return None
+
+
+def _evidence(case: Case, action: RecoveryEvidence) -> Ruling:
+    """Right evidence is kept, wrong evidence counted; the second possession proof closes the evidence at once."""
+    kind = _kind(action)
+    if action.kind == CONTACT_CODE:
+        contact = _old_contact(case, action.channel)
+        if contact is None:
+            return denied(why(Reason.EVIDENCE_TOO_NEW, about=kind))
+        return _by_code(case, kind, contact)
+    if kind in JUDGED:
+        fact = case.facts.evidence
+        return _shown(case, kind, kind, kind.encode()) if fact is not None and fact.right else _missed(case, kind)
+    return _by_device(case) if kind == "device" else _by_authenticator(case, kind)
+
+
+def _by_device(case: Case) -> Ruling:
+    """The key of a device that counted as the owner's before the case."""
+    signed, device = case.facts.device, case.request.context.device
+    known = devices.is_known(case.customer, device, case.policy, _recovery(case).opened_at)
+    if signed is None or signed.wrong or not known:
+        return _missed(case, "device")
+    return _shown(case, "device", device, signed.thumbprint)
+
+
+def _by_authenticator(case: Case, kind: str) -> Ruling:
+    recovery, head = _recovery(case), case.head
+    good = {
+        name
+        for name, one in head.authenticators.items()
+        if one.kind == kind and not one.suspended and predates(head, recovery, one)
+    }
+    challenge = head.challenges.get(case.request.challenge)
+    if kind == AuthenticatorKind.PASSKEY and challenge is None:
+        return _ask(case, (kind,), "") if good else denied(why(Reason.EVIDENCE_TOO_NEW, about=kind))
+    for proof in case.facts.proofs:
+        fits = proof.kind == kind and proof.right and proof.digest == case.facts.digest
+        if fits and proof.authenticator in good and not spent(head, proof):
+            used: list[AnyEvent] = [ev.ProofUsed(case.now, proof.authenticator, proof.counter, proof.backed_up)]
+            used += [ev.ChallengeClosed(case.now, case.request.challenge)] if challenge is not None else []
+            holder = head.authenticators[proof.authenticator].holder
+            return _shown(case, kind, proof.authenticator, holder, *used)
+    return _missed(case, kind)
+
+
+def _old_contact(case: Case, *channels: Channel) -> str | None:
+    """The oldest contact on a channel that predates the case, is unchanged, and can be told."""
+    for key, one in case.head.contacts.items():
+        if one.channel in channels and not one.removed and predates(case.head, _recovery(case), one):
+            return key
+    return None
+
+
+def _by_code(case: Case, kind: str, contact: str) -> Ruling:
+    proof = _code(case, contact)
+    if proof is None and not case.facts.proofs:
+        return _ask(case, (CONTACT_CODE,), contact)
+    if proof is None:
+        return _missed(case, kind)
+    holder = case.head.contacts[contact].address.mac
+    return _shown(case, kind, contact, holder, ev.ChallengeClosed(case.now, case.request.challenge))
+
+
+def _code(case: Case, contact: str) -> Proof | None:
+    """The right code that was sent to a contact for the challenge that is named."""
+    challenge = case.head.challenges.get(case.request.challenge)
+    if challenge is None or challenge.contact != contact:
+        return None
+    for proof in case.facts.proofs:
+        fits = proof.kind == CONTACT_CODE and proof.authenticator == contact and proof.right
+        if fits and proof.digest == case.facts.digest:
+            return proof
+    return None
+
+
+def _ask(case: Case, kinds: tuple[str, ...], contact: str) -> Ruling:
+    """A challenge, made anew each time; strangers make nobody's telephone ring more often than the policy says."""
+    recovery, limits = _recovery(case), case.policy.step_up
+    lately = [at for at in recovery.asked_at if at > case.now - HOUR]
+    again_at = max((at + limits.code_again_m * MINUTE for at in lately), default=0)
+    if len(lately) >= limits.codes_per_h:
+        again_at = max(again_at, lately[0] + HOUR)
+    if case.now < again_at:
+        return denied(why(Reason.TOO_MANY, "time", until=again_at, about="codes"))
+    key, until = f"s{case.seq}", case.now + limits.challenge_m * MINUTE
+    closed: list[AnyEvent] = [
+        ev.ChallengeClosed(case.now, old)
+        for old, one in case.head.challenges.items()
+        if one.digest == case.facts.digest or one.until <= case.now
+    ]
+    issued = ev.ChallengeIssued(case.now, key, case.facts.digest, (kinds,), until, contact)
+    asked = ev.RecoveryAsked(case.now, recovery.id, key, contact)
+    decision = StepUp((why(Reason.PROOF_REQUIRED, *kinds, until=until),), key, (kinds,), until)
+    return Ruling(decision, (*closed, issued, asked))
+
+
+def _shown(case: Case, kind: str, source: str, holder: bytes, *used: AnyEvent) -> Ruling:
+    recovery = _recovery(case)
+    piece = ev.RecoveryShown(case.now, recovery.id, kind, source, holder)
+    shown = (*recovery.shown, Shown(kind, source, holder))
+    if path_of(shown) is not Path.TWO_POSSESSIONS:
+        return Ruling(Allow((why(Reason.EVIDENCE_REQUIRED, "recovery.evidence", "recovery.finish"),)), (*used, piece))
+    closed = _closing(case, shown)
+    waits = why(Reason.RECOVERY_WAITS, "time", until=closed.until)
+    return Ruling(Allow((waits,), usable_from=closed.until), (*used, piece, closed))
+
+
+def _missed(case: Case, kind: str) -> Ruling:
+    """Wrong evidence. After the last try the case is over, so that nobody guesses on."""
+    recovery = _recovery(case)
+    events: list[AnyEvent] = [ev.RecoveryMissed(case.now, recovery.id, kind)]
+    if recovery.missed + 1 >= case.policy.recovery.missed_max:
+        events.append(ev.RecoveryEnded(case.now, recovery.id, case.request.actor, Ending.EXHAUSTED))
+    return denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=kind))._replace(events=tuple(events))
+
+
+def _closing(case: Case, shown: tuple[Shown, ...]) -> ev.RecoveryClosed:
+    """Evidence closes: its path and its wait are fixed, as an instant."""
+    recovery, path = _recovery(case), path_of(shown)
+    wait = wait_ms(case.head, path, case.policy, case.now, contested=recovery.contested)
+    return ev.RecoveryClosed(case.now, recovery.id, path, wait, case.now + wait)
+
+
+def _reviewable(case: Case, _action: RecoveryReview) -> Finding | None:
+    """Only who was drawn, in that role, and never whoever is involved."""
+    recovery, staff = live(case.head, case.policy, case.now), case.facts.staff
+    if recovery is None:
+        return why(Reason.NOT_FOUND, about="recovery")
+    if staff is None or REVIEWER not in staff.roles or staff.member not in recovery.drawn or staff.involved:
+        return why(Reason.NOT_DRAWN, REVIEWER)
+    return why(Reason.ALREADY_EXISTS, about="review") if staff.member in recovery.approved else None
+
+
+def _review(case: Case, action: RecoveryReview) -> Ruling:
+    recovery, staff = _recovery(case), case.facts.staff
+    assert staff is not None  # noqa: S101 - `_reviewable` objects without
+    approved = action.verdict == "approve"
+    events: list[AnyEvent] = [] if recovery.path else [_closing(case, recovery.shown)]
+    events.append(ev.RecoveryReviewed(case.now, recovery.id, staff.member, approved))
+    if not approved:
+        events.append(ev.RecoveryEnded(case.now, recovery.id, case.request.actor, Ending.REJECTED))
+        return tightened(*events, id=recovery.id)
+    return Ruling(Allow((why(Reason.RECOVERY_WAITS, "time"),), recovery.id), tuple(events))
+
+
+def objections(case: Case) -> list[AnyEvent]:
+    """What it does to a recovery that its owner objects, by a session, a link or the stop itself.
+
+    A contact that is senior ends it, unless it rests on two things held or on a third party's word: else whoever reads
+    a mailbox could block the owner for ever. Anyone else contests: the first time doubles the wait (law 10).
+    """
+    recovery, actor = live(case.head, case.policy, case.now), case.request.actor
+    if recovery is None:
+        return []
+    contact = case.head.contacts.get(actor.contact) if actor.kind is ActorKind.LINK else None
+    senior = contact is not None and contact_is_senior(case.head, contact, recovery.opened_at)
+    two = path_of(recovery.shown) is Path.TWO_POSSESSIONS
+    if senior and not two and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
+        return [ev.RecoveryEnded(case.now, recovery.id, actor, Ending.VETOED)]
+    if recovery.contested:
+        return []
+    wait = recovery.wait
+    length, until = (wait.length_ms * 2, wait.until + wait.length_ms) if wait is not None else (0, 0)
+    return [ev.RecoveryContested(case.now, recovery.id, actor, length, until)]
+
+
+def _contestable(case: Case, _action: Action) -> Finding | None:
+    if live(case.head, case.policy, case.now) is None:
+        return why(Reason.NOT_FOUND, about="recovery")
+    if case.request.actor.kind is not ActorKind.LINK:
+        return None
+    contact = case.head.contacts.get(case.request.actor.contact)
+    told = contact is not None and contact.confirmed and not contact.recycled
+    return None if told else why(Reason.FREEZE_RIGHT_LOST, "contact.confirm")
+
+
+def _contest(case: Case, _action: RecoveryContest) -> Ruling:
+    return tightened(*objections(case))
+
+
+def _cancellable(case: Case, _action: RecoveryCancel) -> Finding | None:
+    return why(Reason.NOT_FOUND, about="recovery") if live(case.head, case.policy, case.now) is None else None
+
+
+def _cancel(case: Case, _action: RecoveryCancel) -> Ruling:
+    return tightened(ev.RecoveryEnded(case.now, _recovery(case).id, case.request.actor, Ending.CANCELLED))
+
+
+def _finish(case: Case, action: RecoveryFinish) -> Ruling:
+    """The first try fixes the wait; the last one replaces the password and removes what was lost."""
+    recovery = _recovery(case)
+    used: list[AnyEvent] = []
+    if not any(one.evidence == "in_person" for one in recovery.shown):
+        contact = _old_contact(case, *case.policy.notices.independent)
+        if contact is None:
+            return denied(why(Reason.NO_SENIOR_CONTACT, "recovery.evidence", about="in_person"))
+        if _code(case, contact) is None:
+            return _missed(case, CONTACT_CODE) if case.facts.proofs else _ask(case, (CONTACT_CODE,), contact)
+        used.append(ev.ChallengeClosed(case.now, case.request.challenge))
+    if not recovery.path:
+        closed = _closing(case, recovery.shown)
+        first = _lacking(case, Path(closed.path)) or why(Reason.RECOVERY_WAITS, "time", until=closed.until)
+        return denied(first)._replace(events=(*used, closed))
+    refusal = _lacking(case, Path(recovery.path)) or _waiting(case)
+    return _finished(case, action, used) if refusal is None else denied(refusal)._replace(events=tuple(used))
+
+
+def _lacking(case: Case, path: Path) -> Finding | None:
+    """What a path needs beside its wait and does not have."""
+    recovery, way = _recovery(case), WAYS[path]
+    if way.third_party and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
+        third = (kind for kind, one in EVIDENCE.items() if one is EvidenceClass.THIRD_PARTY)
+        return why(Reason.EVIDENCE_REQUIRED, *third, about="recovery")
+    if way.reviewed and len(recovery.approved) < case.policy.recovery.reviewers:
+        return why(Reason.REVIEW_REQUIRED, "recovery.review", about="recovery")
+    return None
+
+
+def _waiting(case: Case) -> Finding | None:
+    wait = _recovery(case).wait
+    assert wait is not None  # noqa: S101 - a path has one
+    if not wait.heard:
+        return why(Reason.NOTICE_UNDELIVERED, "notice.delivery", until=wait.hoped(case.now), about="recovery")
+    return why(Reason.RECOVERY_WAITS, "time", until=wait.until) if case.now < wait.until else None
+
+
+def _finished(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Ruling:
+    recovery, numbers = _recovery(case), case.policy.recovery
+    codes = recovery.path == Path.CODES
+    ripens = case.policy.waits.authenticator_senior_h * HOUR
+    until = case.now + ripens
+    lost = () if codes else recovery.lost
+    gone = [
+        ev.AuthenticatorRemoved(case.now, name)
+        for name, one in case.head.authenticators.items()
+        if one.kind in lost and one.kind is not AuthenticatorKind.PASSWORD
+    ]
+    old = next((key for key, one in case.head.authenticators.items() if one.kind is AuthenticatorKind.PASSWORD), None)
+    chosen: AnyEvent
+    if old is not None:
+        epoch = case.head.authenticators[old].epoch + 1
+        chosen = ev.SecretReplaced(case.now, old, action.password, epoch, ripens, until)
+    else:
+        old = f"a{case.seq}"
+        kind = AuthenticatorKind.PASSWORD
+        chosen = ev.AuthenticatorBound(case.now, old, kind, old.encode(), action.password, True, ripens, until)  # noqa: FBT003 - confirmed, as the event's order has it
+    cools = numbers.codes_cool_h * HOUR if codes else 0
+    weak = case.now + numbers.weak_h * HOUR
+    done = ev.RecoveryFinished(case.now, recovery.id, recovery.path, weak, cools)
+    findings = (why(Reason.RECOVERED_LATELY, "session.start", until=weak),)
+    return Ruling(Allow(findings, recovery.id, until), (*used, *gone, chosen, done))
+
+
+def _burnable(_case: Case, action: EvidenceBurn) -> Finding | None:
+    return None if BURNABLE.issuperset(action.kinds) else why(Reason.BAD_FIELD, *sorted(BURNABLE), about="kinds")
+
+
+def _burning(case: Case, _action: EvidenceBurn) -> Level:
+    """A platform that learnt of a leak shows nothing; whoever is in a session proves that he is the owner."""
+    return Level.NONE if case.request.actor.kind is ActorKind.PLATFORM else Level.CHANGE
+
+
+def _burn(case: Case, action: EvidenceBurn) -> Ruling:
+    until = case.now + case.policy.recovery.burned_d * DAY
+    return tightened(ev.EvidenceBurned(case.now, tuple(dict.fromkeys(action.kinds)), action.cause, until))
+
+
+def _device(request: Request, action: RecoveryEvidence, _peek: Head | None) -> tuple[PartKey, ...]:
+    return (("device", request.context.device),) if action.kind == "device" and request.context.device else ()
+
+
+RULES: dict[type[Action], Rule] = {
+    RecoveryOpen: Rule(OWNER, _open, objection=_openable, anonymous=True),
+    RecoveryEvidence: Rule(OWNER, _evidence, objection=_showable, parts=_device, anonymous=True),
+    RecoveryReview: Rule(STAFF, _review, objection=_reviewable),
+    RecoveryContest: Rule(OWNER_OR_LINK, _contest, objection=_contestable, loosens=False),
+    RecoveryCancel: Rule(OWNER, _cancel, level=always(Level.CHANGE), objection=_cancellable, loosens=False),
+    RecoveryFinish: Rule(OWNER, _finish, objection=_mine, anonymous=True),
+    EvidenceBurn: Rule(OWNER_OR_PLATFORM, _burn, level=_burning, objection=_burnable, loosens=False),
+}

@@ -1,0 +1,289 @@
+"""Recoveries under random histories: a thief with any evidence, bought staff, an owner who objects or sleeps.
+
+The oracle is the log: whether a finish may be allowed is worked out anew from every entry, by the table of the issue
+and not by the core's own state. It must agree with the core on every try, both ways.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from tests.core.histories import BACKUP_CODE, PASSKEY, PASSWORD, TOTP, grow, kind_of, policy_with
+from tests.core.recoveries import Claimant, reviewed
+from tests.core.watched import Watched
+
+from holdback.core import events as ev
+from holdback.core.events import DAY, HOUR, Actor, ActorKind, Channel
+from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryContest
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Decision
+    from holdback.core.events import Instant
+
+ROOMY: Final = policy_with(
+    **{"bounds.cool_offs": 10_000, "bounds.unheard": 10_000, "step_up.code_again_m": 1, "step_up.codes_per_h": 9_999}
+)
+"""How often codes are sent, and how much fits into a head, is tested elsewhere."""
+
+HELD: Final = {"totp", "backup_code", "passkey", "device"}
+REACHED: Final = {"email_code", "sms_code"}
+THIRD: Final = {"bank_round_trip", "address_signature", "in_person"}
+JUDGED: Final = ("face", "id_document", *sorted(THIRD))
+WAYS: Final = (
+    ("totp", "backup_code"),
+    ("passkey", "totp"),
+    ("backup_code",),
+    ("email_code", "sms_code"),
+    ("face", "id_document", "email_code"),
+    ("address_signature",),
+    ("in_person", "face"),
+)
+HOURS: Final = {"two": 24, "one": 72, "codes": 24, "none": 168, "none, rich": 336}
+"""The issue's table of waits, said once more."""
+
+
+LATEST: Final = st.sampled_from(("last", "last", "last", "thief"))
+"""Who goes on with a recovery: nearly always whoever opened it."""
+
+
+class Case:
+    """A recovery as its log tells it."""
+
+    def __init__(self, opened: ev.RecoveryOpened) -> None:
+        """It was opened, and nothing was shown."""
+        self.opened = opened
+        self.shown: dict[str, ev.RecoveryShown] = {}
+        self.approved: set[str] = set()
+        self.closed_at: Instant | None = None
+        self.told_at: Instant | None = None
+        self.contested: list[Instant] = []
+        self.over = False
+        self.last_at = opened.at
+
+    def way(self, *, rich: bool) -> str:
+        """Which row of the table applies, from what had been shown when the evidence closed."""
+        held = [one for kind, one in self.shown.items() if kind in HELD]
+        if len({one.holder for one in held}) >= 2:
+            return "two"
+        if held:
+            return "one"
+        if {one.holder for kind, one in self.shown.items() if kind in REACHED} and set(self.shown) >= REACHED:
+            return "codes"
+        return "none, rich" if rich else "none"
+
+
+class Recoveries(RuleBasedStateMachine):
+    """One account that a thief says he lost, and its owner."""
+
+    def __init__(self) -> None:
+        """Before anybody acts."""
+        super().__init__()
+        self.account = Watched(ROOMY)
+        self.thief = self.owner = self.last = Claimant(self.account)
+        self.rich = False
+
+    @initialize(rich=st.booleans())
+    def begin(self, *, rich: bool) -> None:
+        """A grown account of someone with little or much."""
+        self.rich = rich
+        kinds = (PASSWORD, TOTP, BACKUP_CODE, PASSKEY)
+        grow(self.account, *kinds, contacts=(Channel.EMAIL, Channel.SMS), equity="200000" if rich else "1000")
+        self.account.wait(days=4)
+        self.thief, self.owner = Claimant(self.account), Claimant(self.account)
+        self.last = self.owner
+
+    def claimant(self, who: str) -> Claimant:
+        """The thief, the owner, or whoever opened a recovery last."""
+        return {"thief": self.thief, "owner": self.owner}.get(who, self.last)
+
+    # What happens
+
+    @rule(hours=st.sampled_from((0, 1, 24, 72, 720)), told=st.booleans())
+    def time_passes(self, hours: int, *, told: bool) -> None:
+        """Time passes, with or without the owner being told first."""
+        if told:
+            self.account.deliver()
+        self.account.wait(hours=hours, minutes=2)
+
+    @rule(who=st.sampled_from(("thief", "thief", "owner")))
+    def opens(self, who: str) -> None:
+        """Somebody says that he is the owner."""
+        one = self.claimant(who)
+        if kind_of(one.opens()) == "allow":
+            self.last = one
+
+    @rule(
+        who=st.sampled_from(("thief", "owner")),
+        shown=st.sampled_from(WAYS),
+        reviewers=st.sampled_from(((), ("rita",), ("rita", "ron"), ("rita", "ron"), ("rita", "rudy"))),
+    )
+    def goes_one_way(self, who: str, shown: tuple[str, ...], reviewers: tuple[str, ...]) -> None:
+        """Somebody opens a recovery a day after the last one, shows what opens one way, and is reviewed."""
+        self.account.wait(hours=25)
+        one = self.claimant(who)
+        if kind_of(one.opens(PASSWORD)) == "allow":
+            self.last = one
+        for kind in shown:
+            if kind in JUDGED:
+                one.judged(kind)
+            else:
+                channel = Channel.SMS if kind == "sms_code" else Channel.EMAIL
+                one.shows("contact_code" if kind in REACHED else kind, channel=channel)
+            self.account.wait(minutes=2)
+        for member in reviewers:
+            reviewed(self.account, member)
+
+    @rule(
+        who=st.sampled_from(("last", "last", "last", "thief")),
+        hours=st.sampled_from((23, 24, 48, 71, 72, 144, 168, 336)),
+    )
+    def comes_back(self, who: str, hours: int) -> None:
+        """Somebody tries, the owner is told, and he comes back about when the wait ends."""
+        self.finishes(who)
+        self.account.deliver()
+        self.account.wait(hours=hours)
+        self.finishes(who)
+
+    @rule(
+        who=st.sampled_from(("last", "last", "thief", "owner")),
+        kind=st.sampled_from(("totp", "backup_code", "passkey", "contact_code", *JUDGED)),
+        channel=st.sampled_from((Channel.EMAIL, Channel.SMS)),
+        right=st.sampled_from((True, True, True, False)),
+    )
+    def shows(self, who: str, kind: str, channel: Channel, *, right: bool) -> None:
+        """Somebody shows evidence, most of it right."""
+        one = self.claimant(who)
+        if kind in JUDGED:
+            one.judged(kind, right=right)
+        elif right:
+            one.shows(kind, channel=channel)
+        elif kind != "contact_code":
+            one.shows(kind, self.account.wrong({"totp": "a1-2", "backup_code": "a1-3", "passkey": "a1-4"}[kind]))
+        self.account.wait(minutes=2)
+
+    @rule(member=st.sampled_from(("rita", "ron", "rudy")), verdict=st.sampled_from(("approve", "approve", "reject")))
+    def reviews(self, member: str, verdict: str) -> None:
+        """A reviewer, drawn or not, bought or not, gives a verdict."""
+        reviewed(self.account, member, verdict)
+
+    @rule(by=st.sampled_from(("c1-1", "c1-2", "session")), freezes=st.booleans())
+    def objects(self, by: str, *, freezes: bool) -> None:
+        """A contact's link or a session objects, or presses the stop."""
+        if by == "session":
+            actor = Actor(ActorKind.OWNER, self.account.any_session())
+        else:
+            actor = Actor(ActorKind.LINK, contact=by)
+        self.account.ask(AccountFreeze() if freezes else RecoveryContest(), actor)
+
+    @precondition(lambda self: self.account.head.recovery is not None)
+    @rule()
+    def cancels(self) -> None:
+        """The owner ends it with full proof."""
+        self.account.ask(RecoveryCancel(), self.account.any_session(), *self.account.head.authenticators)
+
+    @rule(kinds=st.frozensets(st.sampled_from(("face", "totp", "email_code")), min_size=1))
+    def others_know(self, kinds: frozenset[str]) -> None:
+        """The platform learns of a leak."""
+        self.account.ask(EvidenceBurn(tuple(sorted(kinds)), "leak"), Actor(ActorKind.PLATFORM))
+
+    @rule(who=LATEST)
+    def finishes(self, who: str) -> None:
+        """Somebody tries to finish; the core and the log must agree on whether it may be."""
+        one = self.claimant(who)
+        case = self.live_case()
+        mine = case is not None and case.opened.token == one.by.session
+        may = mine and case is not None and self.may_finish(case)
+        answer: Decision = one.finishes()
+        assert (kind_of(answer) == "allow") is may, (answer, vars(case) if case else None)
+        self.account.wait(minutes=2)
+
+    # What the log says
+
+    def cases(self) -> list[Case]:
+        """Every recovery there was, read from the first entry on."""
+        cases: list[Case] = []
+        notices: dict[str, Case] = {}
+        for event in self.account.log:
+            if isinstance(event, ev.RecoveryOpened):
+                cases.append(Case(event))
+            if isinstance(event, ev.NoticeDue) and any(one.kind == "recovery" for one in event.about):
+                notices[event.notice] = cases[-1]
+            if isinstance(event, ev.NoticeAccepted) and event.notice in notices:
+                notices[event.notice].told_at = event.at
+            if cases:
+                self.read(cases[-1], event)
+        return cases
+
+    @staticmethod
+    def read(case: Case, event: ev.AnyEvent) -> None:
+        """Take one event into the case it is about."""
+        match event:
+            case ev.RecoveryShown():
+                case.shown[event.evidence] = event
+            case ev.RecoveryClosed():
+                case.closed_at = event.at
+            case ev.RecoveryReviewed(approved=True):
+                case.approved.add(event.reviewer)
+            case ev.RecoveryContested():
+                case.contested.append(event.at)
+            case ev.RecoveryEnded() | ev.RecoveryFinished():
+                case.over = True
+            case ev.RecoveryAsked() | ev.RecoveryMissed():
+                pass
+            case _:
+                return
+        case.last_at = event.at
+
+    def live_case(self) -> Case | None:
+        """The recovery that is under way: not over, and its last step not 30 days ago."""
+        cases = self.cases()
+        alive = bool(cases) and not cases[-1].over and self.account.now < cases[-1].last_at + 30 * DAY
+        return cases[-1] if alive else None
+
+    def may_finish(self, case: Case) -> bool:
+        """The table: what was shown, who approved, and that the owner was told long enough ago."""
+        if case.closed_at is None or case.told_at is None:
+            return False
+        way = case.way(rich=self.rich)
+        if way.startswith("none") and not THIRD & set(case.shown):
+            return False
+        if way not in {"two", "codes"} and len(case.approved & set(case.opened.drawn)) < 2:
+            return False
+        hours = HOURS[way] * (2 if self.was_known(case.closed_at) else 1)
+        return self.account.now >= self.ends(case, hours * HOUR)
+
+    def ends(self, case: Case, wait: int) -> Instant:
+        """When its wait is over: counted from when the owner was told, and once more as long if it was contested."""
+        assert case.closed_at is not None
+        assert case.told_at is not None
+        before = [at for at in case.contested if at <= case.closed_at]
+        if before:
+            return max(case.closed_at, case.told_at) + 2 * wait
+        untold = [at for at in case.contested if at <= case.told_at]
+        if untold:
+            return case.told_at + 2 * wait
+        return case.told_at + wait + (wait if case.contested else 0)
+
+    def was_known(self, at: Instant) -> bool:
+        """Whether anything about the account was known to others when the evidence closed."""
+        return any(isinstance(one, ev.EvidenceBurned) and one.at <= at < one.until for one in self.account.log)
+
+    def teardown(self) -> None:
+        """Nobody without proof ever came in, whoever was bought, and the stream holds."""
+        for case in self.cases():
+            finished = [one for one in self.account.log if isinstance(one, ev.RecoveryFinished)]
+            if case.opened.recovery in {one.recovery for one in finished}:
+                assert set(case.shown) & (HELD | THIRD | REACHED)
+                assert case.told_at is not None
+        if self.account.entries:
+            self.account.check_stream()
+
+
+TestRecoveries = Recoveries.TestCase
+TestRecoveries.settings = settings(
+    max_examples=2 * settings().max_examples, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+)

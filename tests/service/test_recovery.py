@@ -1,0 +1,150 @@
+"""A recovery through the real service: a token, real codes, a real mail, a new password that signs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.service.house import NEW_MAIL, PASSWORD, Customer, House, code_in, settled, token_in
+
+from holdback.core import events as ev
+from holdback.core.events import HOUR, MINUTE, Channel
+from holdback.intake import BadRequest
+
+if TYPE_CHECKING:
+    from holdback.ports import Message
+
+CHOSEN = "copper meadow seventeen lanterns"
+
+
+class Claim:
+    """Somebody who goes through a recovery of an account."""
+
+    def __init__(self, alice: Customer) -> None:
+        """Open nothing yet."""
+        self.alice, self.house, self.token = alice, alice.house, ""
+
+    async def ask(self, action: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+        """Ask with the token of the recovery and without a session."""
+        actor = {"kind": "owner", "session": self.token} if self.token else {"kind": "owner"}
+        return await self.alice.ask({"action": action, "actor": actor, **fields})
+
+    async def opens(self) -> dict[str, Any]:
+        """Open one, and keep its token."""
+        answer = await self.ask("recovery.open", lost=["password", "totp"])
+        self.token = answer["session"]["token"] if answer["session"] else ""
+        return answer
+
+    async def shows(self, kind: str, response: str) -> dict[str, Any]:
+        """Show a proof by something held."""
+        return await self.ask("recovery.evidence", kind=kind, proofs=[{"kind": kind, "response": response}])
+
+    async def finishes(self, password: str = CHOSEN) -> dict[str, Any]:
+        """Ask to finish, read the code in the owner's mailbox, and finish."""
+        first = await self.ask("recovery.finish", password=password)
+        if first["decision"] != "step_up":
+            return first
+        code = code_in(await self.code_mail())
+        proofs = [{"kind": "contact_code", "response": code}]
+        return await self.ask("recovery.finish", password=password, proofs=proofs, challenge=first["challenge"]["id"])
+
+    async def code_mail(self) -> Message:
+        """The last mail with a code."""
+        await self.house.deliver()
+        sent = self.house.post[Channel.EMAIL].to(self.alice.mail)
+        return next(one for one in reversed(sent) if one.subject == "Your code")
+
+
+async def prepared(house: House) -> tuple[Customer, Claim, list[str]]:
+    """Alice, her old backup codes, and a recovery that was opened a moment ago."""
+    alice, _ = await settled(house, "alice", "bob")
+    bound = await alice.ask(alice.body("authenticator.bind", kind="backup_code", proofs=alice.proofs()))
+    codes = bound["enrolment"]["codes"]
+    await house.deliver()
+    house.clock.at += 80 * HOUR
+    claim = Claim(alice)
+    answer = await claim.opens()
+    assert answer["decision"] == "allow", answer
+    return alice, claim, codes
+
+
+async def test_who_kept_two_things_comes_back_after_a_day(house: House) -> None:
+    """A TOTP and a backup code, a day in which everyone could object, a code to the old mailbox, a new password."""
+    alice, claim, codes = await prepared(house)
+    assert (await claim.shows("totp", alice.next_code()))["decision"] == "allow"
+    closed = await claim.shows("backup_code", codes[0])
+    assert closed["reasons"][0]["code"] == "recovery_waits", closed
+    await house.deliver()
+    subjects = {one.subject for one in house.post[Channel.EMAIL].to(alice.mail)}
+    assert "Important: your account is about to be recovered" in subjects
+    house.clock.at += 23 * HOUR
+    assert (await claim.finishes())["reasons"][0]["code"] == "recovery_waits"
+    house.clock.at += HOUR
+    answer = await claim.finishes()
+    assert answer["decision"] == "allow", answer
+
+    alice.session = ""
+    old = await alice.ask(alice.body("session.start", proofs=[{"kind": "password", "response": PASSWORD}]))
+    assert old["decision"] == "step_up"
+    shown = [{"kind": "password", "response": CHOSEN}, {"kind": "backup_code", "response": codes[1]}]
+    house.clock.at += HOUR
+    answer = await alice.ask(alice.body("session.start", proofs=shown))
+    assert answer["decision"] == "allow", answer
+    alice.session = answer["session"]["token"]
+    paid = await alice.ask(alice.withdrawal(5))
+    assert paid["reasons"][0]["code"] == "recovered_lately"
+    assert await house.faults("alice") == []
+
+
+async def test_one_click_stops_it(house: House) -> None:
+    """The link in the notice freezes the account and ends the recovery; its token is worth nothing from then on."""
+    alice, claim, _ = await prepared(house)
+    assert (await claim.shows("totp", alice.next_code()))["decision"] == "allow"
+    await house.deliver()
+    link = token_in(house.post[Channel.EMAIL].to(alice.mail)[-1])
+    stop = {"action": "account.freeze", "actor": {"kind": "link", "token": link}}
+    assert (await alice.ask(stop))["decision"] == "allow"
+    (ended,) = await house.happened("alice", ev.RecoveryEnded)
+    assert ended.how == "vetoed"
+    assert (await claim.finishes())["reasons"][0]["code"] == "not_found"
+
+
+async def test_a_code_says_that_it_recovers(house: House) -> None:
+    """The mail with the code says what it would do, so that nobody reads it to a caller as something else."""
+    _, claim, _ = await prepared(house)
+    await claim.ask("recovery.evidence", kind="contact_code")
+    text = (await claim.code_mail()).text
+    assert "show that you are the owner of an account that is to be recovered" in text
+
+
+async def test_strangers_cost_nothing_and_choose_nothing(house: House) -> None:
+    """Without the token no password is hashed or judged, and nothing of it is written anywhere."""
+    alice, claim, _ = await prepared(house)
+    stranger = Claim(alice)
+    for token in ("", "0" * 64):
+        stranger.token = token
+        answer = await stranger.ask("recovery.finish", password="short")
+        assert answer["reasons"][0]["code"] == "not_found"
+    with pytest.raises(BadRequest, match="must have 15 to 256 characters"):
+        await claim.ask("recovery.finish", password="short")
+    assert len(await house.happened("alice", ev.Decided)) == len(await house.story("alice"))
+
+
+async def test_guesses_are_few(house: House) -> None:
+    """Five wrong codes end the recovery, and the next one may be opened a day later."""
+    alice, claim, _ = await prepared(house)
+    for _ in range(5):
+        house.clock.at += MINUTE
+        assert (await claim.shows("totp", "000000"))["reasons"][0]["code"] == "evidence_wrong"
+    assert (await claim.shows("totp", alice.next_code()))["reasons"][0]["code"] == "not_found"
+    assert (await Claim(alice).opens())["reasons"][0]["code"] == "too_many"
+
+
+async def test_what_is_not_there_yet_is_refused(house: House) -> None:
+    """Nobody outside can say that a face or a document is right, and nobody comes as staff over this API."""
+    alice, claim, _ = await prepared(house)
+    answer = await claim.ask("recovery.evidence", kind="face")
+    assert answer["reasons"][0]["code"] == "evidence_not_evaluated"
+    with pytest.raises(BadRequest, match="proves itself elsewhere"):
+        await alice.ask({"action": "recovery.review", "actor": {"kind": "staff"}, "verdict": "approve", "reason": "x"})
+    assert NEW_MAIL not in str(answer)
