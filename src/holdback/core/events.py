@@ -324,7 +324,8 @@ class PlaceSeen(Event, frozen=True, array_like=True, tag="session.place_seen"):
     """A sign-in to be learnt once it was quiet for `quiet_ms`: keyed hashes of where from and with what, 0 for unknown.
 
     `familiar` is how well the device was known then, a place in `core.profile.DEVICES`. The owner's stop, pressed
-    or to disown a device, lasted from `doubt_began_at` to `doubted_at`; `half_life_ms` is how fast what was learnt fades.
+    or to disown a device, lasted from `doubt_began_at` to `doubted_at`; `half_life_ms` is how fast what is learnt
+    fades.
     """
 
     values: tuple[int, ...]

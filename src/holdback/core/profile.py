@@ -75,8 +75,8 @@ def caught_up(
 ) -> Profile:
     """The profile as of now: decayed, with every sign-in learnt that was quiet for its time.
 
-    `doubt_began_at` to `doubted_at` is how long the owner's stop lasted (0: it was but an instant): what was young at any
-    time of it is forgotten, and so is what came while it lasted.
+    `doubt_began_at` to `doubted_at` is how long the owner's stop lasted (0: it was but an instant): what was young at
+    any time of it is forgotten, and so is what came while it lasted.
     """
     began = doubt_began_at or doubted_at
     profile = _decayed(profile, now, half_life_ms)
