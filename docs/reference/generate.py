@@ -168,8 +168,8 @@ HTTP = """# HTTP
   before.
 - A price table is kept whole or not at all. Refused are zero, negative, above {highest:,} USD, from the future, and
   more than {jump} times or less than a {jump}th of the price before, unless `confirm` names the asset.
-- `/readyz` fails while no decision can be made durable, and once a due notice has waited for {overdue_s} s with nobody
-  sending it.
+- `/readyz` fails while no decision can be made durable, while no channel is set up, and once a due notice has
+  waited for {overdue_s} s with nobody sending it; the latter two not where `HOLDBACK_CHANNELS` says `none`.
 """
 
 

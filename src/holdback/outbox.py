@@ -84,10 +84,15 @@ class Outbox:
         self._public_url = public_url.rstrip("/")
         self._slots = asyncio.Semaphore(AT_ONCE)
 
+    @property
+    def has_channel(self) -> bool:
+        """Whether anybody could be told of anything."""
+        return bool(self._senders)
+
     async def run(self, stop: asyncio.Event, poll_s: float = 1.0) -> None:
         """Deliver until `stop` is set: at once when this process wrote a notice, else every `poll_s` seconds.
 
-        With no channel at all nothing is claimed: what is due stays due, and `/readyz` says so once it is overdue.
+        With no channel at all nothing is claimed: what is due stays due.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tell_failures(stop))
@@ -110,7 +115,7 @@ class Outbox:
 
     async def _deliver_until(self, stop: asyncio.Event, poll_s: float) -> None:
         if not self._senders:
-            log.error("outbox.no_channel")
+            log.error("outbox.no_channel", settings=["HOLDBACK_SMTP_HOST", "HOLDBACK_SMS_URL", "HOLDBACK_WEBHOOK_URL"])
             await stop.wait()
         while not stop.is_set():
             self._service.noticed.clear()

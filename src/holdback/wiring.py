@@ -88,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True):
     sms_deadline_s: Annotated[float, msgspec.Meta(ge=1, le=30)] = 10.0
     apprise_url: str = ""
     apprise_channel: Annotated[str, msgspec.Meta(pattern=r"^(push|sms)\Z")] = "push"
+    channels: Annotated[str, msgspec.Meta(pattern=r"^(|none)\Z")] = ""
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     breached_passwords: str = ""
@@ -127,6 +128,7 @@ SETTINGS: Final[dict[str, str]] = {
     "sms_deadline_s": "Seconds until the gateway is given up on, 1 to 30.",
     "apprise_url": "An apprise URL with `{to}` behind its host (needs `holdback[apprise]`). Secret.",
     "apprise_channel": "What goes by apprise: `push` or `sms`. No wait starts by it.",
+    "channels": "`none` if no owner is to be told of anything; without it a server with no channel is never ready.",
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads a worker checks passwords on: 40 a second, 19 MiB each. Leave half the processors.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
@@ -369,11 +371,14 @@ def senders(settings: Settings) -> dict[Channel, Sender]:
     ):
         raise SettingError("HOLDBACK_SMS_URL must be set where another HOLDBACK_SMS_ is")
     try:
-        return _senders(settings)
+        found = _senders(settings)
     except SettingError:
         raise
     except ValueError as error:
         raise SettingError(f"a channel: {error}") from None
+    if found and settings.channels:
+        raise SettingError(f"HOLDBACK_CHANNELS: it says none, but a channel is set up: {', '.join(sorted(found))}")
+    return found
 
 
 def _senders(settings: Settings) -> dict[Channel, Sender]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 from tests.web.platform_side import PLATFORM, Web, is_problem
@@ -13,7 +14,7 @@ from holdback.batching import Overloaded
 from holdback.core.events import MINUTE
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
-from holdback.web import problems
+from holdback.web import api, problems
 from holdback.web.endpoint import Limits
 
 if TYPE_CHECKING:
@@ -187,6 +188,9 @@ async def test_a_server_is_ready_while_notices_go_out(empty: Web) -> None:
 
     empty.clock.at += MINUTE
     assert is_problem(await empty.http.get("/readyz"), problems.NOT_READY)
+    silent = api.application(empty.service, telling=api.Telling.OTHERS_DO)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(silent), base_url="http://silent") as http:
+        assert (await http.get("/readyz")).status_code == 200
 
     await empty.deliver()
     assert (await empty.http.get("/readyz")).status_code == 200

@@ -7,8 +7,10 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
 import uvicorn
+from structlog.testing import capture_logs
 
 from holdback import wiring
 from holdback.receipts import ReceiptKeys
@@ -22,15 +24,17 @@ if TYPE_CHECKING:
     from holdback.wiring import Settings
 
 OPENING: Final = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+READY: Final = OPENING.replace(b"healthz", b"readyz") + b"Connection: close\r\n\r\n"
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A server on SQLite that sends no mail."""
+    """A server on SQLite that is meant to send no mail."""
     return wiring.Settings(
         store=f"sqlite:{tmp_path / 'holdback.db'}",
         master_keys=MasterKeys.new_setting(),
         receipt_keys=ReceiptKeys.generate().to_json(),
+        channels="none",
     )
 
 
@@ -66,12 +70,32 @@ async def exchanged(port: int, *sent: bytes) -> bytes:
 async def test_the_server_opens_its_store_and_closes_it(settings: Settings, tmp_path: Path) -> None:
     """A server on an empty machine brings its schema up, answers, and leaves nothing open behind."""
     async with serving(settings) as port:
-        answer = await exchanged(port, OPENING.replace(b"healthz", b"readyz") + b"Connection: close\r\n\r\n")
+        answer = await exchanged(port, READY)
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert b'{"status":"ready"}' in answer
     assert b"server:" not in answer.lower().split(b"\r\n\r\n")[0]
     assert [entry.name for entry in os.scandir(tmp_path)] == ["holdback.db"]
+
+
+async def test_a_server_that_can_tell_nobody_is_not_ready(settings: Settings) -> None:
+    """With no channel nothing ripens, so a server is never ready unless the settings say that it is meant so."""
+    with capture_logs() as lines:
+        async with serving(msgspec.structs.replace(settings, channels="")) as port:
+            answer = await exchanged(port, READY)
+
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"urn:holdback:problem:not-ready" in answer
+    assert "HOLDBACK_CHANNELS" in next(line["why"] for line in lines if line["event"] == "notices.not_ready")
+
+
+async def test_a_server_with_a_channel_is_ready(settings: Settings) -> None:
+    """One channel is enough to be ready, and the word that there is none beside it is refused."""
+    mail = msgspec.structs.replace(settings, smtp_host="127.0.0.1", smtp_tls="none", mail_from="security@x.example")
+    async with serving(msgspec.structs.replace(mail, channels="")) as port:
+        assert (await exchanged(port, READY)).startswith(b"HTTP/1.1 200")
+    with pytest.raises(wiring.SettingError, match="HOLDBACK_CHANNELS"):
+        wiring.senders(mail)
 
 
 @pytest.mark.parametrize("start", [b"", b"X-Long: "], ids=["many headers", "one header"])

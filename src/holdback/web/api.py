@@ -7,6 +7,7 @@ the action as it was understood, so a signer that read it otherwise refuses. Whe
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,16 @@ _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 
+class Telling(Enum):
+    """Whether this server tells owners of what happens to them."""
+
+    DOES = auto()
+    CANNOT = auto()
+    """It has no channel, and nobody said that this is meant so: no wait would ever start."""
+    OTHERS_DO = auto()
+    """It has none, and is meant to have none: late notices are not its failure."""
+
+
 class _Reason(msgspec.Struct):
     code: str
 
@@ -63,12 +74,13 @@ _SAID: Final = msgspec.json.Decoder(_Said)
 class Platform:
     """The handlers, over one service."""
 
-    def __init__(self, service: Service, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, service: Service, metrics: Metrics, limits: Limits, telling: Telling) -> None:
         """Ask and read through this service."""
         self._service = service
         self._views = Views(service)
         self._metrics = metrics
         self._limits = limits
+        self._telling = telling
         self._description = openapi.document()
         self._jwks = msgspec.json.encode(service.tools.receipts.jwks())
 
@@ -132,8 +144,11 @@ class Platform:
         except (StoreUnavailable, NewerDatabase) as error:
             log.warning("store.not_ready", why=str(error))
             raise
+        if self._telling is Telling.CANNOT:
+            log.error("notices.not_ready", why="no channel is set up, and HOLDBACK_CHANNELS does not say `none`")
+            raise Problem(problems.NOT_READY, "no owner can be told of anything")
         _, overdue_s = await self._backlog()
-        if overdue_s > self._limits.overdue_s:
+        if overdue_s > self._limits.overdue_s and self._telling is Telling.DOES:
             raise Problem(problems.NOT_READY, f"the oldest due notice has waited for {overdue_s:.0f} s")
         return Reply(b'{"status":"ready"}')
 
@@ -192,13 +207,18 @@ async def nowhere(scope: AsgiScope, _receive: Receive, send: Send) -> None:
     await sent(reply, send)
 
 
-def routes(service: Service, limits: Limits | None = None, clock: Callable[[], float] | None = None) -> list[Route]:
+def routes(
+    service: Service,
+    limits: Limits | None = None,
+    clock: Callable[[], float] | None = None,
+    telling: Telling = Telling.DOES,
+) -> list[Route]:
     """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for."""
     limits = limits or Limits()
     metrics = Metrics(service)
     keys = Keys(service.store, clock) if clock else Keys(service.store)
     frame = Frame(keys, metrics, limits)
-    platform = Platform(service, metrics, limits)
+    platform = Platform(service, metrics, limits, telling)
     page = freeze.FreezePage(service)
     table: dict[str, dict[str, Operation]] = {
         ACTIONS: {"POST": Operation(platform.act, Scope.ASK, JSON)},
@@ -217,9 +237,14 @@ def routes(service: Service, limits: Limits | None = None, clock: Callable[[], f
     return [Route(path, Endpoint(path, operations, frame)) for path, operations in table.items()]
 
 
-def application(service: Service, limits: Limits | None = None, clock: Callable[[], float] | None = None) -> Router:
+def application(
+    service: Service,
+    limits: Limits | None = None,
+    clock: Callable[[], float] | None = None,
+    telling: Telling = Telling.DOES,
+) -> Router:
     """The whole API over one service, as an ASGI application.
 
     Example: `uvicorn.run(application(service), access_log=False)`; `serving.serve` does more.
     """
-    return Router(routes(service, limits, clock), redirect_slashes=False, default=nowhere)
+    return Router(routes(service, limits, clock, telling), redirect_slashes=False, default=nowhere)

@@ -25,6 +25,7 @@ from holdback.web import api
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from holdback.outbox import Outbox
     from holdback.wiring import Settings
 
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ def server(settings: Settings) -> Router:
                 log.warning(
                     "passwords.no_breached_list", setting="HOLDBACK_BREACHED_PASSWORDS", used="built-in list only"
                 )
-            router.routes.extend(api.routes(service))
+            router.routes.extend(api.routes(service, telling=_telling(settings, outbox)))
             stop = asyncio.Event()
             sending = asyncio.create_task(outbox.run(stop))
             sending.add_done_callback(_say_why)
@@ -93,6 +94,12 @@ def server(settings: Settings) -> Router:
 
     router = Router(lifespan=lifespan, redirect_slashes=False, default=api.nowhere)
     return router
+
+
+def _telling(settings: Settings, outbox: Outbox) -> api.Telling:
+    if outbox.has_channel:
+        return api.Telling.DOES
+    return api.Telling.OTHERS_DO if settings.channels else api.Telling.CANNOT
 
 
 def _calm_collector() -> None:
