@@ -10,14 +10,15 @@ import os
 import re
 import time
 import tomllib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from holdback.channels.sms_gateway import BadSetting, SmsGateway
+from holdback.channels.setting import BadSetting
+from holdback.channels.sms_gateway import SmsGateway
 from holdback.channels.smtp import SmtpSender
 from holdback.channels.webhook import WebhookSender
 from holdback.core.events import AuthenticatorKind, Channel
@@ -41,7 +42,7 @@ from holdback.store.postgres import PostgresStore
 from holdback.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from argon2 import PasswordHasher
 
@@ -370,12 +371,7 @@ def senders(settings: Settings) -> dict[Channel, Sender]:
         getattr(settings, name) != getattr(Settings(), name) for name in SETTINGS if name.startswith("sms_")
     ):
         raise SettingError("HOLDBACK_SMS_URL must be set where another HOLDBACK_SMS_ is")
-    try:
-        found = _senders(settings)
-    except SettingError:
-        raise
-    except ValueError as error:
-        raise SettingError(f"a channel: {error}") from None
+    found = _senders(settings)
     if found and settings.channels:
         raise SettingError(f"HOLDBACK_CHANNELS: it says none, but a channel is set up: {', '.join(sorted(found))}")
     return found
@@ -384,30 +380,35 @@ def senders(settings: Settings) -> dict[Channel, Sender]:
 def _senders(settings: Settings) -> dict[Channel, Sender]:
     found: dict[Channel, Sender] = {}
     if settings.smtp_host:
-        found[Channel.EMAIL] = SmtpSender(
-            settings.smtp_host,
-            settings.smtp_port,
-            tls=settings.smtp_tls,
-            user=settings.smtp_user,
-            password=settings.smtp_password,
-            sender=settings.mail_from,
-        )
+        with _named({"sender": "mail_from", "tls": "smtp_tls"}):
+            found[Channel.EMAIL] = SmtpSender(
+                settings.smtp_host,
+                settings.smtp_port,
+                tls=settings.smtp_tls,
+                user=settings.smtp_user,
+                password=settings.smtp_password,
+                sender=settings.mail_from,
+            )
     if settings.webhook_url:
-        for channel in BY_WEBHOOK:
-            found[channel] = WebhookSender(settings.webhook_url, settings.webhook_secret, channel=channel)
+        with _named({"url": "webhook_url", "secret": "webhook_secret"}):
+            for channel in BY_WEBHOOK:
+                found[channel] = WebhookSender(settings.webhook_url, settings.webhook_secret, channel=channel)
     if settings.apprise_url:
         found[Channel(settings.apprise_channel)] = _by_apprise(settings)
     if settings.sms_url:
-        found[Channel.SMS] = _by_gateway(settings)
+        given = {name: getattr(settings, name) for name in SETTINGS if name.startswith("sms_")}
+        with _named({name.removeprefix("sms_"): name for name in given}):
+            found[Channel.SMS] = SmsGateway(**{name.removeprefix("sms_"): value for name, value in given.items()})
     return found
 
 
-def _by_gateway(settings: Settings) -> Sender:
-    given = {name.removeprefix("sms_"): getattr(settings, name) for name in SETTINGS if name.startswith("sms_")}
+@contextmanager
+def _named(settings: Mapping[str, str]) -> Iterator[None]:
+    """Tell of a channel's unfit argument by the setting that it comes from."""
     try:
-        return SmsGateway(**given)
+        yield
     except BadSetting as error:
-        raise SettingError(f"HOLDBACK_SMS_{error.setting.upper()}: {error}") from None
+        raise SettingError(f"HOLDBACK_{settings[error.setting].upper()}: {error}") from None
 
 
 def _by_apprise(settings: Settings) -> Sender:

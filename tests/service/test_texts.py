@@ -27,6 +27,7 @@ HOW_TO: Final = Path(__file__).parents[2] / "docs" / "how-to" / "send-texts.md"
 URL: Final = "https://sms.example/v1"
 HOOK: Final = {"HOLDBACK_WEBHOOK_URL": "https://app.example/n", "HOLDBACK_WEBHOOK_SECRET": "whsec_" + "a" * 32}
 APPRISE: Final = {"HOLDBACK_APPRISE_URL": "jsons://s3cret@push.example/{to}"}
+MAIL: Final = {"HOLDBACK_SMTP_HOST": "mail.example", "HOLDBACK_MAIL_FROM": "security@example.com"}
 
 
 @pytest.fixture
@@ -118,12 +119,19 @@ def test_what_may_lead_back_to_the_platform_starts_no_wait(environ: dict[str, st
         ("HOLDBACK_SMS_TYPO", "s3cret"),
         ("HOLDBACK_APPRISE_URL", "json://s3cret@push.example/{to}"),
         ("HOLDBACK_APPRISE_CHANNEL", "email"),
+        ("HOLDBACK_MAIL_FROM", ""),
+        ("HOLDBACK_MAIL_FROM", "s3cret"),
+        ("HOLDBACK_SMTP_TLS", "none"),
+        ("HOLDBACK_WEBHOOK_URL", "http://s3cret.example"),
+        ("HOLDBACK_WEBHOOK_URL", "https://s3cret.example:x"),
+        ("HOLDBACK_WEBHOOK_SECRET", "whsec_s3cret"),
+        ("HOLDBACK_WEBHOOK_SECRET", ""),
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, wrong: str) -> None:
     """A setting that could not work is refused by its name, which the message does not follow with its value."""
     with pytest.raises(wiring.SettingError, match=rf"^{setting}\b") as caught:
-        senders(**({"HOLDBACK_SMS_URL": URL} | {setting: wrong}))
+        senders(**({"HOLDBACK_SMS_URL": URL} | MAIL | HOOK | {setting: wrong}))
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
 

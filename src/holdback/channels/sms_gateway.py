@@ -24,6 +24,7 @@ import msgspec
 
 from holdback import spelling
 from holdback.channels.loopback import is_this_machine
+from holdback.channels.setting import BadSetting
 from holdback.core.events import Channel
 from holdback.ports import ChannelRefused, ChannelUnavailable
 
@@ -51,17 +52,6 @@ _PLACE: Final = re.compile(r"\{([A-Za-z_]*)\}")
 _STATUSES: Final = re.compile(r"([2-5][0-9]{2})(?:-([2-5][0-9]{2}))?")
 _POINTER: Final = re.compile(r"(?:/(?:[^/~=]|~[01])*)+")
 _WORD_INTEGERS: Final = range(-(2**63), 2**63)
-
-
-class BadSetting(ValueError):
-    """What could never send, or would send unprotected. `setting` is the argument that says so.
-
-    The message shows nothing of what was set, for it may hold secrets.
-    """
-
-    def __init__(self, setting: str, why: str) -> None:
-        super().__init__(why)
-        self.setting = setting
 
 
 class _Condition(NamedTuple):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import aiosmtplib
 
 from holdback.channels.loopback import is_this_machine
+from holdback.channels.setting import BadSetting
 from holdback.core.events import Channel
 from holdback.ports import ChannelRefused, ChannelUnavailable
 
@@ -61,15 +62,15 @@ class SmtpSender:
     ) -> None:
         """`tls` is starttls, tls or none; `sender` a mailbox, with or without a name. Connects to nothing yet.
 
-        Raises ValueError on a sender that is no mailbox, and on sending unprotected to another machine: a notice holds
+        Raises BadSetting on a sender that is no mailbox, and on sending unprotected to another machine: a notice holds
         a freeze link and may hold a code.
         """
         named = _NAMED.fullmatch(sender)
         name, mailbox = named.groups() if named else ("", sender)
         if not _MAILBOX.fullmatch(mailbox):
-            raise ValueError("the sender of notices must be a mailbox, such as security@example.com")
+            raise BadSetting("sender", "must be the mailbox that notices come from, such as security@example.com")
         if tls not in {"starttls", "tls"} and not is_this_machine(host):
-            raise ValueError("mail without TLS goes to this machine only")
+            raise BadSetting("tls", "mail without TLS goes to this machine only")
         self._host, self._port, self._tls, self._tls_context = host, port, tls, tls_context
         self._user, self._password = user or None, password or None
         self._from = _address(mailbox, _CONTROLS.sub(" ", name))

@@ -16,6 +16,7 @@ import msgspec
 from standardwebhooks import Webhook
 
 from holdback.channels.loopback import is_this_machine
+from holdback.channels.setting import BadSetting
 from holdback.ports import ChannelRefused, ChannelUnavailable
 
 if TYPE_CHECKING:
@@ -41,10 +42,13 @@ class WebhookSender:
     """
 
     def __init__(self, url: str, secret: str, *, channel: Channel, deadline_s: float = DEADLINE_S) -> None:
-        """Connects to nothing yet. Raises ValueError on a weak secret, or a URL that is neither https nor loopback."""
-        parsed = httpx.URL(url)
+        """Connects to nothing yet. Raises BadSetting on a weak secret, or a URL that is neither https nor loopback."""
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL:
+            raise BadSetting("url", "must be a URL") from None
         if parsed.scheme != "https" and not (parsed.scheme == "http" and is_this_machine(parsed.host)):
-            raise ValueError("a webhook's URL must be https, but for this machine")
+            raise BadSetting("url", "must be https, but for this machine")
         self.channel = channel
         self._url = parsed
         self._webhook = _webhook(secret)
@@ -117,7 +121,7 @@ def _webhook(secret: str) -> Webhook:
         # The library pads for itself, and drops what is no base64 without a word.
         key = binascii.a2b_base64(secret.removeprefix("whsec_") + "==", strict_mode=False)
     except binascii.Error:
-        raise ValueError("a webhook's secret must be whsec_ and base64") from None
+        raise BadSetting("secret", "must be whsec_ and base64") from None
     if len(key) < SECRET_BYTES_LEAST:
-        raise ValueError(f"a webhook's secret must be whsec_ and base64 of at least {SECRET_BYTES_LEAST} bytes")
+        raise BadSetting("secret", f"must be whsec_ and base64 of at least {SECRET_BYTES_LEAST} bytes")
     return Webhook(key)
