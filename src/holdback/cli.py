@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 import holdback
-from holdback import audit, backup, bench, demo, timeline, wiring
+from holdback import audit, backup, bench, demo, leaks, marking, timeline, wiring
 from holdback.core.policy import PolicyError
 from holdback.evidence.breached import BadList, Breached, compile_list
 from holdback.evidence.password import Passwords
@@ -448,15 +448,78 @@ def bench_(
 
         holdback bench risk --rba rba-dataset.csv --json
 
+        holdback bench staff --quick --json
+
     Args:
-        name: `decide` (decisions a second), `risk` (what the score of sign-ins finds, and whom it bothers) or `signin`
-            (what password sign-ins do to decisions).
+        name: `decide` (decisions a second), `risk` (what the score of sign-ins finds, and whom it bothers), `signin`
+            (what password sign-ins do to decisions) or `staff` (after how many look-ups moles are reported, and how
+            often honest staff).
         store: `sqlite` or `postgres` (a throw-away cluster of its own).
         quick: Fewer accounts and shorter runs.
         rba: The public data set of Wiefling et al. (2022) as CSV, in place of made-up sign-ins; for `risk`.
         json: Print one JSON object.
     """
     return bench.run(name, store=store, quick=quick, json=json, rba=rba)
+
+
+@app.command(name="trace-leak")
+def trace_leak(
+    file: Path,
+    *,
+    exports: Path,
+    column: list[str] | None = None,
+    policy: str = "default",
+    json: Json = False,
+) -> int:
+    """Say whose copy of an export a leaked list is, or that it is nobody's.
+
+    Rows may be missing, mixed and in any order, and columns missing. Whoever is named is told with a bound on how often
+    anybody innocent would be. Ends with 0 if somebody is named, 1 if nobody is, 2 for a file that cannot be used. Needs
+    HOLDBACK_MASTER_KEYS.
+
+    The export records are a JSON list, for now kept by whoever makes exports:
+    `[{"reader": "ann", "key": 1, "row_id": "account", "columns": {"seen_at": {"type": "millisecond"}}}]`.
+    `key` is the id of the master key. Kinds of columns are `millisecond`, `trailing`, `fraction` (with `places`) and
+    `label` (with `spellings`, pairs of words).
+
+    Examples:
+        holdback trace-leak paste.csv --exports exports.json
+
+        holdback trace-leak paste.jsonl --exports exports.json --column seen_at=zuletzt --json
+
+    Args:
+        file: The list: CSV with a line of names, or one JSON object a line.
+        exports: The export records.
+        column: A column that the list calls otherwise, as `exported=leaked`; may be given again.
+        policy: Name of a packaged policy, or a TOML file, that says how rarely anybody innocent may be named.
+        json: Print one JSON object.
+    """
+    try:
+        keys = MasterKeys.parse(os.environ.get("HOLDBACK_MASTER_KEYS", "")).mark_keys()
+    except ValueError as error:
+        err.print(f"[red]HOLDBACK_MASTER_KEYS: {error}[/]", highlight=False)
+        return 2
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    try:
+        renamed = leaks.renamed(column or ())
+        ppm = wiring.load_policy(policy).staff.false_accusations_ppm
+        tracing = marking.Trace(leaks.exports_of(exports), keys, ppm / 1_000_000)
+        with Progress(*columns, console=err, transient=True) as progress:
+            task = progress.add_task("read:", total=file.stat().st_size)
+            for row in leaks.rows(file, renamed, lambda read: progress.update(task, completed=read)):
+                tracing.add(row)
+        found = tracing.result()
+    except leaks.BadLeak as error:
+        err.print(f"[red]{error}[/]", markup=True, highlight=False)
+        return 2
+    except marking.KeyMissing as error:
+        err.print(f"[red]{exports}: {error}[/]", highlight=False)
+        return 2
+    if json:
+        _print_json(found.told())
+    else:
+        out.print(found.sentence(), highlight=False)
+    return 0 if found.named else 1
 
 
 @app.command(name="backup")

@@ -146,6 +146,8 @@ class _SubKeys(NamedTuple):
     code: bytes
     hide: bytes
     nonce: bytes
+    mark: bytes
+    canary: bytes
 
 
 class MasterKeys:
@@ -195,6 +197,14 @@ class MasterKeys:
     def hide(self) -> bytes:
         """The current key for hashing secrets and whole requests before their digest is stored."""
         return self._current.hide
+
+    def mark_keys(self) -> dict[int, bytes]:
+        """The keys that mark exports, by the id of the master key, the current one first. What they mark names it."""
+        return {key_id[0]: keys.mark for key_id, keys in self._ring.items()}
+
+    def canary_keys(self) -> dict[int, bytes]:
+        """The keys that choose canary accounts, likewise: canaries stay chosen by the key they were chosen by."""
+        return {key_id[0]: keys.canary for key_id, keys in self._ring.items()}
 
     def new_key(self) -> bytes:
         """A fresh customer's key, wrapped."""
@@ -355,6 +365,8 @@ def _sub_keys(master: bytes) -> _SubKeys:
         code=_derived(master, "code"),
         hide=_derived(master, "hide"),
         nonce=_derived(master, "nonce"),
+        mark=_derived(master, "mark"),
+        canary=_derived(master, "canary"),
     )
 
 

@@ -28,7 +28,7 @@ from tests.core.histories import (
 )
 from tests.core.recoveries import Claimant, reviewed
 
-from holdback import intake, judging, strangers, wiring
+from holdback import cli, intake, judging, strangers, watching, wiring
 from holdback.core import attempts
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Seen, StepUp
@@ -46,6 +46,7 @@ from holdback.core.rules.setting import LimitSet, LockSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from holdback.core.policy import Policy
 
@@ -490,7 +491,7 @@ CHANGED: Final[dict[str, Any]] = {
 }
 """What a key is changed to, where one more would not be met by a story."""
 
-OUTSIDE: Final = {
+OUTSIDE: Final[dict[str, ModuleType]] = {
     "signals.clock_tolerance_s": judging,
     "signals.network_age_d": wiring,
     "passwords.characters_min": intake,
@@ -500,6 +501,8 @@ OUTSIDE: Final = {
     "step_up.failures_told_m": strangers,
     "step_up.network_failures_before_delay": attempts,
     "step_up.network_forget_h": strangers,
+    **{f"staff.{name}": watching for name in DEFAULT["staff"]},
+    "staff.false_accusations_ppm": cli,
 }
 """Keys that are read before the core is asked, and where."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from rich.console import Console
 
-from holdback.bench import decide, risk, signin
+from holdback.bench import decide, risk, signin, staff
 from holdback.bench.rba import NotTheDataSet
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, 
     "decide": decide.measure,
     "risk": risk.measure,
     "signin": signin.measure,
+    "staff": staff.measure,
 }
 """Each bench takes the store's name, whether to be quick, and whom to tell how far it is; it gives one JSON object."""
 

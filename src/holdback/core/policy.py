@@ -212,6 +212,25 @@ class Risk(Section, frozen=True):
     factors_thief_permille: tuple[Permille, Permille, Permille]
 
 
+class Staff(Section, frozen=True):
+    """Who reads customers is watched (`watching.py`), and what they take with them is marked (`marking.py`)."""
+
+    reads_per_h: Count
+    reads_per_day: Count
+    canary_permille: Annotated[int, msgspec.Meta(ge=1, le=200)]
+    canary_tickets_permille: Annotated[int, msgspec.Meta(ge=1, le=500)]
+    rich_deciles: Annotated[int, msgspec.Meta(ge=1, le=5)]
+    peek_d: Annotated[int, msgspec.Meta(ge=1, le=90)]
+    fresh_d: Days
+    watched_d: Days
+    peers_d: Days
+    moles_permille: Annotated[int, msgspec.Meta(ge=1, le=500)]
+    caution_percent: Annotated[int, msgspec.Meta(ge=100, le=1_000)]
+    false_cases_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+    ones_min: Count
+    false_accusations_ppm: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
 class Bounds(Section, frozen=True):
     """How many things of a kind one customer may have at once."""
 
@@ -263,12 +282,31 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "signals.network_age_d",
         "risk.step_up_centinats",
         "risk.cool_off_centinats",
+        "staff.reads_per_h",
+        "staff.reads_per_day",
+        "staff.ones_min",
     }
 )
 """Numbers that protect less when they grow. `BOUNDS` protect neither way; all others protect more when they grow."""
 
 NEITHER: Final = frozenset(
-    {"bounds", "notices", "signals", "risk", "exits", "sessions.open_max", "step_up.challenges_open"}
+    {
+        "bounds",
+        "notices",
+        "signals",
+        "risk",
+        "exits",
+        "sessions.open_max",
+        "step_up.challenges_open",
+        "staff.rich_deciles",
+        "staff.fresh_d",
+        "staff.watched_d",
+        "staff.peers_d",
+        "staff.moles_permille",
+        "staff.caution_percent",
+        "staff.false_cases_permille",
+        "staff.false_accusations_ppm",
+    }
 )
 """Tables and keys of which it cannot be said."""
 
@@ -326,6 +364,7 @@ class Policy(Section, frozen=True):
     bounds: Bounds
     exits: dict[str, str]
     passwords: Passwords
+    staff: Staff
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -438,5 +477,8 @@ RELATIONS: Final = (
     ("passwords.characters_min", "passwords.characters_alone_min", "a password that stands alone must not be shorter"),
     ("risk.step_up_centinats", "risk.cool_off_centinats", "a sign-in would cool exits before it is asked about"),
     ("risk.reputation_max_centinats", "risk.term_max_centinats", "what others say would count more than the owner"),
+    ("staff.reads_per_h", "staff.reads_per_day", "an hour must not allow more than a day"),
+    ("staff.fresh_d", "staff.watched_d", "no window would begin within the time that false cases are counted over"),
+    ("staff.watched_d", "staff.peers_d", "people would be compared with fewer days than they are watched"),
 )
 """Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""
