@@ -152,6 +152,15 @@ class RecoveryForm(msgspec.Struct, frozen=True):
     expires_at: str
 
 
+class IncidentForm(msgspec.Struct, frozen=True):
+    """A robbery that was reported and not closed; its timeline are the account's events."""
+
+    id: str
+    opened_at: str
+    last_at: str
+    notes: int
+
+
 class AccountForm(msgspec.Struct, frozen=True):
     """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`."""
 
@@ -174,6 +183,7 @@ class AccountForm(msgspec.Struct, frozen=True):
     budget: BudgetForm
     recovery: RecoveryForm | None
     burned: dict[str, str]
+    incident: IncidentForm | None
 
 
 class HeldForm(msgspec.Struct, frozen=True):
@@ -273,6 +283,7 @@ class Views:
             budget=_budget(head, policy, now),
             recovery=_recovery(head, policy, now),
             burned={kind: instant_text(until) for kind, until in head.burned.items() if until > now},
+            incident=_incident(head),
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -436,6 +447,13 @@ def _budget(head: Head, policy: Policy, now: Instant) -> BudgetForm:
     return BudgetForm(lanes[Lane.LONG_STANDING], lanes[Lane.OTHERS], lanes[Lane.INSTANT], left)
 
 
+def _incident(head: Head) -> IncidentForm | None:
+    case = head.incident
+    if case is None:
+        return None
+    return IncidentForm(case.id, instant_text(case.opened_at), instant_text(case.last_at), case.notes)
+
+
 def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
     case = live(head, policy, now)
     if case is None:
@@ -521,7 +539,7 @@ def _plain(name: str, value: Any, key: CustomerKey) -> Any:  # noqa: ANN401 - as
     return value
 
 
-STORED_SEALED: Final = frozenset({"name", "address", "counterparty"})
+STORED_SEALED: Final = frozenset({"name", "address", "counterparty", "story", "note"})
 """Sealed fields of actions, which a stored question holds as bytes; their secrets are in `SECRETS`."""
 
 

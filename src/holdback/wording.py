@@ -42,6 +42,7 @@ from holdback.core.rules.asking import micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
 from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.incident import IncidentClose
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish
 from holdback.core.rules.session import SessionStart
@@ -306,6 +307,7 @@ _Confirmed = (
     | RecoveryCancel
     | RecoveryFinish
     | EvidenceBurn
+    | IncidentClose
 )
 """Every action that may ask for proof."""
 
@@ -340,7 +342,7 @@ def confirmed_text(known: _Known) -> str:
             return "unfreeze the account"
         case AllowlistSet() | LockSet() | LimitSet():
             return f"change {_setting_wanted(asked)}"
-        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn():
+        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
             return _RECOVERING[type(asked)]
         case _:
             return _guard_wanted(asked, known)
@@ -351,6 +353,7 @@ _RECOVERING: Final[dict[type[Action], str]] = {
     RecoveryCancel: "end the recovery of your account",
     RecoveryFinish: "finish the recovery of your account by a new password",
     EvidenceBurn: "say that others know what would prove that you are the owner",
+    IncidentClose: "close the case of your robbery",
 }
 
 
@@ -458,7 +461,7 @@ def _change_asked(action: Action, known: _Known) -> str:
             return "Change the password."
         case AccountUnfreeze():
             return "Unfreeze the account."
-        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn():
+        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
             return f"{_capital(_RECOVERING[type(action)])}."
         case _:
             return ""
@@ -548,6 +551,8 @@ def event_line(  # noqa: C901 - one case for each subject
             | ev.WaitMoved()
         ):
             return _notice_line(event, known)
+        case ev.IncidentReported() | ev.IncidentNoted() | ev.IncidentClosed():
+            return _incident_line(event, known)
         case (
             ev.RecoveryOpened()
             | ev.RecoveryAsked()
@@ -895,6 +900,19 @@ def _recovery_line(event: _RecoveryEvent, known: _Known) -> str:
             assert_never(event)
 
 
+def _incident_line(event: ev.IncidentReported | ev.IncidentNoted | ev.IncidentClosed, known: _Known) -> str:
+    match event:
+        case ev.IncidentReported():
+            who = _capital(_WHO[event.by.kind])
+            return f"{who} reported a robbery ({event.incident}), in these words: {quoted(known.opened(event.story))}."
+        case ev.IncidentNoted():
+            return f"Something was added to the case {event.incident}: {quoted(known.opened(event.note))}."
+        case ev.IncidentClosed():
+            return f"The case {event.incident} was closed by someone signed in, with full proof."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
 def _evidence(kind: str) -> str:
     return _KINDS.get(kind, kind.replace("_", " "))
 
@@ -940,6 +958,8 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.RecoveryEnded: "A recovery of your account was ended",
     ev.RecoveryFinished: "Your account was recovered",
     ev.EvidenceBurned: "Something about you no longer proves who you are",
+    ev.IncidentReported: "A robbery of your account was reported",
+    ev.IncidentClosed: "The case of your robbery was closed",
 }
 """The subject of every notice: our own words without names or amounts, fit for a locked screen."""
 
@@ -972,6 +992,10 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.RecoveryClosed: _OBJECT,
     ev.RecoveryReviewed: _OBJECT,
     ev.RecoveryFinished: "Payments wait meanwhile. If this was not you, freeze the account now.",
+    ev.IncidentReported: (
+        "Everything is stopped. Keep your mails, and write down what you remember. The account's own log says what "
+        "happened when, from where and by which proof."
+    ),
     ev.EvidenceBurned: "Bind a passkey or new backup codes, so that you can still come back if you lose the others.",
 }
 """What an owner can do beside freezing."""

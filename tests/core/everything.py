@@ -26,6 +26,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
@@ -85,6 +86,9 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     RecoveryCancel(),
     RecoveryFinish(sealed("new password")),
     EvidenceBurn(("face",), "owner"),
+    IncidentReport(sealed("all gone")),
+    IncidentNote(sealed("at noon")),
+    IncidentClose(),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

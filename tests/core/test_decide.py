@@ -49,6 +49,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
@@ -111,6 +112,9 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (RecoveryCancel(), OWNER_ONLY),
     (RecoveryFinish(sealed("new")), OWNER_ONLY),
     (EvidenceBurn(("face",), "leak"), BOTH),
+    (IncidentReport(sealed("all gone")), {ActorKind.OWNER, ActorKind.LINK}),
+    (IncidentNote(sealed("at noon")), {ActorKind.OWNER, ActorKind.LINK}),
+    (IncidentClose(), OWNER_ONLY),
 ]
 NAMES = [action_name(action) for action, _ in WHO]
 
@@ -169,6 +173,7 @@ LOOSENS = {
     "recovery.evidence",
     "recovery.review",
     "recovery.finish",
+    "incident.close",
 }
 
 

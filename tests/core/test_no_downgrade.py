@@ -46,6 +46,7 @@ from holdback.core.rules.authenticator import (
 )
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.incident import IncidentClose
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryCancel, RecoveryEvidence
 from holdback.core.rules.session import SessionStart
@@ -82,6 +83,7 @@ ASKS: Final = {
     "exit.release",
     "recovery.cancel",
     "evidence.burn",
+    "incident.close",
 }
 """What an owner must prove himself for."""
 TIGHTENS: Final = {
@@ -93,6 +95,8 @@ TIGHTENS: Final = {
     "change.cancel",
     "exit.cancel",
     "recovery.contest",
+    "incident.report",
+    "incident.note",
 }
 """What an owner does for nothing, for it can only protect."""
 PROVES_ITSELF: Final = {"authenticator.confirm", "contact.confirm"}
@@ -110,7 +114,7 @@ NOT_THE_OWNERS: Final = {
 
 ROUTES: Final = {
     ActorKind.OWNER: ASKS | TIGHTENS | PROVES_ITSELF | LOST_EVERYTHING,
-    ActorKind.LINK: {"account.freeze", "recovery.contest"},
+    ActorKind.LINK: {"account.freeze", "recovery.contest", "incident.report", "incident.note"},
     ActorKind.PLATFORM: {
         "account.import",
         "contact.report_recycled",
@@ -175,6 +179,8 @@ def scene(name: str, held: Kinds) -> Scene:
             action = AuthenticatorReinstate(strongest)
         case AuthenticatorRemove():
             action = AuthenticatorRemove(strongest)
+        case IncidentClose():
+            account.ask(EVERY["incident.report"], session)
         case RecoveryCancel():
             account.ask(EVERY["recovery.open"], Actor(ActorKind.OWNER))
         case ExitRelease():
@@ -416,10 +422,7 @@ class Thief:
 @settings(max_examples=300)
 @given(held=st.sampled_from(STRONG_SETS), moves=tries)
 def test_weak_factors_never_reach_a_strong_account(held: Kinds, moves: list[Try]) -> None:
-    """Password, texts and mail together, with a live session: no exit, binding or removal on a stronger account.
-
-    Outside a finished recovery, that is; and one that such a thief finishes replaces the password alone.
-    """
+    """Codes, the password and a live session bring no exit, binding or removal; a recovery by them the password alone."""
     base, session = grown_with(held)
     account = copied(base)
     before = len(account.log)

@@ -39,6 +39,7 @@ from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorRe
 from holdback.core.rules.authenticator import AuthenticatorSuspend as Suspend
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
 from holdback.core.rules.exit import ExitRequest
+from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest
 from holdback.core.rules.session import SessionEndAll, SessionStart
@@ -378,6 +379,13 @@ def comes_back(account: Account) -> None:
     one.finishes()
 
 
+def robbed(account: Account) -> None:
+    """A robbery, told in three pieces."""
+    session = grow(account)
+    for _ in range(3):
+        account.ask(IncidentReport(sealed("all gone")), session)
+
+
 def comes_back_by_what_is_held(account: Account) -> None:
     """A recovery by one thing held, with one reviewer too few; one by two; and what others know."""
     grow(account, PASSWORD, TOTP, BACKUP_CODE, equity="1000", contacts=(Channel.EMAIL, Channel.SMS))
@@ -420,6 +428,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     untold,
     telling,
     priced,
+    robbed,
     comes_back,
     comes_back_by_what_is_held,
 )
@@ -460,6 +469,7 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.cool_offs": 31,
     "bounds.unheard": 63,
     "bounds.device_proofs": 63,
+    "bounds.incident_notes": 1,
     "signals.place": "step_up",
     "risk.step_up_centinats": -1_000,
     "risk.cool_off_centinats": 460,

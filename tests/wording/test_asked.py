@@ -31,6 +31,8 @@ PROOFLESS = {
     "recovery.open",
     "recovery.review",
     "recovery.contest",
+    "incident.report",
+    "incident.note",
 }
 """Actions that never answer with a step-up, so that nothing is shown for them."""
 

@@ -41,6 +41,7 @@ from holdback.core.rules.authenticator import (
 )
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.incident import IncidentClose
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
     EvidenceBurn,
@@ -446,6 +447,7 @@ CONFIRMED: Final[list[tuple[object, str]]] = [
     (RecoveryEvidence("contact_code"), "show that you are the owner of an account that is to be recovered"),
     (RecoveryCancel(), "end the recovery of your account"),
     (RecoveryFinish(sealed("new")), "finish the recovery of your account by a new password"),
+    (IncidentClose(), "close the case of your robbery"),
     (EvidenceBurn(("face",), "owner"), "say that others know what would prove"),
     (AddressAdd(sealed("Cold wallet"), "bitcoin", destination(ADDRESS)), f'"Cold wallet", bitcoin {SHOWN}'),
     (AddressAdd(sealed("any"), "p2p"), 'add the beneficiary "any", p2p to anyone'),

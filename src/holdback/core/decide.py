@@ -42,6 +42,7 @@ from holdback.core.rules import (
     authenticator,
     change,
     contact,
+    incident,
     notice,
     password,
     recovery,
@@ -69,6 +70,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **exits.RULES,
     **notice.RULES,
     **recovery.RULES,
+    **incident.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -98,9 +100,6 @@ PLANNED: Final = frozenset(
         "staff.retire",
         "agency.add",
         "agency.remove",
-        "incident.report",
-        "incident.note",
-        "incident.close",
         "policy.publish",
         "breaker.reset",
     }

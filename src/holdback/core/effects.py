@@ -125,6 +125,9 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.RecoveryEnded: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.RecoveryFinished: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
     ev.EvidenceBurned: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.IncidentReported: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.IncidentNoted: _SILENT,
+    ev.IncidentClosed: Effect(Direction.NEUTRAL, Severity.SEVERE),
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 

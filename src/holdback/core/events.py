@@ -784,6 +784,28 @@ class EvidenceBurned(Event, frozen=True, array_like=True, tag="evidence.burned")
     until: Instant
 
 
+class IncidentReported(Event, frozen=True, array_like=True, tag="incident.reported"):
+    """The owner said that the account was robbed, and what happened as far as he knows. It was frozen with it."""
+
+    incident: str
+    by: Actor
+    story: Sealed
+
+
+class IncidentNoted(Event, frozen=True, array_like=True, tag="incident.noted"):
+    """Something was added to an incident that was reported before."""
+
+    incident: str
+    by: Actor
+    note: Sealed
+
+
+class IncidentClosed(Event, frozen=True, array_like=True, tag="incident.closed"):
+    """The owner said, with full proof, that nothing more is to be found out."""
+
+    incident: str
+
+
 AnyEvent = (
     Decided
     | AccountImported
@@ -849,6 +871,9 @@ AnyEvent = (
     | RecoveryEnded
     | RecoveryFinished
     | EvidenceBurned
+    | IncidentReported
+    | IncidentNoted
+    | IncidentClosed
 )
 
 

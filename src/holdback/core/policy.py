@@ -241,6 +241,7 @@ class Bounds(Section, frozen=True):
     cool_offs: Count
     unheard: Count
     device_proofs: Count
+    incident_notes: Count
 
 
 class Difference(NamedTuple):

@@ -220,6 +220,15 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     asked_at: tuple[Instant, ...] = ()
 
 
+class Incident(msgspec.Struct, frozen=True, array_like=True):
+    """A robbery that the owner reported and did not close yet, with the instant and number of what was added last."""
+
+    id: str
+    opened_at: Instant
+    last_at: Instant
+    notes: int = 0
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """What every decision about a customer needs."""
 
@@ -257,6 +266,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     recovery_ended_at: Instant = 0
     weak_until: Instant = 0
     burned: dict[str, Instant] = {}
+    incident: Incident | None = None
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -416,6 +426,12 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
         case ev.EvidenceBurned():
             longer = {kind: max(head.burned.get(kind, 0), event.until) for kind in event.kinds}
             return replace(head, burned=head.burned | longer)
+        case ev.IncidentReported():
+            return replace(head, incident=Incident(event.incident, event.at, event.at))
+        case ev.IncidentNoted() if head.incident is not None:
+            return replace(head, incident=replace(head.incident, last_at=event.at, notes=head.incident.notes + 1))
+        case ev.IncidentNoted() | ev.IncidentClosed():
+            return replace(head, incident=None)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import decide
 from holdback.core.events import AuthenticatorKind, Channel
-from holdback.core.rules import account, address, authenticator, change, contact, password, recovery, session, setting
+from holdback.core.rules import (
+    account,
+    address,
+    authenticator,
+    change,
+    contact,
+    incident,
+    password,
+    recovery,
+    session,
+    setting,
+)
 from holdback.core.rules import exit as exits
 from holdback.lab import playbooks as words
 from holdback.lab.people import OWNER, People
@@ -91,6 +102,8 @@ class Moves:
             "recovery.review": lambda step: Move(recovery.RecoveryReview(step.fields.verdict, fake_sealed("seen"))),
             "recovery.finish": self._finish,
             "evidence.burn": self._burn,
+            "incident.report": lambda step: Move(incident.IncidentReport(fake_sealed(step.fields.story))),
+            "incident.note": lambda step: Move(incident.IncidentNote(fake_sealed(step.fields.story))),
         }
 
     def made(self, step: Step, name: str, *, waits: bool) -> None:
@@ -247,6 +260,7 @@ _PLAIN: Final[dict[str, Callable[[], Action]]] = {
     "session.end_all": session.SessionEndAll,
     "recovery.contest": recovery.RecoveryContest,
     "recovery.cancel": recovery.RecoveryCancel,
+    "incident.close": incident.IncidentClose,
 }
 """What needs no fields. A freeze stops the whole family whatever scope the story names."""
 

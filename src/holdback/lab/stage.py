@@ -13,6 +13,7 @@ from holdback.core.decision import Allow, Context, Decision, DeviceProof, Eviden
 from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
+from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
 from holdback.core.rules.session import SessionEnd, SessionStart
 from holdback.lab.people import ATTACKER, OWNER, People
@@ -169,7 +170,7 @@ class Stage:
         token = self.people.session(person, self.world.head, self.world.now)
         if token or not _wants_session(action):
             return ev.Actor(ActorKind.OWNER, session=token)
-        contact = self._link(person) if isinstance(action, AccountFreeze | RecoveryContest) else ""
+        contact = self._link(person) if isinstance(action, AccountFreeze | RecoveryContest | IncidentReport) else ""
         if contact:
             return ev.Actor(ActorKind.LINK, contact=contact)
         step_ups = self.step_ups

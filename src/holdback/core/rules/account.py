@@ -152,7 +152,7 @@ def _never(_case: Case, _action: AccountImport) -> Ruling:  # pragma: no cover -
     return denied(why(Reason.ALREADY_EXISTS, about="account"))
 
 
-def _may_freeze(case: Case, _action: AccountFreeze) -> Finding | None:
+def may_stop(case: Case, _action: Action) -> Finding | None:
     """A link freezes for a contact that is the owner's as far as anyone knows; a session always may."""
     if case.request.actor.kind is not ActorKind.LINK:
         return None
@@ -166,12 +166,17 @@ def _disowned(_request: Request, action: AccountFreeze, _peek: Head | None) -> t
     return (("device", action.disown),) if action.disown else ()
 
 
-def _freeze(case: Case, action: AccountFreeze) -> Ruling:
-    """Freezing again is allowed and stops whatever began to wait since; a recovery that is under way is objected to."""
+def stop(case: Case) -> list[AnyEvent]:
+    """The freeze, the end of everything that waits, and an objection to a recovery that is under way."""
     stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
     stopped += [ev.ExitCancelled(case.now, key) for key in case.head.exits]
     stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
-    stopped += objections(case)
+    return [*stopped, *objections(case)]
+
+
+def _freeze(case: Case, action: AccountFreeze) -> Ruling:
+    """Freezing again is allowed and stops whatever began to wait since, an unfreezing among it."""
+    stopped = stop(case)
     if action.disown is not None and _is_used(case, action.disown):
         stopped.append(ev.DeviceDisowned(case.now, action.disown))
     return Ruling(Allow((why(Reason.TIGHTENING, "account.unfreeze"),)), tuple(stopped))
@@ -192,6 +197,6 @@ def _unfreeze(case: Case, action: AccountUnfreeze) -> Ruling:
 
 RULES: dict[type[Action], Rule] = {
     AccountImport: Rule(PLATFORM, _never, objection=_already),
-    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=_may_freeze, parts=_disowned, loosens=False),
+    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=may_stop, parts=_disowned, loosens=False),
     AccountUnfreeze: Rule(OWNER, _unfreeze, level=always(Level.MONEY), objection=_is_frozen),
 }
