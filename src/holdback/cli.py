@@ -467,7 +467,7 @@ def trace_leak(
     file: Path,
     *,
     exports: Path,
-    column: list[str] | None = None,
+    column: Annotated[list[str] | None, Parameter(negative="")] = None,
     policy: str = "default",
     json: Json = False,
 ) -> int:
