@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import reduce
 from ipaddress import IPv6Address, ip_address, ip_network
 from operator import or_
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import dpop, spelling
+from holdback import dpop, formats, spelling
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
@@ -154,7 +155,7 @@ def parse(body: object) -> Parsed:
         raise BadRequest("`action` must be the name of an action", "/action")
     kind = PUBLIC.get(name, decide.NotAvailable if name in decide.PLANNED else None)
     if kind is None:
-        raise BadRequest("`action` names no action there is", "/action")
+        raise BadRequest(f"`action` names no action there is{_nearest(name)}", "/action")
     if "actor" not in envelope_fields:
         raise BadRequest("`actor` is missing", "/actor")
     envelope: Envelope = _converted(envelope_fields, Envelope)
@@ -165,6 +166,12 @@ def parse(body: object) -> Parsed:
     if envelope.actor.dpop is not None:
         _check_route(envelope)
     return Parsed(envelope, fields, kind)
+
+
+def _nearest(name: str) -> str:
+    """What was meant, perhaps. Only names that everybody may read are said, and only so much is compared."""
+    (near, *_) = get_close_matches(name[:_NAMED], PUBLIC, n=1) or [""]
+    return f"; the nearest is `{near}`" if near else ""
 
 
 def _check_route(envelope: Envelope) -> None:
@@ -260,7 +267,7 @@ def bad_request(text: str) -> BadRequest:
         detail = detail.replace(named[1], name)
         pointer += "/" + name.replace("~", "~0").replace("/", "~1")
     detail = re.sub(r"(Invalid (?:enum )?value) '.*'", r"\1", detail, flags=re.DOTALL)
-    return BadRequest(detail.replace(r"\\Z", "$"), pointer)
+    return BadRequest(formats.in_words(detail), pointer)
 
 
 def action_digest(account: str, fields: Mapping[str, Any], hide: bytes) -> bytes:

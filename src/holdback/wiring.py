@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from holdback import formats
 from holdback.channels.setting import BadSetting
 from holdback.channels.sms_gateway import SmsGateway
 from holdback.channels.smtp import SmtpSender
@@ -175,7 +176,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         field = str(error).rpartition("$.")[2].rstrip("`")
-        raise SettingError(f"HOLDBACK_{field.upper()}: {str(error).partition(' - at')[0]}") from None
+        raise SettingError(f"HOLDBACK_{field.upper()}: {formats.in_words(str(error).partition(' - at')[0])}") from None
 
 
 def _secret_file(variable: str, environ: Mapping[str, str]) -> str:
