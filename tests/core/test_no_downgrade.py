@@ -422,7 +422,7 @@ class Thief:
 @settings(max_examples=300)
 @given(held=st.sampled_from(STRONG_SETS), moves=tries)
 def test_weak_factors_never_reach_a_strong_account(held: Kinds, moves: list[Try]) -> None:
-    """Codes, the password and a live session bring no exit, binding or removal; a recovery by them the password alone."""
+    """Codes, the password and a session bring no exit, binding or removal; recovery by them, the password alone."""
     base, session = grown_with(held)
     account = copied(base)
     before = len(account.log)
