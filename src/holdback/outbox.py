@@ -17,7 +17,7 @@ import structlog
 from holdback.batching import Overloaded
 from holdback.core import events as ev
 from holdback.core.assurance import CODE_MS
-from holdback.core.effects import AUTHENTICATOR_CODE, CONTACT_CODE, tag_of
+from holdback.core.effects import tag_of
 from holdback.core.events import DAY, MINUTE, Channel, decode_events
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.intake import challenge_subject, confirm_subject
@@ -198,11 +198,11 @@ class Outbox:
         entries = await self._service.store.entries(row.account, row.seq - 1, 1)
         decided, *events = decode_events(entries[0].body)
         due, cause = _cause(row.notice, events)
-        named = (("credential", row.contact),) if due.cause == AUTHENTICATOR_CODE else ()
+        named = (("credential", row.contact),) if due.cause == ev.AUTHENTICATOR_CODE else ()
         loaded = await self._service.store.read([Wanted(row.account, named)])
         snapshot, snapshots = loaded.snapshots[row.account], self._service.tools.snapshots
         head = snapshots.head(snapshot)
-        if due.cause == AUTHENTICATOR_CODE:
+        if due.cause == ev.AUTHENTICATOR_CODE:
             kept = [snapshots.credential(part).secret for part in loaded.parts.get(row.account, [])]
             reader = _asked(head, row.contact, kept) if loaded.now < cause.at + CODE_MS else None
         else:
@@ -215,7 +215,7 @@ class Outbox:
     def _message(self, due: _Due) -> Message:
         row = due.row
         # Whoever reads a code may be a thief, who has no use for it alone: nothing that acts goes with it.
-        url = "" if due.due.cause == AUTHENTICATOR_CODE else self._freeze_url(due)
+        url = "" if due.due.cause == ev.AUTHENTICATOR_CODE else self._freeze_url(due)
         text = notice_text(
             Notice(
                 due=due.due,
@@ -249,7 +249,7 @@ class Outbox:
                 subject = due.cause.challenge
             case ev.ContactAdded() | ev.ContactAsked():
                 subject = confirm_subject(due.row.contact, due.cause.at)
-            case ev.AuthenticatorBound() if due.due.cause == AUTHENTICATOR_CODE:
+            case ev.AuthenticatorBound() if due.due.cause == ev.AUTHENTICATOR_CODE:
                 subject = confirm_subject(due.row.contact, due.cause.at)
             case ev.AuthenticatorAsked():
                 subject = challenge_subject(due.cause.challenge, due.cause.at)
@@ -286,9 +286,9 @@ def _cause(notice: str, events: list[AnyEvent]) -> tuple[ev.NoticeDue, AnyEvent]
 
 
 def _is_cause(event: AnyEvent, cause: str) -> bool:
-    if cause == CONTACT_CODE:
+    if cause == ev.CONTACT_CODE:
         return isinstance(event, ev.ContactAdded | ev.ContactAsked | ev.ChallengeIssued)
-    if cause == AUTHENTICATOR_CODE:
+    if cause == ev.AUTHENTICATOR_CODE:
         return isinstance(event, ev.AuthenticatorBound | ev.AuthenticatorAsked)
     return tag_of(event) == cause
 

@@ -603,6 +603,26 @@ class Past:
                 count = 0
         return count, last
 
+    def texts_since(self, since: Instant) -> int:
+        """How many codes were sent to numbers after an instant, by whichever route."""
+        numbers: set[str] = set()
+        sent = 0
+        for _, event in self.events():
+            match event:
+                case ev.ContactAdded(channel=Channel.SMS):
+                    numbers.add(event.contact)
+                    sent += not event.confirmed and event.at > since
+                case ev.AuthenticatorBound(kind=ev.AuthenticatorKind.SMS):
+                    numbers.add(event.authenticator)
+                    sent += not event.confirmed and event.at > since
+                case ev.ContactAsked() | ev.ChallengeIssued():
+                    sent += event.contact in numbers and event.at > since
+                case ev.AuthenticatorAsked():
+                    sent += event.authenticator in numbers and event.at > since
+                case _:
+                    pass
+        return sent
+
     @cached_property
     def challenges(self) -> dict[str, ev.ChallengeIssued]:
         """Challenges that are open; those that ran out are forgotten when the next one is issued."""

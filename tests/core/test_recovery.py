@@ -230,12 +230,12 @@ def test_a_known_device_is_something_held() -> None:
 
 
 def test_codes_go_to_an_old_contact_and_no_faster_than_others() -> None:
-    """A stranger can make no telephone ring more than once in two minutes and ten times an hour."""
+    """A stranger can send to no mailbox more than once in two minutes and ten times an hour."""
     account, one, _ = lost()
-    action = RecoveryEvidence("contact_code", Channel.SMS)
+    action = RecoveryEvidence("contact_code", Channel.EMAIL)
     first = account.ask(action, one.by)
     assert isinstance(first, StepUp)
-    assert account.head.challenges[first.challenge].contact == "c1-2"
+    assert account.head.challenges[first.challenge].contact == "c1-1"
     assert codes(account.ask(action, one.by)) == [Reason.TOO_MANY]
     for _ in range(9):
         account.wait(minutes=2)

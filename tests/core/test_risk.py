@@ -240,9 +240,9 @@ class TestProfile:
         assert caught_up(young, NOON + QUIET, 0, 1000 * DAY).total <= MOST
 
 
-def regular(policy: Any = POLICY) -> Account:  # noqa: ANN401 - a policy
+def regular(policy: Any = POLICY, *contacts: Channel) -> Account:  # noqa: ANN401 - a policy
     """An account whose owner signed in from home for months; its mailbox is no factor."""
-    account, _ = grown(PASSWORD, TOTP, policy=policy)
+    account, _ = grown(PASSWORD, TOTP, policy=policy, **({"contacts": contacts} if contacts else {}))
     account.seen = HOME
     for _ in range(8):
         account.sign_in()

@@ -292,8 +292,11 @@ class Case:
 
     # Law 2
 
-    def prove(self, level: str) -> list[Proof] | Answer:
-        """The proofs that suffice, or the step-up that asks for them. Refuses where nothing held could suffice."""
+    def prove(self, level: str, contact: str = "") -> list[Proof] | Answer:
+        """The proofs that suffice, or the step-up that asks for them. Refuses where nothing held could suffice.
+
+        A code to the contact, if one is named, is among them.
+        """
         usable = self._usable(level)
         kinds = {one.kind for one in usable.values()}
         passwords = {
@@ -313,7 +316,7 @@ class Case:
             shown = self._shown(together, {*usable, *passwords})
             if shown is not None:
                 return shown
-        return self._step_up(frozenset(accept))
+        return self._step_up(frozenset(accept), contact)
 
     def _usable(self, level: str) -> dict[str, Authenticator]:
         """What may be shown: nothing weaker than the strongest that is senior, and where it matters senior itself.
@@ -379,7 +382,7 @@ class Case:
         counts = counts and one.kind in {AuthenticatorKind.TOTP, AuthenticatorKind.PASSKEY}
         return proof.epoch != one.epoch or (counts and proof.counter <= one.counter)
 
-    def _step_up(self, accept: frozenset[frozenset[str]]) -> Answer:
+    def _step_up(self, accept: frozenset[frozenset[str]], contact: str) -> Answer:
         """Ask for proof, in the challenge that is open for this action or in a new one."""
         replayed = any(one.right and self._spent(one) for one in self.facts.proofs)
         wrong = any(not one.right for one in self.facts.proofs)
@@ -389,13 +392,22 @@ class Case:
             said = Reason.AUTHENTICATOR_CLONED if cloned else Reason.PROOF_REPLAYED
             reasons.add((said if replayed else Reason.PROOF_WRONG).value)
         open_ones = [
-            one for one in self.past.challenges.values() if one.digest == self.facts.digest and one.until > self.now
+            one
+            for one in self.past.challenges.values()
+            if one.digest == self.facts.digest and one.until > self.now and contact in {"", one.contact}
         ]
         signs_in = type(self.request.action) is SessionStart
         until = self.now - (self.now % MINUTE if signs_in else 0) + self.policy.step_up.challenge_m * MINUTE
         if open_ones and self._tries(open_ones[0]) + (replayed or wrong) < self.policy.step_up.challenge_tries:
             until = open_ones[0].until
+        else:
+            by_text = contact and self.past.contacts[contact].channel is Channel.SMS
+            refuse((bool(by_text) and not self.may_text(), Reason.TOO_MANY))
         return Answer(STEP_UP, frozenset(reasons), until, accept)
+
+    def may_text(self) -> bool:
+        """Whether the hour has not seen as many texts to numbers of the account as it may."""
+        return self.past.texts_since(self.now - HOUR) < self.policy.step_up.codes_per_h
 
     def _tries(self, challenge: ev.ChallengeIssued) -> int:
         """How often a wrong proof was shown in answer to a challenge."""
@@ -476,6 +488,7 @@ def authenticator_bind(case: Case) -> Answer:
             refuse((just_sent, Reason.TOO_MANY))
             there = action.address is not None and one.holder == action.address.mac
             refuse((one.confirmed and there, Reason.ALREADY_EXISTS))
+    refuse((action.kind is AuthenticatorKind.SMS and not case.may_text(), Reason.TOO_MANY))
     return case.ripens(case.policy.waits.authenticator_senior_h)
 
 
@@ -552,6 +565,7 @@ def contact_add(case: Case) -> Answer:
         and case.now < one.code_at + case.policy.step_up.code_again_m * MINUTE
         for one in case.past.contacts.values()
     )
+    just_texted = just_texted or (action.channel is Channel.SMS and not case.may_text())
     for one in live:
         if (one.channel, one.address) == (action.channel, action.address.mac) and not one.recycled:
             just_sent = case.now < one.code_at + case.policy.step_up.code_again_m * MINUTE
@@ -972,18 +986,15 @@ def exit_cancel(case: Case) -> Answer:
     return allow(Reason.TIGHTENING)
 
 
-def witness(case: Case, held: ev.ExitHeld) -> bool:
-    """Law 10: whether a senior contact took no part in asking."""
+def witness(case: Case, held: ev.ExitHeld) -> str:
+    """Law 10: the first senior contact that took no part in asking, if there is one."""
     took_part = {*held.asked_with, *(one.holder for one in case.past.authenticators.values())}
-    return any(
-        one.channel in case.policy.notices.independent
-        and one.confirmed
-        and not one.recycled
-        and one.told_until is None
-        and one.address not in took_part
-        and case.past.ripe(one.waiting, case.now)
-        for one in case.past.contacts.values()
-    )
+    for name, one in case.past.contacts.items():
+        there = one.confirmed and not one.recycled and one.told_until is None
+        apart = one.channel in case.policy.notices.independent and one.address not in took_part
+        if there and apart and case.past.ripe(one.waiting, case.now):
+            return name
+    return ""
 
 
 def exit_release(case: Case) -> Answer:
@@ -1003,7 +1014,7 @@ def exit_release(case: Case) -> Answer:
     )
     if case.by_owner:
         may_end_early(case, held)
-        proofs = case.prove(EARLY)
+        proofs = case.prove(EARLY, witness(case, held))
         if isinstance(proofs, Answer):
             return proofs
     value, priced = value_of(case, held.asset, held.amount, held.micro_usd)

@@ -277,6 +277,7 @@ def codes_are_no_bell_for_strangers(step: Step) -> None:
             if one.at > step.now - HOUR
         ]
         assert len(lately) < past.policy.step_up.codes_per_h
+    assert step.past.then(step.events).texts_since(step.now - HOUR) <= past.policy.step_up.codes_per_h
 
 
 def nothing_junior_approves(step: Step) -> None:

@@ -33,6 +33,7 @@ from holdback.core.events import (
     ActorKind,
     AnyEvent,
     AuthenticatorKind,
+    Channel,
     Finding,
     Instant,
 )
@@ -52,6 +53,7 @@ from holdback.core.rules import (
 from holdback.core.rules import exit as exits
 from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Ruling, denied
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
+from holdback.core.texting import texted_again_at, texts_left
 
 if TYPE_CHECKING:
     from holdback.core.decision import Facts, Proof
@@ -474,11 +476,19 @@ def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = Non
     anonymous = RULES[type(case.request.action)].anonymous
     if anonymous and doubt is None:
         events = []
+    findings, told = (doubt.findings, doubt.events) if doubt is not None else ((), ())
     key, until = _open_challenge(case, sent_to)
     tries = case.head.challenges[key].tries + len(failed) if key else 0
     if key and tries >= case.policy.step_up.challenge_tries:
         events.append(ev.ChallengeClosed(case.now, key))
         key = ""
+    texts = texts_left(case.head, case.policy, case.now)
+    if not key and sent_to and case.head.contacts[sent_to].channel is Channel.SMS:
+        if not texts:
+            again_at = texted_again_at(case.head, case.policy, case.now)
+            too_many = why(Reason.TOO_MANY, "time", until=again_at, about="codes")
+            return Ruling(Deny((too_many,)), (*events, *told))
+        texts -= 1
     made = sent_to or not CHALLENGED.isdisjoint(kind for kinds in wanted.accept for kind in kinds)
     if not key and anonymous and not made:
         until = _expires(case)
@@ -486,9 +496,8 @@ def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = Non
         key, until = f"s{case.seq}", _expires(case)
         events += _superseded(case, sent_to) or _oldest_closed(case)
         events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))
-    events += _codes_sent(case, wanted, key)
+    events += _codes_sent(case, wanted, key, texts)
     required = why(Reason.PROOF_REQUIRED, *("+".join(kinds) for kinds in wanted.accept), until=until)
-    findings, told = (doubt.findings, doubt.events) if doubt is not None else ((), ())
     return Ruling(StepUp((*failed, required, *findings), key, wanted.accept, until), (*events, *told))
 
 
@@ -502,8 +511,10 @@ def _expires(case: Case) -> Instant:
     return made_at + case.policy.step_up.challenge_m * MINUTE
 
 
-def _codes_sent(case: Case, wanted: Demand, key: str) -> list[AnyEvent]:
+def _codes_sent(case: Case, wanted: Demand, key: str, texts: int) -> list[AnyEvent]:
     """Codes to the restricted authenticators that a challenge takes, unless one was just sent or is being shown.
+
+    No more than `texts` of them go by text.
 
     Only whoever has a session, or has shown the password, makes a telephone ring: to strangers it costs money, and the
     owner his attention (toll fraud, prompt bombing).
@@ -520,9 +531,11 @@ def _codes_sent(case: Case, wanted: Demand, key: str) -> list[AnyEvent]:
     for name in sorted(held):
         one = held[name]
         just = known is not None and case.now < known.codes_at.get(name, 0) + limits.code_again_m * MINUTE
-        lately = [at for at in one.codes_at if at > case.now - HOUR]
-        if one.kind in RESTRICTED and one.kind not in shown and not just and len(lately) < limits.codes_per_h:
+        by_text = one.kind is AuthenticatorKind.SMS
+        left = texts if by_text else limits.codes_per_h - sum(at > case.now - HOUR for at in one.codes_at)
+        if one.kind in RESTRICTED and one.kind not in shown and not just and left > 0:
             found.append(ev.AuthenticatorAsked(case.now, name, key))
+            texts -= by_text
     return found
 
 

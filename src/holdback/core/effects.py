@@ -49,15 +49,9 @@ class Effect(NamedTuple):
     ends: Ends = Ends.NONE
 
 
-CONTACT_CODE: Final = "contact.code"
-"""The cause of a notice that brings a contact a code."""
-AUTHENTICATOR_CODE: Final = "authenticator.code"
-"""The same for a restricted authenticator: its id stands where those of contacts do, and nobody else gets it."""
-
 _SILENT: Final = Effect(Direction.NEUTRAL)
 _TIGHTER: Final = Effect(Direction.TIGHTENING, Severity.INFO)
 _SEVERE_CHANGE: Final = Effect(Direction.LOOSENING, Severity.SEVERE, Severity.SEVERE)
-
 _SEVERE_NEWS: Final = Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE)
 
 EFFECTS: Final[dict[type[ev.Event], Effect]] = {
@@ -254,11 +248,11 @@ def _code_for(event: AnyEvent) -> tuple[str, str]:
     """What a code is called and the one contact, or restricted authenticator, it must be sent to, if this asks so."""
     match event:
         case ev.ContactAdded(confirmed=False) | ev.ContactAsked() | ev.ChallengeIssued():
-            return CONTACT_CODE, event.contact
+            return ev.CONTACT_CODE, event.contact
         case ev.AuthenticatorBound(confirmed=False, kind=AuthenticatorKind.SMS | AuthenticatorKind.EMAIL):
-            return AUTHENTICATOR_CODE, event.authenticator
+            return ev.AUTHENTICATOR_CODE, event.authenticator
         case ev.AuthenticatorAsked():
-            return AUTHENTICATOR_CODE, event.authenticator
+            return ev.AUTHENTICATOR_CODE, event.authenticator
         case _:
             return "", ""
 

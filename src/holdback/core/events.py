@@ -649,6 +649,12 @@ class CoolOffStarted(Event, frozen=True, array_like=True, tag="cool_off.started"
     others_until: Instant
 
 
+CONTACT_CODE: Final = "contact.code"
+"""The cause of a notice that brings a contact a code."""
+AUTHENTICATOR_CODE: Final = "authenticator.code"
+"""The same for a restricted authenticator: its id stands where those of contacts do, and nobody else gets it."""
+
+
 class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
     """The owner must be told, at each of `contacts`; the waits of `about` run once a senior one accepted it (law 5)."""
 

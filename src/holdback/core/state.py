@@ -230,7 +230,7 @@ class Incident(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """What every decision about a customer needs."""
+    """What every decision about a customer needs. `texted_at` says when codes went by text in the last hour."""
 
     account: str
     name: Sealed
@@ -267,6 +267,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     weak_until: Instant = 0
     burned: dict[str, Instant] = {}
     incident: Incident | None = None
+    texted_at: tuple[Instant, ...] = ()
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -765,6 +766,9 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             return replace(head, cool_offs=_cooled(head.cool_offs, event), changed_at=event.at)
         case ev.NoticeDue():
             head = replace(head, folded=head.folded | {event.cause: event.at})
+            if event.cause in {ev.CONTACT_CODE, ev.AUTHENTICATOR_CODE} and _is_number(head, event.contacts[0]):
+                lately = tuple(at for at in head.texted_at if at > event.at - HOUR)
+                head = replace(head, texted_at=(*lately, event.at))
             if not event.about:
                 return head
             unheard = _superseded(head.unheard, event.about) | {event.notice: Unheard(event.at, event.about)}
@@ -781,6 +785,13 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             return _with_wait(head, event.about, lambda wait: wait.moved(event.until))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _is_number(head: Head, sent_to: str) -> bool:
+    """Whether what a code goes to, a contact or an authenticator, is reached by text."""
+    if sent_to in head.contacts:
+        return head.contacts[sent_to].channel is Channel.SMS
+    return head.authenticators[sent_to].kind is ev.AuthenticatorKind.SMS
 
 
 def _cooled(cool_offs: dict[str, CoolOff], event: ev.CoolOffStarted) -> dict[str, CoolOff]:

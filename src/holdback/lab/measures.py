@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from holdback.core import effects
 from holdback.core import events as ev
 from holdback.core.events import HOUR, Instant
 from holdback.lab.people import OWNER
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from holdback.lab.playbooks import Bound, Exit, Expect, Playbook, Step
     from holdback.lab.world import Entry
 
-CODES: Final = frozenset({effects.CONTACT_CODE, effects.AUTHENTICATOR_CODE})
+CODES: Final = frozenset({ev.CONTACT_CODE, ev.AUTHENTICATOR_CODE})
 """The cause of messages that carry a code: they tell the owner nothing."""
 
 MEASURES: Final = (

@@ -22,6 +22,7 @@ from holdback.core.rules.asking import (
 )
 from holdback.core.rules.change import ask
 from holdback.core.seniority import authenticator_is_senior
+from holdback.core.texting import texted_again_at
 
 if TYPE_CHECKING:
     from holdback.core.state import Head, PartKey
@@ -126,7 +127,10 @@ def _reached_already(case: Case, action: AuthenticatorBind) -> Finding | None:
             return why(Reason.TOO_MANY, "time", until=again_at, about="codes")
         if one.confirmed and action.address is not None and one.holder == action.address.mac:
             return why(Reason.ALREADY_EXISTS, about="address")
-    return None
+    if action.kind is not AuthenticatorKind.SMS:
+        return None
+    texted_at = texted_again_at(case.head, case.policy, case.now)
+    return why(Reason.TOO_MANY, "time", until=texted_at, about="codes") if case.now < texted_at else None
 
 
 def _held(case: Case, action: AuthenticatorRemove | AuthenticatorSuspend | AuthenticatorReinstate) -> Finding | None:

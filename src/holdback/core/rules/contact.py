@@ -19,6 +19,7 @@ from holdback.core.rules.asking import (
     tightened,
 )
 from holdback.core.rules.change import ask, contact_may_go
+from holdback.core.texting import texted_again_at
 
 
 class ContactAdd(Action, frozen=True, tag="contact.add"):
@@ -83,15 +84,15 @@ def _add(case: Case, action: ContactAdd) -> Ruling:
 
 
 def _texted_again_at(case: Case, action: ContactAdd) -> Instant:
-    """When a text may go to one more number that nothing confirms; 0 where none went lately, and for other channels.
+    """When a text may go to one more number that nothing confirms; 0 if now, and for other channels.
 
     Whoever has many numbers of his own, paid by those who text them, would else have one sent to each in turn.
     """
     if action.channel is not Channel.SMS:
         return 0
     new = [one for one in case.head.contacts.values() if one.channel is Channel.SMS and not one.confirmed]
-    asked_at = max((one.asked_at for one in new), default=None)
-    return 0 if asked_at is None else asked_at + case.policy.step_up.code_again_m * MINUTE
+    again_at = max((one.asked_at + case.policy.step_up.code_again_m * MINUTE for one in new), default=0)
+    return max(again_at, texted_again_at(case.head, case.policy, case.now))
 
 
 def _known(case: Case, action: ContactConfirm | ContactRemove) -> Finding | None:

@@ -57,6 +57,7 @@ from holdback.core.rules.asking import (
 )
 from holdback.core.seniority import contact_is_senior
 from holdback.core.state import Shown
+from holdback.core.texting import texted_again_at
 
 if TYPE_CHECKING:
     from holdback.core.decision import Proof
@@ -260,6 +261,8 @@ def _ask(case: Case, kinds: tuple[str, ...], contact: str) -> Ruling:
     again_at = max((at + limits.code_again_m * MINUTE for at in lately), default=0)
     if len(lately) >= limits.codes_per_h:
         again_at = max(again_at, lately[0] + HOUR)
+    if contact and case.head.contacts[contact].channel is Channel.SMS:
+        again_at = max(again_at, texted_again_at(case.head, case.policy, case.now, stranger=True))
     if case.now < again_at:
         return denied(why(Reason.TOO_MANY, "time", until=again_at, about="codes"))
     key, until = f"s{case.seq}", case.now + limits.challenge_m * MINUTE
