@@ -96,6 +96,21 @@ async def test_a_copied_cookie_learns_nothing_of_its_owner(house: House) -> None
         await alice.ask(by(mine, alice, body))
 
 
+async def test_a_proof_that_only_read_reads_again(house: House) -> None:
+    """A dry run spends no proof, so one seen beside its token reads until it is too old, and does no more."""
+    mine = Browser()
+    alice = await signed_in(house, mine)
+    asked = by(mine, alice, alice.body("session.end"))
+    for _ in range(3):
+        assert (await alice.ask(asked | {"dry_run": True}))["decision"] == "allow"
+        house.clock.at += 20_000
+    house.clock.at -= 20_000
+    other = alice.body("session.end_all", context=asked["context"]) | {"actor": asked["actor"]}
+    assert reason(await alice.ask(other | {"dry_run": True})) == ("deny", "device_key_wrong", "act")
+    house.clock.at += 21_000
+    assert reason(await alice.ask(asked | {"dry_run": True})) == ("deny", "device_key_wrong", "iat")
+
+
 async def test_two_servers_take_one_proof_once(house: House) -> None:
     """Of one proof shown to two servers at the same time, one counts."""
     mine = Browser()
