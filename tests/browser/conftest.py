@@ -54,8 +54,8 @@ async def at_a_browser(chromium: Browser) -> AsyncIterator[Callable[..., Awaitab
     seated: list[Person] = []
 
     async def seat(house: House, **profile: object) -> Person:
-        like_before = {"user_agent": BROWSER, "locale": "en-GB"}
-        context = await chromium.new_context(base_url=house.exchange, **like_before, **profile)  # type: ignore[arg-type]  # as Playwright takes them
+        seen = {"user_agent": BROWSER, "locale": "en-GB"} | profile  # as before, unless the test says otherwise
+        context = await chromium.new_context(base_url=house.exchange, **seen)  # type: ignore[arg-type]  # as Playwright takes them
         person = Person(house, context, await context.new_page())
         await person.watch()
         seated.append(person)

@@ -32,15 +32,19 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 HELD_UNITS: Final = 3 * 10**PLACES
 
+ABROAD: Final = "203.0.113.7"
+
 
 class House:
     """Everything a browser test stands on. Example: `async with House(tmp_path) as house: house.somebody()`."""
 
     def __init__(self, directory: Path, streets: int = 1) -> None:
-        """Choose ports and make keys; nothing runs yet. On each street live three customers."""
+        """Choose ports and make keys; nothing runs yet. Each street has three customers, and there is one abroad."""
         self.directory = directory
-        self._streets = [_street(number) for number in range(streets)]
-        self._unmet = [customer for street in self._streets for customer in street]
+        here, abroad = [_street(number) for number in range(streets)], _street(streets, home=ABROAD)
+        self._streets = [*here, abroad]
+        self._unmet = [customer for street in here for customer in street]
+        self._away = list(abroad)
         self.ahead_s = 0
         self.ports = choose_ports(0)
         # WebAuthn knows no IP addresses: browsers find the exchange by name.
@@ -84,7 +88,7 @@ class House:
         for street in self._streets:
             await Past(self.settings).live_through(street, [self._asking[1], self._feeding[1]])
         self.books = Books(self.directory / "exchange.db")
-        for customer in self._unmet:
+        for customer in (*self._unmet, *self._away):
             self.books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
         self._start()
 
@@ -99,6 +103,10 @@ class House:
     def somebody(self) -> Customer:
         """A customer whom no test has met: he signed in long ago, and pays his cold wallet now and then."""
         return self._unmet.pop()
+
+    def somebody_from_abroad(self) -> Customer:
+        """The same, but that he never signed in from here."""
+        return self._away.pop()
 
     def let_pass(self, hours: int) -> None:
         """Go on so many hours later: both servers are stopped and started again."""
@@ -189,14 +197,14 @@ class House:
         return found
 
 
-def _street(number: int) -> Cast:
+def _street(number: int, home: str = HOST) -> Cast:
     """The demo's three people, under names of their own."""
     return Cast(
         *(
             one._replace(
                 account=f"{one.account}{number}",
                 email=f"{one.account}{number}@example.org",
-                home=HOST,
+                home=home,
                 phone=f"{one.phone[:-2]}{number}{one.phone[-1]}",
             )
             for one in Cast.fresh()

@@ -43,6 +43,19 @@ async def test_a_payment_is_confirmed_as_it_is_shown(house: House, at_a_browser:
     assert house.paid(owner) == [f"{USUAL} to {owner.wallet}"]
 
 
+async def test_an_unlike_sign_in_is_told_in_one_sentence(house: House, at_a_browser: Seat) -> None:
+    """Who signs in unlike himself is asked for one more code in one sentence, which says nothing of what was unlike."""
+    elsewhere = "Mozilla/5.0 (Android 14; Mobile; rv:128.0) Gecko/128.0 Firefox/128.0"
+    owner, person = house.somebody_from_abroad(), await at_a_browser(house, user_agent=elsewhere)
+    await person.name_himself(owner)
+    await person.prove(owner)
+
+    await expect(person.dialog.get_by_label("Code that we sent you")).to_be_visible()
+    await expect(person.dialog.get_by_role("alert")).to_have_text(
+        "This sign-in is unlike those before it. Confirm it by the code that was sent to a contact."
+    )
+
+
 async def test_a_held_payment_waits_in_sight(house: House, at_a_browser: Seat) -> None:
     """A payment to a new address is held, says why and until when, and can be stopped."""
     owner, person = house.somebody(), await at_a_browser(house)

@@ -3,7 +3,7 @@
 import { ask, read, signOut } from "./holdback.js";
 import { button, element, instant } from "./elements.js";
 import { pages, routes } from "./platform.js";
-import { prover } from "./step-up.js";
+import { prover, worthSaying } from "./step-up.js";
 
 const HEADINGS = {
   allow: "Done",
@@ -29,7 +29,7 @@ const WHEN = {
 export function tell(answer, done = HEADINGS.allow) {
   const heading = answer.decision === "allow" ? done : HEADINGS[answer.decision];
   // What was left unconfirmed needs no reasons: its owner left it.
-  const reasons = answer.decision === "step_up" ? [] : answer.reasons;
+  const reasons = answer.decision === "step_up" ? [] : worthSaying(answer.reasons);
   const when = WHEN[answer.decision]?.(answer);
   const list = reasons.map((reason) => element("li", { "data-code": reason.code }, reason.text));
   say(

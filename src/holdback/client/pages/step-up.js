@@ -42,10 +42,14 @@ function ways(accept, choose) {
   return element("fieldset", {}, element("legend", {}, "How do you want to prove it?"), ...options);
 }
 
+/** The reasons that a page says. That a sign-in is unlike its owner is one sentence; each way in which is for the platform,
+ * and would tell a thief what to mend. */
+export const worthSaying = (reasons) => reasons.filter((reason) => !reason.code.startsWith("risk_"));
+
 function told(reasons) {
   // What is wanted is what the fields say; a wrong proof or a wait must be said.
-  const said = reasons.filter((reason) => reason.code !== "proof_required").map((reason) => reason.text);
-  return said.join(" ");
+  const said = worthSaying(reasons).filter((reason) => reason.code !== "proof_required");
+  return said.map((reason) => reason.text).join(" ");
 }
 
 async function proofs(kinds, form, challenge) {
