@@ -95,7 +95,10 @@ class WireActor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the platform saw of the request; everything may be left out, and nothing left out is taken as good."""
+    """What the platform saw of the request; everything may be left out, and nothing left out is taken as good.
+
+    `ip` is the customer's one address, without a port; "" is as if it were left out.
+    """
 
     ip: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     user_agent: Annotated[str, msgspec.Meta(max_length=512)] | None = None
@@ -163,6 +166,11 @@ def parse(body: object) -> Parsed:
         raise BadRequest("one proof of a kind at a time: each try must count", "/proofs")
     if envelope.dry_run and envelope.proofs:
         raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
+    if envelope.context.ip and not network_of(envelope.context.ip):
+        # Taken as no address, a mistake in the platform's code for proxies would weaken every sign-in unnoticed.
+        raise BadRequest(
+            "must be one IPv4 or IPv6 address, without a port; leave it out if it is not known", "/context/ip"
+        )
     if envelope.actor.dpop is not None:
         _check_route(envelope)
     return Parsed(envelope, fields, kind)

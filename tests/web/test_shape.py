@@ -80,6 +80,12 @@ BAD: Final[dict[str, Bad]] = {
     "device proof of nobody's": bad("/actor/dpop", actor=PLATFORM | {"dpop": "x"}),
     "device proof for no method": bad("/context/method", actor=OWNER | {"dpop": "x"}, context={"url": "https://a.b/"}),
     "device proof for no route": bad("/context/url", actor=OWNER | {"dpop": "x"}, context={"method": "POST"}),
+    "address that is none": bad("/context/ip", context={"ip": "999.1"}),
+    "address with a port": bad("/context/ip", context={"ip": "203.0.113.7:443"}),
+    "two addresses": bad("/context/ip", context={"ip": "203.0.113.7, 10.0.0.1"}),
+    "sign-in from an address that is none": Bad(
+        problems.BAD_REQUEST, b'{"name":"a","context":{"ip":"localhost"}}', "/context/ip", path="/v1/sign-ins"
+    ),
     "method that no device used": bad("/context/method", context={"method": "post it"}),
     "device to disown": Bad(
         problems.BAD_REQUEST,
