@@ -866,7 +866,6 @@ _ENDED: Final[dict[Ending, str]] = {
     Ending.VETOED: "A recovery of the account was ended by one of its contacts.",
     Ending.CANCELLED: "A recovery of the account was ended by someone signed in, with full proof.",
     Ending.REJECTED: "A recovery of the account was rejected by a reviewer.",
-    Ending.EXHAUSTED: "A recovery of the account was ended: too much of what was shown for it was wrong.",
     Ending.REPLACED: "A recovery of the account that showed nothing was replaced by another.",
 }
 

@@ -358,10 +358,14 @@ def comes_back(account: Account) -> None:
     grow(account, PASSWORD, TOTP, BACKUP_CODE, equity="100000.5", contacts=(Channel.EMAIL, Channel.SMS))
     one = Claimant(account)
     one.opens(PASSWORD)
+    account.wait(hours=1)
+    one.opens(PASSWORD)
+    one.shows("contact_code")
+    account.wait(hours=24)
+    one.opens(PASSWORD)
     for _ in range(6):
         one.shows("totp", account.wrong("a1-2"))
     account.wait(hours=24)
-    one.opens(PASSWORD)
     one.judged("address_signature")
     for member in ("rita", "ron"):
         reviewed(account, member)

@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
 
 ROOMY: Final = policy_with(
-    **{"bounds.cool_offs": 10_000, "bounds.unheard": 10_000, "step_up.code_again_m": 1, "step_up.codes_per_h": 9_999}
+    **{
+        "bounds.cool_offs": 10_000,
+        "bounds.unheard": 10_000,
+        "step_up.code_again_m": 1,
+        "step_up.codes_per_h": 9_999,
+        "recovery.missed_max": 32,
+    }
 )
 """How often codes are sent, and how much fits into a head, is tested elsewhere."""
 

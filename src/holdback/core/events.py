@@ -140,7 +140,6 @@ class Ending(StrEnum):
     VETOED = "vetoed"
     CANCELLED = "cancelled"
     REJECTED = "rejected"
-    EXHAUSTED = "exhausted"
     REPLACED = "replaced"
 
 
@@ -726,7 +725,7 @@ class RecoveryShown(Event, frozen=True, array_like=True, tag="recovery.shown"):
 
 
 class RecoveryMissed(Event, frozen=True, array_like=True, tag="recovery.missed"):
-    """A piece of evidence was wrong. A case takes only so many of these."""
+    """A piece of evidence was wrong. Of what can be guessed only so many are taken a day, in whatever recovery."""
 
     recovery: str
     evidence: str
@@ -759,7 +758,7 @@ class RecoveryContested(Event, frozen=True, array_like=True, tag="recovery.conte
 
 
 class RecoveryEnded(Event, frozen=True, array_like=True, tag="recovery.ended"):
-    """A recovery ended without effect, by whoever objected, judged, tried too often or opened another."""
+    """A recovery ended without effect, by whoever objected, judged or opened another."""
 
     recovery: str
     by: Actor

@@ -48,6 +48,9 @@ EVIDENCE: Final = {
 JUDGED: Final = frozenset({"bank_round_trip", "address_signature", "in_person", "face", "id_document"})
 """Kinds that something or somebody outside judges; all others are proved here."""
 
+GUESSABLE: Final = frozenset({"totp", "email_code", "sms_code"})
+"""Kinds of so few digits that tries must be counted: the others are signatures, verdicts, or too long to be guessed."""
+
 BURNABLE: Final = frozenset(kind for kind, one in EVIDENCE.items() if one is not EvidenceClass.THIRD_PARTY)
 """Kinds that can become known to others. Those of third parties cannot, so that the last way never closes."""
 

@@ -141,8 +141,9 @@ class Recovery(Section, frozen=True):
     codes_cool_h: Hours
     weak_h: Hours
     expires_d: Days
-    reopen_h: Hours
-    missed_max: Count
+    reopen_m: Minutes
+    replaced_h: Hours
+    missed_max: Annotated[int, msgspec.Meta(ge=1, le=32)]
     reviewers: Count
     burned_d: Days
 

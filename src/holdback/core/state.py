@@ -216,7 +216,6 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     path: str = ""
     wait: Wait | None = None
     contested: bool = False
-    missed: int = 0
     asked_at: tuple[Instant, ...] = ()
 
 
@@ -265,6 +264,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     recovery: Recovery | None = None
     recovery_ended_at: Instant = 0
     weak_until: Instant = 0
+    recovery_missed: tuple[Instant, ...] = ()
     burned: dict[str, Instant] = {}
     incident: Incident | None = None
     texted_at: tuple[Instant, ...] = ()
@@ -459,17 +459,15 @@ def _recovering(head: Head, event: _RecoveryEvent) -> Head:
         return replace(head, recovery=None, recovery_ended_at=event.at, weak_until=event.weak_until)
     if isinstance(event, ev.RecoveryEnded) or case is None:
         return replace(head, recovery=None, recovery_ended_at=event.at)
+    if isinstance(event, ev.RecoveryMissed):
+        lately = tuple(at for at in head.recovery_missed if at > event.at - DAY)
+        return replace(head, recovery=replace(case, last_at=event.at), recovery_missed=(*lately, event.at))
     return replace(head, recovery=replace(_case(case, event), last_at=event.at))
 
 
 def _case(
     case: Recovery,
-    event: ev.RecoveryAsked
-    | ev.RecoveryShown
-    | ev.RecoveryMissed
-    | ev.RecoveryClosed
-    | ev.RecoveryReviewed
-    | ev.RecoveryContested,
+    event: ev.RecoveryAsked | ev.RecoveryShown | ev.RecoveryClosed | ev.RecoveryReviewed | ev.RecoveryContested,
 ) -> Recovery:
     match event:
         case ev.RecoveryAsked():
@@ -477,8 +475,6 @@ def _case(
             return replace(case, asked_at=(*lately, event.at))
         case ev.RecoveryShown():
             return replace(case, shown=(*case.shown, Shown(event.evidence, event.source, event.holder)))
-        case ev.RecoveryMissed():
-            return replace(case, missed=case.missed + 1)
         case ev.RecoveryClosed():
             return replace(case, path=event.path, wait=Wait(event.wait_ms, event.until, heard=True))
         case ev.RecoveryReviewed():

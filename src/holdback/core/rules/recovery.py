@@ -30,6 +30,7 @@ from holdback.core.events import (
 from holdback.core.evidence import (
     BURNABLE,
     EVIDENCE,
+    GUESSABLE,
     JUDGED,
     WAYS,
     EvidenceClass,
@@ -61,6 +62,7 @@ from holdback.core.texting import texted_again_at
 
 if TYPE_CHECKING:
     from holdback.core.decision import Proof
+    from holdback.core.events import Instant
     from holdback.core.state import Head, PartKey, Recovery
 
 REVIEWER = "reviewer"
@@ -120,13 +122,18 @@ class EvidenceBurn(Action, frozen=True, tag="evidence.burn"):
 
 
 def _openable(case: Case, _action: RecoveryOpen) -> Finding | None:
-    """One at a time, and not too often: a case that shows nothing may be replaced, so that nobody blocks another."""
-    old, wait = live(case.head, case.policy, case.now), case.policy.recovery.reopen_h * HOUR
+    """One at a time. What shows less is replaced sooner, so that nobody blocks another by opening first.
+
+    Each opening rings at every contact, so they keep a distance that a stranger cannot shorten.
+    """
+    numbers, old = case.policy.recovery, live(case.head, case.policy, case.now)
     if old is not None and (old.path or _rests_on_proof(old)):
-        until = old.last_at + case.policy.recovery.expires_d * DAY
+        until = old.last_at + numbers.expires_d * DAY
         return why(Reason.ALREADY_EXISTS, "recovery.contest", until=until, about="recovery")
-    since = old.opened_at if old is not None else case.head.recovery_ended_at
-    return why(Reason.TOO_MANY, "time", until=since + wait, about="recoveries") if case.now < since + wait else None
+    free_at = (old.opened_at if old is not None else case.head.recovery_ended_at) + numbers.reopen_m * MINUTE
+    if old is not None and old.shown:
+        free_at = old.last_at + numbers.replaced_h * HOUR
+    return why(Reason.TOO_MANY, "time", until=free_at, about="recoveries") if case.now < free_at else None
 
 
 def _rests_on_proof(recovery: Recovery) -> bool:
@@ -174,6 +181,9 @@ def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
         return why(Reason.EVIDENCE_CLOSED, "recovery.finish", about="evidence")
     if is_burned(case.head, kind, case.now):
         return why(Reason.EVIDENCE_BURNED, "recovery.evidence", until=case.head.burned[kind], about=kind)
+    spent_until = _spent_until(case) if kind in GUESSABLE else 0
+    if case.now < spent_until:
+        return why(Reason.TOO_MANY, "time", until=spent_until, about="tries")
     if any(one.evidence == kind for one in recovery.shown):
         return why(Reason.ALREADY_EXISTS, about=kind)
     if kind in JUDGED and (case.facts.evidence is None or case.facts.evidence.kind != kind):
@@ -289,12 +299,22 @@ def _shown(case: Case, kind: str, source: str, holder: bytes, *used: AnyEvent) -
 
 
 def _missed(case: Case, kind: str) -> Ruling:
-    """Wrong evidence. After the last try the case is over, so that nobody guesses on."""
-    recovery = _recovery(case)
-    events: list[AnyEvent] = [ev.RecoveryMissed(case.now, recovery.id, kind)]
-    if recovery.missed + 1 >= case.policy.recovery.missed_max:
-        events.append(ev.RecoveryEnded(case.now, recovery.id, case.request.actor, Ending.EXHAUSTED))
-    return denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=kind))._replace(events=tuple(events))
+    """Wrong evidence. A guess is told, and counts against everybody's; what cannot be guessed leaves no trace.
+
+    Else whoever opened a case could fill the log, or use up what the owner needs.
+    """
+    wrong = denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=kind))
+    missed = ev.RecoveryMissed(case.now, _recovery(case).id, kind)
+    return wrong._replace(events=(missed,)) if kind in GUESSABLE or kind == CONTACT_CODE else wrong
+
+
+def _spent_until(case: Case) -> Instant:
+    """Until when nothing that can be guessed is taken: a day's wrong evidence, in whatever case, uses up its tries.
+
+    A stranger may use them up. What cannot be guessed is taken all the same.
+    """
+    lately = [at for at in case.head.recovery_missed if at > case.now - DAY]
+    return lately[-case.policy.recovery.missed_max] + DAY if len(lately) >= case.policy.recovery.missed_max else 0
 
 
 def _closing(case: Case, shown: tuple[Shown, ...]) -> ev.RecoveryClosed:
@@ -377,6 +397,8 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
         contact = _old_contact(case, *case.policy.notices.independent)
         if contact is None:
             return denied(why(Reason.NO_SENIOR_CONTACT, "recovery.evidence", about="in_person"))
+        if case.now < _spent_until(case):
+            return denied(why(Reason.TOO_MANY, "time", until=_spent_until(case), about="tries"))
         if _code(case, contact) is None:
             return _missed(case, CONTACT_CODE) if case.facts.proofs else _ask(case, (CONTACT_CODE,), contact)
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
