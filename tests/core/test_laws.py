@@ -373,6 +373,7 @@ class Stories(RuleBasedStateMachine):
         request, decision = self.asked
         action = request.action if same else AllowlistSet(on=False)
         again = replace(request, action=action, challenge=decision.challenge)
+        self.alice.tokens += isinstance(action, SessionStart)
         self.alice.submit(again, self.alice.facts(again, self.proofs(by, how)))
 
     @precondition(lambda self: self.alice.head.exits)
