@@ -26,7 +26,7 @@ from holdback.evidence.password import Passwords
 from holdback.lab import report
 from holdback.lab.playbooks import PlaybookError
 from holdback.lab.player import play as play_stories
-from holdback.ports import StoreUnavailable
+from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.receipts import ReceiptForged, ReceiptKeys
 from holdback.sealing import MasterKeys
 from holdback.web import keys as platform_keys
@@ -74,12 +74,15 @@ def _wrong(text: str) -> None:
 
 
 def _with_service(work: Callable[[Service], Awaitable[T]]) -> T:
-    """Run one command's work over the store that the environment names, which must be there."""
+    """Run one command's work over the store that the environment names, which must be there with its schema.
+
+    Only `migrate` and `serve` change a schema: a look at production from a newer checkout must not.
+    """
 
     async def run() -> T:
         settings = wiring.settings_from(os.environ)
         wiring.must_exist(settings)
-        async with wiring.running(settings) as (service, _outbox):
+        async with wiring.running(settings, migrates=False) as (service, _outbox):
             return await work(service)
 
     return asyncio.run(run())
@@ -94,7 +97,8 @@ def _with_store(work: Callable[[Store], Awaitable[T]], *, new: bool = False) -> 
             wiring.must_exist(settings)
         store = wiring.open_store(settings)
         try:
-            await store.migrate()
+            if not new:
+                await store.check_schema()
             return await work(store)
         finally:
             await store.close()
@@ -573,6 +577,7 @@ def restore(file: Path) -> int:
 
     async def work(store: Store) -> int:
         with _progress("records read:") as progress, file.open("rb") as source:
+            await wiring.make_room(wiring.settings_from(os.environ), store)
             task = progress.add_task("", total=None)
             return await backup.restore(store, source, lambda done: progress.update(task, completed=done))
 
@@ -746,7 +751,7 @@ def _line(error: Exception) -> str:
     """What is wrong, and with what."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, StoreUnavailable):
+    if isinstance(error, StoreUnavailable | NewerDatabase):
         return f"the store that HOLDBACK_STORE names: {error}"
     return str(error)
 
@@ -755,7 +760,7 @@ def main() -> None:
     """Run the command line; errors an operator can mend are one line, not a traceback."""
     try:
         status = app(sys.argv[1:], result_action="return_value")
-    except (wiring.SettingError, PolicyError, StoreUnavailable, OSError) as error:
+    except (wiring.SettingError, PolicyError, StoreUnavailable, NewerDatabase, OSError) as error:
         _wrong(f"holdback: {_line(error)}")
         sys.exit(2)
     sys.exit(status if isinstance(status, int) else 0)

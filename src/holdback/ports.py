@@ -227,6 +227,12 @@ class Store(Protocol):
         that program admits none as old as this one. Safe to call from several processes at once.
         """
 
+    async def check_schema(self) -> None:
+        """Return if the schema is one this program works with; raises StoreUnavailable or NewerDatabase if not.
+
+        Unlike `ready` it asks for no durable write, so that what only reads may run on a standby.
+        """
+
     async def ready(self) -> None:
         """Return if a transaction could be made durable now; raises StoreUnavailable or NewerDatabase if not."""
 

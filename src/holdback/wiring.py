@@ -272,6 +272,14 @@ def must_exist(settings: Settings) -> None:
         raise SettingError(f"HOLDBACK_STORE: there is no database {rest}; `holdback migrate` makes a new one")
 
 
+async def make_room(settings: Settings, store: Store) -> None:
+    """Make the schema of a file, which may be new; a database that others may use must have it. As `check_schema`."""
+    if settings.store.startswith("sqlite:"):
+        await store.migrate()
+    else:
+        await store.check_schema()
+
+
 def tools(settings: Settings) -> Tools:
     """Policy and keys. Raises SettingError or PolicyError."""
     try:
@@ -452,12 +460,15 @@ class _Given:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[tuple[Service, Outbox]]:
-    """A migrated store with its service and outbox, closed at the end."""
+async def running(settings: Settings, *, migrates: bool = True) -> AsyncIterator[tuple[Service, Outbox]]:
+    """A store with its service and outbox, closed at the end. `migrates`: bring the schema up, not demand it."""
     store = open_store(settings)
     channels = senders(settings)
     try:
-        await store.migrate()
+        if migrates:
+            await store.migrate()
+        else:
+            await store.check_schema()
         service = build_service(settings, store)
         yield service, Outbox(service, channels, settings.public_url)
     finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -104,6 +106,54 @@ def test_a_wrong_path_is_no_empty_store(
     assert ended(monkeypatch, *words) == 2
     assert f"HOLDBACK_STORE: there is no database {place}" in capsys.readouterr().err
     assert list(place.parent.iterdir()) == []
+
+
+LOOKS: Final = [("explain", "alice"), ("verify",), ("keys", "list"), ("dead-letters", "list"), ("backup", "copy.hb")]
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=" ".join)
+def test_only_migrate_and_serve_change_a_schema(
+    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that looks at a database of an older or newer program says so, and leaves its schema as it is."""
+    monkeypatch.chdir(place.parent)
+    run("migrate")
+    capsys.readouterr()
+    for change, said in (
+        ("DELETE FROM schema_version WHERE version > 1", "the schema has version 1, this program needs"),
+        ("INSERT INTO schema_version (version, oldest_reader) VALUES (99, 98)", "upgrade"),
+        ("DROP TABLE schema_version", "the schema is missing: run `holdback migrate`"),
+    ):
+        with closing(sqlite3.connect(place)) as database:
+            database.execute(change)
+            database.commit()
+            before = database.execute("SELECT * FROM sqlite_schema").fetchall()
+        assert ended(monkeypatch, *words) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
+        assert "HOLDBACK_STORE" in line
+        with closing(sqlite3.connect(place)) as database:
+            assert database.execute("SELECT * FROM sqlite_schema").fetchall() == before
+
+
+@pytest.mark.parametrize("words", [*LOOKS, ("restore", "copy.hb")], ids=" ".join)
+def test_an_empty_postgresql_stays_empty(
+    words: tuple[str, ...],
+    place: Path,
+    postgres_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On PostgreSQL no command but `migrate` and `serve` makes a schema, for a wrong name may be another database."""
+    monkeypatch.chdir(place.parent)
+    run("migrate")
+    run("backup", "copy.hb") if words[0] == "restore" else None
+    capsys.readouterr()
+    monkeypatch.setenv("HOLDBACK_STORE", postgres_dsn)
+    for _ in range(2):
+        assert ended(monkeypatch, *words) == 2
+        assert "the schema is missing: run `holdback migrate`" in capsys.readouterr().err
+    assert run("migrate") == 0
 
 
 def test_a_platform_key_is_never_replaced(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

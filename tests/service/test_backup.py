@@ -236,6 +236,7 @@ async def test_the_commands(
     receipts.write_text(await paid(alice, 100) + "\n")
     await store.close()
 
+    assert await command(monkeypatch, target, "migrate") == 0
     assert await command(monkeypatch, target, "restore", str(file)) == 0
     assert await command(monkeypatch, target, "restore", str(file)) == 2
     capsys.readouterr()

@@ -443,6 +443,11 @@ class PostgresStore:
                 async with connection.transaction():
                     return await _migrated(connection)
 
+    async def check_schema(self) -> None:
+        """See ports.Store."""
+        rows = await self._fetch("SELECT max(version), max(oldest_reader) FROM schema_version")
+        migrations.up_to_date("postgres", *rows[0])
+
     async def ready(self) -> None:
         """See ports.Store. A read-only standby is not ready, nor is one that acknowledges before it writes."""
         rows = await self._fetch(

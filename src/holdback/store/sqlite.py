@@ -516,12 +516,16 @@ class SqliteStore:
         """See ports.Store."""
         return await self._change(_migrated)
 
+    async def check_schema(self) -> None:
+        """See ports.Store."""
+        rows = await self._fetch("SELECT max(version), max(oldest_reader) FROM schema_version")
+        migrations.up_to_date("sqlite", *rows[0])
+
     async def ready(self) -> None:
         """See ports.Store."""
         # To write is the only way to learn that the disk takes it.
         await self._execute("UPDATE status SET reconciling = reconciling")
-        rows = await self._fetch("SELECT max(version), max(oldest_reader) FROM schema_version")
-        migrations.up_to_date("sqlite", *rows[0])
+        await self.check_schema()
 
     @asynccontextmanager
     async def transaction(self, *, locks: bool = True) -> AsyncGenerator[Transaction]:
