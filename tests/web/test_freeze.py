@@ -132,6 +132,20 @@ async def test_the_page_takes_forms_only(web: Web) -> None:
     assert is_problem(response, problems.MEDIA_TYPE)
 
 
+async def test_the_link_itself_may_be_posted_to(web: Web) -> None:
+    """A POST to the link with no body freezes, as one types it with curl; a body that names no type does not."""
+    typed = await web.http.post("/freeze", params={"t": token(web)}, content=b"t=x")
+    assert is_problem(typed, problems.MEDIA_TYPE)
+    assert await frozen(web) is None
+    forged = await web.http.post("/freeze", params={"t": "x"})
+    assert (forged.status_code, await frozen(web)) == (410, None)
+
+    pressed = await web.http.post("/freeze", params={"t": token(web)})
+
+    assert pressed.status_code == 200
+    assert await frozen(web) is not None
+
+
 async def test_a_contact_that_froze_wrongly_is_told_so(web: Web) -> None:
     """A contact that lost its right to freeze is told why its link does nothing."""
     await press(web, token(web))

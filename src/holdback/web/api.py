@@ -227,7 +227,7 @@ def routes(
         "/v1/accounts/{account}/events": {"GET": Operation(platform.events, Scope.READ)},
         "/v1/accounts/{account}/holds": {"GET": Operation(platform.holds, Scope.READ)},
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
-        "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM)},
+        "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
         "/openapi.json": {"GET": Operation(platform.describe)},
         "/.well-known/jwks.json": {"GET": Operation(platform.jwks)},
         "/healthz": {"GET": Operation(platform.alive)},

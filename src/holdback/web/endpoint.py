@@ -92,11 +92,15 @@ class Reply(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What a path does for one method: who may ask (None = anyone), and the media type of its body (empty = none)."""
+    """What a path does for one method: who may ask (None = anyone), and the media type of its body (empty = none).
+
+    `bare`: a request with neither a media type nor a body is taken, too.
+    """
 
     handle: Callable[[Call], Awaitable[Reply]]
     scope: KeyScope | None = None
     takes: bytes = b""
+    bare: bool = False
 
 
 class Frame:
@@ -162,8 +166,12 @@ class Endpoint:
             caller = await self._frame.keys.holder(headers.get(b"authorization"), operation.scope)
         body = b""
         if operation.takes:
-            _check_media_type(headers.get(b"content-type", b""), operation.takes)
+            typed = headers.get(b"content-type", b"")
+            if typed or not operation.bare:
+                _check_media_type(typed, operation.takes)
             body = await _body(headers.get(b"content-length", b""), receive, self._frame.limits.body_bytes)
+            if body and not typed:
+                _check_media_type(typed, operation.takes)
         return await operation.handle(Call(caller, scope["path_params"], scope["query_string"], headers, body))
 
     def _problem(self, error: Exception) -> Reply:

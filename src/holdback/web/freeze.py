@@ -79,18 +79,15 @@ class FreezePage:
 
     async def show(self, call: Call) -> Reply:
         """Say what the link would do. Changes nothing."""
-        try:
-            token = call.parameters("t").get("t", "")
-        except Problem:
-            token = ""
+        token = _asked(call)
         link = await self._live(token)
         if link is None:
             return _page("gone", GONE)
         return _page("ask", token=token, device=await self._device(link) is not None)
 
     async def freeze(self, call: Call) -> Reply:
-        """Freeze, as often as the link is pressed."""
-        token = _posted(call.body)
+        """Freeze, as often as the link is pressed; the link itself may be posted to, with nothing in the body."""
+        token = _posted(call.body) if call.body else _asked(call)
         link = await self._live(token)
         if link is None:
             return _page("gone", GONE)
@@ -129,6 +126,14 @@ class FreezePage:
             told = any(isinstance(one, NoticeDue) and (one.notice, one.cause) == (link.notice, _NEWS) for one in events)
             return next((one.device for one in events if told and isinstance(one, DeviceMet)), None)
         return None
+
+
+def _asked(call: Call) -> str:
+    """The token in the link's query."""
+    try:
+        return call.parameters("t").get("t", "")
+    except Problem:
+        return ""
 
 
 def _posted(body: bytes) -> str:

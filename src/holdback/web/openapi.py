@@ -213,8 +213,9 @@ def _freeze() -> Schema:
     form = {"type": "object", "properties": {"t": {"type": "string"}}}
     return {
         "operationId": "freeze",
-        "summary": "Freeze the account that a link is for",
-        "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
+        "summary": "Freeze the account that a link is for, named in the body or, without one, in the query",
+        "parameters": [_TOKEN | {"required": False}],
+        "requestBody": {"required": False, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
         "responses": {**_pages(), **_refused(413, 415)},
     }
 
