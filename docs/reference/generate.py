@@ -16,7 +16,7 @@ from holdback.core.decision import Reason
 from holdback.intake import ENVELOPE, PUBLIC
 from holdback.views import LARGEST
 from holdback.web import api, endpoint, keys, openapi, prices, problems
-from holdback.wording import sentence
+from holdback.wording.reasons import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from holdback.core.decision import Allow, Deny, Hold, Reason, StepUp
-from holdback.wording import instant_text, sentence
+from holdback.wording.reasons import sentence
+from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

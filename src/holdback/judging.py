@@ -23,7 +23,8 @@ from holdback.core.state import NOBODY, Customer
 from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
 from holdback.receipts import Receipt
 from holdback.signing import Called
-from holdback.wording import asked_line, instant_text
+from holdback.wording.asked import asked_line
+from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ from holdback.core.rules.notice import NoticeOutcome
 from holdback.intake import challenge_subject, confirm_subject
 from holdback.ports import ChannelRefused, ChannelUnavailable, Message, StoreUnavailable, Wanted
 from holdback.snapshots import NewerState, Tampered
-from holdback.wording import Notice, notice_text, phrase
+from holdback.wording.notices import Notice, notice_text, phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

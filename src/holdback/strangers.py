@@ -28,7 +28,7 @@ from holdback.core.state import Authenticator, Credential, Head, Wait
 from holdback.judging import KeyReused, kept_digest
 from holdback.ports import Answer, Attempts, Conflict, Writes
 from holdback.sealing import CustomerKey
-from holdback.wording import asked_line
+from holdback.wording.asked import asked_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

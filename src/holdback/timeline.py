@@ -10,7 +10,9 @@ from rich.table import Column, Table
 from holdback import audit
 from holdback.core import events as ev
 from holdback.ports import Wanted
-from holdback.wording import event_line, finding_line, instant_text
+from holdback.wording.happened import event_line
+from holdback.wording.reasons import finding_line
+from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from holdback.core.state import Customer, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
 from holdback.snapshots import Tampered
-from holdback.wording import instant_text, masked
+from holdback.wording.words import instant_text, masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

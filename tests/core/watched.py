@@ -248,15 +248,18 @@ def set_the_bar(step: Step, past: Past) -> list[Authenticator]:
 
 
 def nothing_given_away_counts(step: Step) -> None:
-    """A number or mailbox that was given to someone else proves nothing again, and nothing is sent there."""
-    past = judged(step)
-    gone = {key for key, one in past.authenticators.items() if one.recycled}
-    gone |= {key for key, one in past.contacts.items() if one.recycled}
+    """A number or mailbox that was given to someone else proves nothing again, and nothing is sent there after."""
+    gone = {key for key, one in step.past.authenticators.items() if one.recycled}
+    gone |= {key for key, one in step.past.contacts.items() if one.recycled}
     for event in step.events:
         if isinstance(event, ev.ProofUsed | ev.AuthenticatorAsked | ev.AuthenticatorConfirmed):
             assert event.authenticator not in gone
         if isinstance(event, ev.NoticeDue):
             assert not gone.intersection(event.contacts)
+        if isinstance(event, ev.ContactRecycled):
+            gone.add(event.contact)
+        if isinstance(event, ev.AuthenticatorRecycled):
+            gone.add(event.authenticator)
 
 
 def codes_are_no_bell_for_strangers(step: Step) -> None:

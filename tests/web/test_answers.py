@@ -10,7 +10,7 @@ from tests.web.platform_side import HOME, PLATFORM, Web, is_problem
 
 from holdback.core.decision import Reason
 from holdback.web import problems
-from holdback.wording import sentence
+from holdback.wording.reasons import sentence
 
 ACTIONS: Final = "/v1/accounts/alice/actions"
 

@@ -11,7 +11,7 @@ from holdback.core.decide import RULES
 from holdback.core.rules.address import AddressAdd, AddressRenew
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.session import SessionStart
-from holdback.wording import asked_line
+from holdback.wording.asked import asked_line
 
 PROOFLESS = {
     "account.import",

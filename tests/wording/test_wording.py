@@ -53,24 +53,18 @@ from holdback.core.rules.recovery import (
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 from holdback.core.state import Authenticator, Challenge, Contact, Head, HeldExit, Wait
-from holdback.wording import (
-    CODE_MS,
-    HEADLINES,
-    SENTENCES,
+from holdback.wording.happened import event_line
+from holdback.wording.notices import CODE_MS, HEADLINES, Notice, notice_text, phrase
+from holdback.wording.reasons import SENTENCES, finding_line, sentence
+from holdback.wording.words import (
     TEXT_MESSAGE_MOST,
-    Notice,
     begun_text,
     day_text,
-    event_line,
-    finding_line,
     instant_text,
     masked,
     money,
-    notice_text,
-    phrase,
     program,
     quoted,
-    sentence,
     shortened,
 )
 

@@ -1,7 +1,7 @@
 """A decision is a value: Allow, StepUp, Hold or Deny, each with its reasons.
 
 `Reason` is one enum in order of precedence: when several reasons to refuse apply, the first is the decision's, and
-tests, docs and pages list them in this order. `wording.py` has a public sentence for each.
+tests, docs and pages list them in this order. `wording/reasons.py` has a public sentence for each.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from holdback.intake import BadRequest
 from holdback.judging import ChallengeRefused, KeyReused
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
-from holdback.wording import sentence
+from holdback.wording.reasons import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

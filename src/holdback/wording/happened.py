@@ -1,0 +1,463 @@
+"""What happened, a sentence for each event, for those who may read the account.
+
+Personal fields reach it through `opened`, shortened so that a glance over a shoulder tells little.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, assert_never
+
+from holdback.core import events as ev
+from holdback.core.events import (
+    ChangeKind,
+    Ending,
+    Lane,
+    Setting,
+    Severity,
+)
+from holdback.core.rules.address import OPENED_KINDS
+from holdback.wording.asked import Known, setting_text
+from holdback.wording.words import (
+    KINDS,
+    WHO,
+    begun_text,
+    beneficiary_text,
+    capital,
+    day_text,
+    evidence_text,
+    masked,
+    money,
+    program,
+    quoted,
+    shortened,
+    together,
+)
+
+if TYPE_CHECKING:
+    from holdback.core.events import AnyEvent
+    from holdback.core.state import Head
+    from holdback.wording.words import Opened
+
+
+def event_line(  # noqa: C901 - one case for each subject
+    event: AnyEvent, opened: Opened, head: Head | None = None, decided: ev.Decided | None = None
+) -> str:
+    """What happened, in a sentence or two.
+
+    `head` (a later one will do) and `decided`, the entry's first event, name more of what the event has only ids of.
+    """
+    known = Known(opened, head, decided)
+    match event:
+        case ev.Decided():
+            return f"{capital(WHO[event.actor.kind])} asked {event.action}: {event.decision}."
+        case ev.AccountImported() | ev.Frozen() | ev.Unfrozen() | ev.EquityStated() | ev.ValueReceived():
+            return _account_line(event, known)
+        case (
+            ev.SessionStarted()
+            | ev.SessionSeen()
+            | ev.SessionEnded()
+            | ev.SessionMisused()
+            | ev.DeviceProofSpent()
+            | ev.DeviceMet()
+            | ev.DeviceSeen()
+            | ev.DeviceDisowned()
+        ):
+            return _session_line(event, known)
+        case ev.SignInScored() | ev.PlaceSeen():
+            return _score_line(event)
+        case (
+            ev.AuthenticatorBound()
+            | ev.AuthenticatorConfirmed()
+            | ev.AuthenticatorSuspended()
+            | ev.AuthenticatorReinstated()
+            | ev.AuthenticatorRemoved()
+            | ev.AuthenticatorRecycled()
+            | ev.SecretReplaced()
+            | ev.CredentialRehashed()
+        ):
+            return _authenticator_line(event, known)
+        case (
+            ev.ProofUsed()
+            | ev.ProofFailed()
+            | ev.SignInsFailed()
+            | ev.ChallengeIssued()
+            | ev.ChallengeClosed()
+            | ev.AuthenticatorAsked()
+        ):
+            return _proof_line(event, known)
+        case ev.ContactAdded() | ev.ContactAsked() | ev.ContactConfirmed() | ev.ContactRemoved() | ev.ContactRecycled():
+            return _contact_line(event, known)
+        case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
+            return _address_line(event, known)
+        case ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
+            return _change_line(event, known)
+        case (
+            ev.ExitAllowed()
+            | ev.ExitHeld()
+            | ev.ExitMoved()
+            | ev.ExitCancelled()
+            | ev.ExitSettled()
+            | ev.ExitReconciled()
+        ):
+            return _exit_line(event, known)
+        case (
+            ev.CoolOffStarted()
+            | ev.NoticeDue()
+            | ev.NoticeFolded()
+            | ev.NoticeAccepted()
+            | ev.NoticeFailed()
+            | ev.WaitMoved()
+        ):
+            return _notice_line(event, known)
+        case ev.IncidentReported() | ev.IncidentNoted() | ev.IncidentClosed():
+            return _incident_line(event, known)
+        case (
+            ev.RecoveryOpened()
+            | ev.RecoveryAsked()
+            | ev.RecoveryShown()
+            | ev.RecoveryMissed()
+            | ev.RecoveryClosed()
+            | ev.RecoveryReviewed()
+            | ev.RecoveryContested()
+            | ev.RecoveryEnded()
+            | ev.RecoveryFinished()
+            | ev.EvidenceBurned()
+        ):
+            return _recovery_line(event, known)
+        case _:
+            assert_never(event)
+
+
+def _account_line(
+    event: ev.AccountImported | ev.Frozen | ev.Unfrozen | ev.EquityStated | ev.ValueReceived, known: Known
+) -> str:
+    match event:
+        case ev.AccountImported():
+            return "The account came under Holdback's protection."
+        case ev.Frozen():
+            by_link = f"the link in a notice to {known.contact(event.by.contact)}"
+            how = by_link if event.by.contact else WHO[event.by.kind]
+            return f"The account was frozen by {how}. Everything that waited was stopped."
+        case ev.Unfrozen():
+            return "The account was unfrozen." + (" The freeze was said to be a mistake." if event.mistaken else "")
+        case ev.EquityStated():
+            return f"The platform said that the account holds {money(event.micro_usd)}."
+        case ev.ValueReceived():
+            return f"{money(event.micro_usd)} came from another customer; it may leave from {day_text(event.until)}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_SessionEvent = (
+    ev.SessionStarted
+    | ev.SessionSeen
+    | ev.SessionEnded
+    | ev.SessionMisused
+    | ev.DeviceProofSpent
+    | ev.DeviceMet
+    | ev.DeviceSeen
+    | ev.DeviceDisowned
+)
+
+
+def _session_line(event: _SessionEvent, known: Known) -> str:
+    match event:
+        case ev.SessionStarted():
+            return f"Signed in with {together(event.proved)}, until {day_text(event.until)} at the latest."
+        case ev.SessionSeen():
+            return "The session was used." + (" The password was proved again." if event.password else "")
+        case ev.SessionEnded():
+            return "A session was ended."
+        case ev.SessionMisused():
+            return "Your session was used without the key of the device that signed in. It was refused."
+        case ev.DeviceProofSpent():
+            return "The device's key signed a request."
+        case ev.DeviceMet():
+            agent = known.opened(event.user_agent) if event.user_agent else ""
+            return f"Signed in from a new device: {program(agent)}."
+        case ev.DeviceSeen():
+            return "Signed in from a known device."
+        case ev.DeviceDisowned():
+            return "A device was disowned: it was signed out, and whenever it signs in again it is told as a new one."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _score_line(event: ev.SignInScored | ev.PlaceSeen) -> str:
+    """A score with each term's share, in nats: more than 0 is unlike the owner."""
+    if isinstance(event, ev.PlaceSeen):
+        return "Where it came from will be learnt if nobody stops the account meanwhile."
+    shares = [f"{_of(term)} {_nats(term.centinats)}" for term in event.terms]
+    asked = " One more proof was asked for." if event.raised else ""
+    cooled = " It was so unlike the owner that payments cool off." if event.cools else ""
+    return f"The sign-in was compared with those before: {_nats(event.centinats)} ({', '.join(shares)}).{asked}{cooled}"
+
+
+def _of(term: ev.ScoreTerm) -> str:
+    return f"{term.feature} ({term.about})" if term.about else term.feature
+
+
+def _nats(centinats: int) -> str:
+    return f"{'-' if centinats < 0 else '+'}{abs(centinats) // 100}.{abs(centinats) % 100:02}"
+
+
+_AuthenticatorEvent = (
+    ev.AuthenticatorBound
+    | ev.AuthenticatorConfirmed
+    | ev.AuthenticatorSuspended
+    | ev.AuthenticatorReinstated
+    | ev.AuthenticatorRemoved
+    | ev.AuthenticatorRecycled
+    | ev.SecretReplaced
+    | ev.CredentialRehashed
+)
+
+
+def _authenticator_line(event: _AuthenticatorEvent, known: Known) -> str:
+    name = known.authenticator(event.authenticator)
+    match event:
+        case ev.AuthenticatorBound():
+            state = "added" if event.confirmed else "set up, and not confirmed yet"
+            counts = f"It counts for money from {day_text(event.until)} at the earliest."
+            return f"A way of confirming was {state}: {KINDS[event.kind]} ({event.authenticator}). {counts}"
+        case ev.AuthenticatorConfirmed():
+            counts = f"It counts for money from {day_text(event.until)} at the earliest."
+            return f"A new way of confirming works: {name}. {counts}"
+        case ev.AuthenticatorSuspended():
+            return f"A way of confirming was suspended, and proves nothing now: {name}."
+        case ev.AuthenticatorReinstated():
+            return f"A suspended way of confirming was reinstated: {name}."
+        case ev.AuthenticatorRemoved():
+            return f"A way of confirming was removed: {name}."
+        case ev.AuthenticatorRecycled():
+            lives = "Its number or mailbox was reported as given to someone else"
+            return f"A way of confirming proves nothing any more: {name}. {lives}, and no code is sent there."
+        case ev.SecretReplaced():
+            counts = f"It counts for money from {day_text(event.until)} at the earliest."
+            return f"A secret was replaced: {name}. {counts}"
+        case ev.CredentialRehashed():
+            return f"The same secret is kept under a stronger hash: {name}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_ProofEvent = (
+    ev.ProofUsed | ev.ProofFailed | ev.SignInsFailed | ev.ChallengeIssued | ev.ChallengeClosed | ev.AuthenticatorAsked
+)
+
+
+def _proof_line(event: _ProofEvent, known: Known) -> str:
+    match event:
+        case ev.AuthenticatorAsked():
+            return f"A code was sent: {known.authenticator(event.authenticator)}."
+        case ev.ProofUsed():
+            return f"A proof was used: {known.authenticator(event.authenticator)}."
+        case ev.ProofFailed():
+            return f"A wrong or used proof was shown: {together(event.kinds) or KINDS['contact_code']}."
+        case ev.SignInsFailed():
+            tries = "one sign-in" if event.failures == 1 else f"{event.failures} sign-ins"
+            places = {0: "", 1: ", from one network"}.get(event.networks, f", from at least {event.networks} networks")
+            return f"Between {begun_text(event.first_at)} and {begun_text(event.last_at)} {tries} failed{places}."
+        case ev.ChallengeIssued():
+            ways = " or ".join(together(kinds) for kinds in event.accept)
+            sent = f" A code went to {known.contact(event.contact)}." if event.contact else ""
+            return f"More proof was asked for: {ways}.{sent}"
+        case ev.ChallengeClosed():
+            return "The request for proof was closed."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_ContactEvent = ev.ContactAdded | ev.ContactAsked | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled
+
+
+def _contact_line(event: _ContactEvent, known: Known) -> str:
+    name = known.contact(event.contact)
+    match event:
+        case ev.ContactAdded():
+            shown = masked(event.channel, known.opened(event.address))
+            return f"A contact was named: {shown}, {event.channel.value} ({event.contact})."
+        case ev.ContactAsked():
+            return f"A fresh code was sent to a contact: {name}."
+        case ev.ContactConfirmed():
+            if not event.wait_ms:
+                return f"A contact was confirmed again, and may freeze: {name}."
+            return f"A contact was confirmed: {name}. It counts in full from {day_text(event.until)} at the earliest."
+        case ev.ContactRemoved():
+            until = day_text(event.told_until)
+            return f"A contact was removed: {name}. It is told of news, and can freeze, until {until}."
+        case ev.ContactRecycled():
+            return f"A contact was reported as given to someone else: {name}. Nothing is sent there any more."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _address_line(event: ev.AddressAdded | ev.AddressRenewed | ev.AddressRemoved, known: Known) -> str:
+    match event:
+        case ev.AddressAdded():
+            where = shortened(known.opened(event.address)) if event.address else "to anyone"
+            who = f"{quoted(known.opened(event.label))}, {event.network} {where}"
+            return f"A beneficiary was added: {who}. It can be paid from {day_text(event.until)} at the earliest."
+        case ev.AddressRenewed():
+            until = begun_text(event.until)
+            return f"A beneficiary was confirmed again until {until}: {beneficiary_text(event.beneficiary)}."
+        case ev.AddressRemoved():
+            return f"A beneficiary was removed: {beneficiary_text(event.beneficiary)}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _change_line(event: ev.SettingChanged | ev.ChangeAsked | ev.ChangeCancelled | ev.ChangeDone, known: Known) -> str:
+    match event:
+        case ev.SettingChanged():
+            return f"A setting changed: {setting_text(event.setting, event.value)}."
+        case ev.ChangeAsked():
+            when = f"It takes effect on {day_text(event.until)} at the earliest, unless it is stopped."
+            return f"Less protection was asked for: {_wanted(event, known)} ({event.change}). {when}"
+        case ev.ChangeCancelled():
+            return f"A request for less protection was stopped ({event.change})."
+        case ev.ChangeDone():
+            return f"The wait of a request for less protection is over ({event.change})."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _wanted(event: ev.ChangeAsked, known: Known) -> str:
+    match event.kind:
+        case ChangeKind.SET:
+            return f"change {setting_text(Setting(event.subject), event.value)}"
+        case ChangeKind.REMOVE_AUTHENTICATOR:
+            return f"remove {known.authenticator(event.subject)}"
+        case ChangeKind.REINSTATE_AUTHENTICATOR:
+            return f"reinstate {known.authenticator(event.subject)}"
+        case ChangeKind.REMOVE_CONTACT:
+            return f"remove {known.contact(event.subject)}"
+        case ChangeKind.UNFREEZE:
+            return "unfreeze the account"
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event.kind)
+
+
+_ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitCancelled | ev.ExitSettled | ev.ExitReconciled
+
+
+def _exit_line(event: _ExitEvent, known: Known) -> str:
+    match event:
+        case ev.ExitAllowed():
+            asked = known.payment()
+            amount = f"{asked.amount} {asked.asset}, " if asked else ""
+            where = "to an own account" if event.lane is Lane.OWN else _towards(event.beneficiary, known)
+            return f"A payment was let go: {event.kind} of {amount}{money(event.micro_usd)} {where} ({event.exit})."
+        case ev.ExitHeld():
+            worth = f"{event.amount} {event.asset}, {money(event.micro_usd)} {_towards(event.beneficiary, known)}"
+            until = day_text(event.until)
+            return f"A payment waits until {until} at the earliest: {event.kind} of {worth} ({event.exit})."
+        case ev.ExitMoved():
+            return f"A waiting payment must wait longer, until {day_text(event.until)} ({event.exit})."
+        case ev.ExitCancelled():
+            return f"A waiting payment was stopped ({event.exit})."
+        case ev.ExitSettled():
+            return f"A payment is final, says the platform ({event.exit}): {quoted(event.reference)}."
+        case ev.ExitReconciled():
+            what = "move to an own account" if event.lane is Lane.OWN else "payment"
+            return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _towards(beneficiary: str, known: Known) -> str:
+    """Who is paid, from the request if this is its entry, else by the beneficiary's name."""
+    asked = known.payment()
+    target = (asked.address or asked.counterparty) if asked else None
+    if target is not None:
+        return f"to {shortened(known.opened(target))} by {beneficiary.partition('.')[0]}"
+    return f"by {beneficiary}" if beneficiary in OPENED_KINDS else f"to {beneficiary_text(beneficiary)}"
+
+
+_NoticeEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeFolded | ev.NoticeAccepted | ev.NoticeFailed | ev.WaitMoved
+
+
+def _notice_line(event: _NoticeEvent, known: Known) -> str:
+    match event:
+        case ev.CoolOffStarted():
+            senior, others = day_text(event.senior_until), day_text(event.others_until)
+            spared = " (usual amounts excepted)" if event.severity is Severity.MILD else ""
+            until = f"to long-known beneficiaries{spared} until {senior}, to others until {others}"
+            return f"Payments cool off after {event.cause}: {until}, at the earliest."
+        case ev.NoticeDue():
+            return f"The owner is told ({event.cause}) at {len(event.contacts)} contacts."
+        case ev.NoticeFolded():
+            return f"The same news again ({event.cause}) was counted, not sent."
+        case ev.NoticeAccepted():
+            return f"A notice was accepted for delivery to {known.contact(event.contact)}."
+        case ev.NoticeFailed():
+            return f"A notice could not be delivered to {known.contact(event.contact)}."
+        case ev.WaitMoved():
+            kind = event.about.kind.replace("_", " ")
+            named = f"{kind} {beneficiary_text(event.about.id)}"
+            return f"The owner was told, so a wait runs from here until {day_text(event.until)}: {named}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+_RecoveryEvent = (
+    ev.RecoveryOpened
+    | ev.RecoveryAsked
+    | ev.RecoveryShown
+    | ev.RecoveryMissed
+    | ev.RecoveryClosed
+    | ev.RecoveryReviewed
+    | ev.RecoveryContested
+    | ev.RecoveryEnded
+    | ev.RecoveryFinished
+    | ev.EvidenceBurned
+)
+
+_ENDED: Final[dict[Ending, str]] = {
+    Ending.VETOED: "A recovery of the account was ended by one of its contacts.",
+    Ending.CANCELLED: "A recovery of the account was ended by someone signed in, with full proof.",
+    Ending.REJECTED: "A recovery of the account was rejected by a reviewer.",
+    Ending.REPLACED: "A recovery of the account that showed nothing was replaced by another.",
+}
+
+
+def _recovery_line(event: _RecoveryEvent, known: Known) -> str:
+    match event:
+        case ev.RecoveryOpened():
+            return f"Someone says that they are the owner and lost what they sign in with: {together(event.lost)}."
+        case ev.RecoveryAsked():
+            towards = f"A code for a recovery was sent to {known.contact(event.contact)}."
+            return towards if event.contact else "A passkey was asked for in a recovery."
+        case ev.RecoveryShown():
+            return f"In a recovery this was shown: {evidence_text(event.evidence)}."
+        case ev.RecoveryMissed():
+            return f"In a recovery this was wrong: {evidence_text(event.evidence)}."
+        case ev.RecoveryClosed():
+            until = day_text(event.until)
+            return f"A recovery waits. From {until} whoever opened it may choose a new password, unless you object."
+        case ev.RecoveryReviewed():
+            return f"A reviewer {'approved' if event.approved else 'rejected'} a recovery of the account."
+        case ev.RecoveryContested():
+            return f"{capital(WHO[event.by.kind])} objected to a recovery. Its wait is twice as long from now on."
+        case ev.RecoveryEnded():
+            return _ENDED[event.how]
+        case ev.RecoveryFinished():
+            return f"The account was recovered by a new password. Until {day_text(event.weak_until)} it does little."
+        case ev.EvidenceBurned():
+            kinds = ", ".join(evidence_text(kind) for kind in event.kinds)
+            return f"In recoveries of this account this proves nothing before {day_text(event.until)}: {kinds}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _incident_line(event: ev.IncidentReported | ev.IncidentNoted | ev.IncidentClosed, known: Known) -> str:
+    match event:
+        case ev.IncidentReported():
+            who = capital(WHO[event.by.kind])
+            return f"{who} reported a robbery ({event.incident}), in these words: {quoted(known.opened(event.story))}."
+        case ev.IncidentNoted():
+            return f"Something was added to the case {event.incident}: {quoted(known.opened(event.note))}."
+        case ev.IncidentClosed():
+            return f"The case {event.incident} was closed by someone signed in, with full proof."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
