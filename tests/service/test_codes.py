@@ -91,7 +91,7 @@ async def test_a_code_signs_in_and_pays_where_nothing_stronger_is_held(house: Ho
 
     assert answer["decision"] == "allow", answer
     last = (await alice.texts())[-1]
-    assert "to pay 20 USDT to bc1qar0s...wf5mdq by bitcoin" in last.text
+    assert "to send 20 USDT to bc1qar0s...wf5mdq by bitcoin" in last.text
     assert last.freeze_url == ""
     assert "http" not in last.text
     assert len(last.text) <= 300

@@ -430,35 +430,35 @@ CONFIRMED: Final[list[tuple[object, str]]] = [
     (SessionStart(), "sign in"),
     (
         ExitRequest("withdrawal", "BTC", "0.25", address=destination(ADDRESS), network="bitcoin"),
-        f"pay 0.25 BTC to {SHOWN} by bitcoin",
+        f"send 0.25 BTC to {SHOWN} by bitcoin (withdrawal)",
     ),
     (
         ExitRequest("internal_transfer", "BTC", "2", counterparty=destination("bob")),
-        "pay 2 BTC to bob by internal_transf",
+        "send 2 BTC to bob (internal_transf",
     ),
-    (ExitRequest("card", "USD", "5"), "pay 5 USD to anyone"),
-    (ExitRelease("x9"), "let the waiting payment x9 leave before its time"),
+    (ExitRequest("card", "USD", "5"), "send 5 USD (card)"),
+    (ExitRelease("x9"), "let a waiting payment go now (x9)"),
     (RecoveryEvidence("contact_code"), "show that you are the owner of an account that is to be recovered"),
     (RecoveryCancel(), "end the recovery of your account"),
     (RecoveryFinish(sealed("new")), "finish the recovery of your account by a new password"),
     (IncidentClose(), "close the case of your robbery"),
     (EvidenceBurn(("face",), "owner"), "say that others know what would prove"),
-    (AddressAdd(sealed("Cold wallet"), "bitcoin", destination(ADDRESS)), f'"Cold wallet", bitcoin {SHOWN}'),
-    (AddressAdd(sealed("any"), "p2p"), 'add the beneficiary "any", p2p to anyone'),
-    (AddressRenew("bitcoin", destination(ADDRESS)), f"confirm a beneficiary again: bitcoin {SHOWN}"),
+    (AddressAdd(sealed("Cold wallet"), "bitcoin", destination(ADDRESS)), f'"Cold wallet": {SHOWN} by bitcoin'),
+    (AddressAdd(sealed("any"), "p2p"), 'add to the address book as "any": any receiver by p2p'),
+    (AddressRenew("bitcoin", destination(ADDRESS)), f"confirm again in the address book: {SHOWN} by bitcoin"),
     (AuthenticatorBind(AuthenticatorKind.PASSKEY), "add a way of confirming: passkey"),
-    (AuthenticatorRemove("x7"), "remove authenticator app (x7)"),
-    (AuthenticatorReinstate("x7"), "reinstate authenticator app (x7)"),
-    (ContactAdd(Channel.EMAIL, sealed(MAILBOX)), "add the contact a***@example.com"),
-    (ContactRemove("x7"), "remove the contact a***@example.com (x7)"),
-    (ContactReportRecycled("x7"), "report as given to someone else: a***@example.com (x7)"),
-    (ContactReportRecycled(authenticator="x7"), "given to someone else: authenticator app (x7)"),
-    (PasswordChange(sealed("x")), "replace the password"),
+    (AuthenticatorRemove("x7"), "remove a way of confirming: authenticator app (x7)"),
+    (AuthenticatorReinstate("x7"), "reinstate a way of confirming: authenticator app (x7)"),
+    (ContactAdd(Channel.EMAIL, sealed(MAILBOX)), "add a contact for notices (email): a***@example.com"),
+    (ContactRemove("x7"), "remove a contact for notices: a***@example.com (x7)"),
+    (ContactReportRecycled("x7"), "belongs to someone else now: a***@example.com (x7)"),
+    (ContactReportRecycled(authenticator="x7"), "belongs to someone else now: authenticator app (x7)"),
+    (PasswordChange(sealed("x")), "change the password"),
     (AccountUnfreeze(), "unfreeze the account"),
-    (AllowlistSet(on=False), "change paying only addresses in the book: off"),
-    (LockSet(0), "change the settings lock (hours): 0"),
-    (LimitSet("5000"), "change the daily limit: $5,000.00"),
-    (LimitSet(None), "change the daily limit: none"),
+    (AllowlistSet(on=False), "change a setting: paying only addresses in the book: off"),
+    (LockSet(0), "change a setting: the settings lock (hours): 0"),
+    (LimitSet("5000"), "change a setting: the daily limit: $5,000.00"),
+    (LimitSet(None), "change a setting: the daily limit: none"),
     ({"action": "exit.settle"}, "confirm something that was asked of your account"),
 ]
 
@@ -499,7 +499,7 @@ def test_a_long_code_message_loses_what_matters_least() -> None:
     short = notice(
         event(ev.AuthenticatorAsked), code="12345678", channel=Channel.SMS, decided=decided("x", asked), phrase="p" * 90
     )
-    assert notice_text(short, opened).text.startswith("Code 12345678 to add the beneficiary")
+    assert notice_text(short, opened).text.startswith("Code 12345678 to add to the address book")
 
 
 def test_what_binds_a_number_may_reach_a_stranger() -> None:

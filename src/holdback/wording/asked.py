@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,6 @@ from holdback.core.events import (
 )
 from holdback.core.rules.account import AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
-from holdback.core.rules.asking import micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
 from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
@@ -24,7 +23,10 @@ from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, wanted
 from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdback.core import events as ev
+    from holdback.core.events import Channel
     from holdback.core.rules.asking import Action
     from holdback.core.state import Customer, Head
     from holdback.wording.words import Opened
@@ -56,11 +58,6 @@ class Known(NamedTuple):
         """The id of the waiting payment that this asks to let go, empty if it asks for something else."""
         asked = self.decided if self.decided and self.decided.action == "exit.release" else None
         return _EXIT_RELEASE.decode(asked.request).which if asked else ""
-
-    def beneficiary(self, asked: AddressAdd | AddressRenew) -> str:
-        """An entry of the book, as a request names it."""
-        where = shortened(self.opened(asked.address)) if asked.address else "to anyone"
-        return f"{asked.network} {where}"
 
 
 _EXIT_REQUEST: Final = stored_decoder(ExitRequest)
@@ -95,8 +92,28 @@ _Confirmed = (
 _CONFIRMED: Final[msgspec.msgpack.Decoder[_Confirmed]] = stored_decoder(_Confirmed)  # type: ignore[arg-type] # a union
 
 
+class _Places(NamedTuple):
+    """How places are written: in full where the owner compares them, shortened where others may read along."""
+
+    destination: Callable[[str], str]
+    contact: Callable[[Channel, str], str]
+
+
+_EXACT: Final = _Places(exact, lambda _channel, text: exact(text))
+_SHORTENED: Final = _Places(shortened, masked)
+
+
+def asked_line(action: Action, opened: Opened = str, customer: Customer | None = None) -> str:
+    """What the owner confirms by proving, in words: amount and address in full, for this is where he compares them.
+
+    `customer` has the parts that the action names. What needs no proof has no line.
+    """
+    words = _words(action, Known(opened, customer.head if customer else None, None), _EXACT, customer)
+    return f"{capital(words)}." if words else ""
+
+
 def confirmed_text(known: Known) -> str:
-    """What a proof confirms, in words that name amount and address: `pay 0.25 BTC to bc1qar0s...wf5mdq by bitcoin`.
+    """The same for a message with a code, as part of a sentence: `send 0.25 BTC to bc1qar0s...wf5mdq by bitcoin`.
 
     Whoever is asked for a code on the telephone reads here what it would do.
     """
@@ -104,78 +121,81 @@ def confirmed_text(known: Known) -> str:
         asked = _CONFIRMED.decode(known.decided.request if known.decided else b"")
     except msgspec.DecodeError:
         return "confirm something that was asked of your account"
-    match asked:
-        case SessionStart():
-            return "sign in"
+    return _words(asked, known, _SHORTENED)
+
+
+def _words(action: Action, known: Known, places: _Places, customer: Customer | None = None) -> str:
+    """What a proof of this action does; "" for one that needs none."""
+    match action:
         case ExitRequest():
-            towards = asked.address or asked.counterparty
-            whom = f"to {shortened(known.opened(towards))} by {asked.network or asked.kind}" if towards else "to anyone"
-            return f"pay {asked.amount} {quoted(asked.asset)[1:-1]} {whom}"
+            target = action.address or action.counterparty
+            where = f" to {places.destination(known.opened(target))}" if target else ""
+            network = f" by {action.network}" if action.network else ""
+            return f"send {action.amount} {quoted(action.asset)[1:-1]}{where}{network} ({action.kind})"
         case ExitRelease():
-            return f"let {waiting_payment(known)} leave before its time"
+            return _release(action.which, known, places, customer)
         case AddressAdd():
-            return f"add the beneficiary {quoted(known.opened(asked.name))}, {known.beneficiary(asked)}"
+            name = quoted(known.opened(action.name))
+            return f"add to the address book as {name}: {_entry(action, known, places)}"
         case AddressRenew():
-            return f"confirm a beneficiary again: {known.beneficiary(asked)}"
-        case PasswordChange():
-            return "replace the password"
-        case AccountUnfreeze():
-            return "unfreeze the account"
-        case AllowlistSet() | LockSet() | LimitSet():
-            return f"change {_setting_wanted(asked)}"
+            return f"confirm again in the address book: {_entry(action, known, places)}"
+        case SessionStart() | PasswordChange() | AccountUnfreeze():
+            return _PLAIN[type(action)]
         case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
-            return _RECOVERING[type(asked)]
+            return _PLAIN[type(action)]
+        case AllowlistSet() | LockSet() | LimitSet():
+            return f"change a setting: {setting_text(*wanted(action))}"
         case _:
-            return _guard_wanted(asked, known)
+            return _guard(action, known, places)
 
 
-_RECOVERING: Final[dict[type[Action], str]] = {
+_PLAIN: Final[dict[type[Action], str]] = {
+    SessionStart: "sign in",
+    PasswordChange: "change the password",
+    AccountUnfreeze: "unfreeze the account",
     RecoveryEvidence: "show that you are the owner of an account that is to be recovered",
     RecoveryCancel: "end the recovery of your account",
     RecoveryFinish: "finish the recovery of your account by a new password",
     EvidenceBurn: "say that others know what would prove that you are the owner",
     IncidentClose: "close the case of your robbery",
 }
+"""What needs no more words than its name."""
 
 
-def _guard_wanted(
-    asked: AuthenticatorBind
-    | AuthenticatorRemove
-    | AuthenticatorReinstate
-    | ContactAdd
-    | ContactRemove
-    | ContactReportRecycled,
-    known: Known,
-) -> str:
-    match asked:
+def _guard(action: Action, known: Known, places: _Places) -> str:
+    """What changes who may confirm and who is told."""
+    match action:
         case AuthenticatorBind():
-            return f"add a way of confirming: {KINDS[asked.kind]}"
+            return f"add a way of confirming: {KINDS[action.kind]}"
         case AuthenticatorRemove():
-            return f"remove {known.authenticator(asked.authenticator)}"
+            return f"remove a way of confirming: {known.authenticator(action.authenticator)}"
         case AuthenticatorReinstate():
-            return f"reinstate {known.authenticator(asked.authenticator)}"
+            return f"reinstate a way of confirming: {known.authenticator(action.authenticator)}"
         case ContactAdd():
-            return f"add the contact {masked(asked.channel, known.opened(asked.address))}"
+            where = places.contact(action.channel, known.opened(action.address))
+            return f"add a contact for notices ({action.channel}): {where}"
         case ContactRemove():
-            return f"remove the contact {known.contact(asked.contact)}"
+            return f"remove a contact for notices: {known.contact(action.contact)}"
         case ContactReportRecycled():
-            given = known.contact(asked.contact) if asked.contact else known.authenticator(asked.authenticator or "")
-            return f"report as given to someone else: {given}"
-        case _:  # pragma: no cover - the type checker proves that nothing arrives here
-            assert_never(asked)
+            name = known.contact(action.contact) if action.contact else known.authenticator(action.authenticator or "")
+            return f"report that this belongs to someone else now: {name}"
+        case _:
+            return ""
 
 
-def _setting_wanted(asked: AllowlistSet | LockSet | LimitSet) -> str:
-    match asked:
-        case AllowlistSet():
-            return setting_text(Setting.ALLOWLIST, int(asked.on))
-        case LockSet():
-            return setting_text(Setting.LOCK_HOURS, asked.hours)
-        case LimitSet():
-            limit = -1 if asked.usd_per_day is None else micro_usd(asked.usd_per_day)
-            return setting_text(Setting.LIMIT_MICRO_USD, limit)
-        case _:  # pragma: no cover - the type checker proves that nothing arrives here
-            assert_never(asked)
+def _entry(action: AddressAdd | AddressRenew, known: Known, places: _Places) -> str:
+    where = places.destination(known.opened(action.address)) if action.address else "any receiver"
+    return f"{where} by {action.network}"
+
+
+def _release(which: str, known: Known, places: _Places, customer: Customer | None) -> str:
+    held = known.head.exits.get(which) if known.head else None
+    if held is None:
+        return f"let a waiting payment go now ({which})"
+    entry = customer.beneficiary(held.beneficiary) if customer else None
+    where = places.destination(known.opened(entry.address)) if entry and entry.address else ""
+    where = where or beneficiary_text(held.beneficiary)
+    return f"let a waiting payment go now: {held.amount} {held.asset} to {where} by {held.network} ({which})"
 
 
 _SETTINGS: Final = {
@@ -192,69 +212,6 @@ def setting_text(setting: Setting, value: int) -> str:
     if setting is Setting.LIMIT_MICRO_USD:
         return f"{_SETTINGS[setting]}: {'none' if value < 0 else money(value)}"
     return f"{_SETTINGS[setting]}: {value}"
-
-
-def asked_line(action: Action, opened: Opened = str, customer: Customer | None = None) -> str:
-    """What the owner confirms by proving, in words: amount and address in full, for this is where he compares them.
-
-    `customer` has the parts that the action names. What needs no proof has no line.
-    """
-    known = Known(opened, customer.head if customer else None, None)
-    match action:
-        case SessionStart():
-            return "Sign in."
-        case ExitRequest():
-            target = action.address or action.counterparty
-            where = f" to {exact(opened(target))}" if target else ""
-            network = f" by {action.network}" if action.network else ""
-            return f"Send {action.amount} {action.asset}{where}{network} ({action.kind})."
-        case ExitRelease():
-            return _release_asked(action.which, known, customer)
-        case AddressAdd():
-            where = exact(opened(action.address)) if action.address else "any receiver"
-            return f"Add to the address book as {quoted(opened(action.name))}: {where} by {action.network}."
-        case AddressRenew():
-            where = exact(opened(action.address)) if action.address else "any receiver"
-            return f"Confirm again in the address book: {where} by {action.network}."
-        case _:
-            return _change_asked(action, known)
-
-
-def _change_asked(action: Action, known: Known) -> str:
-    """What changes the account and moves no value."""
-    match action:
-        case AuthenticatorBind():
-            return f"Add a way of confirming: {KINDS[action.kind]}."
-        case AuthenticatorRemove():
-            return f"Remove a way of confirming: {known.authenticator(action.authenticator)}."
-        case AuthenticatorReinstate():
-            return f"Reinstate a way of confirming: {known.authenticator(action.authenticator)}."
-        case ContactAdd():
-            return f"Add a contact for notices ({action.channel}): {exact(known.opened(action.address))}."
-        case ContactRemove():
-            return f"Remove a contact for notices: {known.contact(action.contact)}."
-        case ContactReportRecycled():
-            name = known.contact(action.contact) if action.contact else known.authenticator(action.authenticator or "")
-            return f"Report that this belongs to someone else now: {name}."
-        case AllowlistSet() | LockSet() | LimitSet():
-            return f"Change a setting: {setting_text(*wanted(action))}."
-        case PasswordChange():
-            return "Change the password."
-        case AccountUnfreeze():
-            return "Unfreeze the account."
-        case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
-            return f"{capital(_RECOVERING[type(action)])}."
-        case _:
-            return ""
-
-
-def _release_asked(which: str, known: Known, customer: Customer | None) -> str:
-    held = known.head.exits.get(which) if known.head else None
-    if held is None or customer is None:
-        return f"Let a waiting payment go now ({which})."
-    entry = customer.beneficiary(held.beneficiary)
-    where = exact(known.opened(entry.address)) if entry and entry.address else beneficiary_text(held.beneficiary)
-    return f"Let a waiting payment go now: {held.amount} {held.asset} to {where} by {held.network} ({which})."
 
 
 def waiting_payment(known: Known) -> str:
