@@ -347,17 +347,17 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
             asked = known.payment()
             amount = f"{asked.amount} {asked.asset}, " if asked else ""
             where = "to an own account" if event.lane is Lane.OWN else _towards(event.beneficiary, known)
-            return f"A payment was let go: {event.kind} of {amount}{money(event.micro_usd)} {where} ({event.exit})."
+            return f"Payment {event.exit} was let go: {event.kind} of {amount}{money(event.micro_usd)} {where}."
         case ev.ExitHeld():
             worth = f"{event.amount} {event.asset}, {money(event.micro_usd)} {_towards(event.beneficiary, known)}"
             until = day_text(event.until)
-            return f"A payment waits until {until} at the earliest: {event.kind} of {worth} ({event.exit})."
+            return f"Payment {event.exit} waits until {until} at the earliest: {event.kind} of {worth}."
         case ev.ExitMoved():
-            return f"A waiting payment must wait longer, until {day_text(event.until)} ({event.exit})."
+            return f"The waiting payment {event.exit} must wait longer, until {day_text(event.until)}."
         case ev.ExitCancelled():
-            return f"A waiting payment was stopped ({event.exit})."
+            return f"The waiting payment {event.exit} was stopped."
         case ev.ExitSettled():
-            return f"A payment is final, says the platform ({event.exit}): {quoted(event.reference)}."
+            return f"Payment {event.exit} is final, says the platform: {quoted(event.reference)}."
         case ev.ExitReconciled():
             what = "move to an own account" if event.lane is Lane.OWN else "payment"
             return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."

@@ -304,8 +304,8 @@ def _trust(notice: Notice) -> str:
 
 def _record(notice: Notice) -> str:
     """Kept, a notice makes the owner's inbox a witness of the log (law 9)."""
-    entry = f"entry {notice.seq}, " if notice.seq else ""
-    return f"For your records: {notice.due.notice}, {entry}chain {notice.chain_head.hex()[:HEAD_DIGITS]}"
+    entry = f"entry {notice.seq} of your history, " if notice.seq else ""
+    return f"For your records: notice {notice.due.notice}, {entry}chain {notice.chain_head.hex()[:HEAD_DIGITS]}"
 
 
 def _paragraphs(*texts: str) -> str:
