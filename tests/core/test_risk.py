@@ -107,7 +107,7 @@ class TestTerms:
     @pytest.mark.parametrize("seen", [Seen(), Seen((0, 0, 0, 0), (0, 0, 0))], ids=["none", "unknown"])
     def test_what_is_not_known_says_nothing(self, seen: Seen) -> None:
         """A level that could not be found out is stepped over; in particular nobody travelled because of it."""
-        profile = replace(habit(), home=1, home_at=NOON - HOUR)
+        profile = replace(habit(values=(1, 2, 3, 4, 0, 0, 0)), home=1, home_at=NOON - HOUR)
         scored = judged(seen, profile=profile)
         assert [share(scored, one) for one in (Feature.ADDRESS, Feature.BROWSER, Feature.TRAVEL)] == [0, 0, 0]
         assert not {Feature.TRAVEL, Feature.ORIGIN} & {term.feature for term in scored.terms}
@@ -118,6 +118,15 @@ class TestTerms:
         missing = [(term.about, term.centinats) for term in scored.terms if term.feature == Feature.MISSING]
         assert sorted(missing) == [("asn:unset", RISK.missing_centinats), ("country:stale", RISK.missing_centinats)]
         assert scored.total == judged().total + 2 * RISK.missing_centinats
+
+    def test_a_browser_left_out_is_an_unfamiliar_one(self) -> None:
+        """Who does not say what the owner says as a rule gains nothing; an owner who seldom says loses nothing."""
+        unsaid = replace(HOME, browser=(0, 0, 0), missing=("browser:unsaid",))
+        foreign = judged(replace(HOME, browser=AWAY.browser))
+        assert share(judged(unsaid), Feature.BROWSER) == share(foreign, Feature.BROWSER) > 0
+        assert judged(unsaid).total == foreign.total + RISK.missing_centinats
+        seldom = replace(habit(), levels=(*habit().levels[:-1], {7: habit().total // 2}))
+        assert share(judged(unsaid, profile=seldom), Feature.BROWSER) == 0
 
     def test_an_account_without_history_is_compared_with_nothing(self) -> None:
         """Nothing learnt says nothing: only what needs no history is weighed."""

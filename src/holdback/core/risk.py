@@ -103,10 +103,20 @@ def score(profile: Profile, what: Circumstances, risk: Risk) -> Score:
     return Score(total, total - place, ranked)
 
 
+UNMET: Final = (-1,) * len(BROWSER_LEVELS)
+"""A browser that nobody was ever seen with: hashes are not negative."""
+
+
 def _habits(profile: Profile, what: Circumstances, risk: Risk) -> list[tuple[Feature, float, str]]:
-    """The terms that compare with what is known of the owner; nothing known says nothing."""
+    """The terms that compare with what is known of the owner; nothing known says nothing.
+
+    A browser that is not said, of an owner whose browser is said as a rule, is an unfamiliar one: else whoever steals a
+    password would leave it out, which he can choose as he cannot choose his network.
+    """
     address, browser = what.seen.address, what.seen.browser
     split = len(ADDRESS_LEVELS)
+    if not any(browser) and 2 * sum(profile.levels[-1].values()) > profile.total:
+        browser = UNMET
     found = [
         (
             Feature.ADDRESS,
