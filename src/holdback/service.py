@@ -148,6 +148,10 @@ class Service:
         """What the service has to do, and has done."""
         return Work(len(self._decisions), self._decisions.batches, self._decisions.jobs)
 
+    async def warm(self) -> None:
+        """Load, beside the loop, what the first sign-in would keep everybody waiting for."""
+        await asyncio.to_thread(self._intake.warm)
+
     async def ask(self, question: Question) -> bytes:
         """Answer one question durably, as a JSON object (design section 5).
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
+import ua_parser
 import uvicorn
 from structlog.testing import capture_logs
 
 from holdback import wiring
+from holdback.evidence import browser
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
-from holdback.web.serving import HEAD_BYTES, configured, serve
+from holdback.web.serving import HEAD_BYTES, configured, serve, server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +29,19 @@ if TYPE_CHECKING:
 
 OPENING: Final = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 READY: Final = OPENING.replace(b"healthz", b"readyz") + b"Connection: close\r\n\r\n"
+
+
+async def test_what_looks_sign_ins_up_is_there_at_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's first sign-in loads what tells browsers and networks apart, which would stop the loop meanwhile."""
+    monkeypatch.delitem(vars(ua_parser), "parser", raising=False)
+    monkeypatch.delitem(sys.modules, "iporigin", raising=False)
+    browser._program.cache_clear()  # noqa: SLF001 - what an earlier test asked is remembered
+    router = server(settings)
+    async with router.lifespan_context(router):
+        assert "parser" in vars(ua_parser)
+        assert ("iporigin" in sys.modules) == (find_spec("iporigin") is not None)
 
 
 @pytest.fixture

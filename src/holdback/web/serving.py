@@ -82,6 +82,7 @@ def server(settings: Settings) -> Router:
                 log.warning(
                     "passwords.no_breached_list", setting="HOLDBACK_BREACHED_PASSWORDS", used="built-in list only"
                 )
+            await service.warm()
             router.routes.extend(api.routes(service, telling=_telling(settings, outbox)))
             stop = asyncio.Event()
             sending = asyncio.create_task(outbox.run(stop))
