@@ -435,7 +435,10 @@ class PasskeyCeremonies(Protocol):
         """What a browser's registration made, if it answers what was begun and is none of those held."""
 
     def request(self, challenge: bytes, held: Sequence[str], timeout_ms: int, *, named: bool) -> dict[str, Any]:
-        """Request options for the browser. Unless `named`, passkeys that it finds by itself are not named."""
+        """Request options for the browser.
+
+        Unless `named`, passkeys that it finds by itself are not named, and others by nothing but their ids.
+        """
 
     def proved(self, credential: str, response: str, challenges: Sequence[bytes]) -> KeyProof | None:
         """What a browser's assertion says, if this passkey signed one of the challenges.

@@ -293,7 +293,7 @@ class Service:
             return None
         _, until = self._answers.challenge(label, peek.now)
         held = head is peek.head and head.account != NOBODY
-        invented = dict.fromkeys(passkeys(head), self._answers.passkey(label))
+        invented = {name: self._answers.passkey(label, name) for name in passkeys(head)}
         holder = asked.holder if held and asked.holder else Holder(peek.key, head, invented, peek.now)
         called = Called(wanted.challenge if held else "", asked.outside)
         times = (peek.now, wanted.expires_at if held else until)

@@ -51,11 +51,16 @@ TELL_AT_ONCE: Final = 64
 PROFILES: Final[tuple[tuple[int, tuple[AuthenticatorKind, ...]], ...]] = (
     (7, (AuthenticatorKind.PASSWORD, AuthenticatorKind.TOTP)),
     (4, (AuthenticatorKind.PASSWORD, AuthenticatorKind.TOTP, AuthenticatorKind.BACKUP_CODE)),
-    (3, (AuthenticatorKind.PASSWORD, AuthenticatorKind.PASSKEY)),
+    (2, (AuthenticatorKind.PASSWORD, AuthenticatorKind.PASSKEY)),
+    (1, (AuthenticatorKind.PASSWORD, AuthenticatorKind.PASSKEY, AuthenticatorKind.PASSKEY)),
     (1, (AuthenticatorKind.PASSWORD, AuthenticatorKind.SMS)),
     (1, (AuthenticatorKind.PASSWORD,)),
 )
 """What invented accounts hold, and how many of sixteen; kinds that are not served are left out of them."""
+
+
+ID_BYTES: Final = (16, 20, 32, 32, 48, 64, 64, 64)
+"""How long the ids of passkeys usually are that are named: mostly security keys of some age."""
 
 
 class Try(NamedTuple):
@@ -271,11 +276,13 @@ class Answers:
         hashed = self._tools.masters.lookup_hashes("challenge", f"{minute} {subject}")
         return [f"s{one[1:17].hex()}" for one in hashed]
 
-    def passkey(self, name: str) -> str:
-        """An invented passkey of a name: always the same, and found by a browser by itself as often as not."""
+    def passkey(self, name: str, authenticator: str) -> str:
+        """An invented passkey of a name: always the same. As often as not a browser finds all of a name by itself."""
         hashed = self._tools.masters.lookup_hash("passkey", name)[1:]
-        kept = {"id": urlsafe_b64encode(hashed[:32]).decode().rstrip("="), "public_key": ""}
         found = hmac.digest(hashed, b"discoverable", "sha256")[0] % 2 == 0
+        made = hmac.digest(hashed, authenticator.encode(), "sha512")
+        long = ID_BYTES[hmac.digest(hashed, b"long " + made, "sha256")[0] % len(ID_BYTES)]
+        kept = {"id": urlsafe_b64encode(made[:long]).decode().rstrip("="), "public_key": ""}
         return msgspec.json.encode(kept | {"discoverable": found}).decode()
 
     def masked(self, decision: Decision, subject: str, shown: Shown, now: Instant) -> bytes:

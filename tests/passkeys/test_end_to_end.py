@@ -237,8 +237,20 @@ class TestSigningIn:
         passkeys = [one["passkey"] for one in invented.values()]
         assert len({one["nonce"] for one in invented.values()}) == len(invented)
         assert len({one["challenge"] for one in passkeys}) == len(invented)
-        named = [one["allowCredentials"][0]["id"] for one in passkeys if one["allowCredentials"]]
-        assert 0 < len(set(named)) == len(named) < len(invented)
+        lists = [one["allowCredentials"] for one in passkeys if one["allowCredentials"]]
+        named = [one["id"] for some in lists for one in some]
+        assert 0 < len(lists) < len(invented)
+        assert len(set(named)) == len(named)
+        assert {len(some) for some in lists} == {1, 2}
+        assert len({len(one) for one in named}) > 2
+
+    async def test_a_named_passkey_is_like_an_invented_one(self, house: House) -> None:
+        """To strangers one that no browser finds by itself is an id alone; to whoever is signed in it is whole."""
+        person = await alice(house, SoftKey(), transports=["usb"])
+        (shown,) = (await self.sign_in(house, {}))["challenge"]["passkey"]["allowCredentials"]
+        assert shown.keys() == {"id", "type"}
+        asked = await person.ask(person.body("lock.set", hours=5))
+        assert asked["challenge"]["passkey"]["allowCredentials"] == [shown | {"transports": ["usb"]}]
 
     async def test_a_challenge_that_ends_betrays_no_name(self, house: House) -> None:
         """Within one minute a name gets one challenge, also when the one that was open ends."""

@@ -177,7 +177,7 @@ class Passkeys:
             rp_id=self._rp_id,
             challenge=challenge,
             timeout=timeout_ms,
-            allow_credentials=[] if unnamed else _descriptors(held),
+            allow_credentials=[] if unnamed else _descriptors(held, transports=named),
             user_verification=UserVerificationRequirement.REQUIRED,
         )
         return options_to_json_dict(options)
@@ -244,11 +244,13 @@ def _eligible(device: CredentialDeviceType) -> bool:
     return device is CredentialDeviceType.MULTI_DEVICE
 
 
-def _descriptors(held: Sequence[str]) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(held: Sequence[str], *, transports: bool = True) -> list[PublicKeyCredentialDescriptor]:
+    """Passkeys by their ids. To strangers without `transports`, which would tell what kind of device somebody has."""
     kept = [_KEPT.decode(one) for one in held]
     return [
         PublicKeyCredentialDescriptor(
-            id=base64url_to_bytes(one.id), transports=[_TRANSPORTS[name] for name in one.transports] or None
+            id=base64url_to_bytes(one.id),
+            transports=[_TRANSPORTS[name] for name in one.transports if transports] or None,
         )
         for one in kept
     ]
