@@ -25,6 +25,7 @@ from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import spent
 from holdback.core.attempts import Origin, Tally, slowed_down
+from holdback.core.decide import CHALLENGED
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.devices import key_fault, was_met
 from holdback.core.events import ActorKind, AuthenticatorKind
@@ -253,9 +254,37 @@ class Service:
             made = _SAID.decode(await self._decisions.submit(asked._replace(answer_to=None))).challenge
             if any(isinstance(event, ev.AuthenticatorAsked) for event in step.events):
                 await self._counter.coded(attempt)
+        if not envelope.dry_run and isinstance(step.decision, StepUp):
+            await self._as_dear(asked, step.decision, peek, label, written=made is not None)
         wanted, head = self._wanted(asked, step.decision, peek, label)
         to_sign = made or self._to_sign(asked, wanted, head, peek, label)
         return await self._masked(question, wanted, label, _shown(envelope, to_sign), now)
+
+    async def _as_dear(self, asked: Asked, said: StepUp, peek: Peek, label: str, *, written: bool) -> None:
+        """Let a name of nobody cost what one does whose account writes a challenge: else a stopwatch tells them apart.
+
+        An account does at most every ten minutes, for what a passkey signs or a code is sent for. Of a name that this
+        process does not know to have one, and that wrote none now, as much is judged and written, whoever's it is.
+        """
+        if CHALLENGED.isdisjoint(kind for kinds in said.accept for kind in kinds):
+            return
+        if written:
+            self._counter.opens(label, said.expires_at)
+        elif not self._counter.has_opened(label, peek.now):
+            loaded, holder = peek.reading.loaded, asked.holder
+            if peek.head.account == NOBODY:
+                decoy = self._answers.decoy_of(label, self._decoys)
+                loaded = loaded._replace(snapshots={NOBODY: decoy.snapshot}, parts={NOBODY: decoy.parts})
+                holder = self._invented(peek.head, peek, label)
+            unit = Unit(self.tools, loaded, peek.reading.clock)
+            unit.judge(asked._replace(answer_to=None, holder=holder))
+            unit.writes()  # of which nothing is
+            await self._counter.pretend(label, said.expires_at)
+
+    def _invented(self, head: Head, peek: Peek, label: str) -> Holder:
+        """A holder of passkeys that nobody has: always the same of one name."""
+        secrets = {name: self._answers.passkey(label, name) for name in passkeys(head)}
+        return Holder(peek.key, head, secrets, peek.now)
 
     async def _proved(self, asked: Asked, attempt: Try) -> bytes:
         """Judge a sign-in whose proofs are right, under the lock; its failures in a row end here."""
@@ -293,8 +322,7 @@ class Service:
             return None
         _, until = self._answers.challenge(label, peek.now)
         held = head is peek.head and head.account != NOBODY
-        invented = {name: self._answers.passkey(label, name) for name in passkeys(head)}
-        holder = asked.holder if held and asked.holder else Holder(peek.key, head, invented, peek.now)
+        holder = asked.holder if held and asked.holder else self._invented(head, peek, label)
         called = Called(wanted.challenge if held else "", asked.outside)
         times = (peek.now, wanted.expires_at if held else until)
         if not any(AuthenticatorKind.PASSKEY in kinds for kinds in wanted.accept):

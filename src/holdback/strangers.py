@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -45,6 +46,8 @@ NOBODY: Final = "?"
 BUCKETS: Final = 1 << 20
 """Rows that names of nobody, and networks, may take up each: a flood of invented ones shares them."""
 NETWORK_BITS: Final = 62
+OPENED_KEPT: Final = 1 << 16
+"""Of how many names a process remembers that they were asked to answer a challenge of their own lately."""
 TELL_AT_ONCE: Final = 64
 """Windows told in one round."""
 
@@ -98,6 +101,7 @@ class Counter:
         self._masters = tools.masters
         self._policy = tools.policy
         self._counting: Batcher[_Counted, Finding | int] = Batcher(self._batch, largest=64)
+        self._opened: OrderedDict[str, Instant] = OrderedDict()
 
     async def take(self, attempt: Try) -> Finding | int:
         """Count a try as failed, or say why it must wait; then it is neither looked at nor counted.
@@ -117,6 +121,31 @@ class Counter:
     async def coded(self, attempt: Try) -> None:
         """Somebody was sent a code for it, which tells him more: it is counted as before, and told no other way."""
         await self._counting.submit(_Counted(attempt, counted=True, coded=True))
+
+    def has_opened(self, label: str, now: Instant) -> bool:
+        """Whether this process knows that a name has a challenge, so that nothing is written for the next one."""
+        return self._opened.get(label, 0) > now
+
+    def opens(self, label: str, until: Instant) -> None:
+        """Remember that a name has a challenge until then; forgetting one costs a write, whoever's name it is."""
+        self._opened[label] = until
+        self._opened.move_to_end(label)
+        if len(self._opened) > OPENED_KEPT:
+            self._opened.popitem(last=False)
+
+    async def pretend(self, label: str, until: Instant) -> None:
+        """Write that a name has a challenge until then, or as long as another process wrote before."""
+        key = self._masters.lookup_hash("attempts", f"opened {self._bucket(label)}")
+        kept = until
+
+        def mark(now: Instant, found: Mapping[bytes, Attempts]) -> list[Attempts]:
+            nonlocal kept
+            row = found.get(key)
+            kept = row.until if row is not None and row.until > now else until
+            return [Attempts(key, 1, now, now, kept)]
+
+        await self._store.count_attempts([key], mark)
+        self.opens(label, kept)
 
     async def told(self, row: Attempts) -> None:
         """A row was told: it goes, but for what was counted since, which is told when the window is over."""

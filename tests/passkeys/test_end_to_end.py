@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,6 +36,24 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     await store.migrate()
     yield House(store, clock, given=PASSKEYS)
     await store.close()
+
+
+class Counted(SqliteStore):
+    """A store that counts how often something was written to it."""
+
+    written = 0
+
+    async def count_attempts(self, *asked: Any) -> None:  # noqa: ANN401 - the store's own
+        """Count it."""
+        self.written += 1
+        await super().count_attempts(*asked)
+
+    @asynccontextmanager
+    async def transaction(self, *, locks: bool = True) -> AsyncIterator[Any]:
+        """Count those in which something is written."""
+        async with super().transaction(locks=locks) as one:
+            self.written += 1
+            yield one
 
 
 async def alice(house: House, key: SoftKey | None = None, **handed_over: Any) -> Customer:  # noqa: ANN401 - any JSON
@@ -263,6 +282,34 @@ class TestSigningIn:
             asked = (await self.sign_in(house, {}))["challenge"]
             seen.append((asked["id"], asked["nonce"], asked["passkey"]["challenge"]))
         assert seen[0] == seen[1]
+
+    async def test_a_name_of_nobody_writes_as_often_as_a_known_one(self, tmp_path: Path) -> None:
+        """A first question is written down whoever's name it is, and so after a restart; those that follow are not."""
+        clock = Hands(NOW)
+        store = Counted(tmp_path / "counted.db", clock.now)
+        await store.migrate()
+        house = House(store, clock, given=PASSKEYS)
+        key = SoftKey()
+        person = await alice(house, key, discoverable=True)
+        accept = (await self.sign_in(house, {}))["challenge"]["accept"]
+        names = [f"nobody-{number}@example.com" for number in range(40)]
+        asked = {name: (await self.sign_in(house, {}, name))["challenge"]["accept"] for name in names}
+        unknown = next(name for name, found in asked.items() if found == accept)
+        wrong = {"proofs": [{"kind": "passkey", "response": "{}"}]}
+        seen: dict[str, list[int]] = {}
+        for name in (person.mail, unknown):
+            house = house.restarted(store)
+            clock.at += 11 * 60_000
+            for again in range(6):
+                if again == 2:
+                    house = house.restarted(store)
+                if again == 4:
+                    clock.at += 11 * 60_000
+                before = store.written
+                await self.sign_in(house, wrong if again == 5 else {}, name)
+                seen.setdefault(name, []).append(store.written - before)
+        assert seen[person.mail] == seen[unknown] == [1, 0, 1, 0, 1, 1]
+        await store.close()
 
     async def sign_in(self, house: House, body: dict[str, Any], name: str = "alice@example.com") -> dict[str, Any]:
         """Ask to start a session by sign-in name."""
