@@ -471,6 +471,24 @@ def test_what_may_go() -> None:
     assert may_go(account.head, "a1-3", account.now)
 
 
+def test_used_up_codes_hold_nothing() -> None:
+    """Beside backup codes of which one is left another may go; beside used-up ones the last other one stays."""
+    account, session = grown(PASSWORD, TOTP, BACKUP_CODE)
+    for _ in range(9):
+        account.ask(LimitSet("5"), session, "a1-1", "a1-3")
+    assert account.head.authenticators["a1-3"].used.bit_count() == 9
+    removal = AuthenticatorRemove("a1-2")
+    assert isinstance(account.ask(removal, session, "a1-1", "a1-2"), Hold)
+    account.ask(LimitSet("5"), session, "a1-1", "a1-3")
+    assert not may_go(account.head, "a1-2", account.now)
+    account.deliver()
+    account.wait(days=30)
+    account.any_session()
+    assert "a1-2" in account.head.authenticators
+    assert codes(account.ask(removal, account.any_session(), "a1-1", "a1-2")) == [Reason.LAST_ONE]
+    assert may_go(account.head, "a1-3", account.now)
+
+
 def test_no_level_asks_for_nothing() -> None:
     """Every level that asks for proof asks for some, of whatever an account holds."""
     account, _ = grown()

@@ -196,11 +196,12 @@ def carried_out(past: Past, kind: ChangeKind, subject: str, value: int, now: Ins
 
 
 def other_senior(past: Past, name: str, now: Instant) -> bool:
-    """Whether something other than this one, besides the password, is senior and may be used."""
+    """Whether something other than this one, besides the password, is senior and may be used, and is not used up."""
     return any(
         one.confirmed and not one.suspended and not one.recycled and past.ripe(one.waiting, now)
         for key, one in past.authenticators.items()
         if key != name and one.kind is not AuthenticatorKind.PASSWORD
+        if one.kind is not AuthenticatorKind.BACKUP_CODE or len(one.codes) < 10
     )
 
 

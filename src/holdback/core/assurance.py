@@ -36,6 +36,9 @@ RESTRICTED: Final = frozenset({AuthenticatorKind.SMS, AuthenticatorKind.EMAIL})
 CODE_MS: Final = 10 * MINUTE
 """How long a code that was sent to an authenticator is good for (NIST SP 800-63B-4 section 3.1.3.2)."""
 
+BACKUP_CODES: Final = 10
+"""Codes in a set, as Holdback makes them; nobody else's are taken over."""
+
 BACKUP_CODES_MOST: Final = 64
 """Codes in a set that can be told apart as used, a bit each."""
 
@@ -141,10 +144,17 @@ def half_counts_at(head: Head, proved: tuple[Proof, ...], now: Instant) -> Insta
 
 
 def may_go(head: Head, name: str, now: Instant) -> bool:
-    """Whether an authenticator may be removed: a senior one that proves something must be left beside the password."""
+    """Whether an authenticator may be removed: a senior one that proves something must be left beside the password.
+
+    A set of backup codes that is used up proves nothing.
+    """
     proving = {key: one for key, one in head.authenticators.items() if not one.suspended and not one.recycled}
     return any(
-        key != name and CLASS[one.kind] and authenticator_is_senior(head, one, now) for key, one in proving.items()
+        key != name
+        and CLASS[one.kind]
+        and one.used.bit_count() < BACKUP_CODES
+        and authenticator_is_senior(head, one, now)
+        for key, one in proving.items()
     )
 
 

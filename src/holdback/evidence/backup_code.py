@@ -12,19 +12,19 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from holdback.core.assurance import BACKUP_CODES
 from holdback.core.events import AuthenticatorKind
 from holdback.ports import Enrolment
 
 if TYPE_CHECKING:
     from holdback.core.events import Instant
 
-CODES: Final = 10
 CODE_BYTES: Final = 10
 SALT_BYTES: Final = 16
 GROUP: Final = 4
 READ_MOST: Final = 64
 """Characters of a response that are looked at, hyphens and spaces among them."""
-_NOBODYS: Final = ".".join(["00" * SALT_BYTES, *["00" * 32] * CODES])
+_NOBODYS: Final = ".".join(["00" * SALT_BYTES, *["00" * 32] * BACKUP_CODES])
 _MISREAD: Final = str.maketrans("08", "OB")
 """Digits that base32 has not and that are read for letters; 1 could be either of two."""
 
@@ -55,7 +55,7 @@ class BackupCodes:
         """A fresh set. Raises ValueError if one is given: nobody else's codes are taken over."""
         if given:
             raise ValueError("backup codes are made by Holdback and never handed over")
-        codes = [base64.b32encode(os.urandom(CODE_BYTES)).decode() for _ in range(CODES)]
+        codes = [base64.b32encode(os.urandom(CODE_BYTES)).decode() for _ in range(BACKUP_CODES)]
         salt = os.urandom(SALT_BYTES)
         credential = ".".join([salt.hex(), *(_hashed(salt, code) for code in codes)])
         shown = ["-".join(code[at : at + GROUP] for at in range(0, len(code), GROUP)) for code in codes]
