@@ -574,14 +574,14 @@ class Past:
         return min([*before, *within, *([] if said is None else [said])])
 
     def usual(self, now: Instant) -> int:
-        """1.5 times the 95 % quantile of a year's days with outflow, counting days that ended 72 h ago or earlier."""
+        """1.5 times the 95 % quantile of a year's days with outflow, sweeps aside, that ended 72 h ago or earlier."""
         outflow = self.policy.outflow
         days: dict[int, int] = {}
         quiet = now - outflow.usual_quiet_h * HOUR
         for one in self.draws:
             ended = (one.at // DAY + 1) * DAY
             counts = ended <= quiet and one.at // DAY >= quiet // DAY - 365
-            if one.lane is not Lane.NONE and one.own_micro_usd and counts:
+            if one.lane not in {Lane.NONE, Lane.OWN} and one.own_micro_usd and counts:
                 days[one.at // DAY] = days.get(one.at // DAY, 0) + one.own_micro_usd
         if len(days) < outflow.usual_days_min:
             return 0
