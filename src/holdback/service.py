@@ -44,7 +44,7 @@ from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Tr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from holdback.core.decision import Decision
+    from holdback.core.decision import Decision, DeviceProof
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
@@ -88,7 +88,10 @@ class Question(NamedTuple):
 
 
 class Peek(NamedTuple):
-    """A customer as it was read without a lock: enough to seal fields and verify proofs, never to decide."""
+    """A customer as it was read without a lock: enough to seal fields and verify proofs, never to decide.
+
+    `seen` is of sign-ins: the key that the device showed, and what the platform saw.
+    """
 
     key: CustomerKey
     head: Head
@@ -97,6 +100,7 @@ class Peek(NamedTuple):
     reading: Reading
     devices: frozenset[str] = frozenset()
     own_key: CustomerKey | None = None
+    seen: tuple[DeviceProof | None, Context] = (None, Context())
 
     @property
     def now(self) -> Instant:
@@ -348,8 +352,7 @@ class Service:
         A device that showed its key wrongly, or an old proof of it, is a stranger: else whoever kept one could use up
         the tries of the device itself.
         """
-        device = self._intake.device(question.account, parsed)
-        context = self._intake.context(parsed.envelope.context, peek.key, signs_in=True, device=device)
+        device, context = peek.seen
         known = context.device in peek.devices and key_fault(None, device, (), self.tools.policy, peek.now) is None
         network = intake.network_of(parsed.envelope.context.ip or "")
         subject = question.account.partition(".")[0]
@@ -360,10 +363,10 @@ class Service:
             context.network in peek.head.networks,
         )
 
-    def _seen(self, question: Question, parsed: Parsed, key: CustomerKey) -> Context:
-        """What the platform saw of a sign-in, and the key that its device showed."""
+    def _seen(self, question: Question, parsed: Parsed, key: CustomerKey) -> tuple[DeviceProof | None, Context]:
+        """The key that a sign-in's device showed, and what the platform saw of it."""
         device = self._intake.device(question.account, parsed)
-        return self._intake.context(parsed.envelope.context, key, signs_in=True, device=device)
+        return device, self._intake.context(parsed.envelope.context, key, signs_in=True, device=device)
 
     async def _masked(self, question: Question, decision: Decision, label: str, shown: Shown, now: Instant) -> bytes:
         """Answer a sign-in that proved nothing, and keep the answer for whoever asks again under its key."""
@@ -390,7 +393,8 @@ class Service:
         head = self.tools.snapshots.checked(snapshot)
         key = self.tools.snapshots.key_of(account, snapshot.key)
         shown = {("credential", name) for name in intake.wanted_credentials(parsed, head)}
-        device = self._seen(question, parsed, key).device
+        seen = self._seen(question, parsed, key)
+        device = seen[1].device
         more = await self._reads.submit(Wanted(account, (*sorted(shown), ("device", device))))
         rows = decoy.parts if account == NOBODY else more.loaded.parts.get(account, [])
         secrets = {
@@ -400,7 +404,7 @@ class Service:
         }
         met = Customer(head, {(row.kind, row.name): self.tools.snapshots.part(row) for row in rows})
         devices = frozenset(row.name for row in rows if was_met(met, row.name))
-        return Peek(key, head, secrets, asked, reading, devices, None if account == NOBODY else key)
+        return Peek(key, head, secrets, asked, reading, devices, None if account == NOBODY else key, seen)
 
     async def tell_failures(self) -> int:
         """Write the sign-ins that failed into the streams of those whose name it was, one entry a window; how many."""

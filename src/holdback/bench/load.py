@@ -18,9 +18,6 @@ import uvloop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SPENT_PER_STEP = 30.0
-"""A TOTP code serves once an account and time step, so an account is asked for again only after this many seconds."""
-
 
 class Plan(msgspec.Struct, frozen=True):
     """What to send. `rate` is questions a second, 0 for as many as `connections` can carry. Times in seconds.

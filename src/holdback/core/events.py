@@ -778,6 +778,20 @@ class RecoveryFinished(Event, frozen=True, array_like=True, tag="recovery.finish
     cools_ms: int = 0
 
 
+RecoveryEvent = (
+    RecoveryOpened
+    | RecoveryAsked
+    | RecoveryShown
+    | RecoveryMissed
+    | RecoveryClosed
+    | RecoveryReviewed
+    | RecoveryContested
+    | RecoveryEnded
+    | RecoveryFinished
+)
+"""What happens to one recovery."""
+
+
 class EvidenceBurned(Event, frozen=True, array_like=True, tag="evidence.burned"):
     """These kinds of evidence became known to others: in this account's recoveries they prove nothing before `until`.
 

@@ -437,20 +437,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             assert_never(event)
 
 
-_RecoveryEvent = (
-    ev.RecoveryOpened
-    | ev.RecoveryAsked
-    | ev.RecoveryShown
-    | ev.RecoveryMissed
-    | ev.RecoveryClosed
-    | ev.RecoveryReviewed
-    | ev.RecoveryContested
-    | ev.RecoveryEnded
-    | ev.RecoveryFinished
-)
-
-
-def _recovering(head: Head, event: _RecoveryEvent) -> Head:
+def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
     if isinstance(event, ev.RecoveryOpened):
         opened = Recovery(event.recovery, event.at, event.token, event.lost, event.drawn, event.at)
         return replace(head, recovery=opened)

@@ -400,19 +400,6 @@ def _notice_line(event: _NoticeEvent, known: Known) -> str:
             assert_never(event)
 
 
-_RecoveryEvent = (
-    ev.RecoveryOpened
-    | ev.RecoveryAsked
-    | ev.RecoveryShown
-    | ev.RecoveryMissed
-    | ev.RecoveryClosed
-    | ev.RecoveryReviewed
-    | ev.RecoveryContested
-    | ev.RecoveryEnded
-    | ev.RecoveryFinished
-    | ev.EvidenceBurned
-)
-
 _ENDED: Final[dict[Ending, str]] = {
     Ending.VETOED: "A recovery of the account was ended by one of its contacts.",
     Ending.CANCELLED: "A recovery of the account was ended by someone signed in, with full proof.",
@@ -421,7 +408,7 @@ _ENDED: Final[dict[Ending, str]] = {
 }
 
 
-def _recovery_line(event: _RecoveryEvent, known: Known) -> str:
+def _recovery_line(event: ev.RecoveryEvent | ev.EvidenceBurned, known: Known) -> str:
     match event:
         case ev.RecoveryOpened():
             return f"Someone says that they are the owner and lost what they sign in with: {together(event.lost)}."

@@ -15,13 +15,20 @@ class PasswordChange(Action, frozen=True, tag="password.change"):
     password: Sealed
 
 
-def _change_password(case: Case, action: PasswordChange) -> Ruling:
-    name, old = next(
-        (key, one) for key, one in case.head.authenticators.items() if one.kind is AuthenticatorKind.PASSWORD
-    )
+def chosen(case: Case, password: Sealed) -> ev.SecretReplaced | None:
+    """The password replaced by another, which is junior; None if the account has none."""
     wait = case.policy.waits.authenticator_senior_h * HOUR
-    replaced = ev.SecretReplaced(case.now, name, action.password, old.epoch + 1, wait, case.now + wait)
-    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=case.now + wait),), name, case.now + wait), (replaced,))
+    for name, old in case.head.authenticators.items():
+        if old.kind is AuthenticatorKind.PASSWORD:
+            return ev.SecretReplaced(case.now, name, password, old.epoch + 1, wait, case.now + wait)
+    return None
+
+
+def _change_password(case: Case, action: PasswordChange) -> Ruling:
+    replaced = chosen(case, action.password)
+    assert replaced is not None  # noqa: S101 - `_has_password` objects without
+    until = replaced.until
+    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=until),), replaced.authenticator, until), (replaced,))
 
 
 def _has_password(case: Case, _action: PasswordChange) -> Finding | None:

@@ -42,6 +42,7 @@ from holdback.core.evidence import (
     predates,
     wait_ms,
 )
+from holdback.core.rules import password
 from holdback.core.rules.asking import (
     OWNER,
     OWNER_OR_LINK,
@@ -62,7 +63,6 @@ from holdback.core.texting import texted_again_at
 
 if TYPE_CHECKING:
     from holdback.core.decision import Proof
-    from holdback.core.events import Instant
     from holdback.core.state import Head, PartKey, Recovery
 
 REVIEWER = "reviewer"
@@ -181,9 +181,9 @@ def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
         return why(Reason.EVIDENCE_CLOSED, "recovery.finish", about="evidence")
     if is_burned(case.head, kind, case.now):
         return why(Reason.EVIDENCE_BURNED, "recovery.evidence", until=case.head.burned[kind], about=kind)
-    spent_until = _spent_until(case) if kind in GUESSABLE else 0
-    if case.now < spent_until:
-        return why(Reason.TOO_MANY, "time", until=spent_until, about="tries")
+    spent_tries = _spent_tries(case) if kind in GUESSABLE else None
+    if spent_tries is not None:
+        return spent_tries
     if any(one.evidence == kind for one in recovery.shown):
         return why(Reason.ALREADY_EXISTS, about=kind)
     if kind in JUDGED and (case.facts.evidence is None or case.facts.evidence.kind != kind):
@@ -308,13 +308,14 @@ def _missed(case: Case, kind: str) -> Ruling:
     return wrong._replace(events=(missed,)) if kind in GUESSABLE or kind == CONTACT_CODE else wrong
 
 
-def _spent_until(case: Case) -> Instant:
-    """Until when nothing that can be guessed is taken: a day's wrong evidence, in whatever case, uses up its tries.
+def _spent_tries(case: Case) -> Finding | None:
+    """Why nothing that can be guessed is taken now: a day's wrong evidence, in whatever case, has used up its tries.
 
     A stranger may use them up. What cannot be guessed is taken all the same.
     """
     lately = [at for at in case.head.recovery_missed if at > case.now - DAY]
-    return lately[-case.policy.recovery.missed_max] + DAY if len(lately) >= case.policy.recovery.missed_max else 0
+    most = case.policy.recovery.missed_max
+    return why(Reason.TOO_MANY, "time", until=lately[-most] + DAY, about="tries") if len(lately) >= most else None
 
 
 def _closing(case: Case, shown: tuple[Shown, ...]) -> ev.RecoveryClosed:
@@ -397,8 +398,9 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
         contact = _old_contact(case, *case.policy.notices.independent)
         if contact is None:
             return denied(why(Reason.NO_SENIOR_CONTACT, "recovery.evidence", about="in_person"))
-        if case.now < _spent_until(case):
-            return denied(why(Reason.TOO_MANY, "time", until=_spent_until(case), about="tries"))
+        spent_tries = _spent_tries(case)
+        if spent_tries is not None:
+            return denied(spent_tries)
         if _code(case, contact) is None:
             return _missed(case, CONTACT_CODE) if case.facts.proofs else _ask(case, (CONTACT_CODE,), contact)
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
@@ -440,20 +442,15 @@ def _finished(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Rulin
         for name, one in case.head.authenticators.items()
         if one.kind in lost and one.kind is not AuthenticatorKind.PASSWORD
     ]
-    old = next((key for key, one in case.head.authenticators.items() if one.kind is AuthenticatorKind.PASSWORD), None)
-    chosen: AnyEvent
-    if old is not None:
-        epoch = case.head.authenticators[old].epoch + 1
-        chosen = ev.SecretReplaced(case.now, old, action.password, epoch, ripens, until)
-    else:
-        old = f"a{case.seq}"
-        kind = AuthenticatorKind.PASSWORD
-        chosen = ev.AuthenticatorBound(case.now, old, kind, old.encode(), action.password, True, ripens, until)  # noqa: FBT003 - confirmed, as the event's order has it
+    new: AnyEvent | None = password.chosen(case, action.password)
+    if new is None:
+        name, kind = f"a{case.seq}", AuthenticatorKind.PASSWORD
+        new = ev.AuthenticatorBound(case.now, name, kind, name.encode(), action.password, True, ripens, until)  # noqa: FBT003 - confirmed, as the event's order has it
     cools = numbers.codes_cool_h * HOUR if codes else 0
     weak = case.now + numbers.weak_h * HOUR
     done = ev.RecoveryFinished(case.now, recovery.id, recovery.path, weak, cools)
     findings = (why(Reason.RECOVERED_LATELY, "session.start", until=weak),)
-    return Ruling(Allow(findings, recovery.id, until), (*used, *gone, chosen, done))
+    return Ruling(Allow(findings, recovery.id, until), (*used, *gone, new, done))
 
 
 def _burnable(_case: Case, action: EvidenceBurn) -> Finding | None:
