@@ -64,9 +64,9 @@ class SessionForm(msgspec.Struct, frozen=True):
 class AnswerForm(msgspec.Struct, frozen=True):
     """An answer. `decision` is allow, step_up, hold or deny; all four come with status 200.
 
-    `id` names what an allowed action made, `usable_from` when it may be used. `receipt` is a compact JWS for the
-    platform's signer. `policy` and `head` (hex) say under which policy and after which entry of the chain this was
-    decided; a sign-in that proved nothing has no `head`.
+    `id` names what an allowed action made, `usable_from` when it may be used, `customer` what a look-up shows.
+    `receipt` is a compact JWS for the platform's signer. `policy` and `head` (hex) say under which policy and after
+    which entry of the chain this was decided; a sign-in that proved nothing has no `head`.
     """
 
     decision: str
@@ -78,6 +78,7 @@ class AnswerForm(msgspec.Struct, frozen=True):
     receipt: str | None = None
     session: SessionForm | None = None
     enrolment: dict[str, Any] | None = None
+    customer: dict[str, Any] | None = None
     policy: str = ""
     head: str = ""
 
@@ -108,5 +109,5 @@ def answer_form(decision: Decision, policy: bytes, head: bytes, asked: str = "")
 
 
 def answer_body(form: AnswerForm, once: Mapping[str, Any]) -> bytes:
-    """The JSON of an answer with what is shown once: receipt, session, enrolment."""
+    """The JSON of an answer with what is shown once: receipt, session, enrolment, a look-up."""
     return msgspec.json.encode(msgspec.structs.replace(form, **once) if once else form)

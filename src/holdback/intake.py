@@ -29,7 +29,7 @@ from holdback.core.devices import key_fault
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
-from holdback.core.rules.asking import Action, Money, micro_usd
+from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
@@ -37,12 +37,13 @@ from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionFailures, SessionStart
+from holdback.core.rules.staff import StaffEnrol, StaffFlag, TicketClose, TicketOpen
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
 from holdback.signing import Called, passkeys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
@@ -60,7 +61,7 @@ ENVELOPE: Final = frozenset({"actor", "context", "proofs", "challenge", "dry_run
 LONGEST: Final = 512
 """The longest personal field, in characters."""
 
-INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile, SessionFailures})
+INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose})
 """Actions that no one outside can name."""
 
 CHOOSES_PASSWORD: Final = frozenset({PasswordChange, RecoveryFinish})
@@ -83,15 +84,16 @@ class BadRequest(Exception):
 
 
 class WireActor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who asks: an owner by session token, a link by its token, or the platform itself.
+    """Who asks: an owner or a `member` of staff by session token, a link by its token, or the platform itself.
 
-    `dpop` is what the owner's device signed (RFC 9449), for the route that `context` says it called.
+    `dpop` is what the asker's device signed (RFC 9449), for the route that `context` says it called.
     """
 
     kind: ActorKind
     session: Short | None = None
     token: Short | None = None
     dpop: DeviceKeyProof | None = None
+    member: Id | None = None
 
 
 class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,6 +166,10 @@ def parse(body: object) -> Parsed:
     envelope: Envelope = _converted(envelope_fields, Envelope)
     if len({proof.kind for proof in envelope.proofs}) < len(envelope.proofs):
         raise BadRequest("one proof of a kind at a time: each try must count", "/proofs")
+    if (envelope.actor.kind is ActorKind.STAFF) != (envelope.actor.member is not None):
+        raise BadRequest("`member` names who of the staff asks; nobody else has one", "/actor/member")
+    if envelope.actor.kind is ActorKind.STAFF and envelope.proofs:
+        raise BadRequest("the staff prove themselves as they sign in, not here", "/proofs")
     if envelope.dry_run and envelope.proofs:
         raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
     if envelope.context.ip and not network_of(envelope.context.ip):
@@ -184,8 +190,8 @@ def _nearest(name: str) -> str:
 
 def _check_route(envelope: Envelope) -> None:
     """What a device signed can only be compared with a route that the platform names. Raises BadRequest."""
-    if envelope.actor.kind is not ActorKind.OWNER:
-        raise BadRequest("only an owner's device signs", "/actor/dpop")
+    if envelope.actor.kind not in {ActorKind.OWNER, ActorKind.STAFF}:
+        raise BadRequest("only the device of an owner, or of one of the staff, signs", "/actor/dpop")
     if envelope.context.method is None:
         raise BadRequest("with `dpop` must come the method that the device's request had", "/context/method")
     try:
@@ -224,6 +230,8 @@ def _spelled(kind: type[Action], fields: dict[str, Any]) -> Any:  # noqa: ANN401
         return _reachable(fields, "channel", "")
     if kind is AuthenticatorBind:
         return _reachable(fields, "kind", "")
+    if kind is StaffEnrol:
+        return fields | _mailbox(fields)
     if kind is not AccountImport:
         return fields
     lists = {name: fields[name] for name in ("contacts", "authenticators") if isinstance(fields.get(name), list)}
@@ -234,6 +242,13 @@ def _spelled(kind: type[Action], fields: dict[str, Any]) -> Any:  # noqa: ANN401
         ]
         for name, given in lists.items()
     }
+
+
+def _mailbox(fields: dict[str, Any]) -> dict[str, Any]:
+    """A new member's mailbox in its one spelling, as a contact's."""
+    given = fields.get("email")
+    spelled = _reachable({"channel": "email", "address": given}, "channel", "") if isinstance(given, str) else {}
+    return {"email": spelled["address"]} if spelled else {}
 
 
 def _reachable(one: Any, channel: str, pointer: str) -> Any:  # noqa: ANN401 - as it was sent
@@ -345,6 +360,9 @@ class Intake:
             return ev.Actor(ActorKind.OWNER, session=token_hash(wire.session) if wire.session else b"")
         if wire.kind is ActorKind.PLATFORM:
             return ev.Actor(ActorKind.PLATFORM)
+        if wire.kind is ActorKind.STAFF and wire.member:
+            session = token_hash(wire.session) if wire.session else b""
+            return ev.Actor(ActorKind.STAFF, session=session, key=wire.member)
         if wire.kind is ActorKind.LINK:
             return self._link_actor(account, wire.token or "", now)
         raise BadRequest("this kind of actor proves itself elsewhere", "/actor/kind")
@@ -377,6 +395,8 @@ class Intake:
             return await self._bound(fields, holder, label)
         elif parsed.kind is AuthenticatorConfirm:
             return self._confirmed(fields, parsed.envelope, holder)
+        elif parsed.kind is StaffEnrol and fields.get("passkey") is not None:
+            fields["passkey"], _ = await self._enrol("passkey", fields["passkey"], "/passkey")
         elif parsed.kind is AccountImport:
             fields["authenticators"] = await self._imported(fields.get("authenticators"))
         return Enrolled(fields, {})
@@ -542,6 +562,11 @@ class Intake:
         """A new opaque session token of 256 bits."""
         return self._entropy.token(32).hex()
 
+    def drawn(self, names: Sequence[str], most: int) -> tuple[str, ...]:
+        """So many of these by chance, or all if there are fewer; each as likely as any other."""
+        lots = {self._entropy.token(16): name for name in names}
+        return tuple(lots[lot] for lot in sorted(lots)[:most])
+
     async def proved(
         self, parsed: Parsed, holder: Holder, digest: bytes, enrolled: Enrolled, *, signs_in: bool
     ) -> tuple[Proof, ...]:
@@ -650,7 +675,7 @@ def _may_choose(parsed: Parsed, holder: Holder, device: DeviceProof | None, poli
     session = head.sessions.get(token_hash(parsed.envelope.actor.session or ""))
     if session is None or session.ends_at() <= holder.now:
         return False
-    return key_fault(session, device, head.device_proofs, policy, holder.now) is None
+    return key_fault(head, session, device, policy, holder.now) is None
 
 
 def _opened_it(parsed: Parsed, head: Head) -> bool:

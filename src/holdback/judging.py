@@ -15,12 +15,15 @@ from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
-from holdback.core.events import DAY, ENCODER, HOUR, AuthenticatorKind
+from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind
 from holdback.core.ledger import GENESIS, Entry, link
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
+from holdback.core.rules.staff import StaffLookUp
+from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
 from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
+from holdback.reading import seen
 from holdback.receipts import Receipt
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
@@ -32,15 +35,17 @@ if TYPE_CHECKING:
     from holdback.ahead import Reading
     from holdback.answers import AnswerForm, ChallengeForm
     from holdback.core.decide import Advance
-    from holdback.core.decision import Facts
+    from holdback.core.decision import Facts, StaffFact
     from holdback.core.events import AnyEvent, Instant
     from holdback.core.policy import Policy
     from holdback.core.rules.asking import Request
+    from holdback.core.state import Head
     from holdback.ports import Loaded, Snapshot
     from holdback.receipts import ReceiptKeys
     from holdback.sealing import CustomerKey, MasterKeys
     from holdback.signing import Holder, Signing
     from holdback.snapshots import Snapshots
+    from holdback.watching import Canaries
 
 
 class KeyReused(Exception):
@@ -94,6 +99,7 @@ class Tools(NamedTuple):
     receipts: ReceiptKeys
     issuer: str
     signing: Signing
+    canaries: Canaries
 
 
 class _Standing(NamedTuple):
@@ -157,7 +163,9 @@ class Unit:
             return answer_body(self._form(asked, step, standing), {})
         if step.events:
             standing = self._write(main, standing, step, asked, now)
-            if step.elsewhere:
+            if facts.staff is not None and asked.request.actor.key != main:
+                self._attended(step, asked.request, facts, now)
+            elif step.elsewhere:
                 self._elsewhere(asked.request.counterparty, step.elsewhere, now)
         self._sent += asked.sent
         body = self._answer(asked, step, standing, now)
@@ -224,13 +232,22 @@ class Unit:
     def _facts(self, asked: Asked, now: Instant) -> Facts:
         price = self._loaded.prices.get(asked.asset)
         other = asked.request.counterparty
+        staff = self._staff(asked, now) if asked.request.actor.kind is ActorKind.STAFF else None
         return msgspec.structs.replace(
             asked.facts,
             price=PriceFact(price.asset, price.micro_usd, price.at) if price else None,
             clock_agrees=self._clock_agrees and now - self._loaded.now <= self._tolerance_ms,
             reconciling=self._loaded.reconciling,
             counterparty_known=bool(other) and self._stand(other).customer.head is not None,
+            staff=staff,
         )
+
+    def _staff(self, asked: Asked, now: Instant) -> StaffFact:
+        """Who of the staff asks, by the member's own stream."""
+        actor, subject = asked.request.actor, asked.request.account.partition(".")[0]
+        canary = self._tools.canaries.chosen(subject)
+        heads = self._stand(actor.key).customer.head, self._stand(subject).customer.head
+        return attending(actor, heads, asked.facts.device, self._tools.policy, now, canary=canary)
 
     def _write(self, account: str, standing: _Standing, step: Advance, asked: Asked, now: Instant) -> _Standing:
         wrapped = standing.key or asked.new_key
@@ -260,6 +277,14 @@ class Unit:
         at = max(now, self._now(standing.customer))
         self._append(account, standing, decide.receive(standing.customer, events, self._tools.policy, at), at)
 
+    def _attended(self, step: Advance, request: Request, facts: Facts, now: Instant) -> None:
+        """What one of the staff did, in his own stream, in the same transaction."""
+        standing = self._stand(request.actor.key)
+        at = max(now, self._now(standing.customer))
+        attended = decide.attend(standing.customer, step, request, facts, self._tools.policy, at)
+        if attended.events:
+            self._append(request.actor.key, standing, attended, at)
+
     def _answer(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> bytes:
         form = self._form(asked, step, standing)
         once: dict[str, object] = {}
@@ -268,18 +293,25 @@ class Unit:
         if isinstance(step.decision, Allow) and standing.customer.head is not None:
             once["receipt"] = self._receipt(asked, step, standing, now)
             if asked.token:
-                until = self._token_until(asked, now)
+                until = self._token_until(asked, step.customer.head, now)
                 once["session"] = SessionForm(asked.token, instant_text(until), dpop.token_text(asked.token))
+            if isinstance(asked.request.action, StaffLookUp):
+                once["customer"] = self._seen(asked.request.action, standing, now)
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
         return answer_body(form, once)
 
-    def _token_until(self, asked: Asked, now: Instant) -> Instant:
+    def _seen(self, action: StaffLookUp, standing: _Standing, now: Instant) -> dict[str, object]:
+        head = standing.customer.head
+        assert head is not None  # noqa: S101 - nobody is read who does not exist
+        opened = self._tools.snapshots.key_of(head.account, standing.key).open
+        return seen(action, head, opened, self._tools.policy, now)
+
+    def _token_until(self, asked: Asked, head: Head | None, now: Instant) -> Instant:
         """When a new token ends at the latest: a session's, or that of a recovery in which nothing more is done."""
-        policy = self._tools.policy
-        if isinstance(asked.request.action, RecoveryOpen):
-            return now + policy.recovery.expires_d * DAY
-        return now + policy.sessions.absolute_h * HOUR
+        if isinstance(asked.request.action, RecoveryOpen) or head is None:
+            return now + self._tools.policy.recovery.expires_d * DAY
+        return head.sessions[asked.facts.token].until
 
     def _form(self, asked: Asked, step: Advance, standing: _Standing) -> AnswerForm:
         """The answer, with what its owner would confirm in words if more proof is asked for."""

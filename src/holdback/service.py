@@ -28,15 +28,17 @@ from holdback.core.attempts import Origin, Tally, slowed_down
 from holdback.core.decide import CHALLENGED
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.devices import key_fault, was_met
-from holdback.core.events import ActorKind, AuthenticatorKind
+from holdback.core.events import DAY, ActorKind, AuthenticatorKind, Role
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
+from holdback.core.rules.staff import StaffEnrol
 from holdback.core.state import Customer
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
 from holdback.ports import Conflict, StoreUnavailable, Wanted
+from holdback.roster import roster
 from holdback.signing import Called, Holder, passkeys
 from holdback.spelling import sign_in_name
 from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Try, decoys, telling
@@ -165,14 +167,18 @@ class Service:
         parsed = intake.parse(question.body)
         if not intake.ACCOUNT_ID.fullmatch(question.account):
             raise intake.BadRequest("this is not an account id", "/account")
+        if parsed.kind is AccountImport and "." in question.account:
+            raise intake.BadRequest("a sub-account comes with its customer, in `sub_accounts`")
         if parsed.kind is AccountImport:
-            return await self._imported(question, parsed)
+            return await self._begun(question, parsed)
         main = question.account.partition(".")[0]
         if parsed.kind is SessionStart:
             answer = await self._sign_in(question, parsed, f"/{main}")
             if answer is not None:
                 return answer
         peek = None if parsed.kind is SessionStart else await self._peek(main, parsed, _answer_key(question))
+        if peek is None and parsed.kind is StaffEnrol:
+            return await self._begun(question, parsed)
         if peek is None:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
@@ -353,7 +359,9 @@ class Service:
         the tries of the device itself.
         """
         device, context = peek.seen
-        known = context.device in peek.devices and key_fault(None, device, (), self.tools.policy, peek.now) is None
+        known = (
+            context.device in peek.devices and key_fault(peek.head, None, device, self.tools.policy, peek.now) is None
+        )
         network = intake.network_of(parsed.envelope.context.ip or "")
         subject = question.account.partition(".")[0]
         return Try(
@@ -427,34 +435,45 @@ class Service:
         facts = Facts(digest=b"", clock_agrees=True)
         await self._decisions.submit(Asked(request, facts, tuple(wanted), sent=sent))
 
-    async def _imported(self, question: Question, parsed: Parsed) -> bytes:
-        """Bring a customer under protection, unless the sign-in name is another's, under whichever key of the ring."""
-        if "." in question.account:
-            raise intake.BadRequest("a sub-account comes with its customer, in `sub_accounts`")
+    async def install(self, member: str, fields: dict[str, Any]) -> bytes:
+        """Make a member of staff by the operator's word alone: the first ones, who let in all others.
+
+        `fields` are those of `staff.enrol`. Raises BadRequest; a member there is already is answered with deny.
+        """
+        envelope = intake.Envelope(intake.WireActor(ActorKind.SYSTEM))
+        parsed = intake.Parsed(envelope, {"action": "staff.enrol", **fields}, StaffEnrol)
+        asked = await self._newcomer(Question("", member, {}), parsed, ev.Actor(ActorKind.SYSTEM))
+        return await self._decisions.submit(asked)
+
+    async def _begun(self, question: Question, parsed: Parsed) -> bytes:
+        """Begin a stream, unless the sign-in name is another's, under whichever key of the ring."""
         newcomer = await self._newcomer(question, parsed)
-        holder = await self._account_of(sign_in_name(parsed.fields["name"]))
+        name = _sign_in_name(parsed)
+        holder = await self._account_of(name) if name else None
         if holder is not None and holder != question.account:
             return self._refused(Reason.ALREADY_EXISTS, about="name")
         return await self._decisions.submit(newcomer)
 
-    async def _newcomer(self, question: Question, parsed: Parsed) -> Asked:
-        """An import: the customer's key is made here, and wasted if the account turns out to exist."""
+    async def _newcomer(self, question: Question, parsed: Parsed, by: ev.Actor | None = None) -> Asked:
+        """Whoever has no stream yet: the key is made here, and wasted if there turns out to be one."""
         new_key = self.tools.masters.new_key()
         key = self.tools.masters.unwrap(new_key)
         enrolled = await self._intake.enrolled(parsed)
         action = self._intake.action(parsed.kind, enrolled.fields, key)
-        lookup = self.tools.masters.lookup_hash("name", sign_in_name(parsed.fields["name"]))
-        actor = self._intake.actor(question.account, parsed.envelope.actor, self._clock.now())
+        actor = by or self._intake.actor(question.account, parsed.envelope.actor, self._clock.now())
         request = Request(action, question.account, actor, self._intake.context(parsed.envelope.context, key))
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        name = _sign_in_name(parsed)
+        wanted = [Wanted(question.account, answer=_answer_key(question))]
+        wanted += [Wanted(actor.key)] if actor.kind is ActorKind.STAFF else []
         return Asked(
             request,
-            Facts(digest=digest, clock_agrees=True),
-            (Wanted(question.account, answer=_answer_key(question)),),
+            Facts(digest=digest, clock_agrees=True, device=self._intake.device(question.account, parsed)),
+            tuple(wanted),
             parsed.envelope.dry_run,
             _answer_to(question),
             new_key=new_key,
-            sign_in_name=lookup,
+            sign_in_name=self.tools.masters.lookup_hash("name", name) if name else b"",
         )
 
     async def _peek(self, account: str, parsed: Parsed, answer: tuple[str, str] | None) -> Peek | None:
@@ -501,12 +520,14 @@ class Service:
         token = self._intake.token() if signs_in or isinstance(action, RecoveryOpen) else ""
         hashed = intake.token_hash(token) if token else b""
         seen = self._intake.seen(envelope.context, peek.key, peek.now) if signs_in else None
-        facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device, seen=seen)
+        drawn = await self._drawn(peek) if isinstance(action, RecoveryOpen) else ()
+        facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device, seen=seen, drawn=drawn)
         needs = decide.needs(request, peek.head)
         assets = (needs.asset,) if needs.asset else ()
         wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]
-        if needs.counterparty and needs.counterparty != main:
-            wanted.append(Wanted(needs.counterparty))
+        second = needs.counterparty or needs.member
+        if second and second != main:
+            wanted.append(Wanted(second))
         if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
             request = msgspec.structs.replace(request, counterparty=needs.counterparty)
         answer_to = _answer_to(question)
@@ -522,6 +543,20 @@ class Service:
             ahead=ahead.narrowed(peek.reading, peek.asked, wanted),
             holder=holder,
         )
+
+    async def _drawn(self, peek: Peek) -> tuple[str, ...]:
+        """Who reviews a recovery that is opened now: by chance, of those who have not lately read the customer.
+
+        If there are too few, the case cannot be approved; the desk shows it.
+        """
+        policy = self.tools.policy
+        found = [
+            head.account
+            for head in await roster(self.store, self.tools.snapshots)
+            if head.member is not None and Role.REVIEWER in head.member.roles
+            if peek.head.readers.get(head.account, 0) <= peek.now - policy.staff.apart_d * DAY
+        ]
+        return self._intake.drawn(found, policy.recovery.reviewers)
 
     def _holder(self, parsed: Parsed, peek: Peek) -> Holder:
         """Who asks. A proof that will not be looked at is not checked: its work is what a flood would be after."""
@@ -634,6 +669,11 @@ class Service:
             self._written.move_to_end(snapshot.account)
         while len(self._written) > WRITTEN_KEPT:
             self._written.popitem(last=False)
+
+
+def _sign_in_name(parsed: Parsed) -> str:
+    """By what a newcomer signs in: a customer by the name that is imported, the staff by their id."""
+    return sign_in_name(parsed.fields["name"]) if parsed.kind is AccountImport else ""
 
 
 def _counterparty(parsed: Parsed) -> str:

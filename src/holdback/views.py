@@ -487,7 +487,9 @@ def _check_chain(seen: _Seen, entries: list[Entry]) -> None:
         before = entry.link
 
 
-SECRETS: Final = frozenset({"credential", "secret", "password", "facts", "holder", "asked_with", "token", "reason"})
+SECRETS: Final = frozenset(
+    {"credential", "secret", "password", "facts", "holder", "asked_with", "token", "reason", "passkey", "email"}
+)
 """Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words."""
 
 

@@ -29,10 +29,10 @@ from enum import StrEnum
 from math import exp, lgamma, log, log1p, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.core.events import DAY, HOUR
+from holdback.core.events import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from holdback.core.events import Instant
     from holdback.core.policy import Staff
@@ -130,17 +130,6 @@ class Canaries:
     def _permille(self, purpose: str, account: str) -> int:
         digest = hmac.digest(self._key, f"{purpose}\0{account}".encode(), "sha256")
         return int.from_bytes(digest[:8]) * 1000 >> 64
-
-
-def capped_until(reads: Iterable[Instant], now: Instant, rules: Staff) -> Instant | None:
-    """When somebody who read at these instants may read again; None is now. An hour and a day are sliding windows."""
-    until = None
-    for window, most in ((HOUR, rules.reads_per_h), (DAY, rules.reads_per_day)):
-        within = sorted(at for at in reads if at > now - window)
-        if len(within) >= most:
-            free = within[len(within) - most] + window
-            until = free if until is None else max(until, free)
-    return until
 
 
 class Counts:

@@ -41,6 +41,7 @@ from holdback.signing import Signing
 from holdback.snapshots import Snapshots
 from holdback.store.postgres import PostgresStore
 from holdback.store.sqlite import SqliteStore
+from holdback.watching import Canaries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -290,14 +291,22 @@ def tools(settings: Settings) -> Tools:
         receipts = ReceiptKeys.parse(settings.receipt_keys)
     except ValueError as error:
         raise SettingError(f"HOLDBACK_RECEIPT_KEYS: {error}; `holdback keys receipt` makes one") from None
+    policy = _told_outside(load_policy(settings.policy), settings)
     return Tools(
-        _told_outside(load_policy(settings.policy), settings),
+        policy,
         masters,
         Snapshots(masters),
         receipts,
         settings.issuer,
         Signing(masters, passkeys(settings)),
+        canaries(masters, policy),
     )
+
+
+def canaries(masters: MasterKeys, policy: Policy) -> Canaries:
+    """Which accounts are canaries: by the oldest key there is, for as long as it is there."""
+    keys = masters.canary_keys()
+    return Canaries(keys[min(keys)], policy.staff)
 
 
 def _told_outside(policy: Policy, settings: Settings) -> Policy:

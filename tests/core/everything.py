@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tests.core.histories import PASSWORD, TOTP, destination, sealed
 
 from holdback.core import decide
-from holdback.core.events import Channel
+from holdback.core.events import Channel, Role
 from holdback.core.rules.account import (
     AccountFreeze,
     AccountImport,
@@ -40,6 +40,7 @@ from holdback.core.rules.recovery import (
 )
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
 
 if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
@@ -89,6 +90,12 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     IncidentReport(sealed("all gone")),
     IncidentNote(sealed("at noon")),
     IncidentClose(),
+    StaffEnrol((Role.SUPPORT,), sealed("sue"), sealed("key"), sealed("sue@desk.example")),
+    StaffRetire(),
+    StaffLookUp("t-1", ("email",), sealed("asked for help")),
+    StaffFlag("rich", ("staff-sue",), 1, 9, 20, 100),
+    TicketOpen("t-1"),
+    TicketClose("t-1"),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
 from tests.core.histories import PASSWORD, TOTP, sealed
 
 from holdback.core.decision import Context, EvidenceFact, StaffFact, StepUp
@@ -68,4 +69,4 @@ class Claimant:
 def reviewed(account: Account, member: str, verdict: str = "approve", *roles: str, involved: bool = False) -> Decision:
     """A member of staff gives a verdict."""
     account.staff = StaffFact(member, roles or ("reviewer",), involved)
-    return account.ask(RecoveryReview(verdict, sealed("why")), STAFF)  # type: ignore[arg-type] # as above
+    return account.ask(RecoveryReview(verdict, sealed("why")), replace(STAFF, key=member))  # type: ignore[arg-type] # as above

@@ -106,6 +106,12 @@ LOST_EVERYTHING: Final = {"recovery.open", "recovery.evidence", "recovery.finish
 NOT_THE_OWNERS: Final = {
     "account.import",
     "recovery.review",
+    "staff.look_up",
+    "staff.enrol",
+    "staff.retire",
+    "staff.flag",
+    "ticket.open",
+    "ticket.close",
     "exit.settle",
     "exit.reconcile",
     "notice.outcome",
@@ -123,9 +129,17 @@ ROUTES: Final = {
         "exit.release",
         "exit.settle",
     },
-    ActorKind.SYSTEM: {"exit.reconcile", "notice.outcome", "session.failures"},
+    ActorKind.SYSTEM: {
+        "exit.reconcile",
+        "notice.outcome",
+        "session.failures",
+        "staff.enrol",
+        "staff.flag",
+        "ticket.open",
+        "ticket.close",
+    },
     ActorKind.API_KEY: set(),
-    ActorKind.STAFF: {"recovery.review"},
+    ActorKind.STAFF: {"recovery.review", "staff.look_up", "staff.enrol", "staff.retire"},
     ActorKind.AGENCY: set(),
 }
 """Which actions each kind of actor may ask for: there is no way around the owner's proof but these."""
@@ -136,7 +150,10 @@ def test_every_action_has_its_place() -> None:
     assert set(EVERY) == ASKS | TIGHTENS | PROVES_ITSELF | NOT_THE_OWNERS | LOST_EVERYTHING
     for name, action in EVERY.items():
         assert decide.RULES[type(action)].proofless is (
-            name in TIGHTENS | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
+            name
+            in TIGHTENS
+            | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
+            | {"staff.retire", "staff.flag", "ticket.close"}
         )
 
 

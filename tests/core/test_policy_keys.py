@@ -19,6 +19,7 @@ from tests.core.histories import (
     PASSKEY,
     PASSWORD,
     SMS,
+    SYSTEM,
     TOTP,
     Account,
     destination,
@@ -26,13 +27,14 @@ from tests.core.histories import (
     policy_with,
     sealed,
 )
+from tests.core.members import Colleague, enrolment
 from tests.core.recoveries import Claimant, reviewed
 
 from holdback import cli, intake, judging, strangers, watching, wiring
 from holdback.core import attempts
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Seen, StepUp
-from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel
+from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
@@ -41,9 +43,10 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemov
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, RecoveryReview
 from holdback.core.rules.session import SessionEndAll, SessionStart
 from holdback.core.rules.setting import LimitSet, LockSet
+from holdback.core.rules.staff import StaffLookUp, TicketOpen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -413,6 +416,39 @@ def comes_back_by_what_is_held(account: Account) -> None:
     account.ask(EvidenceBurn(("face",), "leak"), Actor(ActorKind.PLATFORM))
 
 
+def helped(account: Account) -> None:
+    """Staff who are enrolled, sign in and read a customer for tickets, each where a number makes a difference."""
+    grow(account, equity="20000")
+    for number in range(9):
+        account.ask(TicketOpen(f"t-{number}"), SYSTEM)
+    look = StaffLookUp("t-8", ("email",), sealed("asked"))
+    sue = Colleague("sue", Role.SUPPORT, policy=account.policy, at=account.now)
+    for _ in range(5):
+        for _ in range(31):
+            sue.asks(account, look)
+            account.wait(minutes=0.5)
+        sue.asks(account, look)
+        account.wait(minutes=46)
+        sue.stream.now = account.now
+        sue.signs_in()
+    rita = Colleague("rita", Role.REVIEWER, policy=account.policy, at=account.now)
+    rita.asks(account, look)
+    account.wait(days=30.5)
+    account.drawn = ("staff-rita", "staff-sue")
+    Claimant(account).opens(PASSWORD)
+    rita.stream.now = account.now
+    rita.signs_in()
+    rita.asks(account, RecoveryReview("approve", sealed("right")))
+    ann, bo = (Colleague(name, Role.POLICY, policy=account.policy, at=account.now) for name in ("ann", "bo"))
+    new = Account(account.policy, "staff-cy")
+    ann.asks(new, enrolment(Role.LEGAL))
+    new.wait(days=7.5)
+    bo.stream.now = new.now
+    bo.signs_in()
+    bo.asks(new, enrolment(Role.LEGAL))
+    account.log += [*sue.stream.log, *new.log]
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -435,6 +471,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     robbed,
     comes_back,
     comes_back_by_what_is_held,
+    helped,
 )
 
 CHANGED: Final[dict[str, Any]] = {
@@ -474,6 +511,7 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.unheard": 63,
     "bounds.device_proofs": 63,
     "bounds.incident_notes": 1,
+    "staff.decile_usd": [1, 20, 100, 300, 1_000, 3_000, 21_000, 30_000, 100_000],
     "signals.place": "step_up",
     "risk.step_up_centinats": -1_000,
     "risk.cool_off_centinats": 460,
@@ -505,6 +543,9 @@ CHANGED: Final[dict[str, Any]] = {
 }
 """What a key is changed to, where one more would not be met by a story."""
 
+STAFFED: Final = {"session_m", "proposed_d", "ticket_d", "apart_d", "decile_usd", "reads_per_h", "reads_per_day"}
+"""What the core itself reads of the staff's table."""
+
 OUTSIDE: Final[dict[str, ModuleType]] = {
     "signals.clock_tolerance_s": judging,
     "signals.network_age_d": wiring,
@@ -515,7 +556,7 @@ OUTSIDE: Final[dict[str, ModuleType]] = {
     "step_up.failures_told_m": strangers,
     "step_up.network_failures_before_delay": attempts,
     "step_up.network_forget_h": strangers,
-    **{f"staff.{name}": watching for name in DEFAULT["staff"]},
+    **{f"staff.{name}": watching for name in DEFAULT["staff"] if name not in STAFFED},
     "staff.false_accusations_ppm": cli,
 }
 """Keys that are read before the core is asked, and where."""

@@ -11,11 +11,10 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from holdback import wiring
 from holdback.bench import staff
-from holdback.core.events import DAY, HOUR, MINUTE
+from holdback.core.events import DAY, HOUR
 from holdback.sealing import MasterKeys
 from holdback.watching import (
     GRID,
@@ -27,7 +26,6 @@ from holdback.watching import (
     Watch,
     Weighed,
     Why,
-    capped_until,
     explained,
     log_beta_binomial,
     log_choose,
@@ -101,20 +99,6 @@ def test_canaries_are_two_in_a_hundred_and_known_by_key_alone() -> None:
     assert sum(map(sum, days)) / (20 * len(chosen)) == pytest.approx(0.03, rel=0.25)
     assert days[0] != days[1]
     assert days[0] == [here.ticket(one, 23 * HOUR) for one in chosen]
-
-
-def test_caps_are_sliding_windows() -> None:
-    """The 31st read of an hour and the 121st of a day wait until the window has room, and not longer."""
-    hour = [MINUTE * minute for minute in range(RULES.reads_per_h)]
-    assert capped_until(hour[1:], 40 * MINUTE, RULES) is None
-    assert capped_until(hour, 40 * MINUTE, RULES) == HOUR
-    assert capped_until(hour, HOUR, RULES) is None
-    day = [HOUR // 4 * place for place in range(RULES.reads_per_day)]
-    few = replace(RULES, reads_per_day=60)
-    until = capped_until(day[:60], 15 * HOUR, few)
-    assert until == DAY
-    assert capped_until(day[:60], DAY, few) is None
-    assert capped_until([], 0, RULES) is None
 
 
 def test_unexplained_reads_raise_one_case() -> None:

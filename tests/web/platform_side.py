@@ -28,6 +28,7 @@ from holdback.store.sqlite import SqliteStore
 from holdback.web.api import application
 from holdback.web.keys import Scope, issued
 from holdback.web.problems import KINDS, URN
+from holdback.wiring import canaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,7 +221,9 @@ def service_over(path: Path, clock: FakeClock) -> Service:
     password, totp = FakeVerifier(AuthenticatorKind.PASSWORD), FakeVerifier(AuthenticatorKind.TOTP)
     signing = Signing(masters, None)
     intake = Intake(masters, password, {totp.kind: totp}, signing, SystemEntropy())
-    tools = Tools(policy, masters, Snapshots(masters), ReceiptKeys.generate(), "holdback-test", signing)
+    tools = Tools(
+        policy, masters, Snapshots(masters), ReceiptKeys.generate(), "holdback-test", signing, canaries(masters, policy)
+    )
     return Service(SqliteStore(path, clock.now), tools, intake, clock)
 
 

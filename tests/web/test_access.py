@@ -147,7 +147,7 @@ async def test_the_owner_is_who_holds_the_session(web: Web, fields: dict[str, An
     assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", wanted)
 
 
-@pytest.mark.parametrize("kind", ["staff", "agency", "system", "api_key"])
+@pytest.mark.parametrize("kind", ["agency", "system", "api_key"])
 async def test_nobody_is_staff_by_platform_key(web: Web, kind: str) -> None:
     """Staff, agencies and the system itself cannot be claimed over this API at all."""
     before = await web.dump()
@@ -156,6 +156,17 @@ async def test_nobody_is_staff_by_platform_key(web: Web, kind: str) -> None:
 
     assert is_problem(response, problems.BAD_REQUEST, "/actor/kind")
     assert await web.dump() == before
+
+
+async def test_a_platform_key_makes_nobody_staff(web: Web) -> None:
+    """Who names a member shows that member's session and device; a customer's session is nobody's."""
+    asked = {"action": "staff.look_up", "ticket": "t-1", "fields": ["email"], "reason": "curious"}
+    shown = {"kind": "staff", "member": "staff-ann", "session": web.session}
+
+    answer = (await web.act(asked, shown)).json()
+
+    assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", "not_entitled")
+    assert answer["customer"] is None
 
 
 async def test_what_waits_is_told_from_what_does_not_exist(web: Web) -> None:

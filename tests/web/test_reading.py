@@ -247,6 +247,10 @@ def test_every_instant_of_an_event_is_told_by_its_name() -> None:
         "familiar",
         "failures",
         "networks",
+        "decile",
+        "ones",
+        "reads",
+        "usual_permille",
     }
 
 

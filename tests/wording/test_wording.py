@@ -113,6 +113,7 @@ VALUES: Final[dict[Any, Any]] = {
     ChangeKind: ChangeKind.REMOVE_AUTHENTICATOR,
     ev.Lane: ev.Lane.OTHERS,
     ev.Ending: ev.Ending.VETOED,
+    tuple[ev.Role, ...]: (ev.Role.SUPPORT,),
     tuple[str, ...]: ("password",),
     tuple[tuple[str, ...], ...]: (("password", "totp"),),
     tuple[AuthenticatorKind, ...]: (AuthenticatorKind.TOTP,),

@@ -36,6 +36,7 @@ from holdback.core.events import (
     Channel,
     Finding,
     Instant,
+    StreamKind,
 )
 from holdback.core.rules import (
     account,
@@ -49,6 +50,7 @@ from holdback.core.rules import (
     recovery,
     session,
     setting,
+    staff,
 )
 from holdback.core.rules import exit as exits
 from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Ruling, denied
@@ -73,6 +75,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **notice.RULES,
     **recovery.RULES,
     **incident.RULES,
+    **staff.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -97,9 +100,6 @@ PLANNED: Final = frozenset(
         "legal.release",
         "legal.reject",
         "legal.freeze_order",
-        "staff.look_up",
-        "staff.enrol",
-        "staff.retire",
         "agency.add",
         "agency.remove",
         "policy.publish",
@@ -117,12 +117,16 @@ def action_name(action: Action) -> str:
 
 
 class Needs(NamedTuple):
-    """What must be loaded before an action is judged; `alike` asks for beneficiaries that look like the one named."""
+    """What must be loaded before an action is judged; `alike` asks for beneficiaries that look like the one named.
+
+    `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
+    """
 
     parts: tuple[PartKey, ...]
     alike: bytes
     asset: str
     counterparty: str
+    member: str = ""
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -137,7 +141,8 @@ def needs(request: Request, peek: Head | None) -> Needs:
     elif isinstance(action, exits.ExitRelease) and peek and action.which in peek.exits:
         held = peek.exits[action.which]
         asset, counterparty = held.asset, held.counterparty
-    return Needs(parts, alike, asset, counterparty)
+    member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
+    return Needs(parts, alike, asset, counterparty, member)
 
 
 class Advance(NamedTuple):
@@ -194,6 +199,25 @@ def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, no
     for event in events:
         after = evolve(after, event)
     return Advance(Deny(()), (decided, *events), after, ())
+
+
+def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, and whose stream
+    member: Customer, asked: Advance, request: Request, facts: Facts, policy: Policy, now: Instant
+) -> Advance:
+    """What it leaves in the stream of a member of staff that he asked about another account: that he did, and how.
+
+    Nothing if it was not him. What he does about himself he asks as any owner does.
+    """
+    nobody = member.head is None or facts.staff is None or facts.staff.fault
+    if member.head is None or nobody:
+        return Advance(asked.decision, (), member, ())
+    used = member.head.sessions.get(request.actor.session)
+    beat = _heartbeat(member.head, request, facts, policy, now, used=used)
+    events = (_decided(request, facts, policy, asked.decision, now), *beat, *asked.elsewhere)
+    after = member
+    for event in events:
+        after = evolve(after, event)
+    return Advance(asked.decision, events, after, ())
 
 
 def _with_consequences(
@@ -253,7 +277,7 @@ def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the 
         rule = RULES.get(type(request.action))
         if request.actor.kind is not ActorKind.OWNER or rule is None or not rule.anonymous:
             return None
-    return devices.key_fault(session, facts.device, head.device_proofs, policy, now)
+    return devices.key_fault(head, session, facts.device, policy, now)
 
 
 def _heartbeat(  # noqa: PLR0913 - the arguments of `advance`, and what it found out from them
@@ -272,7 +296,7 @@ def _heartbeat(  # noqa: PLR0913 - the arguments of `advance`, and what it found
         if used.key and facts.device is not None and devices.has_room_for_proof(head, policy, now):
             until = facts.device.at + policy.sessions.proof_s * 1000
             events.append(ev.DeviceProofSpent(now, request.actor.session, facts.device.id, until))
-    said = request.context.equity_micro_usd
+    said = request.context.equity_micro_usd if head.stream is StreamKind.CUSTOMER else None
     if said is not None and said < head.equity.get(now // DAY, said + 1):
         events.append(ev.EquityStated(now, said))
     return events
@@ -283,8 +307,9 @@ def _judge(  # noqa: PLR0913 - the arguments of `advance`, and what it found out
 ) -> Ruling:
     action = request.action
     if customer.head is None:
-        if isinstance(action, account.AccountImport) and request.actor.kind is ActorKind.PLATFORM:
-            return account.begin(request, action, policy, now)
+        rule = RULES.get(type(action))
+        if rule is not None and rule.begins is not None and request.actor.kind in rule.actors:
+            return rule.begins(request, action, facts, policy, now)
         return denied(why(Reason.UNKNOWN_ACCOUNT, "account.import", about="account"))
     rule = RULES.get(type(action))
     if rule is None:
@@ -310,7 +335,19 @@ def _entitled(case: Case, rule: Rule) -> Finding | None:
     own = {case.head.account, *(f"{case.head.account}.{sub}" for sub in case.head.sub_accounts)}
     if case.request.account not in own:
         return why(Reason.UNKNOWN_ACCOUNT, about="account")
+    if case.head.stream not in rule.streams:
+        return why(Reason.NOT_ENTITLED, about="account")
     return None if case.request.actor.kind in rule.actors else why(Reason.NOT_ENTITLED, *sorted(rule.actors))
+
+
+def _staff_attends(case: Case, _rule: Rule) -> Finding | None:
+    """Whoever asks as one of the staff must be one, in a session of his own; nothing said means that he is not."""
+    if case.request.actor.kind is not ActorKind.STAFF:
+        return None
+    staff = case.facts.staff
+    if staff is None or staff.member != case.request.actor.key:
+        return why(Reason.SESSION_REQUIRED, "session.start")
+    return why(Reason(staff.fault), "session.start", about="staff") if staff.fault else None
 
 
 def _signed_in(case: Case, rule: Rule) -> Finding | None:
@@ -381,6 +418,7 @@ def _not_just_recovered(case: Case, rule: Rule) -> Finding | None:
 
 GUARDS: Final = (
     _entitled,
+    _staff_attends,
     _signed_in,
     _shows_key,
     _clock_agrees,

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SESSION_ENDED = "session_ended"
     DEVICE_KEY_REQUIRED = "device_key_required"
     DEVICE_KEY_WRONG = "device_key_wrong"
+    TICKET_REQUIRED = "ticket_required"
     CLOCK_UNCERTAIN = "clock_uncertain"
     TOO_MANY_FAILURES = "too_many_failures"
     CHALLENGE_UNKNOWN = "challenge_unknown"
@@ -42,6 +43,7 @@ class Reason(StrEnum):
     EVIDENCE_WRONG = "evidence_wrong"
     EVIDENCE_REQUIRED = "evidence_required"
     NOT_DRAWN = "not_drawn"
+    SECOND_PERSON_REQUIRED = "second_person_required"
     REVIEW_REQUIRED = "review_required"
     LAST_ONE = "last_one"
     FREEZE_RIGHT_LOST = "freeze_right_lost"
@@ -207,12 +209,17 @@ class EvidenceFact(msgspec.Struct, frozen=True, array_like=True):
 class StaffFact(msgspec.Struct, frozen=True, array_like=True):
     """A member of staff, whose session and roles Holdback itself verified (law 6).
 
-    `involved` says that this member lately read the customer, or opened what is to be judged.
+    `involved` says that this member lately read the customer, or opened what is to be judged. `fault` is the reason
+    why he may do nothing at all now, "" if there is none. `free_at` is when he may read customers again, 0 for now.
+    `canary` says that the account is nobody's, and is there to see who reads it.
     """
 
     member: str
     roles: tuple[str, ...]
     involved: bool
+    fault: str = ""
+    free_at: Instant = 0
+    canary: bool = False
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdback.core.decision import Reason, why
-from holdback.core.events import HOUR, Severity
+from holdback.core.events import HOUR, Severity, StreamKind
 from holdback.core.seniority import is_ripe
 from holdback.core.state import Device, Wait
 
@@ -51,19 +51,20 @@ def is_quiet(head: Head, now: Instant) -> bool:
 
 
 def key_fault(
-    session: Session | None, proof: DeviceProof | None, spent: Container[bytes], policy: Policy, now: Instant
+    head: Head, session: Session | None, proof: DeviceProof | None, policy: Policy, now: Instant
 ) -> Finding | None:
     """Why a request is refused for its device's key, or None; `session` is the one that asks, None for a sign-in.
 
     What an unbound session signs is not looked at: it says nothing that the session's start did not. A sign-in's proof
-    is not spent: whoever shows it again gets, at most, a session that only the key's holder can use.
+    is not spent: whoever shows it again gets, at most, a session that only the key's holder can use. Of the staff a key
+    is wanted whatever the policy says.
     """
-    required = policy.sessions.device_key == "required"
+    required = policy.sessions.device_key == "required" or head.stream is StreamKind.STAFF
     if session is not None and not session.key:
         return _missing() if required else None
     if proof is None:
         return _missing() if required or session is not None else None
-    wrong = proof.wrong or _misfit(session, proof, spent, policy, now)
+    wrong = proof.wrong or _misfit(session, proof, head.device_proofs, policy, now)
     return why(Reason.DEVICE_KEY_WRONG, "device_key", "session.start", about=wrong) if wrong else None
 
 

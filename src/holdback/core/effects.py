@@ -122,6 +122,14 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.IncidentReported: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.IncidentNoted: _SILENT,
     ev.IncidentClosed: Effect(Direction.NEUTRAL, Severity.SEVERE),
+    ev.MemberProposed: _SILENT,
+    ev.MemberEnrolled: Effect(Direction.LOOSENING, Severity.SEVERE),
+    ev.MemberRetired: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.MemberFlagged: _SILENT,
+    ev.CustomerRead: _SILENT,
+    ev.TicketOpened: _SILENT,
+    ev.TicketClosed: _SILENT,
+    ev.LookedUp: _SILENT,
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 

@@ -108,6 +108,29 @@ class ActorKind(StrEnum):
     SYSTEM = "system"
 
 
+class StreamKind(StrEnum):
+    """Whose stream it is: all are accounts with authenticators, contacts and sessions under the same rules."""
+
+    CUSTOMER = "customer"
+    STAFF = "staff"
+
+
+STREAM_PREFIX: Final = {StreamKind.STAFF: "staff-"}
+"""How the ids of streams that are no customer's begin, so that they stand together and no customer is taken for one."""
+
+
+class Role(StrEnum):
+    """What a member of staff is there for; `core/staffing.py` says which of them are kept apart."""
+
+    SUPPORT = "support"
+    REVIEWER = "reviewer"
+    LEGAL = "legal"
+    INVESTIGATOR = "investigator"
+    TREASURER = "treasurer"
+    POLICY = "policy"
+    AUDITOR = "auditor"
+
+
 class Severity(StrEnum):
     """How loudly a change is announced and what it cools (law 4)."""
 
@@ -166,7 +189,10 @@ class About(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Actor(msgspec.Struct, frozen=True, array_like=True):
-    """Who asked. `session` is the hash of the session's token; `contact` the contact whose link was pressed."""
+    """Who asked: `session` is the hash of the session's token, `contact` the contact whose link was pressed.
+
+    `key` names the API key, or the member of staff whose session it is.
+    """
 
     kind: ActorKind
     session: bytes = b""
@@ -825,6 +851,84 @@ class IncidentClosed(Event, frozen=True, array_like=True, tag="incident.closed")
     incident: str
 
 
+class MemberProposed(Event, frozen=True, array_like=True, tag="staff.proposed"):
+    """Someone of the staff asked that `account` be a member with these roles; a second person must ask the same.
+
+    The first proposal begins the stream. `digest` names exactly what was asked, `by` who asked it.
+    """
+
+    account: str
+    name: Sealed
+    roles: tuple[Role, ...]
+    digest: bytes
+    by: str
+
+
+class MemberEnrolled(Event, frozen=True, array_like=True, tag="staff.enrolled"):
+    """A member of staff has these roles from here on, by whom: two people, or one where roles only fell away."""
+
+    roles: tuple[Role, ...]
+    by: tuple[str, ...]
+
+
+class MemberRetired(Event, frozen=True, array_like=True, tag="staff.retired"):
+    """A member of staff left, for good: the stream stays for those who look back."""
+
+    by: str
+
+
+class CustomerRead(Event, frozen=True, array_like=True, tag="staff.read"):
+    """In the reader's stream: a customer was read for `ticket`, with what comparing readers needs (`watching.py`).
+
+    `decile` is how rich the customer is by the policy's lines, 10 the richest.
+    """
+
+    account: str
+    ticket: str
+    decile: int
+    canary: bool
+
+
+class MemberFlagged(Event, frozen=True, array_like=True, tag="staff.flagged"):
+    """A comparison with peers, or a canary, says that somebody must ask this member. `why` is `watching.Why`'s.
+
+    `ones` of `reads` since `since_at`; a peer's mean is `usual_permille`. `names` are all whom it is about.
+    """
+
+    why: str
+    names: tuple[str, ...]
+    since_at: Instant
+    ones: int
+    reads: int
+    usual_permille: int
+
+
+class TicketOpened(Event, frozen=True, array_like=True, tag="ticket.opened"):
+    """The platform's help desk says that this customer has something to be helped with; staff may read for it."""
+
+    ticket: str
+    until: Instant
+
+
+class TicketClosed(Event, frozen=True, array_like=True, tag="ticket.closed"):
+    """The help desk is done with it: nobody reads for it any more."""
+
+    ticket: str
+
+
+class LookedUp(Event, frozen=True, array_like=True, tag="staff.looked_up"):
+    """In the customer's stream: a member of staff read these fields for a ticket. `revealed` means not masked.
+
+    `involved` is false for a reviewer who read what he was drawn to judge.
+    """
+
+    member: str
+    ticket: str
+    fields: tuple[str, ...]
+    revealed: bool
+    involved: bool
+
+
 AnyEvent = (
     Decided
     | AccountImported
@@ -893,6 +997,14 @@ AnyEvent = (
     | IncidentReported
     | IncidentNoted
     | IncidentClosed
+    | MemberProposed
+    | MemberEnrolled
+    | MemberRetired
+    | MemberFlagged
+    | CustomerRead
+    | TicketOpened
+    | TicketClosed
+    | LookedUp
 )
 
 

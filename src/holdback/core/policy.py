@@ -214,8 +214,16 @@ class Risk(Section, frozen=True):
 
 
 class Staff(Section, frozen=True):
-    """Who reads customers is watched (`watching.py`), and what they take with them is marked (`marking.py`)."""
+    """The staff sign in for a short time, and read for tickets.
 
+    Who reads customers is watched (`watching.py`), and what they take with them is marked (`marking.py`).
+    """
+
+    session_m: Annotated[int, msgspec.Meta(ge=5, le=480)]
+    proposed_d: Days
+    ticket_d: Days
+    apart_d: Days
+    decile_usd: Annotated[tuple[Usd, ...], msgspec.Meta(min_length=9, max_length=9)]
     reads_per_h: Count
     reads_per_day: Count
     canary_permille: Annotated[int, msgspec.Meta(ge=1, le=200)]
@@ -243,6 +251,7 @@ class Bounds(Section, frozen=True):
     unheard: Count
     device_proofs: Count
     incident_notes: Count
+    tickets: Count
 
 
 class Difference(NamedTuple):
@@ -284,6 +293,9 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "signals.network_age_d",
         "risk.step_up_centinats",
         "risk.cool_off_centinats",
+        "staff.session_m",
+        "staff.proposed_d",
+        "staff.ticket_d",
         "staff.reads_per_h",
         "staff.reads_per_day",
         "staff.ones_min",
@@ -409,6 +421,8 @@ class Policy(Section, frozen=True):
                 "to be forgotten would give more tries than to wait"
             )
             raise PolicyError(msg)
+        if list(self.staff.decile_usd) != sorted(self.staff.decile_usd):
+            raise PolicyError("`staff.decile_usd` must rise")
         self._check_risk()
         for kind, network in self.exits.items():
             if network not in NETWORKS or (kind == "sweep") != (network == "own"):

@@ -30,6 +30,8 @@ EXITS_KEPT: Final = 64
 FREEZES_KEPT: Final = 64
 NETWORKS_KEPT: Final = 8
 WINDOWS_KEPT: Final = 16
+READERS_KEPT: Final = 64
+"""The last of the staff who read a customer. Whoever is forgotten read him before so many others did."""
 COOL_OFFS_APART: Final = 4
 """Cool-offs of one cause and severity, told of, that are kept apart; one more takes in the newest of them."""
 
@@ -228,8 +230,29 @@ class Incident(msgspec.Struct, frozen=True, array_like=True):
     notes: int = 0
 
 
+class Proposal(msgspec.Struct, frozen=True, array_like=True):
+    """What one of the staff asked for and a second one did not confirm yet."""
+
+    digest: bytes
+    by: str
+    at: Instant
+
+
+class Member(msgspec.Struct, frozen=True, array_like=True):
+    """A member of staff: no roles before two people enrolled him. `read_at` are his reads of customers in a day."""
+
+    roles: tuple[ev.Role, ...] = ()
+    proposal: Proposal | None = None
+    retired_at: Instant = 0
+    read_at: tuple[Instant, ...] = ()
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """What every decision about a customer needs. `texted_at` says when codes went by text in the last hour."""
+    """What every decision about a customer needs.
+
+    `texted_at` says when codes went by text in the last hour, `tickets` until when they are open, `readers` when a
+    member of staff last read the customer. `member` is set if this is one of the staff's stream.
+    """
 
     account: str
     name: Sealed
@@ -268,6 +291,14 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     burned: dict[str, Instant] = {}
     incident: Incident | None = None
     texted_at: tuple[Instant, ...] = ()
+    member: Member | None = None
+    tickets: dict[str, Instant] = {}
+    readers: dict[str, Instant] = {}
+
+    @property
+    def stream(self) -> ev.StreamKind:
+        """Whose stream this is."""
+        return ev.StreamKind.CUSTOMER if self.member is None else ev.StreamKind.STAFF
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -349,6 +380,9 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
         equity = _lowest({}, event.at, event.equity_micro_usd)
         born = Head(event.account, event.name, event.at, event.sub_accounts, at=event.at, seq=1, equity=equity)
         return Customer(born, {})
+    if customer.head is None and isinstance(event, ev.MemberProposed):
+        begun = Head(event.account, event.name, event.at, (), at=event.at, seq=1)
+        return Customer(_staffed(begun, event), {})
     if customer.head is None:
         return customer
     return Customer(_head(customer.head, event), _parts(customer.parts, event))
@@ -433,8 +467,39 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return replace(head, incident=replace(head.incident, last_at=event.at, notes=head.incident.notes + 1))
         case ev.IncidentNoted() | ev.IncidentClosed():
             return replace(head, incident=None)
+        case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.CustomerRead():
+            return _staffed(head, event)
+        case ev.MemberFlagged():
+            return head
+        case ev.TicketOpened():
+            tickets = {key: until for key, until in head.tickets.items() if until > event.at}
+            return replace(head, tickets=tickets | {event.ticket: event.until})
+        case ev.TicketClosed():
+            return replace(head, tickets=_without(head.tickets, event.ticket))
+        case ev.LookedUp():
+            if not event.involved:
+                return head
+            readers = _without(head.readers, event.member) | {event.member: event.at}
+            return replace(head, readers=dict(list(readers.items())[-READERS_KEPT:]))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _staffed(head: Head, event: ev.MemberProposed | ev.MemberEnrolled | ev.MemberRetired | ev.CustomerRead) -> Head:
+    member = head.member or Member()
+    match event:
+        case ev.MemberProposed():
+            member = replace(member, proposal=Proposal(event.digest, event.by, event.at))
+        case ev.MemberEnrolled():
+            member = replace(member, roles=event.roles, proposal=None)
+        case ev.MemberRetired():
+            member = replace(member, roles=(), proposal=None, retired_at=event.at)
+        case ev.CustomerRead():
+            lately = tuple(at for at in member.read_at if at > event.at - DAY)
+            member = replace(member, read_at=(*lately, event.at))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+    return replace(head, member=member)
 
 
 def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:

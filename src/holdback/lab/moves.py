@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import decide
-from holdback.core.events import AuthenticatorKind, Channel
+from holdback.core.events import AuthenticatorKind, Channel, Role
 from holdback.core.rules import (
     account,
     address,
@@ -20,6 +20,7 @@ from holdback.core.rules import (
     recovery,
     session,
     setting,
+    staff,
 )
 from holdback.core.rules import exit as exits
 from holdback.lab import playbooks as words
@@ -103,6 +104,9 @@ class Moves:
             "recovery.finish": self._finish,
             "evidence.burn": self._burn,
             "incident.report": lambda step: Move(incident.IncidentReport(fake_sealed(step.fields.story))),
+            "staff.look_up": self._look_up,
+            "staff.enrol": lambda step: Move(staff.StaffEnrol(tuple(Role(one) for one in step.fields.roles))),
+            "staff.retire": lambda _step: Move(staff.StaffRetire()),
             "incident.note": lambda step: Move(incident.IncidentNote(fake_sealed(step.fields.story))),
         }
 
@@ -140,6 +144,13 @@ class Moves:
     def _finish(self, _step: Step) -> Move:
         self._secrets += 1
         return Move(recovery.RecoveryFinish(fake_sealed(f"password {self._secrets}")))
+
+    def _look_up(self, step: Step) -> Move:
+        """A look-up. The help desk opened the ticket that a step names; one that names none says so."""
+        ticket = step.fields.ticket or _UNKNOWN
+        if step.fields.ticket is not None:
+            self._world.ticket(ticket)
+        return Move(staff.StaffLookUp(ticket, step.fields.fields, fake_sealed("asked for help")))
 
     def _burn(self, step: Step) -> Move:
         """What a story says became known, as the kinds of evidence that it would give away."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from holdback.core.events import DAY, HOUR, AuthenticatorKind, Channel
+from holdback.core.events import DAY, HOUR, AuthenticatorKind, Channel, Role
 from holdback.lab.durations import Ago, Never, Span, parsed
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ class FreezeOrder(Fields, frozen=True):
 class LookUp(Fields, frozen=True):
     """What a member of staff wants to read, and for which ticket."""
 
-    fields: tuple[str, ...]
+    fields: tuple[Literal["name", "email", "phone", "balance", "authenticators", "contacts", "cases"], ...]
     ticket: str | None = None
 
 
@@ -322,7 +322,7 @@ class Told(Fields, frozen=True):
 class Roles(Fields, frozen=True):
     """What a member of staff may do."""
 
-    roles: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
 
 
 class Officers(Fields, frozen=True):

@@ -18,6 +18,7 @@ from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.asking import Request
 from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.staff import TicketOpen
 from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey
 from holdback.lab.sealing import fake_sealed
 
@@ -118,7 +119,7 @@ class World:
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
         self.customers[name] = Customer(answer.customer.head, customer.parts | answer.customer.parts)
-        if answer.elsewhere:
+        if answer.elsewhere and wanted.counterparty:  # the staff of a story have no streams
             self._hand_over(wanted.counterparty, answer.elsewhere)
         self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
         self._deliver(name, answer.events, cause)
@@ -127,6 +128,10 @@ class World:
     def tick(self, cause: str) -> None:
         """Let time take effect: any question carries out what is due, and this one does nothing else."""
         self.ask(Request(NoticeOutcome("none", "none", accepted=True), CUSTOMER, SYSTEM, _NO_CONTEXT), cause)
+
+    def ticket(self, name: str) -> None:
+        """Let the help desk open a ticket of the story's customer."""
+        self.ask(Request(TicketOpen(name), CUSTOMER, SYSTEM, _NO_CONTEXT), "platform")
 
     def know(self, name: str) -> None:
         """Make sure that another customer of the platform exists, so that a transfer has a stream to arrive in."""

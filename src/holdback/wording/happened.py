@@ -111,6 +111,10 @@ def event_line(  # noqa: C901 - one case for each subject
             return _notice_line(event, known)
         case ev.IncidentReported() | ev.IncidentNoted() | ev.IncidentClosed():
             return _incident_line(event, known)
+        case ev.TicketOpened() | ev.TicketClosed() | ev.LookedUp():
+            return _read_line(event)
+        case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.MemberFlagged() | ev.CustomerRead():
+            return _member_line(event)
         case (
             ev.RecoveryOpened()
             | ev.RecoveryAsked()
@@ -446,5 +450,37 @@ def _incident_line(event: ev.IncidentReported | ev.IncidentNoted | ev.IncidentCl
             return f"Something was added to the case {event.incident}: {quoted(known.opened(event.note))}."
         case ev.IncidentClosed():
             return f"The case {event.incident} was closed by someone signed in, with full proof."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _read_line(event: ev.TicketOpened | ev.TicketClosed | ev.LookedUp) -> str:
+    match event:
+        case ev.TicketOpened():
+            return f"The help desk opened ticket {event.ticket}: for it staff may read this account."
+        case ev.TicketClosed():
+            return f"The help desk closed ticket {event.ticket}: nobody reads this account for it any more."
+        case ev.LookedUp():
+            how = "as it is" if event.revealed else "masked"
+            return f"Seen by {event.member} of the staff, ticket {event.ticket}: {', '.join(event.fields)} ({how})."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _member_line(
+    event: ev.MemberProposed | ev.MemberEnrolled | ev.MemberRetired | ev.MemberFlagged | ev.CustomerRead,
+) -> str:
+    match event:
+        case ev.MemberProposed():
+            return f"A colleague ({event.by}) wants you in the staff: {', '.join(event.roles)}. A second decides."
+        case ev.MemberEnrolled():
+            by = " and ".join(one or "the operator" for one in event.by)
+            return f"You are of the staff ({', '.join(event.roles)}), by {by}."
+        case ev.MemberRetired():
+            return f"You left the staff, by {event.by}. Every session ended."
+        case ev.MemberFlagged():
+            return f"Somebody must ask about what this person read ({event.why}: {event.ones} of {event.reads})."
+        case ev.CustomerRead():
+            return f"You read a customer for ticket {event.ticket}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)

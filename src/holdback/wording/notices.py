@@ -65,6 +65,8 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.EvidenceBurned: "Something about you no longer proves who you are",
     ev.IncidentReported: "A robbery of your account was reported",
     ev.IncidentClosed: "The case of your robbery was closed",
+    ev.MemberEnrolled: "Your roles in the staff were set",
+    ev.MemberRetired: "You left the staff",
 }
 """The subject of every notice: our own words without names or amounts, fit for a locked screen."""
 

@@ -12,6 +12,7 @@ from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import (
     HOUR,
+    STREAM_PREFIX,
     ActorKind,
     AnyEvent,
     AuthenticatorKind,
@@ -22,6 +23,7 @@ from holdback.core.events import (
 )
 from holdback.core.rules.address import Provenance, added
 from holdback.core.rules.asking import (
+    EVERYBODY,
     OWNER,
     OWNER_OR_LINK,
     PLATFORM,
@@ -41,6 +43,7 @@ from holdback.core.rules.change import ask
 from holdback.core.rules.recovery import objections
 
 if TYPE_CHECKING:
+    from holdback.core.decision import Facts
     from holdback.core.policy import Policy
     from holdback.core.state import Head, PartKey
 
@@ -104,8 +107,10 @@ class AccountUnfreeze(Action, frozen=True, tag="account.unfreeze"):
     mistaken: bool = False
 
 
-def begin(request: Request, action: AccountImport, policy: Policy, now: ev.Instant) -> Ruling:
+def _begin(request: Request, action: AccountImport, _facts: Facts, policy: Policy, now: ev.Instant) -> Ruling:
     """The import of an account that does not exist yet. Refuses one whose owner could never be told."""
+    if request.account.startswith(tuple(STREAM_PREFIX.values())):
+        return denied(why(Reason.BAD_FIELD, about="account"))
     if not any(contact.channel in policy.notices.independent for contact in action.contacts):
         return denied(why(Reason.BAD_FIELD, *(str(one) for one in policy.notices.independent), about="contacts"))
     events: list[AnyEvent] = [
@@ -196,7 +201,7 @@ def _unfreeze(case: Case, action: AccountUnfreeze) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    AccountImport: Rule(PLATFORM, _never, objection=_already),
-    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=may_stop, parts=_disowned, loosens=False),
-    AccountUnfreeze: Rule(OWNER, _unfreeze, level=always(Level.MONEY), objection=_is_frozen),
+    AccountImport: Rule(PLATFORM, _never, objection=_already, begins=_begin),
+    AccountFreeze: Rule(OWNER_OR_LINK, _freeze, objection=may_stop, parts=_disowned, loosens=False, streams=EVERYBODY),
+    AccountUnfreeze: Rule(OWNER, _unfreeze, level=always(Level.MONEY), objection=_is_frozen, streams=EVERYBODY),
 }

@@ -9,7 +9,7 @@ import msgspec
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Context, Decision, Deny, Reason, why
-from holdback.core.events import ActorKind, AnyEvent, Finding, Instant
+from holdback.core.events import ActorKind, AnyEvent, Finding, Instant, StreamKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,9 @@ class Case(NamedTuple):
 
     @property
     def session(self) -> Session | None:
-        """The session of the one who asks, if it still counts."""
+        """The owner's session that asks, if it still counts."""
+        if self.request.actor.kind is not ActorKind.OWNER:
+            return None
         session = self.head.sessions.get(self.request.actor.session)
         return session if session is not None and self.now < session.ends_at() else None
 
@@ -108,6 +110,10 @@ class Doubt(NamedTuple):
 
 
 NOTHING: tuple[PartKey, ...] = ()
+CUSTOMERS = frozenset({StreamKind.CUSTOMER})
+MEMBERS = frozenset({StreamKind.STAFF})
+EVERYBODY = frozenset(StreamKind)
+"""What anybody may ask who signs in, customer or staff."""
 
 
 def _no_objection(_case: Case, _action: Any) -> Finding | None:  # noqa: ANN401 - each rule narrows it to its own action
@@ -133,7 +139,8 @@ class Rule(NamedTuple):
     head as it was read without a lock, and may use of it only what never changes. `loosens` says that nothing of it
     may happen while the clock is in doubt (law 8). `doubts` may ask for one more proof of those that sufficed, and can
     take none away. `anonymous` lets an owner ask without a session. `restores` lets it be asked soon after a recovery,
-    when whatever loosens is not.
+    when whatever loosens is not. `streams` says in whose streams it can be asked at all; `begins` judges it where there
+    is none yet, and what it causes begins one.
     """
 
     actors: frozenset[ActorKind]
@@ -146,6 +153,8 @@ class Rule(NamedTuple):
     peeks: bool = False
     restores: bool = False
     doubts: Callable[[Case, Any], Doubt | None] = _no_doubt
+    streams: frozenset[StreamKind] = CUSTOMERS
+    begins: Callable[[Request, Any, Facts, Policy, Instant], Ruling] | None = None
 
     @property
     def proofless(self) -> bool:
@@ -159,6 +168,7 @@ OWNER_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.PLATFORM})
 PLATFORM = frozenset({ActorKind.PLATFORM})
 SYSTEM = frozenset({ActorKind.SYSTEM})
 STAFF = frozenset({ActorKind.STAFF})
+STAFF_OR_SYSTEM = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
 
 
 def always(level: Level) -> Callable[[Case, Any], Level]:

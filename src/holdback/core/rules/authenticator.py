@@ -9,6 +9,7 @@ from holdback.core.assurance import CLASS, RESTRICTED, Level, may_go, strongest
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import HOUR, MINUTE, AuthenticatorKind, ChangeKind, Finding, Sealed
 from holdback.core.rules.asking import (
+    EVERYBODY,
     OWNER,
     Action,
     Case,
@@ -76,6 +77,8 @@ def _credential(_request: Request, action: AuthenticatorConfirm, _peek: Head | N
 
 
 def _bindable(case: Case, action: AuthenticatorBind) -> Finding | None:
+    if case.head.member is not None and action.kind is not AuthenticatorKind.PASSKEY:
+        return why(Reason.BAD_FIELD, AuthenticatorKind.PASSKEY, about="kind")
     if action.kind is AuthenticatorKind.PASSWORD:
         return why(Reason.BAD_FIELD, "password.change", about="kind")
     if (action.kind in RESTRICTED) != (action.address is not None):
@@ -207,9 +210,13 @@ def _not_shown(case: Case, kind: AuthenticatorKind) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    AuthenticatorBind: Rule(OWNER, _bind, level=always(Level.CHANGE), objection=_bindable, restores=True),
-    AuthenticatorConfirm: Rule(OWNER, _confirm, objection=_unconfirmed, parts=_credential, restores=True),
-    AuthenticatorRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_held),
-    AuthenticatorSuspend: Rule(OWNER, _suspend, objection=_held, loosens=False),
-    AuthenticatorReinstate: Rule(OWNER, _reinstate, level=always(Level.REINSTATE), objection=_held),
+    AuthenticatorBind: Rule(
+        OWNER, _bind, level=always(Level.CHANGE), objection=_bindable, restores=True, streams=EVERYBODY
+    ),
+    AuthenticatorConfirm: Rule(
+        OWNER, _confirm, objection=_unconfirmed, parts=_credential, restores=True, streams=EVERYBODY
+    ),
+    AuthenticatorRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_held, streams=EVERYBODY),
+    AuthenticatorSuspend: Rule(OWNER, _suspend, objection=_held, loosens=False, streams=EVERYBODY),
+    AuthenticatorReinstate: Rule(OWNER, _reinstate, level=always(Level.REINSTATE), objection=_held, streams=EVERYBODY),
 }

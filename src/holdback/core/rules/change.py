@@ -13,7 +13,7 @@ from holdback.core.assurance import may_go
 from holdback.core.decision import Hold, Reason, why
 from holdback.core.effects import loosening_wait
 from holdback.core.events import DAY, AnyEvent, ChangeKind, Finding, Instant, Setting
-from holdback.core.rules.asking import OWNER, Action, Case, Id, Rule, Ruling, denied, tightened
+from holdback.core.rules.asking import EVERYBODY, OWNER, Action, Case, Id, Rule, Ruling, denied, tightened
 from holdback.core.state import Customer, evolve
 
 if TYPE_CHECKING:
@@ -96,4 +96,6 @@ def _cancel(case: Case, action: ChangeCancel) -> Ruling:
     return tightened(ev.ChangeCancelled(case.now, action.which), id=action.which)
 
 
-RULES: dict[type[Action], Rule] = {ChangeCancel: Rule(OWNER, _cancel, objection=_found, loosens=False)}
+RULES: dict[type[Action], Rule] = {
+    ChangeCancel: Rule(OWNER, _cancel, objection=_found, loosens=False, streams=EVERYBODY)
+}

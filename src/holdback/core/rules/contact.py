@@ -7,6 +7,7 @@ from holdback.core.assurance import CONTACT_CODE, RESTRICTED, Level
 from holdback.core.decision import Allow, Deny, Reason, why
 from holdback.core.events import HOUR, MINUTE, ActorKind, AnyEvent, ChangeKind, Channel, Finding, Instant, Sealed
 from holdback.core.rules.asking import (
+    EVERYBODY,
     OWNER,
     OWNER_OR_PLATFORM,
     Action,
@@ -164,8 +165,10 @@ def _recycled(case: Case, action: ContactReportRecycled) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    ContactAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_room),
-    ContactConfirm: Rule(OWNER, _confirm, objection=_known),
-    ContactRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_known),
-    ContactReportRecycled: Rule(OWNER_OR_PLATFORM, _recycled, level=_reporting, objection=_reported, loosens=False),
+    ContactAdd: Rule(OWNER, _add, level=always(Level.CHANGE), objection=_room, streams=EVERYBODY),
+    ContactConfirm: Rule(OWNER, _confirm, objection=_known, streams=EVERYBODY),
+    ContactRemove: Rule(OWNER, _remove, level=always(Level.CHANGE), objection=_known, streams=EVERYBODY),
+    ContactReportRecycled: Rule(
+        OWNER_OR_PLATFORM, _recycled, level=_reporting, objection=_reported, loosens=False, streams=EVERYBODY
+    ),
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.rules.asking import SYSTEM, Action, Case, Request, Rule, Ruling
+from holdback.core.rules.asking import EVERYBODY, SYSTEM, Action, Case, Request, Rule, Ruling
 from holdback.core.seniority import contact_is_senior, ripe_at
 
 if TYPE_CHECKING:
@@ -79,4 +79,6 @@ def _moved(case: Case, about: About) -> ev.WaitMoved | None:
     return ev.WaitMoved(now, about, now + wait.length_ms) if wait is not None else None
 
 
-RULES: dict[type[Action], Rule] = {NoticeOutcome: Rule(SYSTEM, _outcome, parts=_parts, loosens=False)}
+RULES: dict[type[Action], Rule] = {
+    NoticeOutcome: Rule(SYSTEM, _outcome, parts=_parts, loosens=False, streams=EVERYBODY)
+}

@@ -14,6 +14,7 @@ from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind,
 from holdback.core.profile import DEVICES, LEVELS, caught_up
 from holdback.core.risk import Circumstances, Score, score
 from holdback.core.rules.asking import (
+    EVERYBODY,
     OWNER,
     SYSTEM,
     Action,
@@ -22,7 +23,6 @@ from holdback.core.rules.asking import (
     Request,
     Rule,
     Ruling,
-    always,
     denied,
     tightened,
 )
@@ -65,6 +65,26 @@ def _wanted(request: Request, _action: SessionStart, _peek: Head | None) -> tupl
     return (PROFILE, ("device", request.context.device)) if request.context.device else (PROFILE,)
 
 
+def _asked_of(case: Case, _action: SessionStart) -> Level:
+    """Of the staff what money asks for: a passkey that has ripened, for a session is all that they act by."""
+    return Level.SIGN_IN if case.head.member is None else Level.MONEY
+
+
+def _may_come(case: Case, _action: SessionStart) -> Finding | None:
+    """Whoever is not yet, or no longer, of the staff has nothing to sign in to."""
+    member = case.head.member
+    return why(Reason.NOT_ENTITLED, about="account") if member is not None and not member.roles else None
+
+
+def _lasts(case: Case) -> tuple[Instant, int]:
+    """When a session that starts now ends, and after how long unused: one of the staff's is short either way."""
+    limits = case.policy.sessions
+    if case.head.member is not None:
+        whole = case.policy.staff.session_m * MINUTE
+        return case.now + whole, whole
+    return case.now + limits.absolute_h * HOUR, limits.idle_m * MINUTE
+
+
 def _start(case: Case, _action: SessionStart) -> Ruling:
     """A device that is not named counts as a new one each time: a missing signal never loosens (law 8).
 
@@ -75,11 +95,9 @@ def _start(case: Case, _action: SessionStart) -> Ruling:
         return denied(why(Reason.TOO_MANY, "session.end_all", about="sessions"))
     device = case.request.context.device
     quiet = devices.is_quiet(case.head, case.now)
-    limits = case.policy.sessions
-    until = case.now + limits.absolute_h * HOUR
     proved = tuple(AuthenticatorKind(proof.kind) for proof in case.proved if proof.kind != CONTACT_CODE)
     key = case.facts.device.thumbprint if case.facts.device else b""
-    ends, network = (until, limits.idle_m * MINUTE), case.request.context.network
+    ends, network = _lasts(case), case.request.context.network
     started = ev.SessionStarted(case.now, case.facts.token, device, proved, *ends, key, network)
     met: AnyEvent = ev.DeviceMet(case.now, device, case.request.context.user_agent, quiet)
     if devices.was_met(case.customer, device):
@@ -205,13 +223,15 @@ RULES: dict[type[Action], Rule] = {
     SessionStart: Rule(
         OWNER,
         _start,
-        level=always(Level.SIGN_IN),
+        level=_asked_of,
+        objection=_may_come,
         parts=_wanted,
         loosens=False,
         anonymous=True,
         doubts=_doubts,
+        streams=EVERYBODY,
     ),
-    SessionEnd: Rule(OWNER, _end, objection=_mine, loosens=False),
-    SessionEndAll: Rule(OWNER, _end_all, loosens=False),
-    SessionFailures: Rule(SYSTEM, _failures, loosens=False),
+    SessionEnd: Rule(OWNER, _end, objection=_mine, loosens=False, streams=EVERYBODY),
+    SessionEndAll: Rule(OWNER, _end_all, loosens=False, streams=EVERYBODY),
+    SessionFailures: Rule(SYSTEM, _failures, loosens=False, streams=EVERYBODY),
 }

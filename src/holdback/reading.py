@@ -1,0 +1,67 @@
+"""What one of the staff sees of a customer: masked, or one field as it is; never a secret, and nothing he did not ask.
+
+Who may read is the core's to say (`core/rules/staff.py`). This only renders what it allowed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from holdback.core.events import Channel
+from holdback.core.policy import MICRO
+from holdback.core.rules.staff import cases_of
+from holdback.wording.words import instant_text, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.events import Instant, Sealed
+    from holdback.core.policy import Policy
+    from holdback.core.rules.staff import StaffLookUp
+    from holdback.core.state import Head
+
+
+def seen(
+    action: StaffLookUp, head: Head, opened: Callable[[Sealed], str], policy: Policy, now: Instant
+) -> dict[str, object]:
+    """The fields of one look-up, as JSON has them."""
+    return {field: _field(field, action, head, opened, policy, now) for field in action.fields}
+
+
+def _field(  # noqa: PLR0913, PLR0917 - one field, of whom, under which rules
+    field: str, action: StaffLookUp, head: Head, opened: Callable[[Sealed], str], policy: Policy, now: Instant
+) -> object:
+    match field:
+        case "name":
+            name = opened(head.name)
+            return name if action.reveal else masked(Channel.EMAIL if "@" in name else Channel.SMS, name)
+        case "email":
+            return _reached(head, Channel.EMAIL, opened, reveal=action.reveal)
+        case "phone":
+            return _reached(head, Channel.SMS, opened, reveal=action.reveal)
+        case "balance":
+            return _balance(head, policy, reveal=action.reveal)
+        case "authenticators":
+            return [{"kind": one.kind, "since": instant_text(one.held_since)} for one in head.authenticators.values()]
+        case "contacts":
+            return [
+                {"channel": one.channel, "since": instant_text(one.added_at), "removed": one.removed}
+                for one in head.contacts.values()
+            ]
+        case _:
+            return sorted(cases_of(head, policy, now))
+
+
+def _reached(head: Head, channel: Channel, opened: Callable[[Sealed], str], *, reveal: bool) -> list[str]:
+    found = [opened(one.address) for one in head.contacts.values() if one.channel is channel and not one.removed]
+    return found if reveal else [masked(channel, one) for one in found]
+
+
+def _balance(head: Head, policy: Policy, *, reveal: bool) -> str:
+    """What the platform said the family owns; masked, between which of the policy's lines."""
+    owns = max(head.equity.values(), default=0) // MICRO
+    if reveal:
+        return f"{owns} USD"
+    below = [line for line in policy.staff.decile_usd if line <= owns]
+    above = [line for line in policy.staff.decile_usd if line > owns]
+    return f"{below[-1] if below else 0} to {above[0]} USD" if above else f"{below[-1]} USD or more"
