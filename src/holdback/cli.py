@@ -19,15 +19,18 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 import holdback
-from holdback import audit, backup, bench, demo, leaks, marking, timeline, wiring
+from holdback import audit, backup, bench, demo, installation, leaks, marking, timeline, wiring
 from holdback.core.policy import PolicyError
+from holdback.core.state import Member
 from holdback.evidence.breached import BadList, Breached, compile_list
 from holdback.evidence.password import Passwords
+from holdback.intake import BadRequest
 from holdback.lab import report
 from holdback.lab.playbooks import PlaybookError
 from holdback.lab.player import play as play_stories
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.receipts import ReceiptForged, ReceiptKeys
+from holdback.roster import roster
 from holdback.sealing import MasterKeys
 from holdback.web import keys as platform_keys
 from holdback.web import serving
@@ -35,6 +38,7 @@ from holdback.web import serving
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from holdback.core.state import Head
     from holdback.ports import Store
     from holdback.service import Service
 
@@ -54,11 +58,13 @@ app = App(
 keys = App(name="keys", help="Make, list and retire keys.", help_format="markdown")
 policy = App(name="policy", help="Look at policies before they are obeyed.", help_format="markdown")
 letters = App(name="dead-letters", help="Notices that could not be delivered.", help_format="markdown")
+staff = App(name="staff", help="Who belongs to the staff, and the first of them.", help_format="markdown")
 passwords = App(name="passwords", help="The list of passwords that thieves know.", help_format="markdown")
 app.command(passwords)
 app.command(keys)
 app.command(policy)
 app.command(letters)
+app.command(staff)
 
 Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
@@ -204,12 +210,15 @@ def receipt(*, after: Annotated[Path | None, Parameter(help="File of the keys so
 def add(name: str, *, scope: Annotated[list[platform_keys.Scope], Parameter(negative="")]) -> int:
     """Make a platform key and print it once; only its hash is kept. A name that was ever given is refused.
 
-    Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key).
+    Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key),
+    `desk` (open and close tickets, for which staff may read: the help desk's own key, which no agent can reach).
 
     Examples:
         holdback keys add backend --scope ask --scope read
 
         holdback keys add prices --scope feed
+
+        holdback keys add helpdesk --scope desk
 
     Args:
         name: What to call it, letters, digits and dashes.
@@ -280,6 +289,63 @@ def list_(*, json: Json = False) -> int:
         table.add_row(one.id, " ".join(one.scopes), "retired" if one.retired_at else "live")
     out.print(table)
     return 0
+
+
+@staff.command(name="install")
+def install_staff(file: Path) -> int:
+    """Let in the first members of the staff, while there are not two of role `policy`: these then let in others.
+
+    The file is a JSON list:
+    `[{"member": "staff-ann", "roles": ["policy"], "name": "Ann Lee", "passkey": "...", "email": "ann@desk.example"}]`.
+    Each made the passkey himself: it is public, as `account.import` takes it. Members sign in when it is 72 h old.
+    Run again after a failure, it goes on with those who are missing. Roles: support, reviewer, legal, investigator,
+    treasurer, policy, auditor.
+
+    Examples:
+        holdback staff install first.json
+
+    Args:
+        file: The members.
+    """
+    try:
+        found = installation.newcomers(file.read_bytes())
+        made = _with_service(lambda service: installation.install(service, found))
+    except (installation.NotInstalled, BadRequest) as error:
+        _wrong(f"{error}")
+        return 2
+    out.print(f"{len(made)} installed: {', '.join(made) or 'all were there'}.", highlight=False)
+    return 0
+
+
+@staff.command(name="list")
+def list_staff(*, json: Json = False) -> int:
+    """Show who belongs to the staff, who waits for a second person, and who left.
+
+    Examples:
+        holdback staff list
+
+        holdback staff list --json
+
+    Args:
+        json: Print one JSON object.
+    """
+    heads = _with_service(lambda service: roster(service.store, service.tools.snapshots))
+    rows = [(head.account, *_standing(head)) for head in heads]
+    if json:
+        _print_json({"staff": [{"member": name, "roles": roles, "state": state} for name, roles, state in rows]})
+        return 0
+    table = Table("member", "roles", "state")
+    for name, roles, state in rows:
+        table.add_row(name, " ".join(roles), state)
+    out.print(table)
+    return 0
+
+
+def _standing(head: Head) -> tuple[list[str], str]:
+    """A member's roles, and how he stands in one word."""
+    member = head.member or Member()
+    state = "left" if member.retired_at else "frozen" if head.frozen_at else "live" if member.roles else "proposed"
+    return [role.value for role in member.roles], state
 
 
 @app.command

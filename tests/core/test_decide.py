@@ -118,7 +118,7 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (StaffFlag("rich", ("staff-sue",), 1, 9, 20, 100), {ActorKind.SYSTEM}),
     (TicketOpen("t-1"), {ActorKind.SYSTEM}),
     (TicketClose("t-1"), {ActorKind.SYSTEM}),
-    (EvidenceBurn(("face",), "leak"), BOTH),
+    (EvidenceBurn(("face",), "leak"), {*BOTH, ActorKind.STAFF}),
     (IncidentReport(sealed("all gone")), {ActorKind.OWNER, ActorKind.LINK}),
     (IncidentNote(sealed("at noon")), {ActorKind.OWNER, ActorKind.LINK}),
     (IncidentClose(), OWNER_ONLY),

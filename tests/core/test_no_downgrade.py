@@ -139,7 +139,7 @@ ROUTES: Final = {
         "ticket.close",
     },
     ActorKind.API_KEY: set(),
-    ActorKind.STAFF: {"recovery.review", "staff.look_up", "staff.enrol", "staff.retire"},
+    ActorKind.STAFF: {"evidence.burn", "recovery.review", "staff.look_up", "staff.enrol", "staff.retire"},
     ActorKind.AGENCY: set(),
 }
 """Which actions each kind of actor may ask for: there is no way around the owner's proof but these."""

@@ -30,7 +30,7 @@ from holdback.core.rules.account import AccountFreeze, AccountImport, ImportedAu
 from holdback.core.rules.authenticator import AuthenticatorBind
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.incident import IncidentReport
-from holdback.core.rules.recovery import RecoveryReview
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryReview
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
 from holdback.core.staffing import capped_until, fit_together
@@ -323,3 +323,15 @@ def test_a_flag_stays_with_the_member() -> None:
     sue.stream.ask(StaffFlag("rich", ("staff-sue",), 1, 9, 20, 100), SYSTEM)
     (flagged,) = of(ev.MemberFlagged, sue.stream)
     assert (flagged.why, flagged.ones, flagged.reads) == ("rich", 9, 20)
+
+
+def test_an_investigator_burns_what_was_read_without_reason() -> None:
+    """What one of the staff came to know proves nothing any more; only who asks after reads says so."""
+    account, _ = grown()
+    eve, sue = (
+        Colleague(name, role, at=account.now) for name, role in (("eve", Role.INVESTIGATOR), ("sue", Role.SUPPORT))
+    )
+    burn = EvidenceBurn(("face",), "unexplained_read")
+    assert codes(sue.asks(account, burn)) == [Reason.NOT_ENTITLED]
+    assert isinstance(eve.asks(account, burn), Allow)
+    assert "face" in account.head.burned

@@ -16,6 +16,7 @@ import structlog
 from starlette.routing import Route, Router
 from starlette.websockets import WebSocketClose
 
+from holdback.core.rules.staff import TicketClose, TicketOpen
 from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
@@ -43,6 +44,7 @@ PAGE: Final = 50
 ACTIONS: Final = "/v1/accounts/{account}/actions"
 
 _KEY: Final = re.compile(rb"[!-~]{1,128}")
+_TICKET: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CURSOR: Final = re.compile(r"[0-9]{1,15}")
 _TEXT: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -123,6 +125,24 @@ class Platform:
         """Keep a table of prices."""
         tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
         await prices.keep(self._service.store, prices.read_table(call.body), tolerance_s * 1000)
+        return Reply(b"", 204)
+
+    async def open_ticket(self, call: Call) -> Reply:
+        """Let staff read a customer for a ticket of the help desk."""
+        return await self._ticket(call, TicketOpen)
+
+    async def close_ticket(self, call: Call) -> Reply:
+        """Let nobody read for it any more."""
+        return await self._ticket(call, TicketClose)
+
+    async def _ticket(self, call: Call, said: type[TicketOpen | TicketClose]) -> Reply:
+        call.parameters()
+        account, ticket = _account(call).partition(".")[0], call.path["ticket"]
+        if not _TICKET.fullmatch(ticket):
+            raise Problem(problems.BAD_REQUEST, "a ticket's name is 1 to 64 letters, digits, dots, hyphens and lines")
+        if account not in (await self._service.store.read([Wanted(account)])).snapshots:
+            raise Problem(problems.UNKNOWN_ACCOUNT)
+        await self._service.record(account, said(ticket))
         return Reply(b"", 204)
 
     async def describe(self, _call: Call) -> Reply:
@@ -226,6 +246,10 @@ def routes(
         "/v1/accounts/{account}": {"GET": Operation(platform.account, Scope.READ)},
         "/v1/accounts/{account}/events": {"GET": Operation(platform.events, Scope.READ)},
         "/v1/accounts/{account}/holds": {"GET": Operation(platform.holds, Scope.READ)},
+        "/v1/accounts/{account}/tickets/{ticket}": {
+            "PUT": Operation(platform.open_ticket, Scope.DESK),
+            "DELETE": Operation(platform.close_ticket, Scope.DESK),
+        },
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
         "/openapi.json": {"GET": Operation(platform.describe)},

@@ -35,7 +35,7 @@ SERVER_MADE: Final[dict[type, frozenset[str]]] = {
 }
 """Fields of actions that Holdback makes and refuses to be sent."""
 
-CLAIMABLE: Final = ("owner", "link", "platform")
+CLAIMABLE: Final = ("owner", "link", "platform", "staff")
 """Kinds of actor that can be claimed here; others prove themselves elsewhere."""
 
 _ACCOUNT: Final = {
@@ -64,6 +64,13 @@ _LIMIT: Final = {
     "in": "query",
     "description": "The most items wanted.",
     "schema": {"type": "integer", "minimum": 1, "maximum": LARGEST, "default": 50},
+}
+_TICKET: Final = {
+    "name": "ticket",
+    "in": "path",
+    "required": True,
+    "description": "The help desk's own name of it.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
 }
 _TOKEN: Final = {
     "name": "t",
@@ -143,6 +150,10 @@ def _paths() -> Schema:
         account: {"get": _read("How an account stands", (_ACCOUNT,), "AccountForm")},
         f"{account}/events": {"get": _read("What happened to an account, oldest first", page, "EventsPage")},
         f"{account}/holds": {"get": _read("Exits that wait, oldest first", page, "HoldsPage")},
+        f"{account}/tickets/{{ticket}}": {
+            "put": _ticket("openTicket", "Let staff read a customer for a ticket; again, for longer"),
+            "delete": _ticket("closeTicket", "Let nobody read for a ticket any more"),
+        },
         "/v1/prices": {"put": _prices()},
         "/freeze": {"get": _freeze_page(), "post": _freeze()},
         "/openapi.json": {"get": _open("This description", {"type": "object"})},
@@ -187,6 +198,16 @@ def _prices() -> Schema:
         "security": _security(Scope.FEED),
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "PriceTable"}}}},
         "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 413, 415, 422)},
+    }
+
+
+def _ticket(name: str, summary: str) -> Schema:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": _security(Scope.DESK),
+        "parameters": [_ACCOUNT, _TICKET],
+        "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 404)},
     }
 
 

@@ -165,6 +165,7 @@ class Rule(NamedTuple):
 OWNER = frozenset({ActorKind.OWNER})
 OWNER_OR_LINK = frozenset({ActorKind.OWNER, ActorKind.LINK})
 OWNER_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.PLATFORM})
+OWNER_PLATFORM_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.PLATFORM, ActorKind.STAFF})
 PLATFORM = frozenset({ActorKind.PLATFORM})
 SYSTEM = frozenset({ActorKind.SYSTEM})
 STAFF = frozenset({ActorKind.STAFF})

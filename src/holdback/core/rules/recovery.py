@@ -25,6 +25,7 @@ from holdback.core.events import (
     Channel,
     Ending,
     Finding,
+    Role,
     Sealed,
 )
 from holdback.core.evidence import (
@@ -46,7 +47,7 @@ from holdback.core.rules import password
 from holdback.core.rules.asking import (
     OWNER,
     OWNER_OR_LINK,
-    OWNER_OR_PLATFORM,
+    OWNER_PLATFORM_OR_STAFF,
     STAFF,
     Action,
     Case,
@@ -58,6 +59,7 @@ from holdback.core.rules.asking import (
     tightened,
 )
 from holdback.core.seniority import contact_is_senior
+from holdback.core.staffing import lacks_role
 from holdback.core.state import Shown
 from holdback.core.texting import texted_again_at
 
@@ -118,7 +120,7 @@ class EvidenceBurn(Action, frozen=True, tag="evidence.burn"):
     """Say that others know these kinds of evidence; they prove nothing for this account for a long time."""
 
     kinds: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=16)]
-    cause: Literal["leak", "owner"]
+    cause: Literal["leak", "owner", "unexplained_read"]
 
 
 def _openable(case: Case, _action: RecoveryOpen) -> Finding | None:
@@ -453,13 +455,18 @@ def _finished(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Rulin
     return Ruling(Allow(findings, recovery.id, until), (*used, *gone, new, done))
 
 
-def _burnable(_case: Case, action: EvidenceBurn) -> Finding | None:
+def _burnable(case: Case, action: EvidenceBurn) -> Finding | None:
+    """Of the staff whoever asks after reads may say what one of them came to know without a reason."""
+    if case.request.actor.kind is ActorKind.STAFF:
+        refusal = lacks_role(case.facts, Role.INVESTIGATOR)
+        if refusal is not None:
+            return refusal
     return None if BURNABLE.issuperset(action.kinds) else why(Reason.BAD_FIELD, *sorted(BURNABLE), about="kinds")
 
 
 def _burning(case: Case, _action: EvidenceBurn) -> Level:
-    """A platform that learnt of a leak shows nothing; whoever is in a session proves that he is the owner."""
-    return Level.NONE if case.request.actor.kind is ActorKind.PLATFORM else Level.CHANGE
+    """A platform or an investigator who learnt of a leak shows nothing; whoever is in a session proves himself."""
+    return Level.CHANGE if case.request.actor.kind is ActorKind.OWNER else Level.NONE
 
 
 def _burn(case: Case, action: EvidenceBurn) -> Ruling:
@@ -478,5 +485,5 @@ RULES: dict[type[Action], Rule] = {
     RecoveryContest: Rule(OWNER_OR_LINK, _contest, objection=_contestable, loosens=False),
     RecoveryCancel: Rule(OWNER, _cancel, level=always(Level.CHANGE), objection=_cancellable, loosens=False),
     RecoveryFinish: Rule(OWNER, _finish, objection=_mine, anonymous=True),
-    EvidenceBurn: Rule(OWNER_OR_PLATFORM, _burn, level=_burning, objection=_burnable, loosens=False),
+    EvidenceBurn: Rule(OWNER_PLATFORM_OR_STAFF, _burn, level=_burning, objection=_burnable, loosens=False),
 }

@@ -1,0 +1,77 @@
+"""The first members of staff: whom an operator lets in before there is anybody who could.
+
+Refused as soon as two members can let in others: from then on it takes two of them, and no command of the operator's
+stands in for one (law 6).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+
+from holdback.core.events import STREAM_PREFIX, Role, StreamKind
+from holdback.core.staffing import fit_together
+from holdback.roster import roster
+
+if TYPE_CHECKING:
+    from holdback.service import Service
+
+ENOUGH: Final = 2
+"""So many members of role `policy` let in everybody else."""
+
+_PREFIX: Final = STREAM_PREFIX[StreamKind.STAFF]
+
+
+class Newcomer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of the first members: what `staff.enrol` takes, and the id."""
+
+    member: Annotated[str, msgspec.Meta(pattern=rf"^{_PREFIX}[A-Za-z0-9_-]{{1,58}}\Z")]
+    roles: Annotated[tuple[Role, ...], msgspec.Meta(min_length=1, max_length=7)]
+    name: str
+    passkey: str
+    email: str
+
+
+_FILE: Final = msgspec.json.Decoder(list[Newcomer])
+
+
+class NotInstalled(Exception):
+    """Nobody, or not everybody, was made a member; the message says who and why."""
+
+
+def newcomers(body: bytes) -> list[Newcomer]:
+    """Read a file of first members. Raises NotInstalled naming the field that is wrong."""
+    try:
+        found = _FILE.decode(body)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise NotInstalled(str(error)) from None
+    if len({one.member for one in found}) < len(found):
+        raise NotInstalled("a member is named twice")
+    for one in found:
+        if not fit_together(frozenset(one.roles)):
+            raise NotInstalled(f"{one.member}: one person cannot hold these roles together: {', '.join(one.roles)}")
+    if sum(Role.POLICY in one.roles for one in found) < ENOUGH:
+        raise NotInstalled(f"at least {ENOUGH} members of role `policy` are needed: others are let in by two of them")
+    return found
+
+
+async def install(service: Service, found: list[Newcomer]) -> list[str]:
+    """Make them members, all that are not there yet; their ids. Raises NotInstalled, or BadRequest of an unfit field.
+
+    Run again after a failure it goes on with those who are missing.
+    """
+    there = {head.account: head for head in await roster(service.store, service.tools.snapshots)}
+    able = sum(head.member is not None and Role.POLICY in head.member.roles for head in there.values())
+    if able >= ENOUGH:
+        raise NotInstalled("there are members who can let in others: two of them ask `staff.enrol`")
+    made = []
+    for one in sorted(found, key=lambda one: Role.POLICY in one.roles):  # who ends the operator's right comes last
+        if one.member in there:
+            continue
+        fields = {"roles": list(one.roles), "name": one.name, "passkey": one.passkey, "email": one.email}
+        answer = msgspec.json.decode(await service.install(one.member, fields))
+        if answer["decision"] != "allow":
+            raise NotInstalled(f"{one.member}: {answer['reasons'][0]['text']}")
+        made.append(one.member)
+    return made
