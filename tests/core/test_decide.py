@@ -120,8 +120,8 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (TicketClose("t-1"), {ActorKind.SYSTEM}),
     (EvidenceBurn(("face",), "leak"), {*BOTH, ActorKind.STAFF}),
     (IncidentReport(sealed("all gone")), {ActorKind.OWNER, ActorKind.LINK}),
-    (IncidentNote(sealed("at noon")), {ActorKind.OWNER, ActorKind.LINK}),
-    (IncidentClose(), OWNER_ONLY),
+    (IncidentNote(sealed("at noon")), {ActorKind.OWNER, ActorKind.LINK, ActorKind.STAFF}),
+    (IncidentClose(), {ActorKind.OWNER, ActorKind.STAFF}),
 ]
 NAMES = [action_name(action) for action, _ in WHO]
 

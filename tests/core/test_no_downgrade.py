@@ -139,7 +139,15 @@ ROUTES: Final = {
         "ticket.close",
     },
     ActorKind.API_KEY: set(),
-    ActorKind.STAFF: {"evidence.burn", "recovery.review", "staff.look_up", "staff.enrol", "staff.retire"},
+    ActorKind.STAFF: {
+        "incident.note",
+        "incident.close",
+        "evidence.burn",
+        "recovery.review",
+        "staff.look_up",
+        "staff.enrol",
+        "staff.retire",
+    },
     ActorKind.AGENCY: set(),
 }
 """Which actions each kind of actor may ask for: there is no way around the owner's proof but these."""

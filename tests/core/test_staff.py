@@ -29,7 +29,7 @@ from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, Role
 from holdback.core.rules.account import AccountFreeze, AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.authenticator import AuthenticatorBind
 from holdback.core.rules.exit import ExitRequest
-from holdback.core.rules.incident import IncidentReport
+from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryReview
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
@@ -317,12 +317,34 @@ def test_the_help_desk_forgets_the_oldest_ticket() -> None:
     assert account.refold().head == account.head
 
 
-def test_a_flag_stays_with_the_member() -> None:
-    """What a comparison of readers said is in the stream of whom it is about."""
-    sue = Colleague("sue", Role.SUPPORT)
-    sue.stream.ask(StaffFlag("rich", ("staff-sue",), 1, 9, 20, 100), SYSTEM)
-    (flagged,) = of(ev.MemberFlagged, sue.stream)
-    assert (flagged.why, flagged.ones, flagged.reads) == ("rich", 9, 20)
+def test_a_flag_opens_a_case_that_an_investigator_closes() -> None:
+    """What a comparison said opens one case in the member's stream; he does not end it, and saying it twice is once."""
+    sue, eve = Colleague("sue", Role.INVESTIGATOR), Colleague("eve", Role.INVESTIGATOR)
+    flag = StaffFlag("rich", ("staff-sue",), 1, 9, 20, 100)
+    for flagged in (flag, flag, replace(flag, why="peek")):
+        sue.stream.ask(flagged, SYSTEM)
+    assert [(one.why, one.incident) for one in of(ev.MemberFlagged, sue.stream)] == [("rich", "i4"), ("peek", "i4")]
+    note = IncidentNote(sealed("a desk of its own"))
+    assert codes(sue.asks(sue.stream, note)) == [Reason.NOT_ENTITLED]
+    assert codes(sue.stream.ask(note, sue.session)) == [Reason.NOT_ENTITLED]
+    assert isinstance(eve.asks(sue.stream, note), Allow)
+    assert isinstance(eve.asks(sue.stream, IncidentClose()), Allow)
+    assert sue.stream.head.incident is None
+    assert sue.stream.refold().head == sue.stream.head
+
+
+def test_an_investigator_notes_and_the_owner_closes() -> None:
+    """In a customer's own case staff say what they found; that all is well says the owner alone."""
+    account, session = grown(policy=policy_with(**{"bounds.incident_notes": 2}))
+    account.ask(IncidentReport(sealed("all gone")), session)
+    eve = Colleague("eve", Role.INVESTIGATOR, at=account.now)
+    sue = Colleague("sue", Role.SUPPORT, at=account.now)
+    note = IncidentNote(sealed("paid to a known thief"))
+    assert codes(sue.asks(account, note)) == [Reason.NOT_ENTITLED]
+    assert isinstance(eve.asks(account, note), Allow)
+    assert codes(eve.asks(account, IncidentClose())) == [Reason.NOT_ENTITLED]
+    assert isinstance(eve.asks(account, note), Allow)
+    assert codes(eve.asks(account, note)) == [Reason.TOO_MANY]
 
 
 def test_an_investigator_burns_what_was_read_without_reason() -> None:

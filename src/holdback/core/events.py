@@ -892,7 +892,8 @@ class CustomerRead(Event, frozen=True, array_like=True, tag="staff.read"):
 class MemberFlagged(Event, frozen=True, array_like=True, tag="staff.flagged"):
     """A comparison with peers, or a canary, says that somebody must ask this member. `why` is `watching.Why`'s.
 
-    `ones` of `reads` since `since_at`; a peer's mean is `usual_permille`. `names` are all whom it is about.
+    `ones` of `reads` since `since_at`; a peer's mean is `usual_permille`. `names` are all whom it is about. `incident`
+    is the case that it belongs to, opened by it if there was none.
     """
 
     why: str
@@ -901,6 +902,7 @@ class MemberFlagged(Event, frozen=True, array_like=True, tag="staff.flagged"):
     ones: int
     reads: int
     usual_permille: int
+    incident: str
 
 
 class TicketOpened(Event, frozen=True, array_like=True, tag="ticket.opened"):

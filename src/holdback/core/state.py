@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-STATE_VERSION: Final = 2
+STATE_VERSION: Final = 3
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
 FREEZES_KEPT: Final = 64
 NETWORKS_KEPT: Final = 8
 WINDOWS_KEPT: Final = 16
+FLAGS_KEPT: Final = 32
 READERS_KEPT: Final = 64
 """The last of the staff who read a customer. Whoever is forgotten read him before so many others did."""
 COOL_OFFS_APART: Final = 4
@@ -239,12 +240,16 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
-    """A member of staff: no roles before two people enrolled him. `read_at` are his reads of customers in a day."""
+    """A member of staff: no roles before two people enrolled him. `read_at` are his reads of customers in a day.
+
+    `flags` are why, and since when, comparisons spoke against him last.
+    """
 
     roles: tuple[ev.Role, ...] = ()
     proposal: Proposal | None = None
     retired_at: Instant = 0
     read_at: tuple[Instant, ...] = ()
+    flags: tuple[tuple[str, Instant], ...] = ()
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -470,7 +475,10 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
         case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.CustomerRead():
             return _staffed(head, event)
         case ev.MemberFlagged():
-            return head
+            member = head.member or Member()
+            flags = (*member.flags, (event.why, event.since_at))[-FLAGS_KEPT:]
+            case = head.incident or Incident(event.incident, event.at, event.at)
+            return replace(head, member=replace(member, flags=flags), incident=case)
         case ev.TicketOpened():
             tickets = {key: until for key, until in head.tickets.items() if until > event.at}
             return replace(head, tickets=tickets | {event.ticket: event.until})

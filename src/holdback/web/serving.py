@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from holdback import wiring
+from holdback.readers import Readers
 from holdback.web import api
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class BoundedHeads(HttpToolsProtocol):
 
 
 def server(settings: Settings) -> Router:
-    """An ASGI application that opens its store when the server starts, and delivers notices until it stops."""
+    """An ASGI application that opens its store when it starts; until it stops, notices go out and readers are watched."""
 
     @asynccontextmanager
     async def lifespan(_router: object) -> AsyncIterator[None]:
@@ -85,13 +86,17 @@ def server(settings: Settings) -> Router:
             await service.warm()
             router.routes.extend(api.routes(service, telling=_telling(settings, outbox)))
             stop = asyncio.Event()
-            sending = asyncio.create_task(outbox.run(stop))
-            sending.add_done_callback(_say_why)
+            working = {
+                asyncio.create_task(outbox.run(stop), name="outbox"),
+                asyncio.create_task(Readers(service).run(stop), name="readers"),
+            }
+            for task in working:
+                task.add_done_callback(_say_why)
             try:
                 yield
             finally:
                 stop.set()
-                await sending
+                await asyncio.gather(*working)
 
     router = Router(lifespan=lifespan, redirect_slashes=False, default=api.nowhere)
     return router
@@ -109,10 +114,10 @@ def _calm_collector() -> None:
     gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
-def _say_why(sending: asyncio.Task[None]) -> None:
+def _say_why(task: asyncio.Task[None]) -> None:
     """An outbox that ends by itself leaves owners untold: `/readyz` says so soon, and the log why."""
-    if not sending.cancelled() and sending.exception() is not None:
-        log.error("outbox.died", error=type(sending.exception()).__name__)
+    if not task.cancelled() and task.exception() is not None:
+        log.error("task.died", task=task.get_name(), error=type(task.exception()).__name__)
 
 
 def server_from_environment() -> Router:

@@ -479,7 +479,7 @@ def _member_line(
         case ev.MemberRetired():
             return f"You left the staff, by {event.by}. Every session ended."
         case ev.MemberFlagged():
-            return f"Somebody must ask about what this person read ({event.why}: {event.ones} of {event.reads})."
+            return f"Somebody must ask what this person read, and why ({event.why}: {event.ones} of {event.reads})."
         case ev.CustomerRead():
             return f"You read a customer for ticket {event.ticket}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here

@@ -164,6 +164,8 @@ class Rule(NamedTuple):
 
 OWNER = frozenset({ActorKind.OWNER})
 OWNER_OR_LINK = frozenset({ActorKind.OWNER, ActorKind.LINK})
+OWNER_LINK_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.LINK, ActorKind.STAFF})
+OWNER_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.STAFF})
 OWNER_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.PLATFORM})
 OWNER_PLATFORM_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.PLATFORM, ActorKind.STAFF})
 PLATFORM = frozenset({ActorKind.PLATFORM})

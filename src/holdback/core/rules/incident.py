@@ -1,16 +1,33 @@
 """I was robbed: one call that stops everything and opens a case, from any contact or session (incident D).
 
-The timeline of a case is the account's own log, which says what happened when, from where, by which proof, and why.
+A case of one of the staff, opened by a comparison of readers, is worked on and closed by an investigator likewise. The
+timeline of a case is the account's own log, which says what happened when, from where, by which proof, and why.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.events import ActorKind, AnyEvent, Finding, Sealed
+from holdback.core.events import ActorKind, AnyEvent, Finding, Role, Sealed
 from holdback.core.rules.account import may_stop, stop
-from holdback.core.rules.asking import OWNER, OWNER_OR_LINK, Action, Case, Rule, Ruling, always, tightened
+from holdback.core.rules.asking import (
+    EVERYBODY,
+    OWNER_LINK_OR_STAFF,
+    OWNER_OR_LINK,
+    OWNER_OR_STAFF,
+    Action,
+    Case,
+    Rule,
+    Ruling,
+    tightened,
+)
+from holdback.core.staffing import lacks_role
+
+if TYPE_CHECKING:
+    from holdback.core.state import Incident
 
 
 class IncidentReport(Action, frozen=True, tag="incident.report"):
@@ -45,9 +62,31 @@ def _open(case: Case, action: IncidentNote | IncidentClose) -> Finding | None:
     incident = case.head.incident
     if incident is None:
         return why(Reason.NOT_FOUND, "incident.report", about="incident")
-    if isinstance(action, IncidentNote) and incident.notes >= case.policy.bounds.incident_notes:
-        return why(Reason.TOO_MANY, "incident.close", about="notes")
-    return may_stop(case, action) if case.request.actor.kind is ActorKind.LINK else None
+    if case.request.actor.kind is ActorKind.STAFF:
+        return _not_his(case, action) or _full(case, action, incident)
+    if case.head.member is not None:
+        return why(Reason.NOT_ENTITLED, Role.INVESTIGATOR, about="incident")
+    refusal = _full(case, action, incident)
+    return refusal or (may_stop(case, action) if case.request.actor.kind is ActorKind.LINK else None)
+
+
+def _full(case: Case, action: IncidentNote | IncidentClose, incident: Incident) -> Finding | None:
+    full = isinstance(action, IncidentNote) and incident.notes >= case.policy.bounds.incident_notes
+    return why(Reason.TOO_MANY, "incident.close", about="notes") if full else None
+
+
+def _not_his(case: Case, action: IncidentNote | IncidentClose) -> Finding | None:
+    """An investigator notes what he found out. He closes a colleague's case, not his own, never a customer's."""
+    refusal = lacks_role(case.facts, Role.INVESTIGATOR)
+    if refusal is not None:
+        return refusal
+    customers = case.head.member is None and isinstance(action, IncidentClose)
+    own = case.request.actor.key == case.head.account
+    return why(Reason.NOT_ENTITLED, about="incident") if customers or own else None
+
+
+def _closing(case: Case, _action: IncidentClose) -> Level:
+    return Level.NONE if case.request.actor.kind is ActorKind.STAFF else Level.CHANGE
 
 
 def _note(case: Case, action: IncidentNote) -> Ruling:
@@ -66,6 +105,6 @@ def _close(case: Case, _action: IncidentClose) -> Ruling:
 
 RULES: dict[type[Action], Rule] = {
     IncidentReport: Rule(OWNER_OR_LINK, _report, objection=may_stop, loosens=False),
-    IncidentNote: Rule(OWNER_OR_LINK, _note, objection=_open, loosens=False),
-    IncidentClose: Rule(OWNER, _close, level=always(Level.CHANGE), objection=_open),
+    IncidentNote: Rule(OWNER_LINK_OR_STAFF, _note, objection=_open, loosens=False, streams=EVERYBODY),
+    IncidentClose: Rule(OWNER_OR_STAFF, _close, level=_closing, objection=_open, streams=EVERYBODY),
 }

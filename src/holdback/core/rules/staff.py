@@ -271,9 +271,12 @@ def _closes(case: Case, action: TicketClose) -> Ruling:
 
 
 def _flag(case: Case, action: StaffFlag) -> Ruling:
-    flagged = ev.MemberFlagged(
-        case.now, action.why, action.names, action.since_at, action.ones, action.reads, action.usual_permille
-    )
+    """Whoever compares may do so in several processes, or again after a restart: the second time changes nothing."""
+    if (action.why, action.since_at) in _member(case).flags:
+        return Ruling(_NOTED)
+    incident = case.head.incident.id if case.head.incident is not None else f"i{case.seq}"
+    counted = (action.ones, action.reads, action.usual_permille)
+    flagged = ev.MemberFlagged(case.now, action.why, action.names, action.since_at, *counted, incident)
     return Ruling(_NOTED, (flagged,))
 
 
