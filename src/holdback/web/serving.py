@@ -72,7 +72,7 @@ class BoundedHeads(HttpToolsProtocol):
 
 
 def server(settings: Settings) -> Router:
-    """An ASGI application that opens its store when it starts; until it stops, notices go out and readers are watched."""
+    """An ASGI application that opens its store when it starts; then notices go out and readers are watched."""
 
     @asynccontextmanager
     async def lifespan(_router: object) -> AsyncIterator[None]:
