@@ -265,7 +265,9 @@ class Unit:
         for event in step.events:
             if isinstance(event, ev.NoticeDue):
                 self._notices += [
-                    NoticeRow(f"{account}/{event.notice}/{contact}", account, seq, event.notice, contact, now)
+                    NoticeRow(
+                        f"{account}/{event.notice}/{contact}", account, seq, event.notice, contact, event.due_at or now
+                    )
                     for contact in event.contacts
                 ]
         after = self._standing[account] = standing._replace(customer=step.customer, link=chained)

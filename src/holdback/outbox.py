@@ -237,9 +237,8 @@ class Outbox:
 
     def _freeze_url(self, due: _Due) -> str:
         row = due.row
-        token = self._service.tools.masters.link_token(
-            row.account, row.notice, row.contact, "freeze", due.due.at + LINK_MS
-        )
+        until = max(due.due.at, due.due.due_at) + LINK_MS
+        token = self._service.tools.masters.link_token(row.account, row.notice, row.contact, "freeze", until)
         return f"{self._public_url}/freeze?t={token}"
 
     def _code(self, due: _Due) -> str:

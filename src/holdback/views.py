@@ -161,6 +161,15 @@ class IncidentForm(msgspec.Struct, frozen=True):
     notes: int
 
 
+class OrderForm(msgspec.Struct, frozen=True):
+    """An authority's order that stops every exit until its date. The owner's own freeze is another thing."""
+
+    request: str
+    agency: str
+    since: str
+    until: str
+
+
 class AccountForm(msgspec.Struct, frozen=True):
     """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`."""
 
@@ -184,6 +193,8 @@ class AccountForm(msgspec.Struct, frozen=True):
     recovery: RecoveryForm | None
     burned: dict[str, str]
     incident: IncidentForm | None
+    orders: tuple[OrderForm, ...]
+    targeted_until: str | None
 
 
 class HeldForm(msgspec.Struct, frozen=True):
@@ -251,7 +262,6 @@ class Views:
             return None
         policy, now = self._tools.policy, seen.now
         head = _as_of(seen.head, policy, now)
-        live = [(token, one) for token, one in head.sessions.items() if one.ends_at() > now]
         return AccountForm(
             account=head.account,
             name=_opened(seen.key, head.name),
@@ -264,26 +274,21 @@ class Views:
             freeze=_freeze(head),
             authenticators=tuple(_authenticator(head, name, one, now) for name, one in head.authenticators.items()),
             contacts=tuple(_contact(head, name, one, seen.key, now) for name, one in head.contacts.items()),
-            sessions=tuple(
-                OpenSessionForm(
-                    token.hex(),
-                    one.device,
-                    instant_text(one.started_at),
-                    instant_text(one.seen_at),
-                    instant_text(one.ends_at()),
-                    bool(one.key),
-                    instant_text(one.misused_at) if one.misused_at else None,
-                )
-                for token, one in live
-            ),
+            sessions=_sessions(head, now),
             settings=_settings(head),
             changes=tuple(_change(name, one) for name, one in head.changes.items()),
             cool_offs=_cool_offs(head, now),
             holds=len(head.exits),
             budget=_budget(head, policy, now),
             recovery=_recovery(head, policy, now),
-            burned={kind: instant_text(until) for kind, until in head.burned.items() if until > now},
+            burned={
+                kind: instant_text(until)
+                for kind, until in head.burned.items()
+                if until > now and head.hushed.get(kind, 0) <= now
+            },
             incident=_incident(head),
+            orders=_orders(head, now),
+            targeted_until=instant_text(head.targeted_until) if head.targeted_until > now else None,
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -309,7 +314,8 @@ class Views:
         _check_chain(seen, entries)
         found = [entry for entry in entries if entry.seq > first]
         page = found[:size]
-        items = tuple(EntryForm(one.seq, one.link.hex(), told(one, seen.key)) for one in page)
+        shown = [one for one in page if hidden_until(one, self._tools.policy) <= seen.now]
+        items = tuple(EntryForm(one.seq, one.link.hex(), told(one, seen.key)) for one in shown)
         return EventsPage(items, str(page[-1].seq) if len(found) > size else None)
 
     async def _seen(self, account: str) -> _Seen | None:
@@ -401,6 +407,22 @@ def _contact(head: Head, name: str, one: Contact, key: CustomerKey, now: Instant
     )
 
 
+def _sessions(head: Head, now: Instant) -> tuple[OpenSessionForm, ...]:
+    return tuple(
+        OpenSessionForm(
+            token.hex(),
+            one.device,
+            instant_text(one.started_at),
+            instant_text(one.seen_at),
+            instant_text(one.ends_at()),
+            bool(one.key),
+            instant_text(one.misused_at) if one.misused_at else None,
+        )
+        for token, one in head.sessions.items()
+        if one.ends_at() > now
+    )
+
+
 def _settings(head: Head) -> SettingsForm:
     limit = head.setting(Setting.LIMIT_MICRO_USD)
     return SettingsForm(
@@ -454,6 +476,14 @@ def _incident(head: Head) -> IncidentForm | None:
     return IncidentForm(case.id, instant_text(case.opened_at), instant_text(case.last_at), case.notes)
 
 
+def _orders(head: Head, now: Instant) -> tuple[OrderForm, ...]:
+    return tuple(
+        OrderForm(name, one.agency, instant_text(one.frozen_until - one.freeze_ms), instant_text(one.frozen_until))
+        for name, one in head.legal.items()
+        if now < one.frozen_until
+    )
+
+
 def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
     case = live(head, policy, now)
     if case is None:
@@ -488,9 +518,33 @@ def _check_chain(seen: _Seen, entries: list[Entry]) -> None:
 
 
 SECRETS: Final = frozenset(
-    {"credential", "secret", "password", "facts", "holder", "asked_with", "token", "reason", "passkey", "email"}
+    {
+        "credential",
+        "secret",
+        "password",
+        "facts",
+        "holder",
+        "asked_with",
+        "token",
+        "reason",
+        "passkey",
+        "email",
+        "phrase",
+    }
 )
 """Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words."""
+
+
+def hidden_until(entry: Entry, policy: Policy) -> Instant:
+    """Until when a secrecy order hides an entry; 0 if none does.
+
+    A refusal names no request, so it is hidden for as long as any order may last: else it would tell of one.
+    """
+    decided, *events = ev.decode_events(entry.body)
+    asked = isinstance(decided, ev.Decided) and decided.action.startswith("legal.")
+    if asked and not any(isinstance(one, ev.LegalEvent) for one in events):
+        return decided.at + policy.legal.secrecy_max_d * DAY
+    return max((getattr(one, "told_at", 0) for one in events), default=0)
 
 
 def told(entry: Entry, key: CustomerKey) -> tuple[dict[str, Any], ...]:
@@ -517,7 +571,7 @@ def _shown(name: str, value: Any, key: CustomerKey) -> tuple[str, Any]:  # noqa:
     """A field's name and value as JSON has them."""
     if isinstance(value, int) and not isinstance(value, bool):
         if name in {"at", "until"} or name.endswith(("_at", "_until")):
-            return name, instant_text(value)
+            return name, instant_text(value) if value else None
         if name.endswith("micro_usd"):
             return name.removesuffix("micro_usd") + "usd", _usd(value)
     return name, _plain(name, value, key)

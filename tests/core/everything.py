@@ -27,6 +27,14 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
+from holdback.core.rules.legal import (
+    LegalApprove,
+    LegalCallBack,
+    LegalFreezeOrder,
+    LegalReceive,
+    LegalReject,
+    LegalRelease,
+)
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
@@ -96,6 +104,12 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     StaffFlag("rich", ("staff-sue",), 1, 9, 20, 100),
     TicketOpen("t-1"),
     TicketClose("t-1"),
+    LegalReceive("police", ("email",), "court_order"),
+    LegalFreezeOrder("police", 30),
+    LegalCallBack(confirmed=True, officer="o1"),
+    LegalApprove(),
+    LegalRelease(),
+    LegalReject(forged=True),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

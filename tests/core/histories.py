@@ -17,6 +17,7 @@ from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE
 from holdback.core.decision import (
+    AgencyFact,
     Allow,
     Context,
     Decision,
@@ -24,6 +25,7 @@ from holdback.core.decision import (
     EvidenceFact,
     Facts,
     Hold,
+    PaperFact,
     PriceFact,
     Proof,
     Seen,
@@ -125,6 +127,9 @@ class Account:
         self.evidence: EvidenceFact | None = None
         self.staff: StaffFact | None = None
         self.drawn: tuple[str, ...] = ("rita", "ron")
+        self.agency: AgencyFact | None = None
+        self.paper: PaperFact | None = None
+        self.package = b""
 
     # What is true
 
@@ -208,6 +213,9 @@ class Account:
             evidence=self.evidence if isinstance(request.action, RecoveryEvidence) else None,
             staff=self.staff if request.actor.kind is ActorKind.STAFF else None,
             drawn=self.drawn if isinstance(request.action, RecoveryOpen) else (),
+            agency=self.agency,
+            paper=self.paper,
+            package=self.package,
         )
 
     def signed(self, **wrong: Any) -> DeviceProof:  # noqa: ANN401 - DeviceProof's own

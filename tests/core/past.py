@@ -293,6 +293,16 @@ class Past:
         """Whether the owner's stop is on."""
         return bool(self.stops) and self.stops[-1].thawed is None
 
+    def ordered(self, now: Instant) -> bool:
+        """Whether an authority's order stops exits: none that two members of staff took off, or whose date is past."""
+        orders: dict[str, Instant] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.LegalFrozen):
+                orders[event.request] = event.until
+            elif isinstance(event, ev.LegalThawed):
+                del orders[event.request]
+        return any(now < until for until in orders.values())
+
     # Who can prove, who can be told
 
     @cached_property

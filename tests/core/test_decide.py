@@ -50,6 +50,14 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
+from holdback.core.rules.legal import (
+    LegalApprove,
+    LegalCallBack,
+    LegalFreezeOrder,
+    LegalReceive,
+    LegalReject,
+    LegalRelease,
+)
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
@@ -122,6 +130,12 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (IncidentReport(sealed("all gone")), {ActorKind.OWNER, ActorKind.LINK}),
     (IncidentNote(sealed("at noon")), {ActorKind.OWNER, ActorKind.LINK, ActorKind.STAFF}),
     (IncidentClose(), {ActorKind.OWNER, ActorKind.STAFF}),
+    (LegalReceive("police", ("email",), "court_order"), {ActorKind.AGENCY, ActorKind.STAFF}),
+    (LegalFreezeOrder("police", 30), {ActorKind.AGENCY, ActorKind.STAFF}),
+    (LegalCallBack(confirmed=True), {ActorKind.STAFF}),
+    (LegalApprove(), {ActorKind.STAFF}),
+    (LegalRelease(), {ActorKind.STAFF}),
+    (LegalReject(forged=True), {ActorKind.STAFF}),
 ]
 NAMES = [action_name(action) for action, _ in WHO]
 
@@ -192,6 +206,11 @@ LOOSENS = {
     "staff.enrol",
     "staff.look_up",
     "ticket.open",
+    "legal.receive",
+    "legal.freeze_order",
+    "legal.call_back",
+    "legal.approve",
+    "legal.release",
 }
 
 

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec.structs import replace
+from tests.core.authorities import Office
 from tests.core.histories import (
     BACKUP_CODE,
     EMAIL,
@@ -346,6 +347,19 @@ class Stories(RuleBasedStateMachine):
         self.tick(hours * HOUR)
         for name in self.alice.head.exits:
             self.ask(ExitRelease(name), PLATFORM, counterparty="bob")
+
+    @rule(member=st.sampled_from(("lena", "luc", "liv")), takes_back=st.sampled_from((False, False, True)))
+    def authority_orders(self, member: str, *, takes_back: bool) -> None:
+        """An authority's order comes in and two carry it out, or somebody wants it taken back."""
+        office = Office(self.alice)
+        if takes_back:
+            office.rejects(member)
+            return
+        office.orders(days=1)
+        office.calls_back()
+        office.approves("lena")
+        office.approves("luc")
+        office.releases(member)
 
     @precondition(lambda self: self.alice.head.exits)
     @rule(number=nth, to=st.sampled_from(("bob", "")))

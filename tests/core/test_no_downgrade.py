@@ -103,7 +103,16 @@ PROVES_ITSELF: Final = {"authenticator.confirm", "contact.confirm"}
 """What ends something that was asked for with proof, by a proof of the new thing itself."""
 LOST_EVERYTHING: Final = {"recovery.open", "recovery.evidence", "recovery.finish"}
 """What is asked by whoever says that he cannot sign in; `test_recovery.py` says what that takes."""
-NOT_THE_OWNERS: Final = {
+LEGAL: Final = {
+    "legal.receive",
+    "legal.freeze_order",
+    "legal.call_back",
+    "legal.approve",
+    "legal.release",
+    "legal.reject",
+}
+"""What authorities ask and staff answer; `test_legal.py` says what that takes."""
+NOT_THE_OWNERS: Final = LEGAL | {
     "account.import",
     "recovery.review",
     "staff.look_up",
@@ -147,8 +156,9 @@ ROUTES: Final = {
         "staff.look_up",
         "staff.enrol",
         "staff.retire",
-    },
-    ActorKind.AGENCY: set(),
+    }
+    | LEGAL,
+    ActorKind.AGENCY: {"legal.receive", "legal.freeze_order"},
 }
 """Which actions each kind of actor may ask for: there is no way around the owner's proof but these."""
 
@@ -161,7 +171,7 @@ def test_every_action_has_its_place() -> None:
             name
             in TIGHTENS
             | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
-            | {"staff.retire", "staff.flag", "ticket.close"}
+            | {"staff.retire", "staff.flag", "ticket.close", "legal.reject"}
         )
 
 

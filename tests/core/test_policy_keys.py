@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from msgspec.structs import replace
+from tests.core.authorities import Office
 from tests.core.histories import (
     BACKUP_CODE,
     DEFAULT,
@@ -449,6 +450,34 @@ def helped(account: Account) -> None:
     account.log += [*sue.stream.log, *new.log]
 
 
+def papers(account: Account) -> None:
+    """Requests of authorities: ordinary and urgent, as many as may be open, secret, long, forged, and one order."""
+    grow(account)
+    office = Office(account)
+    for secret_d in (90, 89):
+        office.receives(secret_d=secret_d)
+    for days in (180, 181):
+        office.orders(days)
+    office.rejects("lena", forged=True)
+    office.rejects("lena")
+    office.receives("name", basis="emergency")
+    office.calls_back()
+    for member in ("luc", "liv"):
+        office.releases("lena")
+        office.approves(member)
+    office.releases("lena")
+    office.receives("balance")
+    office.calls_back()
+    for member in ("lena", "luc"):
+        office.approves(member)
+    for _ in range(3):
+        account.wait(hours=2)
+        office.releases("lena")
+        office.approves("liv")
+    for _ in range(9):
+        office.receives()
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -472,6 +501,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     comes_back,
     comes_back_by_what_is_held,
     helped,
+    papers,
 )
 
 CHANGED: Final[dict[str, Any]] = {
@@ -512,6 +542,8 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.device_proofs": 63,
     "bounds.incident_notes": 1,
     "staff.decile_usd": [1, 20, 100, 300, 1_000, 3_000, 21_000, 30_000, 100_000],
+    "legal.secrecy_max_d": 89,
+    "legal.freeze_order_max_d": 181,
     "signals.place": "step_up",
     "risk.step_up_centinats": -1_000,
     "risk.cool_off_centinats": 460,

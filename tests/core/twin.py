@@ -937,7 +937,11 @@ def exit_request(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, ExitRequest)
     network = case.policy.exits.get(action.kind)
-    refuse((network is None, Reason.EXIT_KIND_CLOSED), (case.past.is_frozen, Reason.FROZEN))
+    refuse(
+        (network is None, Reason.EXIT_KIND_CLOSED),
+        (case.past.is_frozen, Reason.FROZEN),
+        (case.past.ordered(case.now), Reason.UNDER_ORDER),
+    )
     assert network is not None
     named = names_destination(action, network)
     if network == "own":
@@ -1010,6 +1014,7 @@ def exit_release(case: Case) -> Answer:
     refuse(
         (network is None, Reason.EXIT_KIND_CLOSED),
         (case.past.is_frozen, Reason.FROZEN),
+        (case.past.ordered(case.now), Reason.UNDER_ORDER),
         (network in {"internal", "p2p"} and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
         (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
     )

@@ -56,6 +56,8 @@ LOOSENINGS: Final = (
     ev.ContactRemoved,
     ev.AddressAdded,
     ev.AddressRenewed,
+    ev.LegalDisclosed,
+    ev.LegalThawed,
 )
 """What law 8 forbids while the clock is in doubt."""
 
@@ -214,6 +216,14 @@ def nothing_leaves_a_frozen_account(step: Step) -> None:
     assert not done or done[0] is ChangeKind.UNFREEZE
     thawed = any(isinstance(one, ev.Unfrozen) for one in step.events)
     assert thawed or not any(isinstance(one, ev.ExitAllowed) for one in step.events)
+
+
+def nothing_leaves_under_an_order(step: Step) -> None:
+    """Law 6: while an authority's order stands nothing leaves, and the owner alone does not take it off."""
+    if step.past.ordered(step.now):
+        assert not any(isinstance(one, ev.ExitAllowed) for one in step.events)
+    if step.request.actor.kind is not ev.ActorKind.STAFF:
+        assert not any(isinstance(one, ev.LegalThawed) for one in step.events)
 
 
 MONEY_AND_CHANGES: Final = frozenset(
@@ -532,6 +542,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     over_budget_exits_were_held,
     holds_end_as_said,
     nothing_leaves_a_frozen_account,
+    nothing_leaves_under_an_order,
     nothing_junior_approves,
     nothing_given_away_counts,
     codes_are_no_bell_for_strangers,

@@ -251,8 +251,8 @@ def test_keys_and_staff_are_not_the_owner() -> None:
         step("4m", "legal_1", "legal.approve"),
         account=keys,
     )
-    assert [one.reasons[0] for one in story.steps] == [*["not_entitled"] * 4, "not_available"]
-    assert story.not_available == ("api_key.create", "legal.approve")
+    assert [one.reasons[0] for one in story.steps] == [*["not_entitled"] * 4, "not_found"]
+    assert story.not_available == ("api_key.create",)
 
 
 def test_repetitions_interleave_by_time() -> None:

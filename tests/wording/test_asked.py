@@ -14,6 +14,12 @@ from holdback.core.rules.session import SessionStart
 from holdback.wording.asked import asked_line
 
 PROOFLESS = {
+    "legal.receive",
+    "legal.freeze_order",
+    "legal.call_back",
+    "legal.approve",
+    "legal.release",
+    "legal.reject",
     "account.import",
     "account.freeze",
     "session.end",

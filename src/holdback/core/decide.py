@@ -45,6 +45,7 @@ from holdback.core.rules import (
     change,
     contact,
     incident,
+    legal,
     notice,
     password,
     recovery,
@@ -76,6 +77,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **recovery.RULES,
     **incident.RULES,
     **staff.RULES,
+    **legal.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -94,12 +96,6 @@ PLANNED: Final = frozenset(
         "api_key.revoke",
         "order.place",
         "order.report",
-        "legal.receive",
-        "legal.call_back",
-        "legal.approve",
-        "legal.release",
-        "legal.reject",
-        "legal.freeze_order",
         "agency.add",
         "agency.remove",
         "policy.publish",

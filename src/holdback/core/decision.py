@@ -33,6 +33,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     EXIT_KIND_CLOSED = "exit_kind_closed"
     FROZEN = "frozen"
+    UNDER_ORDER = "under_order"
     BAD_FIELD = "bad_field"
     TOO_MANY = "too_many"
     RECOVERED_LATELY = "recovered_lately"
@@ -45,6 +46,14 @@ class Reason(StrEnum):
     NOT_DRAWN = "not_drawn"
     SECOND_PERSON_REQUIRED = "second_person_required"
     REVIEW_REQUIRED = "review_required"
+    SAME_PERSON = "same_person"
+    AGENCY_UNKNOWN = "agency_unknown"
+    PAPER_UNSIGNED = "paper_unsigned"
+    FIELD_REFUSED = "field_refused"
+    PHRASE_WRONG = "phrase_wrong"
+    CALL_BACK_REQUIRED = "call_back_required"
+    APPROVAL_REQUIRED = "approval_required"
+    PACKAGE_MISSING = "package_missing"
     LAST_ONE = "last_one"
     FREEZE_RIGHT_LOST = "freeze_right_lost"
     SENIOR_BENEFICIARY_REQUIRED = "senior_beneficiary_required"
@@ -222,6 +231,34 @@ class StaffFact(msgspec.Struct, frozen=True, array_like=True):
     canary: bool = False
 
 
+class AgencyFact(msgspec.Struct, frozen=True, array_like=True):
+    """What the registry says of an agency now: whether its entry is in force, and whom and what it vouches for.
+
+    `certificates` are the digests of those its officers sign with, `domains` where its mails come from. `answered`
+    says that whoever was rung back knew the phrase that only the agency could read.
+    """
+
+    agency: str
+    registered: bool
+    officers: tuple[str, ...] = ()
+    certificates: tuple[bytes, ...] = ()
+    domains: tuple[str, ...] = ()
+    answered: bool = False
+
+
+class PaperFact(msgspec.Struct, frozen=True, array_like=True):
+    """What was found out about a paper that was handed in: its digest, the outcome, and who signed it, if anybody.
+
+    `certificate` is the digest of the one that a whole and trusted signature was made with, `domain` the one that an
+    aligned mail's server signed for; each is empty if there is none.
+    """
+
+    digest: bytes
+    outcome: str
+    certificate: bytes = b""
+    domain: str = ""
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
@@ -229,8 +266,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
     token made for this request, `device` what the asking device's key signed. `seen` is None but at a sign-in of which
     its origin was said, and `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff`
-    are None unless they were verified, `drawn` are reviewers that chance chose. A fact that could not be had is absent
-    or false, and never means allow.
+    are None unless they were verified, `drawn` are reviewers that chance chose. `agency` and `paper` are None unless
+    the registry was asked and a paper read; `package` is the digest of what would be disclosed, sealed for the agency.
+    A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -246,6 +284,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     evidence: EvidenceFact | None = None
     staff: StaffFact | None = None
     drawn: tuple[str, ...] = ()
+    agency: AgencyFact | None = None
+    paper: PaperFact | None = None
+    package: bytes = b""
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

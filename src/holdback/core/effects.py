@@ -130,6 +130,14 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.TicketOpened: _SILENT,
     ev.TicketClosed: _SILENT,
     ev.LookedUp: _SILENT,
+    ev.LegalReceived: _SILENT,
+    ev.LegalCalledBack: _SILENT,
+    ev.LegalApproved: _SILENT,
+    ev.LegalRejected: Effect(Direction.TIGHTENING, Severity.MILD),
+    ev.LegalDisclosed: Effect(Direction.NEUTRAL, Severity.SEVERE),
+    ev.LegalFrozen: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.LegalThawAsked: _SILENT,
+    ev.LegalThawed: Effect(Direction.LOOSENING, Severity.SEVERE),
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 
@@ -203,7 +211,9 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
             found.append(
                 ev.NoticeFolded(event.at, tag_of(event))
                 if folded
-                else ev.NoticeDue(event.at, number, tag_of(event), effect.notice, told(after, event.at), about)
+                else ev.NoticeDue(
+                    event.at, number, tag_of(event), effect.notice, told(after, event.at), about, _told_at(event)
+                )
             )
         if effect.ends is not Ends.NONE:
             ended |= {key: ev.SessionEnded(event.at, key) for key in _ended(event, after, asking)}
@@ -217,7 +227,18 @@ def _ended(event: AnyEvent, after: Head, asking: bytes) -> list[bytes]:
     return [key for key in after.sessions if key != asking]
 
 
-_DEPENDS: Final = frozenset({ev.AuthenticatorBound, ev.SignInScored, ev.ContactConfirmed, ev.ChangeAsked})
+SECRECY: Final = frozenset({ev.LegalDisclosed, ev.LegalRejected, ev.EvidenceBurned})
+"""What a secrecy order may hide for its time: that a disclosure was asked for or made, and what it burned."""
+
+
+def _told_at(event: AnyEvent) -> Instant:
+    """When the notice of an event goes out at the earliest, 0 for at once."""
+    return event.told_at if isinstance(event, ev.LegalDisclosed | ev.LegalRejected | ev.EvidenceBurned) else 0
+
+
+_DEPENDS: Final = frozenset(
+    {ev.AuthenticatorBound, ev.SignInScored, ev.ContactConfirmed, ev.ChangeAsked, ev.LegalRejected}
+)
 
 
 def effect_of(event: AnyEvent) -> Effect:
@@ -233,6 +254,8 @@ def effect_of(event: AnyEvent) -> Effect:
         return _TIGHTER
     if isinstance(event, ev.ChangeAsked):
         return effect._replace(cools=CHANGES[event.kind].cools)
+    if isinstance(event, ev.LegalRejected) and event.forged:
+        return effect._replace(notice=Severity.SEVERE)
     return effect
 
 

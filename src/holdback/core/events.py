@@ -681,13 +681,17 @@ AUTHENTICATOR_CODE: Final = "authenticator.code"
 
 
 class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
-    """The owner must be told, at each of `contacts`; the waits of `about` run once a senior one accepted it (law 5)."""
+    """The owner must be told, at each of `contacts`; the waits of `about` run once a senior one accepted it (law 5).
+
+    It goes out at once, or from `due_at` on if a secrecy order says so.
+    """
 
     notice: str
     cause: str
     severity: Severity
     contacts: tuple[str, ...]
     about: tuple[About, ...]
+    due_at: Instant = 0
 
 
 class NoticeFolded(Event, frozen=True, array_like=True, tag="notice.folded"):
@@ -821,12 +825,13 @@ RecoveryEvent = (
 class EvidenceBurned(Event, frozen=True, array_like=True, tag="evidence.burned"):
     """These kinds of evidence became known to others: in this account's recoveries they prove nothing before `until`.
 
-    `cause` is legal, leak, unexplained_read or owner.
+    `cause` is legal, leak, unexplained_read or owner. The owner is told at once, or at `told_at` if it is not 0.
     """
 
     kinds: tuple[str, ...]
     cause: str
     until: Instant
+    told_at: Instant = 0
 
 
 class IncidentReported(Event, frozen=True, array_like=True, tag="incident.reported"):
@@ -931,6 +936,106 @@ class LookedUp(Event, frozen=True, array_like=True, tag="staff.looked_up"):
     involved: bool
 
 
+class LegalReceived(Event, frozen=True, array_like=True, tag="legal.received"):
+    """An authority's request about this customer came in. Nothing was disclosed or stopped by that.
+
+    `fields` are those that its legal basis reaches, `refused` the others. `entered_by` is the member of staff who
+    entered it, empty if it came as a paper; `signed` says that the paper is signed as the registry says. It lapses at
+    `expires_at`. `told_at` is when the owner is told at the earliest, 0 for at once; `freeze_ms` is how long a freeze
+    order is to last, 0 for a disclosure. `paper` is the digest of what was handed in.
+    """
+
+    request: str
+    agency: str
+    basis: str
+    fields: tuple[str, ...]
+    refused: tuple[str, ...]
+    entered_by: str
+    registered: bool
+    signed: bool
+    paper: bytes
+    expires_at: Instant
+    told_at: Instant = 0
+    freeze_ms: int = 0
+
+
+class LegalCalledBack(Event, frozen=True, array_like=True, tag="legal.called_back"):
+    """A member of staff rang the agency at the registry's number, and `officer` confirmed the request."""
+
+    request: str
+    by: str
+    officer: str
+    told_at: Instant = 0
+
+
+class LegalApproved(Event, frozen=True, array_like=True, tag="legal.approved"):
+    """A member of staff approved a legal request."""
+
+    request: str
+    by: str
+    told_at: Instant = 0
+
+
+class LegalRejected(Event, frozen=True, array_like=True, tag="legal.rejected"):
+    """A legal request was turned down; nothing came of it.
+
+    A forged one marks the account: somebody is after it, and its recoveries wait twice as long until `targeted_until`.
+    """
+
+    request: str
+    by: str
+    forged: bool
+    targeted_until: Instant = 0
+    told_at: Instant = 0
+
+
+class LegalDisclosed(Event, frozen=True, array_like=True, tag="legal.disclosed"):
+    """These fields were disclosed to an agency. `package` is the digest of the sealed package, kept as proof."""
+
+    request: str
+    agency: str
+    basis: str
+    fields: tuple[str, ...]
+    by: str
+    package: bytes
+    told_at: Instant = 0
+
+
+class LegalFrozen(Event, frozen=True, array_like=True, tag="legal.frozen"):
+    """An authority's order stops every exit until `until`. It is no freeze of the owner's."""
+
+    request: str
+    agency: str
+    until: Instant
+
+
+class LegalThawAsked(Event, frozen=True, array_like=True, tag="legal.thaw_asked"):
+    """A member of staff wants an authority's order ended before its date; a second one must want it too."""
+
+    request: str
+    by: str
+
+
+class LegalThawed(Event, frozen=True, array_like=True, tag="legal.thawed"):
+    """An authority's order was ended before its date, by two members of staff."""
+
+    request: str
+    by: str
+
+
+LegalEvent = (
+    LegalReceived
+    | LegalCalledBack
+    | LegalApproved
+    | LegalRejected
+    | LegalDisclosed
+    | LegalFrozen
+    | LegalThawAsked
+    | LegalThawed
+)
+"""What happens to one legal request."""
+
+
 AnyEvent = (
     Decided
     | AccountImported
@@ -1007,6 +1112,14 @@ AnyEvent = (
     | TicketOpened
     | TicketClosed
     | LookedUp
+    | LegalReceived
+    | LegalCalledBack
+    | LegalApproved
+    | LegalRejected
+    | LegalDisclosed
+    | LegalFrozen
+    | LegalThawAsked
+    | LegalThawed
 )
 
 

@@ -97,7 +97,7 @@ def of_class(shown: tuple[Shown, ...], wanted: EvidenceClass) -> list[Shown]:
 
 
 def wait_ms(head: Head, path: Path, policy: Policy, now: Instant, *, contested: bool) -> int:
-    """How long a path waits. An objection doubles it, and so does anything about the account that others know."""
+    """How long a path waits. An objection doubles it, and so do what others know and papers that were forged."""
     numbers = policy.recovery
     rich = max(head.equity.values(), default=0) > numbers.rich_usd * MICRO
     hours = {
@@ -107,7 +107,8 @@ def wait_ms(head: Head, path: Path, policy: Policy, now: Instant, *, contested: 
         Path.NO_POSSESSION: numbers.no_possession_rich_h if rich else numbers.no_possession_h,
     }[path]
     known = any(until > now for until in head.burned.values())
-    return hours * HOUR * (2 if contested else 1) * (2 if known else 1)
+    warned = known or now < head.targeted_until
+    return hours * HOUR * (2 if contested else 1) * (2 if warned else 1)
 
 
 def is_burned(head: Head, evidence: str, now: Instant) -> bool:

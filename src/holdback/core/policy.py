@@ -240,6 +240,19 @@ class Staff(Section, frozen=True):
     false_accusations_ppm: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
+class Legal(Section, frozen=True):
+    """What an authority's paper may do, by how many people, and what the owner learns of it (laws 6 and 7)."""
+
+    approvers: Annotated[int, msgspec.Meta(ge=2, le=5)]
+    emergency_approvers: Annotated[int, msgspec.Meta(ge=1, le=5)]
+    wait_h: Hours
+    expires_d: Days
+    open_max: Annotated[int, msgspec.Meta(ge=1, le=32)]
+    secrecy_max_d: Days
+    targeted_d: Days
+    freeze_order_max_d: Days
+
+
 class Bounds(Section, frozen=True):
     """How many things of a kind one customer may have at once."""
 
@@ -299,6 +312,8 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "staff.reads_per_h",
         "staff.reads_per_day",
         "staff.ones_min",
+        "legal.expires_d",
+        "legal.secrecy_max_d",
     }
 )
 """Numbers that protect less when they grow. `BOUNDS` protect neither way; all others protect more when they grow."""
@@ -320,6 +335,8 @@ NEITHER: Final = frozenset(
         "staff.caution_percent",
         "staff.false_cases_permille",
         "staff.false_accusations_ppm",
+        "legal.open_max",
+        "legal.freeze_order_max_d",
     }
 )
 """Tables and keys of which it cannot be said."""
@@ -379,6 +396,7 @@ class Policy(Section, frozen=True):
     exits: dict[str, str]
     passwords: Passwords
     staff: Staff
+    legal: Legal
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -496,5 +514,8 @@ RELATIONS: Final = (
     ("staff.reads_per_h", "staff.reads_per_day", "an hour must not allow more than a day"),
     ("staff.fresh_d", "staff.watched_d", "no window would begin within the time that false cases are counted over"),
     ("staff.watched_d", "staff.peers_d", "people would be compared with fewer days than they are watched"),
+    ("legal.emergency_approvers", "legal.approvers", "haste must not need more people than time does"),
+    ("legal.secrecy_max_d", "recovery.burned_d", "what was disclosed in secret would count again before it is told"),
+    ("recovery.expires_d", "legal.targeted_d", "a recovery begun beside a forgery would outlast what it doubles"),
 )
 """Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""

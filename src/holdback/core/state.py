@@ -252,11 +252,40 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     flags: tuple[tuple[str, Instant], ...] = ()
 
 
+class LegalRequest(msgspec.Struct, frozen=True, array_like=True):
+    """A legal request that is open, or a freeze order in force (`frozen_until` is not 0).
+
+    `signed` says that its paper is signed as the registry says. `called_by` rang the agency back, `approved` are those
+    who approved; `thaw_by` is who wants an order ended before its date.
+    """
+
+    received_at: Instant
+    agency: str
+    basis: str
+    fields: tuple[str, ...]
+    entered_by: str
+    registered: bool
+    signed: bool
+    expires_at: Instant
+    told_at: Instant = 0
+    freeze_ms: int = 0
+    called_by: str = ""
+    approved: tuple[str, ...] = ()
+    frozen_until: Instant = 0
+    thaw_by: str = ""
+
+    def ends_at(self) -> Instant:
+        """When it lapses by itself: an order in force at its date, whatever is open at its own."""
+        return self.frozen_until or self.expires_at
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """What every decision about a customer needs.
 
     `texted_at` says when codes went by text in the last hour, `tickets` until when they are open, `readers` when a
     member of staff last read the customer. `member` is set if this is one of the staff's stream.
+    Until `targeted_until` somebody who forged papers is after the account. `hushed` are the kinds of evidence that are
+    burned and of which the owner is told only then.
     """
 
     account: str
@@ -299,6 +328,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     member: Member | None = None
     tickets: dict[str, Instant] = {}
     readers: dict[str, Instant] = {}
+    legal: dict[str, LegalRequest] = {}
+    targeted_until: Instant = 0
+    hushed: dict[str, Instant] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -465,7 +497,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _recovering(head, event)
         case ev.EvidenceBurned():
             longer = {kind: max(head.burned.get(kind, 0), event.until) for kind in event.kinds}
-            return replace(head, burned=head.burned | longer)
+            return replace(head, burned=head.burned | longer, hushed=_hushed(head, event))
         case ev.IncidentReported():
             return replace(head, incident=Incident(event.incident, event.at, event.at))
         case ev.IncidentNoted() if head.incident is not None:
@@ -475,20 +507,20 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
         case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.CustomerRead():
             return _staffed(head, event)
         case ev.MemberFlagged():
-            member = head.member or Member()
-            flags = (*member.flags, (event.why, event.since_at))[-FLAGS_KEPT:]
-            case = head.incident or Incident(event.incident, event.at, event.at)
-            return replace(head, member=replace(member, flags=flags), incident=case)
-        case ev.TicketOpened():
-            tickets = {key: until for key, until in head.tickets.items() if until > event.at}
-            return replace(head, tickets=tickets | {event.ticket: event.until})
-        case ev.TicketClosed():
-            return replace(head, tickets=_without(head.tickets, event.ticket))
-        case ev.LookedUp():
-            if not event.involved:
-                return head
-            readers = _without(head.readers, event.member) | {event.member: event.at}
-            return replace(head, readers=dict(list(readers.items())[-READERS_KEPT:]))
+            return _flagged(head, event)
+        case ev.TicketOpened() | ev.TicketClosed() | ev.LookedUp():
+            return _helped(head, event)
+        case (
+            ev.LegalReceived()
+            | ev.LegalCalledBack()
+            | ev.LegalApproved()
+            | ev.LegalRejected()
+            | ev.LegalDisclosed()
+            | ev.LegalFrozen()
+            | ev.LegalThawAsked()
+            | ev.LegalThawed()
+        ):
+            return _legal(head, event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -508,6 +540,76 @@ def _staffed(head: Head, event: ev.MemberProposed | ev.MemberEnrolled | ev.Membe
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
     return replace(head, member=member)
+
+
+def _flagged(head: Head, event: ev.MemberFlagged) -> Head:
+    member = head.member or Member()
+    flags = (*member.flags, (event.why, event.since_at))[-FLAGS_KEPT:]
+    case = head.incident or Incident(event.incident, event.at, event.at)
+    return replace(head, member=replace(member, flags=flags), incident=case)
+
+
+def _helped(head: Head, event: ev.TicketOpened | ev.TicketClosed | ev.LookedUp) -> Head:
+    match event:
+        case ev.TicketOpened():
+            tickets = {key: until for key, until in head.tickets.items() if until > event.at}
+            return replace(head, tickets=tickets | {event.ticket: event.until})
+        case ev.TicketClosed():
+            return replace(head, tickets=_without(head.tickets, event.ticket))
+        case ev.LookedUp():
+            if not event.involved:
+                return head
+            readers = _without(head.readers, event.member) | {event.member: event.at}
+            return replace(head, readers=dict(list(readers.items())[-READERS_KEPT:]))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _legal(head: Head, event: ev.LegalEvent) -> Head:
+    if isinstance(event, ev.LegalReceived):
+        alive = {key: one for key, one in head.legal.items() if event.at < one.ends_at()}
+        return replace(head, legal=alive | {event.request: _received(event)})
+    if isinstance(event, ev.LegalRejected | ev.LegalDisclosed | ev.LegalThawed):
+        until = event.targeted_until if isinstance(event, ev.LegalRejected) else 0
+        rest = _without(head.legal, event.request)
+        return replace(head, legal=rest, targeted_until=max(head.targeted_until, until))
+    old = head.legal[event.request]
+    match event:
+        case ev.LegalCalledBack():
+            new = replace(old, called_by=event.by)
+        case ev.LegalApproved():
+            new = replace(old, approved=(*old.approved, event.by))
+        case ev.LegalFrozen():
+            new = replace(old, frozen_until=event.until)
+        case ev.LegalThawAsked():
+            new = replace(old, thaw_by=event.by)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+    return replace(head, legal=head.legal | {event.request: new})
+
+
+def _hushed(head: Head, event: ev.EvidenceBurned) -> dict[str, Instant]:
+    """What the owner is not told of yet; never what he knows already."""
+    kept = {kind: at for kind, at in head.hushed.items() if at > event.at}
+    if not event.told_at:
+        return {kind: at for kind, at in kept.items() if kind not in event.kinds}
+    known = {kind for kind, until in head.burned.items() if until > event.at and kind not in kept}
+    return kept | {kind: max(kept.get(kind, 0), event.told_at) for kind in event.kinds if kind not in known}
+
+
+def _received(event: ev.LegalReceived) -> LegalRequest:
+    return LegalRequest(
+        received_at=event.at,
+        agency=event.agency,
+        basis=event.basis,
+        fields=event.fields,
+        entered_by=event.entered_by,
+        registered=event.registered,
+        signed=event.signed,
+        expires_at=event.expires_at,
+        told_at=event.told_at,
+        freeze_ms=event.freeze_ms,
+    )
 
 
 def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import decide
+from holdback.core.disclosure import GIVES_AWAY
 from holdback.core.events import AuthenticatorKind, Channel, Role
 from holdback.core.rules import (
     account,
@@ -16,6 +17,7 @@ from holdback.core.rules import (
     change,
     contact,
     incident,
+    legal,
     password,
     recovery,
     session,
@@ -107,6 +109,11 @@ class Moves:
             "staff.look_up": self._look_up,
             "staff.enrol": lambda step: Move(staff.StaffEnrol(tuple(Role(one) for one in step.fields.roles))),
             "staff.retire": lambda _step: Move(staff.StaffRetire()),
+            "legal.receive": self._papers,
+            "legal.freeze_order": lambda step: Move(
+                legal.LegalFreezeOrder(step.fields.agency, _ORDER_D, _document(step.fields.signed))
+            ),
+            "legal.call_back": lambda step: Move(legal.LegalCallBack(step.fields.confirmed, OFFICER)),
             "incident.note": lambda step: Move(incident.IncidentNote(fake_sealed(step.fields.story))),
         }
 
@@ -152,9 +159,13 @@ class Moves:
             self._world.ticket(ticket)
         return Move(staff.StaffLookUp(ticket, step.fields.fields, fake_sealed("asked for help")))
 
+    def _papers(self, step: Step) -> Move:
+        said = step.fields
+        return Move(legal.LegalReceive(said.agency, said.fields, said.legal_basis, _document(said.signed)))
+
     def _burn(self, step: Step) -> Move:
         """What a story says became known, as the kinds of evidence that it would give away."""
-        kinds = dict.fromkeys(kind for told in step.fields.kinds for kind in _GIVES_AWAY.get(told, (told,)))
+        kinds = dict.fromkeys(kind for told in step.fields.kinds for kind in GIVES_AWAY.get(told, (told,)))
         return Move(recovery.EvidenceBurn(tuple(kinds), "owner" if step.by == OWNER else "leak"))
 
     def _bind(self, step: Step) -> Move:
@@ -248,6 +259,19 @@ class Moves:
         return other
 
 
+SIGNED: Final = "signed"
+"""What stands for a paper that is signed as it should be."""
+
+OFFICER: Final = "officer"
+"""Who answers at the number of every agency that is registered."""
+
+_ORDER_D: Final = 30
+
+
+def _document(signed: bool) -> str:  # noqa: FBT001 - the story's own word
+    return SIGNED if signed else ""
+
+
 def confirming(name: str, kind: AuthenticatorKind) -> authenticator.AuthenticatorConfirm:
     """Showing that a newly bound authenticator works; a passkey is registered by it."""
     key = fake_sealed(f"key of {name}") if kind is AuthenticatorKind.PASSKEY else None
@@ -272,11 +296,11 @@ _PLAIN: Final[dict[str, Callable[[], Action]]] = {
     "recovery.contest": recovery.RecoveryContest,
     "recovery.cancel": recovery.RecoveryCancel,
     "incident.close": incident.IncidentClose,
+    "legal.approve": legal.LegalApprove,
+    "legal.release": legal.LegalRelease,
+    "legal.reject": lambda: legal.LegalReject(forged=True),
 }
 """What needs no fields. A freeze stops the whole family whatever scope the story names."""
-
-_GIVES_AWAY: Final = {"kyc_file": ("face", "id_document"), "email": ("email_code",), "phone": ("sms_code",)}
-"""What evidence is worth nothing once somebody else has a file."""
 
 _BY_AUTHENTICATOR: Final[dict[str, Callable[[str], Action]]] = {
     "authenticator.remove": authenticator.AuthenticatorRemove,

@@ -283,7 +283,7 @@ class Papers(Fields, frozen=True):
     agency: Literal["registered", "unknown"]
     fields: tuple[str, ...]
     signed: bool = False
-    legal_basis: str = "court_order"
+    legal_basis: Literal["court_order", "production_order", "subpoena", "emergency"] = "court_order"
 
 
 class Confirmed(Fields, frozen=True):

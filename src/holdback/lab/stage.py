@@ -9,13 +9,24 @@ from msgspec.structs import replace
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, Decision, DeviceProof, EvidenceFact, StaffFact, StepUp
+from holdback.core.decision import (
+    AgencyFact,
+    Allow,
+    Context,
+    Decision,
+    DeviceProof,
+    EvidenceFact,
+    PaperFact,
+    StaffFact,
+    StepUp,
+)
 from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
 from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
 from holdback.core.rules.session import SessionEnd, SessionStart
+from holdback.lab.moves import OFFICER, SIGNED
 from holdback.lab.people import ATTACKER, OWNER, People
 from holdback.lab.world import CUSTOMER, PLATFORM, Judged, World
 
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from holdback.core.decision import Proof
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
+    from holdback.core.state import LegalRequest
     from holdback.lab.playbooks import Playbook
 
 _STAFF: Final = {
@@ -33,6 +45,11 @@ _STAFF: Final = {
     "legal_2": ("legal",),
 }
 """The staff of every story, and their roles."""
+
+_REGISTERED: Final = "registered"
+_CERTIFICATE: Final = b"certificate of the agency"
+_PAPER: Final = b"digest of the paper"
+_PACKAGE: Final = b"digest of the package"
 
 _DRAWN: Final = ("reviewer_1", "reviewer_2")
 """The reviewers that chance draws in every story."""
@@ -126,6 +143,8 @@ class Stage:
         staff = StaffFact(person, _STAFF[person], involved=False) if person in _STAFF else None
         if isinstance(action, RecoveryOpen):
             return Judged(staff=staff, drawn=_DRAWN)
+        if decide.action_name(action).startswith("legal."):
+            return self._papers(action, staff)
         if not isinstance(action, RecoveryEvidence):
             return Judged(staff=staff)
         evidence = EvidenceFact(action.kind, self.people.can_show(person, action.kind), "the story")
@@ -133,6 +152,17 @@ class Stage:
             return Judged(evidence, staff)
         key = hashlib.sha256(request.context.device.encode()).digest()
         return Judged(evidence, staff, device=DeviceProof(key, self.world.now.to_bytes(16), self.world.now))
+
+    def _papers(self, action: Action, staff: StaffFact | None) -> Judged:
+        """What the registry and the reading of papers say: a registered agency's signed paper is as it should be."""
+        named = getattr(action, "agency", "") or next((one.agency for one in reversed(self._requests())), "")
+        agency = AgencyFact(named, named == _REGISTERED, (OFFICER,), (_CERTIFICATE,), answered=True)
+        signed = getattr(action, "document", "") == SIGNED
+        paper = PaperFact(_PAPER, "signed_trusted" if signed else "unsigned", _CERTIFICATE if signed else b"")
+        return Judged(staff=staff, agency=agency, paper=paper, package=_PACKAGE)
+
+    def _requests(self) -> list[LegalRequest]:
+        return list(self.world.head.legal.values())
 
     def _evidence(self, person: str, request: Request) -> tuple[Proof, ...]:
         """The proof that comes with a piece of evidence; a passkey and a code wait to be asked for."""

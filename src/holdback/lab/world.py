@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Context, Decision, DeviceProof, EvidenceFact, Facts, PriceFact, Proof, StaffFact
+from holdback.core.decision import (
+    AgencyFact,
+    Context,
+    Decision,
+    DeviceProof,
+    EvidenceFact,
+    Facts,
+    PaperFact,
+    PriceFact,
+    Proof,
+    StaffFact,
+)
 from holdback.core.events import ENCODER, ActorKind, Instant
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
@@ -56,12 +67,15 @@ class Delivery(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What others say to a question: of evidence, of who asks, of who was drawn; and what a device signed."""
+    """What others say to a question: of evidence, of who asks, of who was drawn, of an agency; what a device signed."""
 
     evidence: EvidenceFact | None = None
     staff: StaffFact | None = None
     drawn: tuple[str, ...] = ()
     device: DeviceProof | None = None
+    agency: AgencyFact | None = None
+    paper: PaperFact | None = None
+    package: bytes = b""
 
 
 class World:

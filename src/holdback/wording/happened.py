@@ -116,6 +116,17 @@ def event_line(  # noqa: C901 - one case for each subject
         case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.MemberFlagged() | ev.CustomerRead():
             return _member_line(event)
         case (
+            ev.LegalReceived()
+            | ev.LegalCalledBack()
+            | ev.LegalApproved()
+            | ev.LegalRejected()
+            | ev.LegalDisclosed()
+            | ev.LegalFrozen()
+            | ev.LegalThawAsked()
+            | ev.LegalThawed()
+        ):
+            return _legal_line(event)
+        case (
             ev.RecoveryOpened()
             | ev.RecoveryAsked()
             | ev.RecoveryShown()
@@ -463,6 +474,38 @@ def _read_line(event: ev.TicketOpened | ev.TicketClosed | ev.LookedUp) -> str:
         case ev.LookedUp():
             how = "as it is" if event.revealed else "masked"
             return f"Seen by {event.member} of the staff, ticket {event.ticket}: {', '.join(event.fields)} ({how})."
+
+
+def _legal_line(event: ev.LegalEvent) -> str:
+    """What authorities asked, in words: which one, by which basis, and what came of it."""
+    name = event.request
+    match event:
+        case ev.LegalReceived():
+            wants = f"asks for {_listed(event.fields)}" if event.fields else "orders that payments stop"
+            refused = (
+                f" It also named what its basis does not reach: {_listed(event.refused)}." if event.refused else ""
+            )
+            return (
+                f"A legal request ({name}) of {quoted(event.agency)} came in and {wants}, by {_basis(event)}.{refused}"
+            )
+        case ev.LegalCalledBack():
+            return f"The authority was rung at the registry's number and confirmed the legal request ({name})."
+        case ev.LegalApproved():
+            return f"A member of staff approved the legal request ({name})."
+        case ev.LegalRejected():
+            if not event.forged:
+                return f"A legal request about you ({name}) was turned down. Nothing was disclosed."
+            waits = f"Recoveries of the account wait twice as long until {day_text(event.targeted_until)}."
+            return f"Somebody handed in forged papers about you ({name}). Nothing was disclosed. {waits}"
+        case ev.LegalDisclosed():
+            told = f"Disclosed to {quoted(event.agency)}, by {_basis(event)} ({name}): {_listed(event.fields)}."
+            return f"{told} Your data was sealed for that authority, and proof of what it was is kept."
+        case ev.LegalFrozen():
+            return f"By order of {quoted(event.agency)} ({name}) no payment leaves until {day_text(event.until)}."
+        case ev.LegalThawAsked():
+            return f"A member of staff wants the authority's order ({name}) ended early. A second one must agree."
+        case ev.LegalThawed():
+            return f"The authority's order ({name}) was ended early, by two members of staff."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -484,3 +527,11 @@ def _member_line(
             return f"You read a customer for ticket {event.ticket}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _basis(event: ev.LegalReceived | ev.LegalDisclosed) -> str:
+    return event.basis.replace("_", " ")
+
+
+def _listed(fields: tuple[str, ...]) -> str:
+    return ", ".join(quoted(one.replace("_", " "))[1:-1] for one in fields)

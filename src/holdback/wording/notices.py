@@ -67,6 +67,10 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.IncidentClosed: "The case of your robbery was closed",
     ev.MemberEnrolled: "Your roles in the staff were set",
     ev.MemberRetired: "You left the staff",
+    ev.LegalRejected: "A legal request about you was turned down",
+    ev.LegalDisclosed: "Data about you was disclosed to an authority",
+    ev.LegalFrozen: "An authority stops your payments by an order",
+    ev.LegalThawed: "An order that stopped payments was ended early",
 }
 """The subject of every notice: our own words without names or amounts, fit for a locked screen."""
 
@@ -102,6 +106,18 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.IncidentReported: (
         "Everything is stopped. Keep your mails, and write down what you remember. The account's own log says what "
         "happened when, from where and by which proof."
+    ),
+    ev.LegalRejected: (
+        "Nothing was disclosed. If the papers were forged, somebody is after your account: bind a passkey, look at who "
+        "is told of news, and trust nobody who calls you about it."
+    ),
+    ev.LegalDisclosed: (
+        "No secret of yours was among it, and what was disclosed proves nothing here from now on. If you doubt that "
+        "the request was honest, ask the authority. Expect callers who know a lot about you, and trust none."
+    ),
+    ev.LegalFrozen: (
+        "This is no freeze of yours, and unfreezing does not end it. It ends at its date, or earlier if the authority "
+        "takes it back and two members of staff confirm that. Ask the authority that is named; you may want a lawyer."
     ),
     ev.EvidenceBurned: "Bind a passkey or new backup codes, so that you can still come back if you lose the others.",
 }

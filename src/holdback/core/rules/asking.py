@@ -172,6 +172,7 @@ PLATFORM = frozenset({ActorKind.PLATFORM})
 SYSTEM = frozenset({ActorKind.SYSTEM})
 STAFF = frozenset({ActorKind.STAFF})
 STAFF_OR_SYSTEM = frozenset({ActorKind.STAFF, ActorKind.SYSTEM})
+AGENCY_OR_STAFF = frozenset({ActorKind.AGENCY, ActorKind.STAFF})
 
 
 def always(level: Level) -> Callable[[Case, Any], Level]:

@@ -14,6 +14,7 @@ from holdback.core import budget, cooling
 from holdback.core import events as ev
 from holdback.core.assurance import Level, half_counts_at, holder_of, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
+from holdback.core.disclosure import ordered_until
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
 from holdback.core.policy import MICRO
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, newness_ms
@@ -257,8 +258,9 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
     network = case.policy.exits.get(action.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
-    if case.head.frozen_at:
-        return why(Reason.FROZEN, "account.unfreeze")
+    stopped = _stopped(case)
+    if stopped is not None:
+        return stopped
     unfit = _unfit_field(action, network)
     if unfit:
         return why(Reason.BAD_FIELD, about=unfit)
@@ -269,6 +271,14 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
     if len(case.head.exits) >= case.policy.bounds.waiting_exits:
         return why(Reason.TOO_MANY, "exit.cancel", about="exits")
     return None
+
+
+def _stopped(case: Case) -> Finding | None:
+    """The owner's stop, or an authority's: the one does not take the other off."""
+    if case.head.frozen_at:
+        return why(Reason.FROZEN, "account.unfreeze")
+    ordered = ordered_until(case.head, case.now)
+    return why(Reason.UNDER_ORDER, "time", until=ordered) if ordered else None
 
 
 def _unfit_field(action: ExitRequest, network: str) -> str:
@@ -423,8 +433,9 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
     network = case.policy.exits.get(held.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
-    if case.head.frozen_at:
-        return why(Reason.FROZEN, "account.unfreeze")
+    stopped = _stopped(case)
+    if stopped is not None:
+        return stopped
     barred = _barred(case, network, held.beneficiary)
     early = barred is None and case.request.actor.kind is ActorKind.OWNER
     return _early(case, held) if early else barred

@@ -1,0 +1,339 @@
+"""What authorities ask of a customer: papers in, a call back, two who approve, and only then a disclosure or a stop.
+
+Nobody does any of it alone, whoever signed the paper: an officer who confirms may be bought (incident E). So a request
+reaches the narrowest fields of its basis and never a secret, the owner is told, and what was disclosed proves nothing
+in recoveries from then on. A request that names several customers is judged in the stream of each, under one id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from holdback.core import events as ev
+from holdback.core.decision import Allow, Hold, Reason, why
+from holdback.core.disclosure import EMERGENCY, FREEZE_ORDER, REACHES, alive, given_away, reached
+from holdback.core.events import DAY, HOUR, ActorKind, AnyEvent, Finding, Role
+from holdback.core.rules.asking import AGENCY_OR_STAFF, STAFF, Action, Case, Id, Rule, Ruling, denied, tightened
+from holdback.core.staffing import lacks_role
+
+if TYPE_CHECKING:
+    from holdback.core.decision import AgencyFact, StaffFact
+    from holdback.core.state import LegalRequest
+
+FieldName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
+Which = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,64}\Z")]
+"""The id of a request; "" is the latest one."""
+Document = Annotated[str, msgspec.Meta(max_length=2048)]
+"""What Holdback answered when the paper was handed in, "" if it is only on paper."""
+
+
+class LegalReceive(Action, frozen=True, tag="legal.receive"):
+    """Hand in an authority's request for data of this customer. By itself it discloses nothing.
+
+    `request` is its id where it names several customers. `secret_d` is how many days, from now, a secrecy order hides
+    this one disclosure.
+    """
+
+    agency: Id
+    fields: Annotated[tuple[FieldName, ...], msgspec.Meta(min_length=1, max_length=32)]
+    legal_basis: Literal["court_order", "production_order", "subpoena", "emergency"]
+    document: Document = ""
+    request: Which = ""
+    secret_d: Annotated[int, msgspec.Meta(ge=0, le=366)] = 0
+
+
+class LegalFreezeOrder(Action, frozen=True, tag="legal.freeze_order"):
+    """Hand in an authority's order to stop this customer's exits for `days`. By itself it stops nothing."""
+
+    agency: Id
+    days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+    document: Document = ""
+    request: Which = ""
+
+
+class LegalCallBack(Action, frozen=True, tag="legal.call_back"):
+    """Say what the agency said when it was rung at the registry's number. If it knows nothing, the paper is a forgery.
+
+    `officer` is who answered, of those in the registry, and `phrase` what only the agency could read.
+    """
+
+    confirmed: bool
+    officer: Which = ""
+    phrase: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    which: Which = ""
+
+
+class LegalApprove(Action, frozen=True, tag="legal.approve"):
+    """Approve a request. Neither who entered it may, nor anybody who lately read the customer."""
+
+    which: Which = ""
+
+
+class LegalRelease(Action, frozen=True, tag="legal.release"):
+    """Carry out what was approved: disclose the fields that its basis reaches, or stop the exits."""
+
+    which: Which = ""
+
+
+class LegalReject(Action, frozen=True, tag="legal.reject"):
+    """Turn a request down, or end a freeze order before its date, which takes two. `forged` marks the account."""
+
+    forged: bool
+    which: Which = ""
+
+
+def _clerk(case: Case) -> StaffFact | None:
+    staff = case.facts.staff
+    return staff if staff is not None and Role.LEGAL in staff.roles else None
+
+
+def _receivable(case: Case, action: LegalReceive | LegalFreezeOrder) -> Finding | None:
+    """Anybody may hand in a paper, so those that nothing vouches for have room of their own to fill."""
+    numbers = case.policy.legal
+    fault = lacks_role(case.facts, Role.LEGAL) if case.request.actor.kind is ActorKind.STAFF else None
+    if fault is not None:
+        return fault
+    open_ones = alive(case.head, case.now)
+    if action.request in open_ones:
+        return why(Reason.ALREADY_EXISTS, about="request")
+    if isinstance(action, LegalFreezeOrder):
+        if action.days > numbers.freeze_order_max_d:
+            return why(Reason.BAD_FIELD, about="days")
+    elif action.secret_d > numbers.secrecy_max_d:
+        return why(Reason.BAD_FIELD, about="secret_d")
+    elif not reached(action.legal_basis, action.fields)[0]:
+        return why(Reason.FIELD_REFUSED, *sorted(REACHES[action.legal_basis]), about="fields")
+    vouched = bool(_entered_by(case)) or _signed(case, action)
+    beside = [one for one in open_ones.values() if (bool(one.entered_by) or one.signed) == vouched]
+    return why(Reason.TOO_MANY, "legal.reject", about="requests") if len(beside) >= numbers.open_max else None
+
+
+def _entered_by(case: Case) -> str:
+    clerk = _clerk(case)
+    return clerk.member if clerk is not None else ""
+
+
+def _registered(case: Case, agency: str) -> AgencyFact | None:
+    """What the registry says of an agency now; None if it has no entry in force."""
+    fact = case.facts.agency
+    return fact if fact is not None and fact.agency == agency and fact.registered else None
+
+
+def _signed(case: Case, action: LegalReceive | LegalFreezeOrder) -> bool:
+    """Whether the paper is signed by a certificate, or its mail by a domain, of the agency's own entry."""
+    agency, paper = _registered(case, action.agency), case.facts.paper
+    if agency is None or paper is None:
+        return False
+    by_officer = bool(paper.certificate) and paper.certificate in agency.certificates
+    return by_officer or (bool(paper.domain) and paper.domain in agency.domains)
+
+
+def _receive(case: Case, action: LegalReceive | LegalFreezeOrder) -> Ruling:
+    """What the basis does not reach is refused field by field, and the rest goes on."""
+    numbers, paper = case.policy.legal, case.facts.paper
+    name = action.request or f"l{case.seq}"
+    basis, told_at, freeze_ms = FREEZE_ORDER, 0, 0
+    fields: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    if isinstance(action, LegalReceive):
+        basis = action.legal_basis
+        fields, refused = reached(basis, action.fields)
+        told_at = case.now + action.secret_d * DAY if action.secret_d else 0
+    else:
+        freeze_ms = action.days * DAY
+    received = ev.LegalReceived(
+        at=case.now,
+        request=name,
+        agency=action.agency,
+        basis=basis,
+        fields=fields,
+        refused=refused,
+        entered_by=_entered_by(case),
+        registered=_registered(case, action.agency) is not None,
+        signed=_signed(case, action),
+        paper=paper.digest if paper is not None else b"",
+        expires_at=case.now + numbers.expires_d * DAY,
+        told_at=told_at,
+        freeze_ms=freeze_ms,
+    )
+    findings = [why(Reason.FIELD_REFUSED, about=field) for field in refused]
+    return Ruling(Allow((*findings, why(Reason.CALL_BACK_REQUIRED, "legal.call_back")), name), (received,))
+
+
+def _named(case: Case, which: str) -> tuple[str, LegalRequest] | None:
+    """The request that is meant: the one of that id, or the latest."""
+    open_ones = alive(case.head, case.now)
+    name = which or next(reversed(open_ones), "")
+    return (name, open_ones[name]) if name in open_ones else None
+
+
+def _meant(case: Case, which: str) -> tuple[str, LegalRequest]:
+    found = _named(case, which)
+    assert found is not None  # noqa: S101 - every rule that gets here objects without one
+    return found
+
+
+_Step = LegalCallBack | LegalApprove | LegalRelease | LegalReject
+
+
+def _handled(case: Case, action: _Step) -> Finding | None:
+    """Only staff of that role handle requests, and only open ones."""
+    fault = lacks_role(case.facts, Role.LEGAL)
+    if fault is not None:
+        return fault
+    found = _named(case, action.which)
+    if found is None:
+        return why(Reason.NOT_FOUND, "legal.receive", about="request")
+    in_force = found[1].frozen_until and not isinstance(action, LegalReject)
+    return why(Reason.ALREADY_EXISTS, "legal.reject", until=found[1].frozen_until, about="order") if in_force else None
+
+
+def _apart(case: Case, request: LegalRequest) -> Finding | None:
+    """Who entered a request, or lately read the customer, takes no step towards granting it (law 6)."""
+    clerk = _clerk(case)
+    apart = clerk is not None and not clerk.involved and clerk.member != request.entered_by
+    return None if apart else why(Reason.SAME_PERSON, Role.LEGAL)
+
+
+def _callable(case: Case, action: LegalCallBack) -> Finding | None:
+    """A confirmation counts if a registered officer said what only the agency could know."""
+    fault = _handled(case, action)
+    if fault is not None:
+        return fault
+    _, request = _meant(case, action.which)
+    if request.called_by:
+        return why(Reason.ALREADY_EXISTS, "legal.approve", about="call_back")
+    if not action.confirmed:
+        return None
+    agency = _registered(case, request.agency)
+    if agency is None:
+        return why(Reason.AGENCY_UNKNOWN, "agency.add", about="agency")
+    if action.officer not in agency.officers:
+        return why(Reason.NOT_FOUND, *agency.officers, about="officer")
+    return _apart(case, request) if agency.answered else why(Reason.PHRASE_WRONG, about="phrase")
+
+
+def _call_back(case: Case, action: LegalCallBack) -> Ruling:
+    name, request = _meant(case, action.which)
+    if not action.confirmed:
+        return tightened(_rejected(case, name, request, forged=True), id=name)
+    called = ev.LegalCalledBack(case.now, name, _entered_by(case), action.officer, request.told_at)
+    return Ruling(Allow((why(Reason.APPROVAL_REQUIRED, "legal.approve"),), name), (called,))
+
+
+def _rejected(case: Case, name: str, request: LegalRequest, *, forged: bool) -> ev.LegalRejected:
+    """A forged paper orders no secrecy: its owner is told at once that somebody is after the account."""
+    until = case.now + case.policy.legal.targeted_d * DAY if forged else 0
+    told_at = 0 if forged else request.told_at
+    return ev.LegalRejected(case.now, name, _entered_by(case), forged, until, told_at)
+
+
+def _approvable(case: Case, action: LegalApprove) -> Finding | None:
+    fault = _handled(case, action)
+    if fault is not None:
+        return fault
+    _, request = _meant(case, action.which)
+    member = _entered_by(case)
+    if member in request.approved:
+        return why(Reason.ALREADY_EXISTS, "legal.release", about="approval")
+    if request.basis == EMERGENCY and member == request.called_by:
+        return why(Reason.SAME_PERSON, Role.LEGAL)
+    return _apart(case, request) or _grantable(case, request)
+
+
+def _grantable(case: Case, request: LegalRequest) -> Finding | None:
+    """What a paper must have before anybody may say yes: an entry in force, a signature, and a call back.
+
+    What staff entered from paper, and what is about life, needs no signature: the call back is what proves it.
+    """
+    if _registered(case, request.agency) is None:
+        return why(Reason.AGENCY_UNKNOWN, "agency.add", about="agency")
+    if not request.signed and not request.entered_by and request.basis != EMERGENCY:
+        return why(Reason.PAPER_UNSIGNED, "legal.receive", about="document")
+    return None if request.called_by else why(Reason.CALL_BACK_REQUIRED, "legal.call_back")
+
+
+def _approve(case: Case, action: LegalApprove) -> Ruling:
+    name, request = _meant(case, action.which)
+    approved = ev.LegalApproved(case.now, name, _entered_by(case), request.told_at)
+    missing = _approvers(case, request) - len(request.approved) - 1
+    left = why(Reason.APPROVAL_REQUIRED, "legal.approve") if missing else why(Reason.NO_HARM, "legal.release")
+    return Ruling(Allow((left,), name), (approved,))
+
+
+def _approvers(case: Case, request: LegalRequest) -> int:
+    numbers = case.policy.legal
+    return numbers.emergency_approvers if request.basis == EMERGENCY else numbers.approvers
+
+
+def _releasable(case: Case, action: LegalRelease) -> Finding | None:
+    fault = _handled(case, action)
+    if fault is not None:
+        return fault
+    _, request = _meant(case, action.which)
+    fault = _apart(case, request) or _grantable(case, request)
+    if fault is not None:
+        return fault
+    if len(request.approved) < _approvers(case, request):
+        return why(Reason.APPROVAL_REQUIRED, "legal.approve", about="request")
+    if request.freeze_ms:
+        return None
+    if not case.facts.package:
+        return why(Reason.PACKAGE_MISSING, "agency.add", about="package")
+    free_at = request.received_at + case.policy.legal.wait_h * HOUR
+    hurried = request.basis != EMERGENCY and case.now < free_at
+    return why(Reason.NOT_YET_DUE, "time", until=free_at, about="request") if hurried else None
+
+
+def _release(case: Case, action: LegalRelease) -> Ruling:
+    """A disclosure burns what it gives away at once, whenever the owner is told."""
+    name, request = _meant(case, action.which)
+    if request.freeze_ms:
+        frozen = ev.LegalFrozen(case.now, name, request.agency, case.now + request.freeze_ms)
+        return tightened(frozen, id=name)
+    told_at = request.told_at if request.told_at > case.now else 0
+    events: list[AnyEvent] = [
+        ev.LegalDisclosed(
+            case.now,
+            name,
+            request.agency,
+            request.basis,
+            request.fields,
+            _entered_by(case),
+            case.facts.package,
+            told_at,
+        )
+    ]
+    burned = given_away(request.fields)
+    if burned:
+        until = case.now + case.policy.recovery.burned_d * DAY
+        events.append(ev.EvidenceBurned(case.now, burned, "legal", until, told_at))
+    return Ruling(Allow((why(Reason.NO_HARM),), name), tuple(events))
+
+
+def _reject(case: Case, action: LegalReject) -> Ruling:
+    """One says no to what is open. What stops exits already is lifted by two, as everything that holds money."""
+    name, request = _meant(case, action.which)
+    member = _entered_by(case)
+    rejected = [_rejected(case, name, request, forged=action.forged)]
+    if not request.frozen_until:
+        return tightened(*rejected, id=name)
+    if not case.facts.clock_agrees:
+        return denied(why(Reason.CLOCK_UNCERTAIN, "operator.clock"))
+    if request.thaw_by in {"", member}:
+        second = Hold((why(Reason.SECOND_PERSON_REQUIRED, "legal.reject", about="order"),), name, None)
+        return Ruling(second, () if request.thaw_by else (ev.LegalThawAsked(case.now, name, member),))
+    thawed = ev.LegalThawed(case.now, name, member)
+    return Ruling(Allow((why(Reason.NO_HARM),), name), (thawed, *(rejected if action.forged else ())))
+
+
+RULES: dict[type[Action], Rule] = {
+    LegalReceive: Rule(AGENCY_OR_STAFF, _receive, objection=_receivable),
+    LegalFreezeOrder: Rule(AGENCY_OR_STAFF, _receive, objection=_receivable),
+    LegalCallBack: Rule(STAFF, _call_back, objection=_callable),
+    LegalApprove: Rule(STAFF, _approve, objection=_approvable),
+    LegalRelease: Rule(STAFF, _release, objection=_releasable),
+    LegalReject: Rule(STAFF, _reject, objection=_handled, loosens=False),
+}
