@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from holdback.core.policy import Policy
     from holdback.core.rules.asking import Request
     from holdback.core.state import Head
-    from holdback.ports import Loaded, Snapshot
+    from holdback.papers import Papers
+    from holdback.ports import Envelopes, Loaded, Snapshot
     from holdback.receipts import ReceiptKeys
     from holdback.sealing import CustomerKey, MasterKeys
     from holdback.signing import Holder, Signing
@@ -91,7 +92,10 @@ class Asked(NamedTuple):
 
 
 class Tools(NamedTuple):
-    """What every unit needs: policy, keys, and the issuer that receipts name."""
+    """What every unit needs: policy, keys, and the issuer that receipts name.
+
+    Without `papers` none is read here, and without `envelopes` nothing is disclosed.
+    """
 
     policy: Policy
     masters: MasterKeys
@@ -100,6 +104,8 @@ class Tools(NamedTuple):
     issuer: str
     signing: Signing
     canaries: Canaries
+    papers: Papers | None = None
+    envelopes: Envelopes | None = None
 
 
 class _Standing(NamedTuple):

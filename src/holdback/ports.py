@@ -590,6 +590,16 @@ class Mails(Protocol):
         """Check one mail as of `now`. Raises ReaderUnavailable, after which the caller may retry."""
 
 
+class Envelopes(Protocol):
+    """Seals what only an agency may read, for the key that stands in the registry. Pure but for its own chance."""
+
+    def fits(self, recipient: str) -> bool:
+        """Whether this is a key that can be sealed for."""
+
+    def seal(self, recipient: str, data: bytes) -> str:
+        """The data as text that only the holder of the key opens. Raises ValueError on a key that does not fit."""
+
+
 class RecordsUnavailable(Exception):
     """Nobody could be asked for a record. It may be there, or not."""
 

@@ -289,6 +289,31 @@ class MasterKeys:
         except (SealBroken, msgspec.DecodeError):
             raise LinkInvalid("the token was altered") from None
 
+    def token(self, purpose: str, body: bytes) -> str:
+        """Bytes for somebody to bring back, who can neither read nor change them."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._id + nonce + self._current.link.encrypt(nonce, body, _framed(self._id, purpose.encode()))
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+    def read_token(self, purpose: str, token: str) -> bytes:
+        """What was brought back. Raises LinkInvalid if it was not made here for this purpose."""
+        try:
+            data = base64.b64decode(token + "=" * (-len(token) % 4), altchars="-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise LinkInvalid("the token is not base64url") from None
+        keys = self._ring.get(data[:1])
+        if keys is None:
+            raise LinkInvalid("the token was made under a key that is not in the ring")
+        try:
+            return _decrypted(keys.link, data[1:], _framed(data[:1], purpose.encode()))
+        except SealBroken:
+            raise LinkInvalid("the token was altered") from None
+
+    def spoken(self, account: str, request: str, agency: str) -> tuple[bytes, ...]:
+        """What the phrase for one legal request is made of, for each key of the ring, the current one first."""
+        message = _framed(b"legal", account.encode(), request.encode(), agency.encode())
+        return tuple(hmac.digest(keys.code, message, "sha256") for keys in self._ring.values())
+
     def nonces(self, account: str, step_up: str, until: Instant) -> tuple[bytes, ...]:
         """What makes the challenge of one step-up unpredictable: 16 bytes for each key of the ring, current one first.
 

@@ -12,6 +12,7 @@ import time
 import tomllib
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,16 +25,21 @@ from holdback.channels.smtp import SmtpSender
 from holdback.channels.webhook import WebhookSender
 from holdback.core.events import AuthenticatorKind, Channel
 from holdback.core.policy import Policy, PolicyError
+from holdback.enveloping import AgeEnvelopes
 from holdback.evidence.backup_code import BackupCodes
 from holdback.evidence.breached import BadList, Breached
 from holdback.evidence.browser import Browsers
+from holdback.evidence.document import Documents
+from holdback.evidence.mail import Mails
 from holdback.evidence.network import Networks
 from holdback.evidence.passkey import Passkeys
 from holdback.evidence.password import Passwords
+from holdback.evidence.text_records import DnsRecords
 from holdback.evidence.totp import Totp
 from holdback.intake import Intake
 from holdback.judging import Tools
 from holdback.outbox import Outbox
+from holdback.papers import Papers
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 from holdback.service import Service
@@ -95,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True):
     pool: Annotated[int, msgspec.Meta(ge=2, le=200)] = 8
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     breached_passwords: str = ""
+    trust_roots: str = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -135,6 +142,7 @@ SETTINGS: Final[dict[str, str]] = {
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads a worker checks passwords on: 40 a second, 19 MiB each. Leave half the processors.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
+    "trust_roots": "Certificates that vouch for signed papers: a PEM file, or a folder of them; without it none is.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
@@ -300,6 +308,8 @@ def tools(settings: Settings) -> Tools:
         settings.issuer,
         Signing(masters, passkeys(settings)),
         canaries(masters, policy),
+        papers(settings, masters),
+        envelopes(),
     )
 
 
@@ -307,6 +317,28 @@ def canaries(masters: MasterKeys, policy: Policy) -> Canaries:
     """Which accounts are canaries: by the oldest key there is, for as long as it is there."""
     keys = masters.canary_keys()
     return Canaries(keys[min(keys)], policy.staff)
+
+
+def papers(settings: Settings, masters: MasterKeys) -> Papers:
+    """What reads papers; without trust roots nobody makes this server ask for names. Raises SettingError."""
+    if not settings.trust_roots:
+        return Papers(masters)
+    try:
+        roots = [path.read_bytes() for path in _pem_files(Path(settings.trust_roots))]
+        return Papers(masters, Documents(roots), Mails(DnsRecords()))
+    except ModuleNotFoundError as error:
+        raise SettingError(f"HOLDBACK_TRUST_ROOTS: {error}") from None
+    except (OSError, ValueError) as error:
+        raise SettingError(f"HOLDBACK_TRUST_ROOTS: {settings.trust_roots}: {error}") from None
+
+
+def _pem_files(place: Path) -> list[Path]:
+    return sorted(place.glob("*.pem")) if place.is_dir() else [place]
+
+
+def envelopes() -> AgeEnvelopes | None:
+    """What seals for agencies; None without the extra `documents`, and then nothing is disclosed."""
+    return AgeEnvelopes() if find_spec("pyrage") else None
 
 
 def _told_outside(policy: Policy, settings: Settings) -> Policy:

@@ -26,8 +26,14 @@ from holdback.web.problems import KINDS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from schemathesis import Case
+    from schemathesis import Case, SerializationContext
     from starlette.types import Receive, Scope, Send
+
+
+@schemathesis.serializer("application/pdf", "message/rfc822")
+def paper(_context: SerializationContext, value: Any) -> bytes:  # noqa: ANN401 - whatever was made up
+    """A made-up paper as it is sent."""
+    return value if isinstance(value, bytes) else str(value).encode()
 
 
 def test_every_action_is_described() -> None:

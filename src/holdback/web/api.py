@@ -21,7 +21,7 @@ from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
-from holdback.web import freeze, openapi, prices, problems
+from holdback.web import freeze, openapi, papers, prices, problems
 from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
 from holdback.web.keys import Keys, Scope
@@ -250,6 +250,7 @@ def routes(
             "PUT": Operation(platform.open_ticket, Scope.DESK),
             "DELETE": Operation(platform.close_ticket, Scope.DESK),
         },
+        **papers.PaperDesk(service).operations(),
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
         "/openapi.json": {"GET": Operation(platform.describe)},

@@ -94,13 +94,17 @@ class Reply(NamedTuple):
 class Operation(NamedTuple):
     """What a path does for one method: who may ask (None = anyone), and the media type of its body (empty = none).
 
-    `bare`: a request with neither a media type nor a body is taken, too.
+    `bare`: a request with neither a media type nor a body is taken, too. `most` and `deadline_s` are its own limits
+    where they are not 0. Of requests that find no place in `slots` none of the body is read.
     """
 
     handle: Callable[[Call], Awaitable[Reply]]
     scope: KeyScope | None = None
     takes: bytes = b""
     bare: bool = False
+    most: int = 0
+    deadline_s: float = 0.0
+    slots: asyncio.Semaphore | None = None
 
 
 class Frame:
@@ -140,7 +144,7 @@ class Endpoint:
         started = perf_counter()
         self._frame.under_way += 1
         try:
-            async with asyncio.timeout(self._frame.limits.deadline_s):
+            async with asyncio.timeout(self._deadline_s(scope["method"])):
                 reply = await self._reply(scope, receive)
         except Disconnected:
             return
@@ -153,6 +157,10 @@ class Endpoint:
         written(method, self.route, reply, started)
         await sent(reply, send)
 
+    def _deadline_s(self, method: str) -> float:
+        operation = self._operations.get(method)
+        return (operation.deadline_s if operation else 0.0) or self._frame.limits.deadline_s
+
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         operation = self._operations.get(scope["method"])
         if operation is None:
@@ -164,12 +172,23 @@ class Endpoint:
             if self._frame.under_way > self._frame.limits.under_way:
                 raise Overloaded
             caller = await self._frame.keys.holder(headers.get(b"authorization"), operation.scope)
+        if operation.slots is None:
+            return await self._handled(operation, caller, headers, scope, receive)
+        if operation.slots.locked():
+            raise Overloaded
+        async with operation.slots:
+            return await self._handled(operation, caller, headers, scope, receive)
+
+    async def _handled(
+        self, operation: Operation, caller: str, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive
+    ) -> Reply:
         body = b""
         if operation.takes:
             typed = headers.get(b"content-type", b"")
             if typed or not operation.bare:
                 _check_media_type(typed, operation.takes)
-            body = await _body(headers.get(b"content-length", b""), receive, self._frame.limits.body_bytes)
+            most = operation.most or self._frame.limits.body_bytes
+            body = await _body(headers.get(b"content-length", b""), receive, most)
             if body and not typed:
                 _check_media_type(typed, operation.takes)
         return await operation.handle(Call(caller, scope["path_params"], scope["query_string"], headers, body))

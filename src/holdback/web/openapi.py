@@ -19,6 +19,7 @@ from holdback.views import LARGEST, AccountForm, EventsPage, HoldsPage
 from holdback.web import problems
 from holdback.web.bodies import SignIn
 from holdback.web.keys import Scope
+from holdback.web.papers import MAIL, PDF, PaperForm
 from holdback.web.prices import PriceTable
 from holdback.web.problems import ProblemForm
 
@@ -154,6 +155,8 @@ def _paths() -> Schema:
             "put": _ticket("openTicket", "Let staff read a customer for a ticket; again, for longer"),
             "delete": _ticket("closeTicket", "Let nobody read for a ticket any more"),
         },
+        "/v1/papers/pdf": {"post": _paper("handInPdf", "Hand in a PDF, and learn who signed it", PDF)},
+        "/v1/papers/mail": {"post": _paper("handInMail", "Hand in a mail, and learn which domain signed it", MAIL)},
         "/v1/prices": {"put": _prices()},
         "/freeze": {"get": _freeze_page(), "post": _freeze()},
         "/openapi.json": {"get": _open("This description", {"type": "object"})},
@@ -208,6 +211,19 @@ def _ticket(name: str, summary: str) -> Schema:
         "security": _security(Scope.DESK),
         "parameters": [_ACCOUNT, _TICKET],
         "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 404)},
+    }
+
+
+def _paper(name: str, summary: str, media: bytes) -> Schema:
+    schema = {"type": "string", "contentMediaType": media.decode()}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": "For legal requests. Nothing is kept of it; the answer's `document` says for a day what was "
+        "found, to `legal.receive` and `legal.freeze_order`.",
+        "security": _security(Scope.ASK),
+        "requestBody": {"required": True, "content": {media.decode(): {"schema": schema}}},
+        "responses": {"200": _ok("PaperForm"), **_refused(400, 401, 403, 413, 415, 501)},
     }
 
 
@@ -287,6 +303,7 @@ def _schemas() -> Schema:
         AccountForm,
         EventsPage,
         HoldsPage,
+        PaperForm,
         ProblemForm,
     ]
     _, found = msgspec.json.schema_components(kinds, schema_hook=_sealed_schema, ref_template=_COMPONENTS + "{name}")

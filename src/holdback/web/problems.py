@@ -53,6 +53,7 @@ KEY_REUSED: Final = Kind("key-reused", 422, "The idempotency key was used before
 ABSURD_PRICE: Final = Kind("absurd-price", 422, "A price is too far from the one before it.")
 INTERNAL: Final = Kind("internal", 500, "Holdback failed.")
 TAMPERED: Final = Kind("tampered", 500, "The account's stored rows do not verify; nothing is decided on them.")
+UNREADABLE: Final = Kind("unreadable", 501, "This deployment reads no papers of this kind.")
 OVERLOADED: Final = Kind("overloaded", 503, "More is asked than can be answered in time.", retryable=True)
 DEADLINE: Final = Kind("deadline", 503, "There was no answer within the deadline.", retryable=True)
 UNAVAILABLE: Final = Kind("unavailable", 503, "The store cannot be reached.", retryable=True)
@@ -74,6 +75,7 @@ KINDS: Final = (
     ABSURD_PRICE,
     INTERNAL,
     TAMPERED,
+    UNREADABLE,
     OVERLOADED,
     DEADLINE,
     UNAVAILABLE,
