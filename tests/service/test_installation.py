@@ -9,7 +9,7 @@ import pytest
 from tests.service.house import House
 from tests.service.office import WITH_PASSKEYS, Colleague
 
-from holdback.core.events import Role
+from holdback.core.events import Channel, Role
 from holdback.installation import NotInstalled, install, newcomers
 from holdback.intake import BadRequest
 
@@ -41,6 +41,9 @@ async def test_the_way_closes_itself(house: House) -> None:
         await install(house.service, newcomers(file(house, "eve", "dan")))
     with pytest.raises(NotInstalled, match="two of them ask"):
         await install(house.service, everybody)
+    await house.deliver()
+    (told,) = house.post[Channel.EMAIL].to("staff-ann@desk.example")
+    assert told.subject == "Important: your roles in the staff were set"
 
 
 async def test_it_goes_on_after_a_failure(house: House) -> None:

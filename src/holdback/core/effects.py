@@ -189,13 +189,14 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
     """The notices, cool-offs and ends of sessions that follow from `caused`; `prefix` makes ids unique in the stream.
 
     `asking` is the session that asked for it, empty for what came due by itself: then nobody's session is spared, for
-    whoever's request found it due may be the thief. `before` is None at an import, whose own news is told and whose
-    contents are not: nothing senior exists yet that could have been told, and everything imported waits as new (law 6).
+    whoever's request found it due may be the thief. `before` is None where a stream begins, whose own news is told and
+    whose contents are not: nothing senior exists yet that could have been told, and everything in it waits as new (law
+    6).
     """
     found: list[AnyEvent] = []
     ended: dict[bytes, AnyEvent] = {}
     for event in caused:
-        if before is None and not isinstance(event, ev.AccountImported):
+        if before is None and not isinstance(event, ev.AccountImported | ev.MemberEnrolled):
             continue
         effect = effect_of(event)
         number = f"{prefix}{len(found)}"

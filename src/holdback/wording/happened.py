@@ -515,7 +515,8 @@ def _member_line(
 ) -> str:
     match event:
         case ev.MemberProposed():
-            return f"A colleague ({event.by}) wants you in the staff: {', '.join(event.roles)}. A second decides."
+            who = capital(event.by or "the operator")
+            return f"{who} wants you in the staff: {', '.join(event.roles)}. A second person decides."
         case ev.MemberEnrolled():
             by = " and ".join(one or "the operator" for one in event.by)
             return f"You are of the staff ({', '.join(event.roles)}), by {by}."
