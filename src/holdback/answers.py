@@ -39,7 +39,8 @@ class ChallengeForm(msgspec.Struct, frozen=True):
 
     `text` says what is confirmed by it, to show beside it. Where a passkey is accepted, `passkey` is what a browser's
     `PublicKeyCredential.parseRequestOptionsFromJSON` takes; its challenge is the SHA-256 of five lines: `holdback
-    passkey 1`, the customer's id, this challenge's `id`, the action's digest in hex, and `nonce`.
+    passkey 1`, the customer's id, this challenge's `id`, the action's digest in hex, and `nonce`. Where the key of an
+    address is to sign, `message` is what it signs.
     """
 
     id: str
@@ -48,6 +49,7 @@ class ChallengeForm(msgspec.Struct, frozen=True):
     text: str = ""
     nonce: str | None = None
     passkey: dict[str, Any] | None = None
+    message: str | None = None
 
 
 class SessionForm(msgspec.Struct, frozen=True):

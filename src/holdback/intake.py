@@ -27,15 +27,17 @@ from holdback.core.assurance import CONTACT_CODE, RESTRICTED, password_stands_al
 from holdback.core.decision import Context, DeviceProof, Proof, Seen
 from holdback.core.devices import key_fault
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
+from holdback.core.evidence import SIGNATURE
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
+from holdback.core.rules.address import beneficiary_name
 from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.recovery import RecoveryFinish
+from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish, RecoveryRemind
 from holdback.core.rules.session import SessionFailures, SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, TicketClose, TicketOpen
 from holdback.ports import Whence
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
     from holdback.core.state import Head
-    from holdback.ports import Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
+    from holdback.ports import AddressSignatures, Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
     from holdback.signing import Holder, Signing
 
@@ -61,7 +63,9 @@ ENVELOPE: Final = frozenset({"actor", "context", "proofs", "challenge", "dry_run
 LONGEST: Final = 512
 """The longest personal field, in characters."""
 
-INTERNAL: Final = frozenset({NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose})
+INTERNAL: Final = frozenset(
+    {NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose, RecoveryRemind}
+)
 """Actions that no one outside can name."""
 
 CHOOSES_PASSWORD: Final = frozenset({PasswordChange, RecoveryFinish})
@@ -113,7 +117,9 @@ class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class WireProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One proof: `authenticator` (or contact) may be left out where the account holds one of the kind."""
 
-    kind: Annotated[str, msgspec.Meta(pattern=r"^(password|totp|passkey|sms|email|backup_code|contact_code)\Z")]
+    kind: Annotated[
+        str, msgspec.Meta(pattern=r"^(password|totp|passkey|sms|email|backup_code|contact_code|address_signature)\Z")
+    ]
     response: Annotated[str, msgspec.Meta(max_length=8192)]
     authenticator: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")] | None = None
 
@@ -342,12 +348,14 @@ class Intake:
         signing: Signing,
         entropy: Entropy,
         origins: tuple[Networks, Browsers] | None = None,
+        addresses: AddressSignatures | None = None,
     ) -> None:
         """Use these keys, verifiers (of passwords, and one for each other kind but passkeys), chance and origins.
 
-        Without `origins` no sign-in is scored.
+        Without `origins` no sign-in is scored; without `addresses` nobody shows the key of one.
         """
         self._masters = masters
+        self._addresses = addresses
         self._origins = origins
         self._passwords = passwords
         self._signing = signing
@@ -386,6 +394,8 @@ class Intake:
             given = fields.get("password")
             if isinstance(given, str) and given.startswith("$argon2"):
                 raise BadRequest("a customer's password is not taken over as a hash", "/password")
+            if parsed.kind is RecoveryFinish and given is None:
+                return Enrolled(fields, {})
             if parsed.kind is RecoveryFinish and (holder is None or not _opened_it(parsed, holder.head)):
                 # Whoever shows no right token is denied in any case: what a hash costs is not spent on strangers.
                 return Enrolled(fields | {"password": "not looked at"}, {})
@@ -393,6 +403,8 @@ class Intake:
         elif parsed.kind is AuthenticatorBind:
             label = holder.key.open(holder.head.name) if holder is not None else ""
             return await self._bound(fields, holder, label)
+        elif parsed.kind is RecoveryEvidence and fields.get("kind") == SIGNATURE and self._addresses is None:
+            raise BadRequest("signatures of addresses are not checked here: it takes the extra `signatures`", "/kind")
         elif parsed.kind is AuthenticatorConfirm:
             return self._confirmed(fields, parsed.envelope, holder)
         elif parsed.kind is StaffEnrol and fields.get("passkey") is not None:
@@ -521,9 +533,9 @@ class Intake:
         return dpop.read(actor.dpop, expected)
 
     def context(
-        self, wire: WireContext, key: CustomerKey, *, signs_in: bool = False, device: DeviceProof | None = None
+        self, wire: WireContext, key: CustomerKey, *, begins: bool = False, device: DeviceProof | None = None
     ) -> Context:
-        """The context with its personal fields sealed; what only a sign-in keeps is left out of all others.
+        """The context with its personal fields sealed; what only a sign-in or a recovery keeps is left out of others.
 
         A device that signed is known by its key, and what the platform calls it is not looked at.
         """
@@ -533,8 +545,8 @@ class Intake:
         return Context(
             device=named,
             ip=key.seal(wire.ip) if wire.ip else None,
-            network=_network(wire.ip, key) if wire.ip and signs_in else b"",
-            user_agent=key.seal(wire.user_agent) if wire.user_agent and signs_in else None,
+            network=_network(wire.ip, key) if wire.ip and begins else b"",
+            user_agent=key.seal(wire.user_agent) if wire.user_agent and begins else None,
             equity_micro_usd=micro_usd(wire.equity_usd) if wire.equity_usd is not None else None,
         )
 
@@ -580,6 +592,8 @@ class Intake:
         for wire in parsed.envelope.proofs:
             if wire.kind == CONTACT_CODE:
                 found.append(self._contact_proof(wire, parsed.envelope, holder.head, digest, holder.now))
+            elif wire.kind == SIGNATURE:
+                found.append(self._address_proof(wire, parsed, holder, digest))
             elif wire.kind in RESTRICTED:
                 found.append(self._code_proof(wire, parsed.envelope, holder.head, digest, holder.now))
             elif wire.kind == AuthenticatorKind.PASSKEY and enrolled.registered is not None:
@@ -644,6 +658,17 @@ class Intake:
             if right and now < sent_at + AUTHENTICATOR_CODE_MS:
                 return Proof(wire.kind, name, one.epoch, sent_at, digest, now, right=True)
         return Proof(wire.kind, wire.authenticator or "", 0, 0, digest, now, right=False)
+
+    def _address_proof(self, wire: WireProof, parsed: Parsed, holder: Holder, digest: bytes) -> Proof:
+        """What the key of the address that the action names signed, of the open challenge's message."""
+        address, network = parsed.fields.get("address"), parsed.fields.get("network")
+        name, right = "", False
+        message = self._signing.address_message(holder.head, parsed.envelope.challenge or "")
+        if isinstance(address, str) and isinstance(network, str) and 1 <= len(address) <= LONGEST:
+            name = beneficiary_name(network, holder.key.seal_destination(address))
+            known = self._addresses if message else None
+            right = known is not None and known.signed(address, message, wire.response)
+        return Proof(SIGNATURE, name, 0, 0, digest, holder.now, right)
 
     def _passkey_proof(self, wire: WireProof, step_up: Called, holder: Holder, digest: bytes) -> Proof:
         """The passkey names itself in its response; one that signed nothing that is open proves nothing."""

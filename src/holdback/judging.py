@@ -16,6 +16,7 @@ from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind
+from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
@@ -297,10 +298,10 @@ class Unit:
         form = self._form(asked, step, standing)
         once: dict[str, object] = {}
         if isinstance(step.decision, StepUp) and form.challenge is not None:
-            once["challenge"] = self._to_sign(asked, step.decision, form.challenge, now)
+            once["challenge"] = self._to_sign(asked, step, form.challenge, now)
         if isinstance(step.decision, Allow) and standing.customer.head is not None:
             once["receipt"] = self._receipt(asked, step, standing, now)
-            if asked.token:
+            if asked.token and asked.facts.link is None:
                 until = self._token_until(asked, step.customer.head, now)
                 once["session"] = SessionForm(asked.token, instant_text(until), dpop.token_text(asked.token))
             if isinstance(asked.request.action, StaffLookUp):
@@ -332,11 +333,16 @@ class Unit:
             decision = msgspec.structs.replace(decision, challenge=asked.outside)
         return answer_form(decision, self._tools.policy.digest, standing.link, said)
 
-    def _to_sign(self, asked: Asked, decision: StepUp, form: ChallengeForm, now: Instant) -> ChallengeForm:
-        """The challenge, with what a browser needs if a passkey may answer it.
+    def _to_sign(self, asked: Asked, step: Advance, form: ChallengeForm, now: Instant) -> ChallengeForm:
+        """The challenge, with what a browser needs if a passkey may answer it, or a wallet if an address's key may.
 
         At a sign-in nobody has proved anything yet, so passkeys that a browser finds by itself are not named.
         """
+        decision, head = step.decision, step.customer.head
+        assert isinstance(decision, StepUp)  # noqa: S101 - the only answer with a challenge
+        if head is not None and (SIGNATURE,) in decision.accept:
+            message = self._tools.signing.address_message(head, decision.challenge)
+            return msgspec.structs.replace(form, message=message)
         wanted = any(AuthenticatorKind.PASSKEY in kinds for kinds in decision.accept)
         if asked.holder is None or not wanted:
             return form

@@ -242,8 +242,10 @@ class Outbox:
         return f"{self._public_url}/freeze?t={token}"
 
     def _code(self, due: _Due) -> str:
-        """The code this notice carries, if it is one: made for the challenge, or for this asking of the contact."""
+        """The code this notice carries, if any: made for a challenge, or for this asking of the contact. Or the key."""
         match due.cause:
+            case ev.RecoveryOpened() if due.due.cause == ev.RECOVERY_LINK and due.cause.link is not None:
+                return due.key.open(due.cause.link)
             case ev.ChallengeIssued():
                 subject = due.cause.challenge
             case ev.ContactAdded() | ev.ContactAsked():
@@ -287,6 +289,8 @@ def _cause(notice: str, events: list[AnyEvent]) -> tuple[ev.NoticeDue, AnyEvent]
 def _is_cause(event: AnyEvent, cause: str) -> bool:
     if cause == ev.CONTACT_CODE:
         return isinstance(event, ev.ContactAdded | ev.ContactAsked | ev.ChallengeIssued)
+    if cause == ev.RECOVERY_LINK:
+        return isinstance(event, ev.RecoveryOpened)
     if cause == ev.AUTHENTICATOR_CODE:
         return isinstance(event, ev.AuthenticatorBound | ev.AuthenticatorAsked)
     return tag_of(event) == cause

@@ -483,6 +483,16 @@ class PasswordVerifier(Verifier, Protocol):
         """A stronger credential for a response that was just verified, None if the kept one is as good as new ones."""
 
 
+class AddressSignatures(Protocol):
+    """Says whether the key of an address signed a text. Asks nobody, answers within milliseconds, and never raises.
+
+    Trusted with nothing: which addresses are the customer's, and which text was to be signed, is not its business.
+    """
+
+    def signed(self, address: str, text: str, signature: str) -> bool:
+        """Whether this signature of this text was made by the key of this address."""
+
+
 class ReaderUnavailable(Exception):
     """Papers cannot be read now: too many wait, or the process for it does not start. Nothing is known of the paper."""
 

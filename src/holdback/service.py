@@ -374,7 +374,7 @@ class Service:
     def _seen(self, question: Question, parsed: Parsed, key: CustomerKey) -> tuple[DeviceProof | None, Context]:
         """The key that a sign-in's device showed, and what the platform saw of it."""
         device = self._intake.device(question.account, parsed)
-        return device, self._intake.context(parsed.envelope.context, key, signs_in=True, device=device)
+        return device, self._intake.context(parsed.envelope.context, key, begins=True, device=device)
 
     async def _masked(self, question: Question, decision: Decision, label: str, shown: Shown, now: Instant) -> bytes:
         """Answer a sign-in that proved nothing, and keep the answer for whoever asks again under its key."""
@@ -512,16 +512,14 @@ class Service:
         action = self._intake.action(parsed.kind, enrolled.fields, peek.key)
         actor = self._intake.actor(main, envelope.actor, peek.now)
         signs_in = isinstance(action, SessionStart)
-        context = self._intake.context(envelope.context, peek.key, signs_in=signs_in, device=device)
+        begins = signs_in or isinstance(action, RecoveryOpen)
+        context = self._intake.context(envelope.context, peek.key, begins=begins, device=device)
         other = _counterparty(parsed)
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
         digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
-        token = self._intake.token() if signs_in or isinstance(action, RecoveryOpen) else ""
-        hashed = intake.token_hash(token) if token else b""
-        seen = self._intake.seen(envelope.context, peek.key, peek.now) if signs_in else None
-        drawn = await self._drawn(peek) if isinstance(action, RecoveryOpen) else ()
-        facts = Facts(digest=digest, proofs=proofs, token=hashed, device=device, seen=seen, drawn=drawn)
+        token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
+        facts = Facts(digest, proofs, device=device, **begun)
         needs = decide.needs(request, peek.head)
         assets = (needs.asset,) if needs.asset else ()
         wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]
@@ -543,6 +541,19 @@ class Service:
             ahead=ahead.narrowed(peek.reading, peek.asked, wanted),
             holder=holder,
         )
+
+    async def _token(self, parsed: Parsed, peek: Peek, actor: ev.Actor) -> tuple[str, dict[str, Any]]:
+        """For what begins a session or a recovery: a token, and the facts of it and of where it was asked from.
+
+        Of a recovery that staff opens the owner gets the token by an old contact, and whoever asked never does.
+        """
+        token = self._intake.token()
+        seen = self._intake.seen(parsed.envelope.context, peek.key, peek.now)
+        facts = {"token": intake.token_hash(token), "seen": seen}
+        if parsed.kind is not RecoveryOpen:
+            return token, facts
+        link = peek.key.seal(token) if actor.kind is ActorKind.STAFF else None
+        return token, facts | {"drawn": await self._drawn(peek), "link": link}
 
     async def _drawn(self, peek: Peek) -> tuple[str, ...]:
         """Who reviews a recovery that is opened now: by chance, of those who have not lately read the customer.

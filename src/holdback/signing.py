@@ -118,6 +118,17 @@ class Signing:
         challenges = [signing_challenge(account, step_up.shown, digest, nonce) for nonce in nonces]
         return self._ceremonies.proved(holder.secrets[name], response, challenges)
 
+    def address_message(self, head: Head, step_up: str) -> str:
+        """What the key of an address signs in a recovery, in words that its owner reads in his wallet; "" if nothing.
+
+        It names the account, the case and a nonce that only Holdback can make, so that no signature serves twice.
+        """
+        challenge = head.challenges.get(step_up)
+        if head.recovery is None or challenge is None:
+            return ""
+        nonce = self._masters.nonces(head.account, step_up, challenge.until)[0]
+        return f"I am recovering my account {head.account} (case {head.recovery.id}). Nonce: {nonce.hex()}"
+
     def request(
         self, holder: Holder, step_up: Called, digest: bytes, times: tuple[Instant, Instant], *, named: bool
     ) -> dict[str, Any] | None:

@@ -530,6 +530,7 @@ SECRETS: Final = frozenset(
         "passkey",
         "email",
         "phrase",
+        "link",
     }
 )
 """Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words."""

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
     from holdback.core.events import Instant
-    from holdback.ports import Sender, Store, Verifier
+    from holdback.ports import AddressSignatures, Sender, Store, Verifier
 
 
 class SettingError(ValueError):
@@ -475,6 +475,15 @@ def _by_apprise(settings: Settings) -> Sender:
         raise SettingError(f"HOLDBACK_APPRISE_URL: {error}") from None
 
 
+def addresses() -> AddressSignatures | None:
+    """What verifies signatures by the keys of addresses, if its extra is installed."""
+    try:
+        from holdback.evidence.address_signature import WalletSignatures  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return WalletSignatures()
+
+
 def build_service(
     settings: Settings,
     store: Store,
@@ -488,7 +497,7 @@ def build_service(
     second = _Given(clock) if clock is not None else SteadyClock()
     made = tools(settings)
     by = passwords(settings, hasher), verifiers(settings), made.signing
-    intake = Intake(made.masters, *by, SystemEntropy(), origins(settings, made.policy))
+    intake = Intake(made.masters, *by, SystemEntropy(), origins(settings, made.policy), addresses())
     lanes = 1 if isinstance(store, SqliteStore) else 2
     return Service(store, made, intake, second, lanes=lanes)
 

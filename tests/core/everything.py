@@ -44,6 +44,7 @@ from holdback.core.rules.recovery import (
     RecoveryEvidence,
     RecoveryFinish,
     RecoveryOpen,
+    RecoveryRemind,
     RecoveryReview,
 )
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
@@ -90,6 +91,7 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     SessionFailures(1, 1, 1, 1, 1),
     RecoveryOpen((PASSWORD, TOTP)),
     RecoveryEvidence("contact_code"),
+    RecoveryRemind(),
     RecoveryReview("approve", sealed("looks right")),
     RecoveryContest(),
     RecoveryCancel(),

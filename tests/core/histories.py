@@ -209,14 +209,20 @@ class Account:
             token=self.token(self.tokens) if isinstance(request.action, SessionStart | RecoveryOpen) else b"",
             tries=self.tries,
             device=self.signed() if self.device_key and request.actor.kind is ActorKind.OWNER else None,
-            seen=self.seen if isinstance(request.action, SessionStart) else None,
+            seen=self.seen if isinstance(request.action, SessionStart | RecoveryOpen) else None,
             evidence=self.evidence if isinstance(request.action, RecoveryEvidence) else None,
             staff=self.staff if request.actor.kind is ActorKind.STAFF else None,
             drawn=self.drawn if isinstance(request.action, RecoveryOpen) else (),
             agency=self.agency,
             paper=self.paper,
             package=self.package,
+            link=self.link_of(request),
         )
+
+    def link_of(self, request: Request) -> ev.Sealed | None:
+        """The token itself, sealed, of a recovery that staff opens."""
+        by_staff = request.actor.kind is ActorKind.STAFF
+        return sealed(f"token {self.tokens}") if by_staff and isinstance(request.action, RecoveryOpen) else None
 
     def signed(self, **wrong: Any) -> DeviceProof:  # noqa: ANN401 - DeviceProof's own
         """A fresh proof by `device_key`, which signs whatever an owner asks while it is set."""

@@ -288,6 +288,11 @@ class Past:
                 found.append(found.pop()._replace(thawed=event.at))
         return found
 
+    @cached_property
+    def weak_until(self) -> Instant:
+        """Until when little may be asked, for the account was recovered lately."""
+        return max((one.weak_until for _, one in self.events() if isinstance(one, ev.RecoveryFinished)), default=0)
+
     @property
     def is_frozen(self) -> bool:
         """Whether the owner's stop is on."""

@@ -115,6 +115,7 @@ LEGAL: Final = {
 NOT_THE_OWNERS: Final = LEGAL | {
     "account.import",
     "recovery.review",
+    "recovery.remind",
     "staff.look_up",
     "staff.enrol",
     "staff.retire",
@@ -140,6 +141,7 @@ ROUTES: Final = {
     },
     ActorKind.SYSTEM: {
         "exit.reconcile",
+        "recovery.remind",
         "notice.outcome",
         "session.failures",
         "staff.enrol",
@@ -152,6 +154,8 @@ ROUTES: Final = {
         "incident.note",
         "incident.close",
         "evidence.burn",
+        "recovery.open",
+        "recovery.evidence",
         "recovery.review",
         "staff.look_up",
         "staff.enrol",
@@ -217,6 +221,7 @@ def scene(name: str, held: Kinds) -> Scene:
         case IncidentClose():
             account.ask(EVERY["incident.report"], session)
         case RecoveryCancel():
+            account.tokens += 1  # of its own: whoever opened one may take it back without proof
             account.ask(EVERY["recovery.open"], Actor(ActorKind.OWNER))
         case ExitRelease():
             action = ExitRelease(held_id(account.pay("900000", "home", session)))

@@ -44,7 +44,7 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemov
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, RecoveryReview
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, RecoveryRemind, RecoveryReview
 from holdback.core.rules.session import SessionEndAll, SessionStart
 from holdback.core.rules.setting import LimitSet, LockSet
 from holdback.core.rules.staff import StaffLookUp, TicketOpen
@@ -370,7 +370,7 @@ def comes_back(account: Account) -> None:
     for _ in range(6):
         one.shows("totp", account.wrong("a1-2"))
     account.wait(hours=24)
-    one.judged("address_signature")
+    one.judged("in_person")
     for member in ("rita", "ron"):
         reviewed(account, member)
     one.finishes()
@@ -478,6 +478,19 @@ def papers(account: Account) -> None:
         office.receives()
 
 
+def is_reminded(account: Account) -> None:
+    """A wait and a case that waits for its opener, of which everybody is told again and again."""
+    grow(account, PASSWORD, TOTP, BACKUP_CODE, contacts=(Channel.EMAIL, Channel.SMS))
+    one = Claimant(account)
+    one.opens(PASSWORD)
+    one.shows("totp")
+    one.finishes()
+    account.deliver()
+    for _ in range(100):
+        account.wait(hours=6)
+        account.ask(RecoveryRemind(), SYSTEM)
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -502,6 +515,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     comes_back_by_what_is_held,
     helped,
     papers,
+    is_reminded,
 )
 
 CHANGED: Final[dict[str, Any]] = {

@@ -11,37 +11,47 @@ from tests.core.histories import (
     PASSKEY,
     PASSWORD,
     PLATFORM,
+    SYSTEM,
     TOTP,
     Account,
+    bitcoin,
     codes,
+    destination,
     grow,
     grown,
+    held_id,
     kind_of,
+    long_standing,
     policy_with,
     sealed,
 )
-from tests.core.recoveries import Claimant, reviewed
+from tests.core.recoveries import STAFF, Claimant, attested, reviewed
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, EvidenceFact, Reason, StepUp
-from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, Channel, Ending
+from holdback.core.decision import Allow, Context, EvidenceFact, Proof, Reason, Seen, StaffFact, StepUp
+from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, Channel, Ending, Lane
 from holdback.core.evidence import BURNABLE, EVIDENCE, JUDGED, EvidenceClass, Path
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorSuspend
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
+from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.recovery import (
     EvidenceBurn,
     RecoveryCancel,
     RecoveryContest,
     RecoveryEvidence,
     RecoveryFinish,
+    RecoveryOpen,
+    RecoveryRemind,
 )
 from holdback.core.rules.session import SessionEndAll, SessionStart
-from holdback.core.rules.setting import LockSet
+from holdback.core.rules.setting import LimitSet, LockSet
+from holdback.core.rules.staff import TicketOpen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from holdback.core.decision import Decision
     from holdback.core.events import AuthenticatorKind
     from holdback.core.state import Recovery
 
@@ -318,8 +328,10 @@ def with_papers(one: Claimant) -> None:
 
 
 def with_signature(one: Claimant) -> None:
-    """The key of an address that was used for long."""
-    one.judged("address_signature")
+    """The key of an address that was used for long, which a recovery since then may rest on."""
+    one.account.wait(days=40)
+    one.opens()
+    one.signs()
 
 
 @pytest.mark.parametrize(
@@ -623,3 +635,384 @@ def test_a_sign_in_is_not_a_recovery() -> None:
     account, one, _ = lost()
     assert codes(account.pay("5", "home", one.by.session)) == [Reason.SESSION_ENDED]
     assert isinstance(account.ask(SessionStart(), Actor(ActorKind.OWNER)), StepUp)
+
+
+# Evidence judged by people and by keys
+
+
+def test_staff_say_what_they_saw() -> None:
+    """A person who came, a document, a payment from the owner's bank: support or a reviewer says if it is right."""
+    account, _, _ = lost()
+    for kind, role in (("id_document", "support"), ("in_person", "reviewer"), ("bank_round_trip", "support")):
+        assert isinstance(attested(account, kind, role), Allow)
+        (shown,) = wrote(account, ev.RecoveryShown)
+        assert isinstance(shown, ev.RecoveryShown)
+        assert (shown.evidence, shown.judged_by) == (kind, "sue")
+    assert codes(attested(account, "in_person")) == [Reason.ALREADY_EXISTS]
+
+
+def test_what_staff_found_wrong_is_kept_and_shows_nothing() -> None:
+    """A verdict that something is wrong is taken, counts as no guess, and leaves the case as it was."""
+    account, _, _ = lost()
+    answer = attested(account, "in_person", right=False)
+    assert isinstance(answer, Allow)
+    assert codes(answer) == [Reason.EVIDENCE_WRONG]
+    assert case_of(account).shown == ()
+    assert account.head.recovery_missed == ()
+    assert account.decided().action == "recovery.evidence"
+
+
+@pytest.mark.parametrize(
+    ("roles", "member", "involved"),
+    [(("legal",), "sue", False), (("support",), "sue", True), (("support", "reviewer"), "rita", False)],
+)
+def test_who_judges_the_whole_attests_to_no_part(roles: tuple[str, ...], member: str, *, involved: bool) -> None:
+    """Nobody drawn to review the case, involved in it or in another role says what he saw."""
+    account, _, _ = lost()
+    answer = attested(account, "in_person", *roles, member=member, involved=involved)
+    assert codes(answer) == [Reason.NOT_ENTITLED]
+    account.staff = None
+    assert codes(account.ask(RecoveryEvidence("in_person", verdict="right"), STAFF)) == [Reason.SESSION_REQUIRED]
+
+
+@pytest.mark.parametrize(
+    ("action", "by_staff", "about"),
+    [
+        (RecoveryEvidence("in_person", verdict="right"), False, "verdict"),
+        (RecoveryEvidence("in_person"), True, "verdict"),
+        (RecoveryEvidence("face", verdict="right"), True, "kind"),
+        (RecoveryEvidence("contact_code", Channel.PUSH, verdict="right"), True, "channel"),
+        (RecoveryEvidence("address_signature"), False, "address"),
+        (RecoveryEvidence("address_signature", address=destination("home")), False, "network"),
+        (RecoveryEvidence("totp", address=destination("home")), False, "address"),
+        (RecoveryEvidence("totp", network="bitcoin"), False, "network"),
+    ],
+)
+def test_a_piece_of_evidence_has_its_own_fields(action: RecoveryEvidence, about: str, *, by_staff: bool) -> None:
+    """A verdict is the staff's to give, an address belongs to a signature, and no field stands where it is idle."""
+    account, one, _ = lost()
+    account.staff = StaffFact("sue", ("support",), involved=False)
+    (finding,) = account.ask(action, replace(STAFF, key="sue") if by_staff else one.by).findings
+    assert (finding.code, finding.about) == (Reason.BAD_FIELD, about)
+
+
+def test_no_verdict_without_a_case() -> None:
+    """There is nothing to say of somebody who never asked to come back."""
+    account, _ = grown(PASSWORD, TOTP)
+    assert codes(attested(account, "in_person")) == [Reason.NOT_FOUND]
+
+
+def long_held(*kinds: AuthenticatorKind) -> tuple[Account, Claimant]:
+    """An account whose address `home` was paid for long, and someone who opened a recovery."""
+    account, _ = long_standing(*(kinds or (PASSWORD, TOTP, BACKUP_CODE)))
+    one = Claimant(account)
+    assert isinstance(one.opens(), Allow)
+    return account, one
+
+
+def test_the_key_of_a_long_used_address_signs() -> None:
+    """Whose key signs a challenge's message for an address that was long-standing before the case, has shown so."""
+    account, one = long_held()
+    assert isinstance(one.signs(), Allow)
+    (piece,) = case_of(account).shown
+    assert (piece.evidence, piece.source) == ("address_signature", bitcoin("home"))
+    assert not account.head.challenges
+
+
+def test_a_signature_tells_nobody_what_the_book_holds() -> None:
+    """A message is given to sign whatever address is named; wrong keys, new and unknown addresses are all wrong."""
+    account, one = long_held()
+    account.add("new", account.sign_in())
+    account.settle(days=4)
+    assert codes(one.signs(right=False)) == [Reason.EVIDENCE_WRONG]
+    for text, by in (("home", "thief's"), ("new", ""), ("nowhere", "")):
+        account.wait(minutes=3)
+        assert codes(one.signs(text, by=by)) == [Reason.EVIDENCE_WRONG]
+    action = RecoveryEvidence("address_signature", network="bitcoin", address=destination("home"))
+    account.wait(minutes=3)
+    first = account.ask(action, one.by)
+    assert isinstance(first, StepUp)
+    other = Proof("address_signature", bitcoin("home"), 0, 0, b"another action", 0, right=True)
+    assert codes(account.ask(action, one.by, other, challenge=first.challenge)) == [Reason.EVIDENCE_WRONG]
+
+
+# Instead of the account
+
+
+def paying(*kinds: AuthenticatorKind) -> tuple[Account, Claimant]:
+    """A recovery by two things held whose wait is over, of an account that pays `home` for long."""
+    account, one = long_held(*kinds)
+    one.shows("totp")
+    one.shows("backup_code")
+    account.settle(days=1)
+    return account, one
+
+
+def test_an_owner_may_be_paid_instead() -> None:
+    """A payment to an address of old, after the wait: no new password, no session, and every authenticator stays."""
+    account, one = paying()
+    before = account.head.authenticators
+    answer = one.evacuates("10")
+    assert isinstance(answer, Allow)
+    (gone,) = wrote(account, ev.ExitAllowed)
+    assert isinstance(gone, ev.ExitAllowed)
+    assert (gone.beneficiary, gone.lane) == (bitcoin("home"), Lane.LONG_STANDING)
+    assert (account.head.authenticators, account.head.weak_until) == (before, 0)
+    assert not [event for event in account.last_events() if isinstance(event, ev.SessionStarted)]
+    account.wait(minutes=3)
+    assert isinstance(one.evacuates("10"), Allow)
+    account.wait(minutes=3)
+    assert isinstance(one.finishes(), Allow)
+
+
+def test_a_payment_waits_as_long_as_the_account_would() -> None:
+    """Before the wait is over nothing is paid, whoever may be paid."""
+    account, one = long_held()
+    one.shows("totp")
+    one.shows("backup_code")
+    account.settle(days=0.9)
+    assert codes(one.evacuates()) == [Reason.RECOVERY_WAITS]
+
+
+def test_only_who_was_senior_before_is_paid() -> None:
+    """A stranger, an entry made since, and one that is senior by now but was not then: none is paid."""
+    account, _ = long_standing(PASSWORD, TOTP, BACKUP_CODE)
+    account.add("made just before", account.sign_in())
+    account.wait(hours=1)
+    one = Claimant(account)
+    one.opens()
+    one.shows("totp")
+    one.shows("backup_code")
+    account.settle(days=5)
+    for text in ("made just before", "nowhere"):
+        assert codes(one.evacuates(text=text)) == [Reason.SENIOR_BENEFICIARY_REQUIRED]
+        account.wait(minutes=3)
+
+
+def test_a_payment_over_the_budget_is_held_and_its_asker_no_witness() -> None:
+    """Law 3: what is more than the lane holds waits like any exit; then the platform lets it go, though unconfirmed."""
+    account, one = paying()
+    answer = one.evacuates("150000")
+    assert codes(answer) == [Reason.OVER_BUDGET]
+    held = account.head.exits[held_id(answer)]
+    assert held.asked_with == (account.head.contacts["c1-1"].address.mac,)
+    account.settle(days=1)
+    assert isinstance(account.ask(ExitRelease(held_id(answer)), PLATFORM), Allow)
+
+
+def test_the_owners_own_limit_holds() -> None:
+    """A limit that the owner set bounds what a recovery pays, too."""
+    account, _ = long_standing(PASSWORD, TOTP, BACKUP_CODE)
+    account.ask(LimitSet("5"), account.any_session(), *PROOFS)
+    one = Claimant(account)
+    one.opens()
+    one.shows("totp")
+    one.shows("backup_code")
+    account.settle(days=1)
+    assert codes(one.evacuates("10")) == [Reason.OVER_OWN_LIMIT]
+
+
+def test_codes_alone_are_paid_nothing() -> None:
+    """A mailbox and a telephone replace the password and do nothing else."""
+    account, one = long_held()
+    with_codes(one)
+    account.wait(minutes=3)
+    one.evacuates()
+    account.settle(days=2)
+    assert codes(one.evacuates()) == [Reason.EVIDENCE_REQUIRED]
+
+
+@pytest.mark.parametrize("kind", ["internal_transfer", "card", "sweep", "unheard_of"])
+def test_only_an_address_is_paid(kind: str) -> None:
+    """Doors that lead to other customers, to strangers or nowhere are no way to safety."""
+    _, one = paying()
+    reason = Reason.EXIT_KIND_CLOSED if kind == "unheard_of" else Reason.BAD_FIELD
+    assert codes(one.evacuates(kind=kind)) == [reason]
+
+
+@pytest.mark.parametrize(
+    ("fields", "about"),
+    [
+        ({"password": sealed("p")}, "password"),
+        ({"asset": None}, "asset"),
+        ({"amount": None}, "amount"),
+        ({"address": None}, "address"),
+        ({"address": None, "asset": None, "amount": None, "network": None}, "password"),
+    ],
+)
+def test_an_account_or_a_payment(fields: dict[str, Any], about: str) -> None:
+    """A finish asks for one of the two, whole, and for nothing beside."""
+    _, one = paying()
+    (finding,) = one.evacuates(**fields).findings
+    assert (finding.code, finding.about) == (Reason.BAD_FIELD, about)
+
+
+def test_who_came_in_person_is_paid_without_a_code() -> None:
+    """Where no contact is left that could be asked, whoever came in person is paid, and no contact took part."""
+    account, _ = long_standing(PASSWORD, TOTP, BACKUP_CODE, equity="1000")
+    one = Claimant(account)
+    one.opens()
+    attested(account, "in_person")
+    for member in ("rita", "ron"):
+        reviewed(account, member)
+    account.settle(days=7)
+    answer = one.evacuates("150000")
+    assert account.head.exits[held_id(answer)].asked_with == ()
+
+
+# What is told
+
+
+def test_whoever_opened_it_gives_it_up() -> None:
+    """A recovery's own token ends it without further proof; a session or another's token does not."""
+    account, one, session = lost()
+    assert codes(account.ask(RecoveryCancel(), Actor(ActorKind.OWNER, b"\1" * 16))) == [Reason.SESSION_ENDED]
+    assert isinstance(account.ask(RecoveryCancel(), session), StepUp)
+    assert isinstance(account.ask(RecoveryCancel(), one.by), Allow)
+    (ended,) = wrote(account, ev.RecoveryEnded)
+    assert isinstance(ended, ev.RecoveryEnded)
+    assert ended.how is Ending.WITHDRAWN
+    assert codes(account.ask(RecoveryCancel(), one.by)) == [Reason.SESSION_ENDED]
+
+
+def test_the_owner_is_told_who_asked_and_how() -> None:
+    """However a recovery comes to nothing, its end carries who had asked, from where, with what, and what he showed."""
+    account, _ = grown(PASSWORD, TOTP, BACKUP_CODE)
+    account.seen = Seen(country="NL")
+    one = Claimant(account)
+    context = Context(ip=sealed("192.0.2.7"), user_agent=sealed("Firefox"))
+    account.tokens += 1
+    account.ask(RecoveryOpen((PASSWORD,)), Actor(ActorKind.OWNER), context=context)
+    one.by = Actor(ActorKind.OWNER, account.token(account.tokens))
+    one.shows("totp")
+    opened_at = case_of(account).opened_at
+    reviewed(account, "rita", "reject")
+    (ended,) = wrote(account, ev.RecoveryEnded)
+    assert isinstance(ended, ev.RecoveryEnded)
+    assert ended.asker == ev.Asker(opened_at, sealed("192.0.2.7"), sealed("Firefox"), "NL")
+    assert ended.shown == ("totp",)
+    (notice,) = [one for one in wrote(account, ev.NoticeDue) if isinstance(one, ev.NoticeDue)][-1:]
+    assert (notice.cause, set(notice.contacts)) == ("recovery.ended", {"c1-1", "c1-2"})
+
+
+def test_what_ended_by_itself_is_told_as_such() -> None:
+    """A recovery that nobody went on with is expired, not replaced, when the next one is opened."""
+    account, _, _ = lost()
+    account.wait(days=30)
+    assert isinstance(Claimant(account).opens(), Allow)
+    (ended,) = wrote(account, ev.RecoveryEnded)
+    assert isinstance(ended, ev.RecoveryEnded)
+    assert ended.how is Ending.EXPIRED
+
+
+# Reminders
+
+
+def reminded(account: Account) -> list[tuple[float, bool]]:
+    """When everybody was told once more: days since the first entry, and whether a wait ran then."""
+    told = [one for one in account.log if isinstance(one, ev.RecoveryReminded)]
+    return [((one.at - told[0].at) / DAY, one.waits) for one in told]
+
+
+def every_hour(account: Account, days: int) -> None:
+    """Holdback looks every hour whether something is to be told."""
+    for _ in range(days * 24):
+        account.wait(hours=1)
+        account.ask(RecoveryRemind(), SYSTEM)
+
+
+def test_a_wait_is_told_half_way_and_a_day_before_its_end() -> None:
+    """Of 72 hours everybody is told after 36 and after 48, and then again while it waits for whoever opened it."""
+    account, one, _ = lost()
+    one.shows("totp")
+    one.finishes()
+    began = account.now
+    account.deliver()
+    every_hour(account, 4)
+    told = [one for one in account.log if isinstance(one, ev.RecoveryReminded)]
+    assert [((one.at - began) / HOUR, one.waits) for one in told] == [(36, True), (48, True)]
+    every_hour(account, 9)
+    last = [one for one in account.log if isinstance(one, ev.RecoveryReminded)][2:]
+    assert [((one.at - began) / DAY, one.waits) for one in last] == [(10, False)]
+
+
+def test_a_short_wait_is_told_once() -> None:
+    """A day before the end of a day's wait is its beginning, of which everybody was told already."""
+    account, one, _ = lost()
+    one.shows("totp")
+    one.shows("backup_code")
+    account.deliver()
+    every_hour(account, 2)
+    assert reminded(account) == [(0, True)]
+
+
+def test_what_waits_for_its_opener_is_told_until_it_expires() -> None:
+    """Every seven days without a step everybody is told, and at thirty that it is over; then nothing more is."""
+    account, _, _ = lost()
+    every_hour(account, 31)
+    assert reminded(account) == [(0, False), (7, False), (14, False), (21, False)]
+    assert account.head.recovery is None
+    assert codes(account.ask(RecoveryRemind(), SYSTEM)) == [Reason.NOT_FOUND]
+
+
+def test_an_untold_wait_is_not_told_of_again() -> None:
+    """While nobody could be told of the wait itself it does not run, and there is nothing to be reminded of."""
+    account, one, _ = lost()
+    one.shows("totp")
+    one.finishes()
+    every_hour(account, 20)
+    assert reminded(account) == []
+    account.wait(days=20)
+    account.ask(RecoveryRemind(), SYSTEM)
+    assert account.head.recovery is None
+
+
+# Opened by staff
+
+
+def opened_by_staff(account: Account, *roles: str, ticket: str = "t-1", reason: str = "called") -> Decision:
+    """A member of staff asks for an owner who cannot."""
+    account.staff = StaffFact("rita", roles or ("support",), involved=False)
+    account.ask(TicketOpen("t-1"), SYSTEM)
+    account.tokens += 1
+    why = sealed(reason) if reason else None
+    return account.ask(RecoveryOpen((PASSWORD, TOTP), ticket, why), replace(STAFF, key="rita"))
+
+
+def test_staff_open_and_the_owner_goes_on() -> None:
+    """What a recovery goes on with that staff opened is sent to an old contact, and who opened it is not drawn."""
+    account, _ = grown(PASSWORD, TOTP, BACKUP_CODE)
+    assert isinstance(opened_by_staff(account), Allow)
+    (opened,) = wrote(account, ev.RecoveryOpened)
+    assert isinstance(opened, ev.RecoveryOpened)
+    assert (opened.contact, opened.drawn) == ("c1-1", ("ron",))
+    assert opened.asker == ev.Asker(account.now, staff="rita", ticket="t-1")
+    sent = [one for one in wrote(account, ev.NoticeDue) if isinstance(one, ev.NoticeDue)]
+    assert [(one.cause, one.contacts) for one in sent] == [
+        (ev.RECOVERY_LINK, ("c1-1",)),
+        ("recovery.opened", ("c1-1", "c1-2")),
+    ]
+    one = Claimant(account)
+    one.by = Actor(ActorKind.OWNER, account.token(account.tokens))
+    assert isinstance(one.shows("totp"), Allow)
+    assert codes(attested(account, "in_person", member="rita")) == [Reason.NOT_ENTITLED]
+
+
+def test_staff_open_for_a_ticket_with_a_reason() -> None:
+    """Support alone asks for an owner, never without a ticket and a reason; an owner has neither."""
+    account, _ = grown(PASSWORD, TOTP)
+    assert codes(opened_by_staff(account, "reviewer")) == [Reason.NOT_ENTITLED]
+    for ticket in ("", "t-2"):
+        assert codes(opened_by_staff(account, ticket=ticket)) == [Reason.TICKET_REQUIRED]
+    assert codes(opened_by_staff(account, reason="")) == [Reason.BAD_FIELD]
+    for action in (RecoveryOpen((PASSWORD,), "t-1"), RecoveryOpen((PASSWORD,), "", sealed("why"))):
+        assert codes(account.ask(action, Actor(ActorKind.OWNER))) == [Reason.BAD_FIELD]
+    account.staff = None
+    assert codes(account.ask(RecoveryOpen((PASSWORD,), "t-1", sealed("w")), STAFF)) == [Reason.SESSION_REQUIRED]
+
+
+def test_without_an_old_contact_staff_open_nothing() -> None:
+    """Law 6: staff can be given nothing to pass on, so where no old contact is left the owner must come himself."""
+    account, _ = grown(PASSWORD, TOTP)
+    account.state = replace(account.head, contacts={})
+    assert codes(opened_by_staff(account)) == [Reason.NO_SENIOR_CONTACT]

@@ -11,14 +11,33 @@ from typing import TYPE_CHECKING, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from tests.core.histories import BACKUP_CODE, PASSKEY, PASSWORD, TOTP, grow, kind_of, policy_with
-from tests.core.recoveries import Claimant, reviewed
+from tests.core import twin
+from tests.core.histories import (
+    BACKUP_CODE,
+    PASSKEY,
+    PASSWORD,
+    SYSTEM,
+    TOTP,
+    destination,
+    grow,
+    kind_of,
+    policy_with,
+    sealed,
+)
+from tests.core.recoveries import Claimant, attested, reviewed
 from tests.core.watched import Watched
 
 from holdback.core import events as ev
-from holdback.core.events import DAY, HOUR, Actor, ActorKind, Channel
+from holdback.core.events import DAY, HOUR, Actor, ActorKind, Channel, Ending
 from holdback.core.rules.account import AccountFreeze
-from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryContest
+from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.recovery import (
+    EvidenceBurn,
+    RecoveryCancel,
+    RecoveryContest,
+    RecoveryFinish,
+    RecoveryRemind,
+)
 
 if TYPE_CHECKING:
     from holdback.core.decision import Decision
@@ -38,7 +57,7 @@ ROOMY: Final = policy_with(
 HELD: Final = {"totp", "backup_code", "passkey", "device"}
 REACHED: Final = {"email_code", "sms_code"}
 THIRD: Final = {"bank_round_trip", "address_signature", "in_person"}
-JUDGED: Final = ("face", "id_document", *sorted(THIRD))
+JUDGED: Final = ("face", "id_document", "bank_round_trip", "in_person")
 WAYS: Final = (
     ("totp", "backup_code"),
     ("passkey", "totp"),
@@ -98,7 +117,7 @@ class Recoveries(RuleBasedStateMachine):
         self.rich = rich
         kinds = (PASSWORD, TOTP, BACKUP_CODE, PASSKEY)
         grow(self.account, *kinds, contacts=(Channel.EMAIL, Channel.SMS), equity="200000" if rich else "1000")
-        self.account.wait(days=4)
+        self.account.wait(days=40)
         self.thief, self.owner = Claimant(self.account), Claimant(self.account)
         self.last = self.owner
 
@@ -136,6 +155,8 @@ class Recoveries(RuleBasedStateMachine):
         for kind in shown:
             if kind in JUDGED:
                 one.judged(kind)
+            elif kind == "address_signature":
+                one.signs()
             else:
                 channel = Channel.SMS if kind == "sms_code" else Channel.EMAIL
                 one.shows("contact_code" if kind in REACHED else kind, channel=channel)
@@ -156,7 +177,7 @@ class Recoveries(RuleBasedStateMachine):
 
     @rule(
         who=st.sampled_from(("last", "last", "thief", "owner")),
-        kind=st.sampled_from(("totp", "backup_code", "passkey", "contact_code", *JUDGED)),
+        kind=st.sampled_from(("totp", "backup_code", "passkey", "contact_code", "address_signature", *JUDGED)),
         channel=st.sampled_from((Channel.EMAIL, Channel.SMS)),
         right=st.sampled_from((True, True, True, False)),
     )
@@ -165,6 +186,8 @@ class Recoveries(RuleBasedStateMachine):
         one = self.claimant(who)
         if kind in JUDGED:
             one.judged(kind, right=right)
+        elif kind == "address_signature":
+            one.signs(right=right)
         elif right:
             one.shows(kind, channel=channel)
         elif kind != "contact_code":
@@ -206,6 +229,64 @@ class Recoveries(RuleBasedStateMachine):
         answer: Decision = one.finishes()
         assert (kind_of(answer) == "allow") is may, (answer, vars(case) if case else None)
         self.account.wait(minutes=2)
+
+    @rule(
+        who=LATEST,
+        usd=st.sampled_from(("10", "40", "5000")),
+        to=st.sampled_from(("home", "home", "away", "nowhere")),
+    )
+    def evacuates(self, who: str, usd: str, to: str) -> None:
+        """Somebody asks for a payment instead: the log says whether he may, and the twin what an exit would come to."""
+        one, case = self.claimant(who), self.live_case()
+        may = case is not None and case.opened.token == one.by.session and self.may_finish(case)
+        asked = RecoveryFinish(address=destination(to), network="bitcoin", asset="USD", amount=usd)
+        request = self.account.request(asked, one.by)
+        paid = twin.Case(self.account.twin.past(), request, self.account.facts(request), self.account.now)
+        answer = one.evacuates(usd, to)
+        if may and case is not None and case.way(rich=self.rich) != "codes":
+            self.account.check_twin(twin.evacuate(paid, case.opened.at), answer)
+        else:
+            assert kind_of(answer) == "deny", answer
+        self.account.wait(minutes=2)
+
+    @rule(days=st.sampled_from((1, 5)))
+    def a_beneficiary_is_added(self, days: int) -> None:
+        """The owner, or whoever signed in, enters one more beneficiary, and days go by."""
+        action = AddressAdd(sealed("mine"), "bitcoin", destination("away"))
+        self.account.ask(action, self.account.any_session(), *self.account.head.authenticators)
+        self.account.deliver()
+        self.account.wait(days=days)
+
+    @rule(
+        kind=st.sampled_from(("bank_round_trip", "in_person", "id_document", "face")),
+        member=st.sampled_from(("sue", "sue", "rita", "rudy")),
+        role=st.sampled_from(("support", "reviewer", "legal")),
+        right=st.sampled_from((True, True, False)),
+        involved=st.sampled_from((False, False, True)),
+    )
+    def staff_says(self, kind: str, member: str, role: str, *, right: bool, involved: bool) -> None:
+        """Somebody of the staff says what he saw: only who neither judges the whole nor is involved is heard."""
+        case, before = self.live_case(), len(self.account.log)
+        attested(self.account, kind, role, member=member, right=right, involved=involved)
+        shown = any(isinstance(one, ev.RecoveryShown) for one in self.account.log[before:])
+        heard = role != "legal" and not involved and kind != "face" and case is not None
+        assert not shown or (heard and right and case is not None and member not in case.opened.drawn)
+
+    @rule(who=LATEST)
+    def gives_up(self, who: str) -> None:
+        """Whoever opened it takes it back, and nobody else without proof."""
+        case, one = self.live_case(), self.claimant(who)
+        mine = case is not None and case.opened.token == one.by.session
+        assert (kind_of(self.account.ask(RecoveryCancel(), one.by)) == "allow") is mine
+
+    @rule()
+    def is_reminded(self) -> None:
+        """Holdback tells everybody once more, if it is time; what expired is over, and its owner told by whom."""
+        before, cases = len(self.account.log), self.cases()
+        self.account.ask(RecoveryRemind(), SYSTEM)
+        told = [one for one in self.account.log[before:] if isinstance(one, ev.RecoveryEnded)]
+        assert all(one.how is Ending.EXPIRED and one.asker is not None for one in told)
+        assert not told or cases[-1].last_at + 30 * DAY <= self.account.now
 
     # What the log says
 

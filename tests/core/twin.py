@@ -41,6 +41,7 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 
@@ -256,6 +257,8 @@ class Case:
             (challenge is not None and challenge.digest != self.facts.digest, Reason.CHALLENGE_OTHER_ACTION),
         )
         refuse((not anonymous and self._too_many_proofs(), Reason.TOO_MANY))
+        spared = action in {*STOPS_ONLY, AuthenticatorBind, AuthenticatorConfirm} or not self.by_owner
+        refuse((not spared and self.now < self.past.weak_until, Reason.RECOVERED_LATELY))
 
     def _key_faults(self, *, signs_in: bool) -> list[tuple[bool, Reason]]:
         """A session that began with a device's key is asked by that key alone, by a fresh proof each time."""
@@ -981,6 +984,37 @@ def sweep(case: Case) -> Answer:
         (case.past.cooling_until(case.now) is not None, Reason.COOL_OFF_CLOSES),
     )
     return allow(Reason.NO_HARM, lane=Lane.OWN)
+
+
+def evacuate(case: Case, opened_at: Instant) -> Answer:
+    """What a finished recovery asks to be paid: as any exit is, to whom was senior before it was opened.
+
+    It is the recovery that confirms the entry: that nobody did for long does not stand against it.
+    """
+    action = case.request.action
+    assert isinstance(action, RecoveryFinish)
+    assert action.address is not None
+    assert action.asset is not None
+    assert action.amount is not None
+    name = f"{action.network}.{action.address.mac.hex()}"
+    entry = case.past.book.get(name)
+    senior = entry is not None and case.past.ripe(entry.waiting, opened_at) and case.past.ripe(entry.waiting, case.now)
+    try:
+        refuse(
+            (case.past.is_frozen, Reason.FROZEN),
+            (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
+            (not senior, Reason.SENIOR_BENEFICIARY_REQUIRED),
+        )
+        value, priced = value_of(case, action.asset, action.amount, 0)
+        refuse_by_value(case, value, priced=priced)
+    except Refused as refusal:
+        return Answer(DENY, frozenset({refusal.reason.value}))
+    weighed = weigh(case, Exit(name, value, priced))
+    against = [one for one in weighed.against if one[0] is not Reason.VERIFICATION_EXPIRED]
+    if against:
+        weighed = weighed._replace(against=against)
+        return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
+    return allow(Reason.PROVED, lane=weighed.lane)
 
 
 def exit_cancel(case: Case) -> Answer:

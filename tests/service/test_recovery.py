@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.service.house import NEW_MAIL, PASSWORD, Customer, House, code_in, settled, token_in
+from coincurve import PrivateKey
+from Crypto.Hash import keccak
+from tests.service.house import HOME, NEW_MAIL, PASSWORD, Customer, House, code_in, settled, token_in
 
 from holdback.core import events as ev
-from holdback.core.events import HOUR, MINUTE, Channel
+from holdback.core.events import DAY, HOUR, MINUTE, Channel
 from holdback.intake import BadRequest
+from holdback.judging import ChallengeRefused
 
 if TYPE_CHECKING:
     from holdback.ports import Message
@@ -146,3 +149,119 @@ async def test_nobody_outside_judges(house: House) -> None:
     answer = await claim.ask("recovery.evidence", kind="face")
     assert answer["reasons"][0]["code"] == "evidence_not_evaluated"
     assert NEW_MAIL not in str(answer)
+
+
+# A key of an address
+
+
+async def long_held(house: House, address: str, network: str) -> tuple[Customer, Claim]:
+    """Alice, whose book has held one more address for long, and a recovery that was opened a moment ago."""
+    alice = Customer(house, "alice")
+    body = alice.importing()
+    body["address_book"].append({"name": "cold", "network": network, "address": address})
+    await alice.ask(body)
+    await house.deliver()
+    house.clock.at += 40 * DAY
+    claim = Claim(alice)
+    assert (await claim.opens())["decision"] == "allow"
+    return alice, claim
+
+
+def ethereum_key(seed: int) -> tuple[PrivateKey, str]:
+    """A key, and the address that is its own."""
+    key = PrivateKey(bytes((seed,)) * 32)
+    public = key.public_key.format(compressed=False)[1:]
+    return key, "0x" + keccak.new(digest_bits=256, data=public).digest()[12:].hex()
+
+
+def personal_sign(key: PrivateKey, text: str) -> str:
+    """What a wallet makes of a text."""
+    prefix = f"\x19Ethereum Signed Message:\n{len(text)}{text}".encode()
+    return key.sign_recoverable(keccak.new(digest_bits=256, data=prefix).digest(), hasher=None).hex()
+
+
+async def test_the_key_of_an_old_address_shows_who_one_is(house: House) -> None:
+    """The message names account and case and is signed by a wallet; another key's signature of it is wrong."""
+    key, address = ethereum_key(7)
+    alice, claim = await long_held(house, address, "ethereum")
+    fields = {"kind": "address_signature", "network": "ethereum", "address": address}
+    first = await claim.ask("recovery.evidence", **fields)
+    message = first["challenge"]["message"]
+    assert first["challenge"]["accept"] == [["address_signature"]]
+    assert message.startswith("I am recovering my account alice (case r")
+
+    async def answered(signature: str) -> dict[str, Any]:
+        proof = {"kind": "address_signature", "response": signature}
+        return await claim.ask("recovery.evidence", **fields, proofs=[proof], challenge=first["challenge"]["id"])
+
+    for wrong in (personal_sign(ethereum_key(8)[0], message), personal_sign(key, message + " "), "0x"):
+        assert (await answered(wrong))["reasons"][0]["code"] == "evidence_wrong"
+    assert (await answered(personal_sign(key, message)))["decision"] == "allow"
+    (shown,) = await house.happened("alice", ev.RecoveryShown)
+    assert shown.evidence == "address_signature"
+    with pytest.raises(ChallengeRefused):
+        await answered(personal_sign(key, message))
+    assert await house.faults("alice") == []
+    assert alice.account == "alice"
+
+
+async def test_a_strangers_address_gets_the_same_message(house: House) -> None:
+    """Whether an address is in the book is told to nobody: its own key's signature is as wrong as any other."""
+    _, claim = await long_held(house, ethereum_key(7)[1], "ethereum")
+    key, address = ethereum_key(9)
+    fields = {"kind": "address_signature", "network": "ethereum", "address": address}
+    first = await claim.ask("recovery.evidence", **fields)
+    proof = {"kind": "address_signature", "response": personal_sign(key, first["challenge"]["message"])}
+    answer = await claim.ask("recovery.evidence", **fields, proofs=[proof], challenge=first["challenge"]["id"])
+    assert answer["reasons"][0]["code"] == "evidence_wrong"
+
+
+async def test_without_the_extra_no_key_is_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where signatures of addresses cannot be checked the kind is refused, and says what it takes."""
+    monkeypatch.setattr(house.service._intake, "_addresses", None)  # noqa: SLF001 - as if it were not installed
+    _, claim = await long_held(house, ethereum_key(7)[1], "ethereum")
+    with pytest.raises(BadRequest, match="it takes the extra `signatures`"):
+        await claim.ask("recovery.evidence", kind="address_signature", network="ethereum", address="0x00")
+
+
+# Instead of the account, and to the end
+
+
+async def test_an_owner_is_paid_instead_of_given_the_account(house: House) -> None:
+    """After the wait a code to the old mailbox lets a payment go to an address of old, with a receipt, and no more."""
+    alice, claim, codes = await prepared(house)
+    await claim.shows("totp", alice.next_code())
+    await claim.shows("backup_code", codes[0])
+    await house.deliver()
+    house.clock.at += DAY
+    await house.priced()
+    payment = {"asset": "USDT", "amount": "50", "address": HOME, "network": "bitcoin"}
+    first = await claim.ask("recovery.finish", **payment)
+    assert first["challenge"]["text"].startswith(f"Send 50 USDT to {HOME} by bitcoin")
+    proof = {"kind": "contact_code", "response": code_in(await claim.code_mail())}
+    answer = await claim.ask("recovery.finish", **payment, proofs=[proof], challenge=first["challenge"]["id"])
+    assert answer["decision"] == "allow", answer
+    assert answer["receipt"]
+    assert answer["session"] is None
+    (gone,) = await house.happened("alice", ev.ExitAllowed)
+    assert gone.micro_usd == 50_000_000
+    assert await house.happened("alice", ev.SecretReplaced) == []
+    assert await house.faults("alice") == []
+
+
+async def test_the_owner_reads_who_asked(house: House) -> None:
+    """When a recovery is given up, contacts read when, from where and with what it was asked, and what was shown."""
+    alice, _ = await settled(house, "alice", "bob")
+    house.clock.at += 80 * HOUR
+    claim = Claim(alice)
+    seen = {"ip": "192.0.2.7", "user_agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/130.0"}
+    opened = await claim.ask("recovery.open", lost=["password"], context=seen)
+    claim.token = opened["session"]["token"]
+    await claim.shows("totp", alice.next_code())
+    assert (await claim.ask("recovery.cancel"))["decision"] == "allow"
+    await house.deliver()
+    sent = house.post[Channel.EMAIL].to(alice.mail)
+    (text,) = [one.text for one in sent if one.subject == "Important: a recovery of your account was ended"]
+    assert "was given up by whoever had opened it" in text
+    assert "from 192.0.2.7, with Firefox on Windows. Shown for it: authenticator app." in text
+    assert (await claim.ask("recovery.cancel"))["reasons"][0]["code"] == "session_ended"

@@ -35,6 +35,7 @@ PROOFLESS = {
     "notice.outcome",
     "session.failures",
     "recovery.open",
+    "recovery.remind",
     "recovery.review",
     "staff.look_up",
     "staff.enrol",

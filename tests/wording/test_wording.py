@@ -114,6 +114,7 @@ VALUES: Final[dict[Any, Any]] = {
     ev.Lane: ev.Lane.OTHERS,
     ev.Ending: ev.Ending.VETOED,
     tuple[ev.Role, ...]: (ev.Role.SUPPORT,),
+    ev.Asker | None: ev.Asker(AT, Sealed(b"m" * 16, b"203.0.113.7"), Sealed(b"m" * 16, b"Firefox on Windows"), "NL"),
     tuple[str, ...]: ("password",),
     tuple[tuple[str, ...], ...]: (("password", "totp"),),
     tuple[AuthenticatorKind, ...]: (AuthenticatorKind.TOTP,),

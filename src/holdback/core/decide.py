@@ -134,6 +134,8 @@ def needs(request: Request, peek: Head | None) -> Needs:
     asset, counterparty = "", ""
     if isinstance(action, exits.ExitRequest):
         asset, counterparty = action.asset, request.counterparty
+    elif isinstance(action, recovery.RecoveryFinish):
+        asset = action.asset or ""
     elif isinstance(action, exits.ExitRelease) and peek and action.which in peek.exits:
         held = peek.exits[action.which]
         asset, counterparty = held.asset, held.counterparty
@@ -348,6 +350,8 @@ def _staff_attends(case: Case, _rule: Rule) -> Finding | None:
 
 def _signed_in(case: Case, rule: Rule) -> Finding | None:
     if case.request.actor.kind is not ActorKind.OWNER or rule.anonymous:
+        return None
+    if rule.by_opener and case.opened_it:
         return None
     if not case.request.actor.session:
         return why(Reason.SESSION_REQUIRED, "session.start")

@@ -268,7 +268,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     its origin was said, and `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff`
     are None unless they were verified, `drawn` are reviewers that chance chose. `agency` and `paper` are None unless
     the registry was asked and a paper read; `package` is the digest of what would be disclosed, sealed for the agency.
-    A fact that could not be had is absent or false, and never means allow.
+    `link` is the token itself, sealed, to be sent to the owner where staff asks. A fact that could not be had is absent
+    or false, and never means allow.
     """
 
     digest: bytes
@@ -287,6 +288,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     agency: AgencyFact | None = None
     paper: PaperFact | None = None
     package: bytes = b""
+    link: Sealed | None = None
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

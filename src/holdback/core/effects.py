@@ -118,6 +118,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.RecoveryContested: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.RecoveryEnded: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.RecoveryFinished: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
+    ev.RecoveryReminded: Effect(Direction.NEUTRAL, Severity.SEVERE),
     ev.EvidenceBurned: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.IncidentReported: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.IncidentNoted: _SILENT,
@@ -272,7 +273,14 @@ def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) 
 
 
 _ASKS_FOR_CODE: Final = frozenset(
-    {ev.ContactAdded, ev.ContactAsked, ev.ChallengeIssued, ev.AuthenticatorBound, ev.AuthenticatorAsked}
+    {
+        ev.ContactAdded,
+        ev.ContactAsked,
+        ev.ChallengeIssued,
+        ev.AuthenticatorBound,
+        ev.AuthenticatorAsked,
+        ev.RecoveryOpened,
+    }
 )
 
 
@@ -285,6 +293,8 @@ def _code_for(event: AnyEvent) -> tuple[str, str]:
             return ev.AUTHENTICATOR_CODE, event.authenticator
         case ev.AuthenticatorAsked():
             return ev.AUTHENTICATOR_CODE, event.authenticator
+        case ev.RecoveryOpened():
+            return ev.RECOVERY_LINK, event.contact
         case _:
             return "", ""
 

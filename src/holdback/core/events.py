@@ -164,6 +164,8 @@ class Ending(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
     REPLACED = "replaced"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 class Lane(StrEnum):
@@ -674,6 +676,8 @@ class CoolOffStarted(Event, frozen=True, array_like=True, tag="cool_off.started"
     others_until: Instant
 
 
+RECOVERY_LINK: Final = "recovery.link"
+"""The cause of a notice that brings an old contact what a recovery goes on with that staff opened."""
 CONTACT_CODE: Final = "contact.code"
 """The cause of a notice that brings a contact a code."""
 AUTHENTICATOR_CODE: Final = "authenticator.code"
@@ -725,16 +729,34 @@ class WaitMoved(Event, frozen=True, array_like=True, tag="wait.moved"):
     senior_until: Instant = 0
 
 
+class Asker(msgspec.Struct, frozen=True, array_like=True):
+    """Who asked for a recovery, as far as it was known when he did: from where, with what, and since when.
+
+    `staff` is who of the staff asked for him, for `ticket`; of these the origin is not kept.
+    """
+
+    at: Instant
+    ip: Sealed | None = None
+    user_agent: Sealed | None = None
+    country: str = ""
+    staff: str = ""
+    ticket: str = ""
+
+
 class RecoveryOpened(Event, frozen=True, array_like=True, tag="recovery.opened"):
     """Someone says that they are the owner and lost `lost`. `drawn` are the reviewers that chance chose.
 
-    `token` is the hash of what only whoever opened it was given: nobody goes on with another's recovery.
+    `token` is the hash of what only whoever opened it was given: nobody goes on with another's recovery. If staff
+    opened it, that is sent to `contact`, sealed as `link`, and none of them ever sees it.
     """
 
     recovery: str
     lost: tuple[AuthenticatorKind, ...]
     token: bytes
     drawn: tuple[str, ...]
+    asker: Asker | None = None
+    contact: str = ""
+    link: Sealed | None = None
 
 
 class RecoveryAsked(Event, frozen=True, array_like=True, tag="recovery.asked"):
@@ -746,12 +768,16 @@ class RecoveryAsked(Event, frozen=True, array_like=True, tag="recovery.asked"):
 
 
 class RecoveryShown(Event, frozen=True, array_like=True, tag="recovery.shown"):
-    """A piece of evidence was shown and is right. `source` is the authenticator, contact or device it rests on."""
+    """A piece of evidence was shown and is right. `source` is the authenticator, contact or device it rests on.
+
+    `judged_by` is who or what outside said so, empty for what proves itself.
+    """
 
     recovery: str
     evidence: str
     source: str
     holder: bytes
+    judged_by: str = ""
 
 
 class RecoveryMissed(Event, frozen=True, array_like=True, tag="recovery.missed"):
@@ -788,11 +814,16 @@ class RecoveryContested(Event, frozen=True, array_like=True, tag="recovery.conte
 
 
 class RecoveryEnded(Event, frozen=True, array_like=True, tag="recovery.ended"):
-    """A recovery ended without effect, by whoever objected, judged or opened another."""
+    """A recovery ended without effect, by whoever objected, judged or opened another.
+
+    The owner is told of `asker`, who had opened it, and of what he had `shown`.
+    """
 
     recovery: str
     by: Actor
     how: Ending
+    asker: Asker | None = None
+    shown: tuple[str, ...] = ()
 
 
 class RecoveryFinished(Event, frozen=True, array_like=True, tag="recovery.finished"):
@@ -808,6 +839,17 @@ class RecoveryFinished(Event, frozen=True, array_like=True, tag="recovery.finish
     cools_ms: int = 0
 
 
+class RecoveryReminded(Event, frozen=True, array_like=True, tag="recovery.reminded"):
+    """Everybody is told once more of a recovery: of its wait, or that it waits for whoever opened it.
+
+    `until` is when the wait, or else the recovery, ends by itself.
+    """
+
+    recovery: str
+    waits: bool
+    until: Instant
+
+
 RecoveryEvent = (
     RecoveryOpened
     | RecoveryAsked
@@ -818,6 +860,7 @@ RecoveryEvent = (
     | RecoveryContested
     | RecoveryEnded
     | RecoveryFinished
+    | RecoveryReminded
 )
 """What happens to one recovery."""
 
@@ -1120,6 +1163,7 @@ AnyEvent = (
     | LegalFrozen
     | LegalThawAsked
     | LegalThawed
+    | RecoveryReminded
 )
 
 

@@ -45,8 +45,14 @@ EVIDENCE: Final = {
 }
 """Every kind of evidence, and its class."""
 
-JUDGED: Final = frozenset({"bank_round_trip", "address_signature", "in_person", "face", "id_document"})
+BY_STAFF: Final = frozenset({"bank_round_trip", "in_person", "id_document"})
+"""Kinds that a member of staff looks at, and says whether they are right."""
+
+JUDGED: Final = BY_STAFF | {"face"}
 """Kinds that something or somebody outside judges; all others are proved here."""
+
+SIGNATURE: Final = "address_signature"
+"""A message signed by the key of an address that was paid for long: what it is called as evidence and as a proof."""
 
 GUESSABLE: Final = frozenset({"totp", "email_code", "sms_code"})
 """Kinds of so few digits that tries must be counted: the others are signatures, verdicts, or too long to be guessed."""
@@ -116,14 +122,35 @@ def is_burned(head: Head, evidence: str, now: Instant) -> bool:
     return head.burned.get(evidence, 0) > now
 
 
-def predates(head: Head, case: Recovery, one: Authenticator | Contact) -> bool:
+def predates(head: Head, opened_at: Instant, one: Authenticator | Contact) -> bool:
     """Whether an authenticator or contact was senior when the case was opened, and is still good."""
     since = one.bound_at if isinstance(one, Authenticator) else one.added_at
     ripe = ripe_at(head, since, one.ripens)
-    return one.confirmed and not one.recycled and ripe is not None and ripe <= case.opened_at
+    return one.confirmed and not one.recycled and ripe is not None and ripe <= opened_at
 
 
 def live(head: Head, policy: Policy, now: Instant) -> Recovery | None:
     """The recovery that is under way, None if there is none or its last step is too long ago."""
     case = head.recovery
     return case if case is not None and now < case.last_at + policy.recovery.expires_d * DAY else None
+
+
+def next_word(case: Recovery, policy: Policy) -> tuple[Instant, bool]:
+    """When everybody is to be told of a recovery next, and whether it is that it expired.
+
+    While its wait runs: half-way, and a day before the end. While it waits for whoever opened it, for what he may still
+    show or for him to finish: every few days. Nothing is safe by it alone; it only makes it harder to miss.
+    """
+    numbers = policy.recovery
+    expires = case.last_at + numbers.expires_d * DAY
+    wait, since = case.wait, max(case.last_at, case.reminded_at)
+    if wait is not None and not wait.heard:
+        return expires, True
+    again = since + numbers.remind_opener_d * DAY
+    if wait is not None:
+        began = wait.until - wait.length_ms
+        half = wait.until - wait.length_ms * (100 - numbers.remind_percent) // 100
+        soon = wait.until - numbers.remind_before_h * HOUR
+        due = [at for at in (half, soon) if max(began, case.reminded_at) < at < wait.until]
+        again = min(due, default=max(again, wait.until + numbers.remind_opener_d * DAY))
+    return (again, False) if again < expires else (expires, True)

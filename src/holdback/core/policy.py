@@ -146,6 +146,9 @@ class Recovery(Section, frozen=True):
     missed_max: Annotated[int, msgspec.Meta(ge=1, le=32)]
     reviewers: Count
     burned_d: Days
+    remind_percent: Annotated[int, msgspec.Meta(ge=1, le=99)]
+    remind_before_h: Hours
+    remind_opener_d: Days
 
 
 class Notices(Section, frozen=True):
@@ -297,6 +300,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "recovery.rich_usd",
         "recovery.missed_max",
         "recovery.expires_d",
+        "recovery.remind_opener_d",
         "sessions.absolute_h",
         "sessions.idle_m",
         "sessions.proof_s",
@@ -503,6 +507,8 @@ RELATIONS: Final = (
     ("recovery.one_possession_h", "recovery.no_possession_h", "less proof must not wait less"),
     ("recovery.two_possessions_h", "recovery.codes_h", "less proof must not wait less"),
     ("recovery.no_possession_h", "recovery.no_possession_rich_h", "those with more to lose must not wait less"),
+    ("recovery.remind_before_h", "recovery.one_possession_h", "nobody would be reminded before the end of a wait"),
+    ("recovery.remind_opener_d", "recovery.expires_d", "a recovery would end before anybody was reminded of it"),
     ("cool_offs.senior_h", "recovery.codes_cool_h", "codes alone must not cool less than other severe changes"),
     ("outflow.others_day_percent", "outflow.others_month_percent", "a day must not allow more than a month"),
     ("outflow.received_h", "outflow.received_from_cooling_h", "a cooling sender's value must not exit sooner"),

@@ -205,7 +205,8 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     """A recovery case. `path` is "" while evidence may be shown, and `wait` runs once there is a path.
 
     `token` is the hash of what whoever opened it must show. `drawn` are its reviewers, `approved` those that said yes;
-    `asked_at` says when codes were sent for it in the last hour.
+    `asked_at` says when codes were sent for it in the last hour. `asker` is who opened it, as far as is known, and
+    `reminded_at` when everybody was told of it once more.
     """
 
     id: str
@@ -220,6 +221,8 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     wait: Wait | None = None
     contested: bool = False
     asked_at: tuple[Instant, ...] = ()
+    asker: ev.Asker | None = None
+    reminded_at: Instant = 0
 
 
 class Incident(msgspec.Struct, frozen=True, array_like=True):
@@ -493,6 +496,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.RecoveryContested()
             | ev.RecoveryEnded()
             | ev.RecoveryFinished()
+            | ev.RecoveryReminded()
         ):
             return _recovering(head, event)
         case ev.EvidenceBurned():
@@ -614,13 +618,16 @@ def _received(event: ev.LegalReceived) -> LegalRequest:
 
 def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
     if isinstance(event, ev.RecoveryOpened):
-        opened = Recovery(event.recovery, event.at, event.token, event.lost, event.drawn, event.at)
+        drawn, asker = event.drawn, event.asker
+        opened = Recovery(event.recovery, event.at, event.token, event.lost, drawn, event.at, asker=asker)
         return replace(head, recovery=opened)
     case = head.recovery
     if isinstance(event, ev.RecoveryFinished):
         return replace(head, recovery=None, recovery_ended_at=event.at, weak_until=event.weak_until)
     if isinstance(event, ev.RecoveryEnded) or case is None:
         return replace(head, recovery=None, recovery_ended_at=event.at)
+    if isinstance(event, ev.RecoveryReminded):
+        return replace(head, recovery=replace(case, reminded_at=event.at))
     if isinstance(event, ev.RecoveryMissed):
         lately = tuple(at for at in head.recovery_missed if at > event.at - DAY)
         return replace(head, recovery=replace(case, last_at=event.at), recovery_missed=(*lately, event.at))

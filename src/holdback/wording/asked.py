@@ -17,7 +17,7 @@ from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReport
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.incident import IncidentClose
 from holdback.core.rules.password import PasswordChange
-from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish
+from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish, payment
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, wanted
 from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened
@@ -51,8 +51,11 @@ class Known(NamedTuple):
 
     def payment(self) -> ExitRequest | None:
         """The request to pay that caused this, if one did."""
-        asked = self.decided if self.decided and self.decided.action == "exit.request" else None
-        return _EXIT_REQUEST.decode(asked.request) if asked else None
+        if self.decided is None:
+            return None
+        if self.decided.action == "recovery.finish":
+            return payment(_RECOVERY_FINISH.decode(self.decided.request))
+        return _EXIT_REQUEST.decode(self.decided.request) if self.decided.action == "exit.request" else None
 
     def released(self) -> str:
         """The id of the waiting payment that this asks to let go, empty if it asks for something else."""
@@ -63,6 +66,7 @@ class Known(NamedTuple):
 _EXIT_REQUEST: Final = stored_decoder(ExitRequest)
 
 _EXIT_RELEASE: Final = stored_decoder(ExitRelease)
+_RECOVERY_FINISH: Final = stored_decoder(RecoveryFinish)
 
 _Confirmed = (
     SessionStart
@@ -141,6 +145,8 @@ def _words(action: Action, known: Known, places: _Places, customer: Customer | N
             return f"confirm again in the address book: {_entry(action, known, places)}"
         case SessionStart() | PasswordChange() | AccountUnfreeze():
             return _PLAIN[type(action)]
+        case RecoveryFinish() if (asked := payment(action)) is not None:
+            return f"{_words(asked, known, places)}, out of an account that is being recovered"
         case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
             return _PLAIN[type(action)]
         case AllowlistSet() | LockSet() | LimitSet():

@@ -27,6 +27,7 @@ from holdback.wording.words import (
     evidence_text,
     masked,
     money,
+    network_text,
     program,
     quoted,
     shortened,
@@ -136,6 +137,7 @@ def event_line(  # noqa: C901 - one case for each subject
             | ev.RecoveryContested()
             | ev.RecoveryEnded()
             | ev.RecoveryFinished()
+            | ev.RecoveryReminded()
             | ev.EvidenceBurned()
         ):
             return _recovery_line(event, known)
@@ -420,13 +422,33 @@ _ENDED: Final[dict[Ending, str]] = {
     Ending.CANCELLED: "A recovery of the account was ended by someone signed in, with full proof.",
     Ending.REJECTED: "A recovery of the account was rejected by a reviewer.",
     Ending.REPLACED: "A recovery of the account that showed nothing was replaced by another.",
+    Ending.EXPIRED: "A recovery of the account ended by itself, for nobody went on with it.",
+    Ending.WITHDRAWN: "A recovery of the account was given up by whoever had opened it.",
 }
+
+
+def _asker_text(asker: ev.Asker | None, shown: tuple[str, ...], known: Known) -> str:
+    """Who had asked for a recovery that came to nothing, from where and with what, and what he had shown."""
+    if asker is None:
+        return ""
+    if asker.staff:
+        who = f"a member of staff, for ticket {asker.ticket}"
+    else:
+        given = (("from", asker.ip), ("with", asker.user_agent))
+        texts = {word: known.opened(one) for word, one in given if one is not None}
+        where = network_text(texts.get("from", ""))
+        who = f"from {where}" if where else "from a network that is not known"
+        who += f" ({asker.country})" if asker.country else ""
+        who += f", with {program(texts['with'])}" if "with" in texts else ""
+    pieces = ", ".join(evidence_text(kind) for kind in shown) or "nothing"
+    return f" It was asked for on {begun_text(asker.at)}, {who}. Shown for it: {pieces}."
 
 
 def _recovery_line(event: ev.RecoveryEvent | ev.EvidenceBurned, known: Known) -> str:
     match event:
         case ev.RecoveryOpened():
-            return f"Someone says that they are the owner and lost what they sign in with: {together(event.lost)}."
+            says = "A member of staff was told by someone" if event.asker and event.asker.staff else "Someone says"
+            return f"{says} that they are the owner and lost what they sign in with: {together(event.lost)}."
         case ev.RecoveryAsked():
             towards = f"A code for a recovery was sent to {known.contact(event.contact)}."
             return towards if event.contact else "A passkey was asked for in a recovery."
@@ -441,13 +463,25 @@ def _recovery_line(event: ev.RecoveryEvent | ev.EvidenceBurned, known: Known) ->
             return f"A reviewer {'approved' if event.approved else 'rejected'} a recovery of the account."
         case ev.RecoveryContested():
             return f"{capital(WHO[event.by.kind])} objected to a recovery. Its wait is twice as long from now on."
-        case ev.RecoveryEnded():
-            return _ENDED[event.how]
-        case ev.RecoveryFinished():
-            return f"The account was recovered by a new password. Until {day_text(event.weak_until)} it does little."
         case ev.EvidenceBurned():
             kinds = ", ".join(evidence_text(kind) for kind in event.kinds)
             return f"In recoveries of this account this proves nothing before {day_text(event.until)}: {kinds}."
+        case _:
+            return _outcome_line(event, known)
+
+
+def _outcome_line(event: ev.RecoveryEnded | ev.RecoveryReminded | ev.RecoveryFinished, known: Known) -> str:
+    """What became of a recovery, or that nothing did yet."""
+    match event:
+        case ev.RecoveryEnded():
+            return f"{_ENDED[event.how]}{_asker_text(event.asker, event.shown, known)}"
+        case ev.RecoveryReminded():
+            until = day_text(event.until)
+            if event.waits:
+                return f"A recovery still waits. From {until} whoever opened it may take over, unless you object."
+            return f"A recovery is still open, and waits for whoever opened it. It ends by itself on {until}."
+        case ev.RecoveryFinished():
+            return f"The account was recovered by a new password. Until {day_text(event.weak_until)} it does little."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

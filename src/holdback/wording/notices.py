@@ -5,7 +5,6 @@ Subjects are made of our own words alone, for they show on locked screens.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import events as ev
@@ -13,12 +12,13 @@ from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
 from holdback.core.events import (
     HOUR,
     MINUTE,
+    ActorKind,
     Channel,
     Severity,
 )
 from holdback.wording.asked import Known, confirmed_text, waiting_payment
 from holdback.wording.happened import event_line
-from holdback.wording.words import TEXT_MESSAGE_MOST, WHO, begun_text, instant_text
+from holdback.wording.words import TEXT_MESSAGE_MOST, WHO, begun_text, instant_text, network_text
 
 if TYPE_CHECKING:
     from holdback.core.events import AnyEvent, Instant
@@ -62,6 +62,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.RecoveryContested: "A recovery of your account was objected to",
     ev.RecoveryEnded: "A recovery of your account was ended",
     ev.RecoveryFinished: "Your account was recovered",
+    ev.RecoveryReminded: "A recovery of your account goes on",
     ev.EvidenceBurned: "Something about you no longer proves who you are",
     ev.IncidentReported: "A robbery of your account was reported",
     ev.IncidentClosed: "The case of your robbery was closed",
@@ -102,6 +103,11 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.RecoveryOpened: _OBJECT,
     ev.RecoveryClosed: _OBJECT,
     ev.RecoveryReviewed: _OBJECT,
+    ev.RecoveryReminded: _OBJECT,
+    ev.RecoveryEnded: (
+        "If you did not ask for it, somebody knows enough of you to try again: look at what you still hold, and change "
+        "whatever others may know."
+    ),
     ev.RecoveryFinished: "Payments wait meanwhile. If this was not you, freeze the account now.",
     ev.IncidentReported: (
         "Everything is stopped. Keep your mails, and write down what you remember. The account's own log says what "
@@ -162,6 +168,8 @@ class NoticeText(NamedTuple):
 
 def notice_text(notice: Notice, opened: Opened) -> NoticeText:
     """The words of a notice for its channel: what happened, when and from where, and the one link that stops it."""
+    if notice.due.cause == ev.RECOVERY_LINK:
+        return NoticeText("The way back into your account", _way_back(notice))
     if notice.code:
         short = notice.channel is Channel.SMS
         return NoticeText("Your code", _short_code(notice, opened) if short else _code_text(notice, opened))
@@ -171,6 +179,18 @@ def notice_text(notice: Notice, opened: Opened) -> NoticeText:
     if notice.channel is Channel.SMS:
         return NoticeText(subject, _short_text(notice))
     return NoticeText(subject, _freeze_only(notice) if notice.replaced else _full_text(notice, opened))
+
+
+def _way_back(notice: Notice) -> str:
+    """What a recovery goes on with that staff opened: whoever reads it here may show evidence, and nothing more."""
+    if notice.channel is Channel.SMS:
+        return f"[{notice.phrase}] To go on with your recovery: {notice.code} Not you? Freeze: {notice.freeze_url}"
+    what = (
+        "A member of staff was told that you lost what you sign in with, and opened a recovery of your account. With "
+        "this key you go on with it, where you sign in; none of the staff has seen it, and none may ask you for it."
+    )
+    alarm = "If you did not talk to us, do nothing with it: without the key and further evidence nothing happens."
+    return _paragraphs(what, notice.code, alarm, _freeze(notice), _trust(notice), _record(notice))
 
 
 def _full_text(notice: Notice, opened: Opened) -> str:
@@ -285,9 +305,17 @@ def _circumstances(notice: Notice, opened: Opened) -> str:
     lines = [f"When: {begun_text(at)} ({instant_text(at)})"]
     if not _asked_now(notice):
         return "\n".join([*lines, "It was asked for earlier, and its wait is over."])
-    lines.append(f"Asked by: {WHO[notice.decided.actor.kind]}")
-    where = _network(opened(notice.decided.ip)) if notice.decided.ip is not None else ""
+    lines.append(f"Asked by: {_asked_by(notice.decided)}")
+    where = network_text(opened(notice.decided.ip)) if notice.decided.ip is not None else ""
     return "\n".join([*lines, f"From: {where}"] if where else lines)
+
+
+def _asked_by(decided: ev.Decided) -> str:
+    """Who asked. Whoever recovers has signed nowhere in, and is the owner by his own word alone."""
+    unproved = decided.action in {"recovery.open", "recovery.evidence", "recovery.finish"}
+    if unproved and decided.actor.kind is ActorKind.OWNER:
+        return "someone who says that they are the owner"
+    return WHO[decided.actor.kind]
 
 
 def _asked_now(notice: Notice) -> bool:
@@ -295,14 +323,6 @@ def _asked_now(notice: Notice) -> bool:
         subject = notice.decided.action.partition(".")[0]
         return notice.decided.decision == "allow" and notice.cause.setting.startswith(subject)
     return not isinstance(notice.cause, _ASKED_EARLIER)
-
-
-def _network(text: str) -> str:
-    """A network address if it is one, for the platform passes on what it was told."""
-    try:
-        return str(ipaddress.ip_address(text.partition("%")[0]))
-    except ValueError:
-        return ""
 
 
 def _freeze(notice: Notice) -> str:

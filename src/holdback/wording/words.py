@@ -7,6 +7,7 @@ quotation marks; of a user agent only words of our own remain.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
@@ -149,6 +150,14 @@ def beneficiary_text(name: str) -> str:
     """A beneficiary's part name, its hash cut to what tells two apart: `bitcoin 3f9a01c2`."""
     network, dot, mac = name.partition(".")
     return f"{network} {mac[:8]}" if dot else network
+
+
+def network_text(text: str) -> str:
+    """A network address if it is one, for the platform passes on what it was told."""
+    try:
+        return str(ipaddress.ip_address(text.partition("%")[0]))
+    except ValueError:
+        return ""
 
 
 def evidence_text(kind: str) -> str:

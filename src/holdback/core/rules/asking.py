@@ -10,13 +10,14 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Context, Decision, Deny, Reason, why
 from holdback.core.events import ActorKind, AnyEvent, Finding, Instant, StreamKind
+from holdback.core.evidence import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdback.core.decision import Facts, Proof
     from holdback.core.policy import Policy
-    from holdback.core.state import Customer, Head, PartKey, Session
+    from holdback.core.state import Customer, Head, PartKey, Recovery, Session
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
@@ -88,6 +89,18 @@ class Case(NamedTuple):
         return session if session is not None and self.now < session.ends_at() else None
 
     @property
+    def recovery(self) -> Recovery | None:
+        """The recovery that is under way."""
+        return live(self.head, self.policy, self.now)
+
+    @property
+    def opened_it(self) -> bool:
+        """Whether whoever asks opened the recovery that is under way, and shows its token."""
+        recovery, shown = self.recovery, self.request.actor.session
+        owner = self.request.actor.kind is ActorKind.OWNER
+        return owner and recovery is not None and bool(shown) and shown == recovery.token
+
+    @property
     def device(self) -> str:
         """The device that asks: the session's, else the one the platform names."""
         return self.session.device if self.session else self.request.context.device
@@ -140,7 +153,8 @@ class Rule(NamedTuple):
     may happen while the clock is in doubt (law 8). `doubts` may ask for one more proof of those that sufficed, and can
     take none away. `anonymous` lets an owner ask without a session. `restores` lets it be asked soon after a recovery,
     when whatever loosens is not. `streams` says in whose streams it can be asked at all; `begins` judges it where there
-    is none yet, and what it causes begins one.
+    is none yet, and what it causes begins one. `by_opener` lets whoever opened a recovery ask by its token, without a
+    session.
     """
 
     actors: frozenset[ActorKind]
@@ -152,6 +166,7 @@ class Rule(NamedTuple):
     anonymous: bool = False
     peeks: bool = False
     restores: bool = False
+    by_opener: bool = False
     doubts: Callable[[Case, Any], Doubt | None] = _no_doubt
     streams: frozenset[StreamKind] = CUSTOMERS
     begins: Callable[[Request, Any, Facts, Policy, Instant], Ruling] | None = None

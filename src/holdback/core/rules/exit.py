@@ -123,7 +123,7 @@ def destination(action: ExitRequest, network: str) -> str:
     return beneficiary_name(action.network or network if network == "*" else network, target)
 
 
-def _request_parts(_request: Request, action: ExitRequest, _peek: Head | None) -> tuple[PartKey, ...]:
+def request_parts(_request: Request, action: ExitRequest, _peek: Head | None) -> tuple[PartKey, ...]:
     """Both readings of the destination are asked for, for the policy that tells them apart is not known here."""
     networks = {"bank", action.network or "bank"}
     names = {beneficiary_name(network, action.address) for network in networks} if action.address else set()
@@ -335,7 +335,8 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
         return denied(refusal)
     weighed = weigh(case, Asked(name, value))
     if weighed.findings:
-        return _hold(case, action, name, value, weighed)
+        held = _held_event(case, action, name, value, weighed)
+        return _hold(weighed, held, *_renewed(case, name))
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
     paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
     _, events, elsewhere = _let_go(case, paid, weighed.lane, value, network)
@@ -394,9 +395,44 @@ def _release_at(findings: tuple[Finding, ...]) -> Instant | None:
     return max(untils) if len(untils) == len(findings) else None
 
 
-def _hold(case: Case, action: ExitRequest, name: str, value: Value, weighed: Weighed) -> Ruling:
+def evacuate(case: Case, action: ExitRequest, opened_at: Instant, asked_with: tuple[bytes, ...]) -> Ruling:
+    """What a recovery asks to be paid instead of the account: to who was senior before it was opened, and no one else.
+
+    Everything stands against it that stands against any exit. Only that nobody confirmed the entry for long does not,
+    for it is what the recovery itself shows; a payment that waits renews it, or it could never go.
+    """
+    refusal = _door(case, action)
+    network = case.policy.exits.get(action.kind, "own")
+    if refusal is None and (network in {"own", *RECEIVED_INSIDE} or network in OPENED_KINDS):
+        refusal = why(Reason.BAD_FIELD, about="kind")
+    if refusal is not None:
+        return denied(refusal)
+    name = destination(action, network)
+    entry = case.customer.beneficiary(name)
+    old = entry is not None and beneficiary_is_senior(case.head, entry, opened_at)
+    if entry is None or not old or not beneficiary_is_senior(case.head, entry, case.now):
+        return denied(why(Reason.SENIOR_BENEFICIARY_REQUIRED, about="address"))
+    value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
+    refusal = _refused_by_value(case, value)
+    if refusal is not None:
+        return denied(refusal)
+    weighed = weigh(case, Asked(name, value))
+    against = tuple(one for one in weighed.findings if one.code != Reason.VERIFICATION_EXPIRED)
+    if against:
+        weighed = weighed._replace(findings=against)
+        held = msgspec.structs.replace(_held_event(case, action, name, value, weighed), asked_with=asked_with)
+        return _hold(weighed, held, ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY))
+    paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
+    return _let_go(case, paid, weighed.lane, value, network)
+
+
+def _hold(weighed: Weighed, held: ev.ExitHeld, *events: ev.AnyEvent) -> Ruling:
+    return Ruling(Hold(weighed.findings, held.exit, _release_at(weighed.findings)), (held, *events))
+
+
+def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighed: Weighed) -> ev.ExitHeld:
     until = _release_at(weighed.findings)
-    held = ev.ExitHeld(
+    return ev.ExitHeld(
         at=case.now,
         exit=f"x{case.seq}",
         kind=action.kind,
@@ -412,7 +448,6 @@ def _hold(case: Case, action: ExitRequest, name: str, value: Value, weighed: Wei
         wait_ms=weighed.wait_ms,
         until=case.now if until is None else until,
     )
-    return Ruling(Hold(weighed.findings, held.exit, until), (held, *_renewed(case, name)))
 
 
 def _held_parts(_request: Request, action: ExitRelease, peek: Head | None) -> tuple[PartKey, ...]:
@@ -512,7 +547,7 @@ def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    ExitRequest: Rule(OWNER, _request, level=_proof, objection=_door, parts=_request_parts),
+    ExitRequest: Rule(OWNER, _request, level=_proof, objection=_door, parts=request_parts),
     ExitCancel: Rule(OWNER_OR_PLATFORM, _cancel, objection=_held, loosens=False),
     ExitRelease: Rule(
         OWNER_OR_PLATFORM, _release, level=_release_level, objection=_held, parts=_held_parts, peeks=True

@@ -13,8 +13,8 @@ import msgspec
 
 from holdback.core import devices
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE, Level, spent
-from holdback.core.decision import Allow, Reason, StepUp, why
+from holdback.core.assurance import CONTACT_CODE, Level, holder_of, spent
+from holdback.core.decision import Allow, EvidenceFact, Reason, StepUp, why
 from holdback.core.events import (
     DAY,
     HOUR,
@@ -23,6 +23,7 @@ from holdback.core.events import (
     AnyEvent,
     AuthenticatorKind,
     Channel,
+    Destination,
     Ending,
     Finding,
     Role,
@@ -30,41 +31,50 @@ from holdback.core.events import (
 )
 from holdback.core.evidence import (
     BURNABLE,
+    BY_STAFF,
     EVIDENCE,
     GUESSABLE,
     JUDGED,
+    SIGNATURE,
     WAYS,
     EvidenceClass,
     Path,
     is_burned,
-    live,
+    next_word,
     of_class,
     path_of,
     predates,
     wait_ms,
 )
 from holdback.core.rules import password
+from holdback.core.rules.address import beneficiary_name
 from holdback.core.rules.asking import (
     OWNER,
     OWNER_OR_LINK,
+    OWNER_OR_STAFF,
     OWNER_PLATFORM_OR_STAFF,
     STAFF,
+    SYSTEM,
     Action,
+    Amount,
     Case,
+    Money,
+    Network,
     Request,
     Rule,
     Ruling,
-    always,
     denied,
     tightened,
 )
-from holdback.core.seniority import contact_is_senior
+from holdback.core.rules.exit import Asset, ExitRequest, Kind, evacuate, request_parts
+from holdback.core.seniority import beneficiary_is_long_standing, contact_is_senior
 from holdback.core.staffing import lacks_role
 from holdback.core.state import Shown
 from holdback.core.texting import texted_again_at
 
 if TYPE_CHECKING:
     from holdback.core.decision import Proof
+    from holdback.core.events import Instant
     from holdback.core.state import Head, PartKey, Recovery
 
 REVIEWER = "reviewer"
@@ -72,13 +82,22 @@ REVIEWER = "reviewer"
 
 
 class RecoveryOpen(Action, frozen=True, tag="recovery.open"):
-    """Say that you are the owner and what you lost. Starts no clock; every contact is told."""
+    """Say that you are the owner and what you lost. Starts no clock; every contact is told.
+
+    Staff ask for an owner who cannot, for a ticket and with a reason: what it goes on with is sent to an old contact.
+    """
 
     lost: Annotated[tuple[AuthenticatorKind, ...], msgspec.Meta(min_length=1, max_length=6)]
+    ticket: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,64}\Z")] = ""
+    reason: Sealed | None = None
 
 
 class RecoveryEvidence(Action, frozen=True, tag="recovery.evidence"):
-    """Show one piece of evidence. Codes go to the oldest contact on `channel`; push passes through the platform."""
+    """Show one piece of evidence. Codes go to the oldest contact on `channel`; push passes through the platform.
+
+    `address` and `network` name the address whose key signs the challenge's message. `verdict` is what a member of
+    staff says of what was shown to him: of a person who came, of a document, of a payment from the owner's bank.
+    """
 
     kind: Literal[
         "totp",
@@ -93,6 +112,9 @@ class RecoveryEvidence(Action, frozen=True, tag="recovery.evidence"):
         "id_document",
     ]
     channel: Channel = Channel.EMAIL
+    network: Network | None = None
+    address: Destination | None = None
+    verdict: Literal["right", "wrong"] | None = None
 
 
 class RecoveryReview(Action, frozen=True, tag="recovery.review"):
@@ -107,13 +129,23 @@ class RecoveryContest(Action, frozen=True, tag="recovery.contest"):
 
 
 class RecoveryCancel(Action, frozen=True, tag="recovery.cancel"):
-    """End a recovery by the strongest senior proof, whatever was shown for it."""
+    """End a recovery: by the strongest senior proof, whatever was shown for it, or as the one who opened it."""
 
 
 class RecoveryFinish(Action, frozen=True, tag="recovery.finish"):
-    """Choose a new password once the wait is over. A code to a contact that predates the case is asked for."""
+    """Choose a new password once the wait is over. A code to a contact that predates the case is asked for.
 
-    password: Sealed
+    With an `address` nothing is handed over: instead of the account, so much is paid to a beneficiary that was senior
+    before the case was opened, as an exit is, and the case stays open.
+    """
+
+    password: Sealed | None = None
+    address: Destination | None = None
+    network: Network | None = None
+    kind: Kind | None = None
+    asset: Asset | None = None
+    amount: Amount | None = None
+    usd: Money | None = None
 
 
 class EvidenceBurn(Action, frozen=True, tag="evidence.burn"):
@@ -123,12 +155,22 @@ class EvidenceBurn(Action, frozen=True, tag="evidence.burn"):
     cause: Literal["leak", "owner", "unexplained_read"]
 
 
-def _openable(case: Case, _action: RecoveryOpen) -> Finding | None:
+class RecoveryRemind(Action, frozen=True, tag="recovery.remind"):
+    """Tell everybody once more of a recovery that is under way, or that it expired. Holdback itself asks it."""
+
+
+def _openable(case: Case, action: RecoveryOpen) -> Finding | None:
     """One at a time. What shows less is replaced sooner, so that nobody blocks another by opening first.
 
     Each opening rings at every contact, so they keep a distance that a stranger cannot shorten.
     """
-    numbers, old = case.policy.recovery, live(case.head, case.policy, case.now)
+    by_staff = case.request.actor.kind is ActorKind.STAFF
+    refusal = _may_ask_for_owner(case, action) if by_staff else None
+    if refusal is not None:
+        return refusal
+    if not by_staff and (action.ticket or action.reason is not None):
+        return why(Reason.BAD_FIELD, about="ticket")
+    numbers, old = case.policy.recovery, case.recovery
     if old is not None and (old.path or _rests_on_proof(old)):
         until = old.last_at + numbers.expires_d * DAY
         return why(Reason.ALREADY_EXISTS, "recovery.contest", until=until, about="recovery")
@@ -136,6 +178,18 @@ def _openable(case: Case, _action: RecoveryOpen) -> Finding | None:
     if old is not None and old.shown:
         free_at = old.last_at + numbers.replaced_h * HOUR
     return why(Reason.TOO_MANY, "time", until=free_at, about="recoveries") if case.now < free_at else None
+
+
+def _may_ask_for_owner(case: Case, action: RecoveryOpen) -> Finding | None:
+    """Support asks, for a ticket, with a reason, and only where an old contact is left to send the way on to."""
+    refusal = lacks_role(case.facts, Role.SUPPORT)
+    if refusal is not None or action.reason is None:
+        return refusal or why(Reason.BAD_FIELD, about="reason")
+    if case.head.tickets.get(action.ticket, 0) <= case.now:
+        return why(Reason.TICKET_REQUIRED, "ticket", about="ticket")
+    contact = _old_contact(case, case.now, *case.policy.notices.independent)
+    lacking = contact is None or case.facts.link is None
+    return why(Reason.NO_SENIOR_CONTACT, "recovery.open", about="recovery") if lacking else None
 
 
 def _rests_on_proof(recovery: Recovery) -> bool:
@@ -146,24 +200,39 @@ def _rests_on_proof(recovery: Recovery) -> bool:
 
 
 def _open(case: Case, action: RecoveryOpen) -> Ruling:
+    """Whoever of the staff asked for it is not drawn to judge it, and does not see its token."""
     name, lost = f"r{case.seq}", tuple(dict.fromkeys(action.lost))
     events: list[AnyEvent] = []
     if case.head.recovery is not None:
-        events.append(ev.RecoveryEnded(case.now, case.head.recovery.id, case.request.actor, Ending.REPLACED))
-    events.append(ev.RecoveryOpened(case.now, name, lost, case.facts.token, case.facts.drawn))
+        events.append(_ended(case, case.head.recovery, Ending.REPLACED if case.recovery else Ending.EXPIRED))
+    asker, contact, link = _asker(case, action), "", None
+    if asker.staff:
+        contact, link = _old_contact(case, case.now, *case.policy.notices.independent) or "", case.facts.link
+    drawn = tuple(member for member in case.facts.drawn if member != asker.staff)
+    events.append(ev.RecoveryOpened(case.now, name, lost, case.facts.token, drawn, asker, contact, link))
     return Ruling(Allow((why(Reason.EVIDENCE_REQUIRED, "recovery.evidence"),), name), tuple(events))
+
+
+def _asker(case: Case, action: RecoveryOpen) -> ev.Asker:
+    """Who asks, as far as is known: the owner is told of it if it comes to nothing."""
+    context, seen, staff = case.request.context, case.facts.seen, case.facts.staff
+    if case.request.actor.kind is ActorKind.STAFF and staff is not None:
+        return ev.Asker(case.now, staff=staff.member, ticket=action.ticket)
+    return ev.Asker(case.now, context.ip, context.user_agent, seen.country if seen is not None else "")
+
+
+def _ended(case: Case, recovery: Recovery, how: Ending) -> ev.RecoveryEnded:
+    shown = tuple(one.evidence for one in recovery.shown)
+    return ev.RecoveryEnded(case.now, recovery.id, case.request.actor, how, recovery.asker, shown)
 
 
 def _mine(case: Case, _action: Action) -> Finding | None:
     """A case goes on only for whoever opened it."""
-    recovery = live(case.head, case.policy, case.now)
-    shown = case.request.actor.session
-    own = recovery is not None and bool(shown) and shown == recovery.token
-    return None if own else why(Reason.NOT_FOUND, "recovery.open", about="recovery")
+    return None if case.opened_it else why(Reason.NOT_FOUND, "recovery.open", about="recovery")
 
 
 def _recovery(case: Case) -> Recovery:
-    recovery = live(case.head, case.policy, case.now)
+    recovery = case.recovery
     assert recovery is not None  # noqa: S101 - every rule that gets here objects without one
     return recovery
 
@@ -173,12 +242,12 @@ def _kind(action: RecoveryEvidence) -> str:
 
 
 def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
-    fault = _mine(case, action)
-    if fault is not None:
-        return fault
-    recovery, kind = _recovery(case), _kind(action)
-    if kind not in EVIDENCE:
-        return why(Reason.BAD_FIELD, "email", "sms", about="channel")
+    kind = _kind(action)
+    fault = _judgeable(case, action) if case.request.actor.kind is ActorKind.STAFF else _mine(case, action)
+    unfit = _unfit_field(case, action)
+    if fault is not None or unfit:
+        return fault or why(Reason.BAD_FIELD, about=unfit)
+    recovery = _recovery(case)
     if recovery.path:
         return why(Reason.EVIDENCE_CLOSED, "recovery.finish", about="evidence")
     if is_burned(case.head, kind, case.now):
@@ -188,23 +257,93 @@ def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
         return spent_tries
     if any(one.evidence == kind for one in recovery.shown):
         return why(Reason.ALREADY_EXISTS, about=kind)
-    if kind in JUDGED and (case.facts.evidence is None or case.facts.evidence.kind != kind):
+    if kind in JUDGED and _judgement(case, action) is None:
         return why(Reason.EVIDENCE_NOT_EVALUATED, about=kind)
     return None
+
+
+def _unfit_field(case: Case, action: RecoveryEvidence) -> str:
+    """The field that is missing, or does not belong to this kind or to whoever asks; "" if all fit."""
+    by_staff = case.request.actor.kind is ActorKind.STAFF
+    if _kind(action) not in EVIDENCE:
+        return "channel"
+    if by_staff and action.kind not in BY_STAFF:
+        return "kind"
+    if by_staff is (action.verdict is None):
+        return "verdict"
+    signed = action.kind == SIGNATURE
+    if signed is (action.address is None):
+        return "address"
+    return "network" if signed is (action.network is None) else ""
+
+
+def _judgeable(case: Case, _action: RecoveryEvidence) -> Finding | None:
+    """Support and reviewers say what they saw; never who judges the whole, asked for it, or is involved."""
+    recovery, staff = case.recovery, case.facts.staff
+    if recovery is None:
+        return why(Reason.NOT_FOUND, about="recovery")
+    refusal = lacks_role(case.facts, Role.SUPPORT, Role.REVIEWER)
+    if refusal is not None or staff is None:
+        return refusal
+    asked = recovery.asker is not None and recovery.asker.staff == staff.member
+    if asked or staff.involved or staff.member in recovery.drawn:
+        return why(Reason.NOT_ENTITLED, Role.SUPPORT, Role.REVIEWER, about="involved")
+    return None
+
+
+def _judgement(case: Case, action: RecoveryEvidence) -> EvidenceFact | None:
+    """What somebody outside says of a piece of evidence: a member of staff, or a provider; None if nobody did."""
+    staff, kind = case.facts.staff, _kind(action)
+    if case.request.actor.kind is ActorKind.STAFF and staff is not None:
+        return EvidenceFact(kind, action.verdict == "right", staff.member)
+    fact = case.facts.evidence
+    return fact if fact is not None and fact.kind == kind else None
 
 
 def _evidence(case: Case, action: RecoveryEvidence) -> Ruling:
     """Right evidence is kept, wrong evidence counted; the second possession proof closes the evidence at once."""
     kind = _kind(action)
     if action.kind == CONTACT_CODE:
-        contact = _old_contact(case, action.channel)
+        contact = _old_contact(case, _recovery(case).opened_at, action.channel)
         if contact is None:
             return denied(why(Reason.EVIDENCE_TOO_NEW, about=kind))
         return _by_code(case, kind, contact)
+    if kind == SIGNATURE:
+        return _by_signature(case, action)
     if kind in JUDGED:
-        fact = case.facts.evidence
-        return _shown(case, kind, kind, kind.encode()) if fact is not None and fact.right else _missed(case, kind)
+        fact = _judgement(case, action)
+        if fact is None or not fact.right:
+            return _found_wrong(case, kind)
+        return _shown(case, kind, kind, kind.encode(), judged_by=fact.judged_by)
     return _by_device(case) if kind == "device" else _by_authenticator(case, kind)
+
+
+def _found_wrong(case: Case, kind: str) -> Ruling:
+    """A verdict that something is wrong: of the staff it is what they were asked for, so it is taken and kept."""
+    if case.request.actor.kind is ActorKind.STAFF:
+        return Ruling(Allow((why(Reason.EVIDENCE_WRONG, "recovery.review", about=kind),), _recovery(case).id))
+    return _missed(case, kind)
+
+
+def _by_signature(case: Case, action: RecoveryEvidence) -> Ruling:
+    """The key of an address that was long-standing when the case was opened signs the message of a challenge.
+
+    What the book holds is told to nobody before: whichever address is named, a message is given to sign.
+    """
+    challenge = case.head.challenges.get(case.request.challenge)
+    if challenge is None:
+        return _ask(case, (SIGNATURE,), "")
+    name = beneficiary_name(action.network or "", action.address)
+    entry = case.customer.beneficiary(name)
+    signed = [
+        one
+        for one in case.facts.proofs
+        if one.kind == SIGNATURE and one.right and one.authenticator == name and one.digest == case.facts.digest
+    ]
+    opened_at = _recovery(case).opened_at
+    if entry is None or not signed or not beneficiary_is_long_standing(case.head, entry, case.policy, opened_at):
+        return _missed(case, SIGNATURE)
+    return _shown(case, SIGNATURE, name, name.encode(), ev.ChallengeClosed(case.now, case.request.challenge))
 
 
 def _by_device(case: Case) -> Ruling:
@@ -221,7 +360,7 @@ def _by_authenticator(case: Case, kind: str) -> Ruling:
     good = {
         name
         for name, one in head.authenticators.items()
-        if one.kind == kind and not one.suspended and predates(head, recovery, one)
+        if one.kind == kind and not one.suspended and predates(head, recovery.opened_at, one)
     }
     challenge = head.challenges.get(case.request.challenge)
     if kind == AuthenticatorKind.PASSKEY and challenge is None:
@@ -236,10 +375,10 @@ def _by_authenticator(case: Case, kind: str) -> Ruling:
     return _missed(case, kind)
 
 
-def _old_contact(case: Case, *channels: Channel) -> str | None:
+def _old_contact(case: Case, opened_at: Instant, *channels: Channel) -> str | None:
     """The oldest contact on a channel that predates the case, is unchanged, and can be told."""
     for key, one in case.head.contacts.items():
-        if one.channel in channels and not one.removed and predates(case.head, _recovery(case), one):
+        if one.channel in channels and not one.removed and predates(case.head, opened_at, one):
             return key
     return None
 
@@ -289,9 +428,9 @@ def _ask(case: Case, kinds: tuple[str, ...], contact: str) -> Ruling:
     return Ruling(decision, (*closed, issued, asked))
 
 
-def _shown(case: Case, kind: str, source: str, holder: bytes, *used: AnyEvent) -> Ruling:
+def _shown(case: Case, kind: str, source: str, holder: bytes, *used: AnyEvent, judged_by: str = "") -> Ruling:
     recovery = _recovery(case)
-    piece = ev.RecoveryShown(case.now, recovery.id, kind, source, holder)
+    piece = ev.RecoveryShown(case.now, recovery.id, kind, source, holder, judged_by)
     shown = (*recovery.shown, Shown(kind, source, holder))
     if path_of(shown) is not Path.TWO_POSSESSIONS:
         return Ruling(Allow((why(Reason.EVIDENCE_REQUIRED, "recovery.evidence", "recovery.finish"),)), (*used, piece))
@@ -329,7 +468,7 @@ def _closing(case: Case, shown: tuple[Shown, ...]) -> ev.RecoveryClosed:
 
 def _reviewable(case: Case, _action: RecoveryReview) -> Finding | None:
     """Only who was drawn, in that role, and never whoever is involved."""
-    recovery, staff = live(case.head, case.policy, case.now), case.facts.staff
+    recovery, staff = case.recovery, case.facts.staff
     if recovery is None:
         return why(Reason.NOT_FOUND, about="recovery")
     if staff is None or REVIEWER not in staff.roles or staff.member not in recovery.drawn or staff.involved:
@@ -344,7 +483,7 @@ def _review(case: Case, action: RecoveryReview) -> Ruling:
     events: list[AnyEvent] = [] if recovery.path else [_closing(case, recovery.shown)]
     events.append(ev.RecoveryReviewed(case.now, recovery.id, staff.member, approved))
     if not approved:
-        events.append(ev.RecoveryEnded(case.now, recovery.id, case.request.actor, Ending.REJECTED))
+        events.append(_ended(case, recovery, Ending.REJECTED))
         return tightened(*events, id=recovery.id)
     return Ruling(Allow((why(Reason.RECOVERY_WAITS, "time"),), recovery.id), tuple(events))
 
@@ -355,14 +494,14 @@ def objections(case: Case) -> list[AnyEvent]:
     A contact that is senior ends it, unless it rests on two things held or on a third party's word: else whoever reads
     a mailbox could block the owner for ever. Anyone else contests: the first time doubles the wait (law 10).
     """
-    recovery, actor = live(case.head, case.policy, case.now), case.request.actor
+    recovery, actor = case.recovery, case.request.actor
     if recovery is None:
         return []
     contact = case.head.contacts.get(actor.contact) if actor.kind is ActorKind.LINK else None
     senior = contact is not None and contact_is_senior(case.head, contact, recovery.opened_at)
     two = path_of(recovery.shown) is Path.TWO_POSSESSIONS
     if senior and not two and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
-        return [ev.RecoveryEnded(case.now, recovery.id, actor, Ending.VETOED)]
+        return [_ended(case, recovery, Ending.VETOED)]
     if recovery.contested:
         return []
     wait = recovery.wait
@@ -371,7 +510,7 @@ def objections(case: Case) -> list[AnyEvent]:
 
 
 def _contestable(case: Case, _action: Action) -> Finding | None:
-    if live(case.head, case.policy, case.now) is None:
+    if case.recovery is None:
         return why(Reason.NOT_FOUND, about="recovery")
     if case.request.actor.kind is not ActorKind.LINK:
         return None
@@ -385,11 +524,57 @@ def _contest(case: Case, _action: RecoveryContest) -> Ruling:
 
 
 def _cancellable(case: Case, _action: RecoveryCancel) -> Finding | None:
-    return why(Reason.NOT_FOUND, about="recovery") if live(case.head, case.policy, case.now) is None else None
+    return why(Reason.NOT_FOUND, about="recovery") if case.recovery is None else None
+
+
+def _cancelling(case: Case, _action: RecoveryCancel) -> Level:
+    """Whoever opened it takes his own word back; anybody else ends it by full proof."""
+    return Level.NONE if case.opened_it else Level.CHANGE
 
 
 def _cancel(case: Case, _action: RecoveryCancel) -> Ruling:
-    return tightened(ev.RecoveryEnded(case.now, _recovery(case).id, case.request.actor, Ending.CANCELLED))
+    how = Ending.WITHDRAWN if case.opened_it else Ending.CANCELLED
+    return tightened(_ended(case, _recovery(case), how))
+
+
+def _remind(case: Case, _action: RecoveryRemind) -> Ruling:
+    """What is due now is told, whenever it is asked; nothing else is."""
+    recovery = case.head.recovery
+    if recovery is None:
+        return denied(why(Reason.NOT_FOUND, about="recovery"))
+    due_at, expired = next_word(recovery, case.policy)
+    if case.now < due_at:
+        return denied(why(Reason.NOT_YET_DUE, "time", until=due_at, about="recovery"))
+    if expired:
+        return Ruling(Allow((why(Reason.NO_HARM),), recovery.id), (_ended(case, recovery, Ending.EXPIRED),))
+    wait = recovery.wait
+    waits = wait is not None and case.now < wait.until
+    until = wait.until if wait is not None and waits else recovery.last_at + case.policy.recovery.expires_d * DAY
+    return Ruling(
+        Allow((why(Reason.NO_HARM),), recovery.id), (ev.RecoveryReminded(case.now, recovery.id, waits, until),)
+    )
+
+
+def payment(action: RecoveryFinish) -> ExitRequest | None:
+    """What is to be paid instead of handing the account over; None if that is not what is asked."""
+    if action.address is None or action.asset is None or action.amount is None:
+        return None
+    return ExitRequest(
+        action.kind or "withdrawal", action.asset, action.amount, action.usd, action.address, action.network
+    )
+
+
+def _finishable(case: Case, action: RecoveryFinish) -> Finding | None:
+    """A password, or a whole payment, and nothing beside."""
+    mine = _mine(case, action)
+    if mine is not None:
+        return mine
+    if payment(action) is not None:
+        return why(Reason.BAD_FIELD, about="password") if action.password is not None else None
+    needed = {"address": action.address, "asset": action.asset, "amount": action.amount}
+    if any(one is not None for one in (*needed.values(), action.network, action.kind, action.usd)):
+        return why(Reason.BAD_FIELD, about=next(name for name, one in needed.items() if one is None))
+    return why(Reason.BAD_FIELD, about="password") if action.password is None else None
 
 
 def _finish(case: Case, action: RecoveryFinish) -> Ruling:
@@ -397,7 +582,7 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
     recovery = _recovery(case)
     used: list[AnyEvent] = []
     if not any(one.evidence == "in_person" for one in recovery.shown):
-        contact = _old_contact(case, *case.policy.notices.independent)
+        contact = _old_contact(case, recovery.opened_at, *case.policy.notices.independent)
         if contact is None:
             return denied(why(Reason.NO_SENIOR_CONTACT, "recovery.evidence", about="in_person"))
         spent_tries = _spent_tries(case)
@@ -411,7 +596,21 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
         first = _lacking(case, Path(closed.path)) or why(Reason.RECOVERY_WAITS, "time", until=closed.until)
         return denied(first)._replace(events=(*used, closed))
     refusal = _lacking(case, Path(recovery.path)) or _waiting(case)
-    return _finished(case, action, used) if refusal is None else denied(refusal)._replace(events=tuple(used))
+    if refusal is not None:
+        return denied(refusal)._replace(events=tuple(used))
+    return _finished(case, action.password, used) if action.password is not None else _evacuated(case, action, used)
+
+
+def _evacuated(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Ruling:
+    """Two codes replace the password and nothing else; whatever is more may ask to be paid."""
+    recovery, asked = _recovery(case), payment(action)
+    assert asked is not None  # noqa: S101 - `_finishable` objects without
+    if recovery.path == Path.CODES:
+        ruling = denied(why(Reason.EVIDENCE_REQUIRED, "recovery.evidence", about="address"))
+    else:
+        asked_with = tuple(holder_of(case.head, one) for one in case.facts.proofs if used and one.kind == CONTACT_CODE)
+        ruling = evacuate(case, asked, recovery.opened_at, asked_with)
+    return ruling._replace(events=(*used, *ruling.events))
 
 
 def _lacking(case: Case, path: Path) -> Finding | None:
@@ -433,7 +632,7 @@ def _waiting(case: Case) -> Finding | None:
     return why(Reason.RECOVERY_WAITS, "time", until=wait.until) if case.now < wait.until else None
 
 
-def _finished(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Ruling:
+def _finished(case: Case, chosen: Sealed, used: list[AnyEvent]) -> Ruling:
     recovery, numbers = _recovery(case), case.policy.recovery
     codes = recovery.path == Path.CODES
     ripens = case.policy.waits.authenticator_senior_h * HOUR
@@ -444,10 +643,10 @@ def _finished(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Rulin
         for name, one in case.head.authenticators.items()
         if one.kind in lost and one.kind is not AuthenticatorKind.PASSWORD
     ]
-    new: AnyEvent | None = password.chosen(case, action.password)
+    new: AnyEvent | None = password.chosen(case, chosen)
     if new is None:
         name, kind = f"a{case.seq}", AuthenticatorKind.PASSWORD
-        new = ev.AuthenticatorBound(case.now, name, kind, name.encode(), action.password, True, ripens, until)  # noqa: FBT003 - confirmed, as the event's order has it
+        new = ev.AuthenticatorBound(case.now, name, kind, name.encode(), chosen, True, ripens, until)  # noqa: FBT003 - confirmed, as the event's order has it
     cools = numbers.codes_cool_h * HOUR if codes else 0
     weak = case.now + numbers.weak_h * HOUR
     done = ev.RecoveryFinished(case.now, recovery.id, recovery.path, weak, cools)
@@ -474,16 +673,24 @@ def _burn(case: Case, action: EvidenceBurn) -> Ruling:
     return tightened(ev.EvidenceBurned(case.now, tuple(dict.fromkeys(action.kinds)), action.cause, until))
 
 
-def _device(request: Request, action: RecoveryEvidence, _peek: Head | None) -> tuple[PartKey, ...]:
+def _shown_parts(request: Request, action: RecoveryEvidence, _peek: Head | None) -> tuple[PartKey, ...]:
+    if action.kind == SIGNATURE and action.network is not None:
+        return (("beneficiary", beneficiary_name(action.network, action.address)),)
     return (("device", request.context.device),) if action.kind == "device" and request.context.device else ()
 
 
+def _paid_parts(request: Request, action: RecoveryFinish, peek: Head | None) -> tuple[PartKey, ...]:
+    asked = payment(action)
+    return request_parts(request, asked, peek) if asked is not None else ()
+
+
 RULES: dict[type[Action], Rule] = {
-    RecoveryOpen: Rule(OWNER, _open, objection=_openable, anonymous=True),
-    RecoveryEvidence: Rule(OWNER, _evidence, objection=_showable, parts=_device, anonymous=True),
+    RecoveryOpen: Rule(OWNER_OR_STAFF, _open, objection=_openable, anonymous=True),
+    RecoveryEvidence: Rule(OWNER_OR_STAFF, _evidence, objection=_showable, parts=_shown_parts, anonymous=True),
     RecoveryReview: Rule(STAFF, _review, objection=_reviewable),
     RecoveryContest: Rule(OWNER_OR_LINK, _contest, objection=_contestable, loosens=False),
-    RecoveryCancel: Rule(OWNER, _cancel, level=always(Level.CHANGE), objection=_cancellable, loosens=False),
-    RecoveryFinish: Rule(OWNER, _finish, objection=_mine, anonymous=True),
+    RecoveryCancel: Rule(OWNER, _cancel, level=_cancelling, objection=_cancellable, loosens=False, by_opener=True),
+    RecoveryRemind: Rule(SYSTEM, _remind),
+    RecoveryFinish: Rule(OWNER, _finish, objection=_finishable, parts=_paid_parts, anonymous=True),
     EvidenceBurn: Rule(OWNER_PLATFORM_OR_STAFF, _burn, level=_burning, objection=_burnable, loosens=False),
 }
