@@ -520,10 +520,13 @@ def bench_(
 
         holdback bench staff --quick --json
 
+        holdback bench face --quick --json
+
     Args:
-        name: `decide` (decisions a second), `risk` (what the score of sign-ins finds, and whom it bothers), `signin`
-            (what password sign-ins do to decisions) or `staff` (after how many look-ups moles are reported, and how
-            often honest staff).
+        name: `decide` (decisions a second), `face` (what the face check accepts of which attack, and what it costs;
+            fetches portraits once), `risk` (what the score of sign-ins finds, and whom it bothers), `signin` (what
+            password sign-ins do to decisions) or `staff` (after how many look-ups moles are reported, and how often
+            honest staff).
         store: `sqlite` or `postgres` (a throw-away cluster of its own).
         quick: Fewer accounts and shorter runs.
         rba: The public data set of Wiefling et al. (2022) as CSV, in place of made-up sign-ins; for `risk`.

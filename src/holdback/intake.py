@@ -7,6 +7,8 @@ hashed.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -59,6 +61,9 @@ ACCOUNT_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
 
 ENVELOPE: Final = frozenset({"actor", "context", "proofs", "challenge", "dry_run"})
 """Fields of a request that are not the action's own and so not part of its digest."""
+
+FACE_BYTES: Final = 24 * 1024
+"""The largest portrait of a customer that is taken in. One of 240 x 320 pixels has half of that."""
 
 LONGEST: Final = 512
 """The longest personal field, in characters."""
@@ -411,6 +416,8 @@ class Intake:
             fields["passkey"], _ = await self._enrol("passkey", fields["passkey"], "/passkey")
         elif parsed.kind is AccountImport:
             fields["authenticators"] = await self._imported(fields.get("authenticators"))
+            if fields.get("face") is not None:
+                fields["face"] = _portrait(fields["face"])
         return Enrolled(fields, {})
 
     async def chosen(self, parsed: Parsed, holder: Holder, device: DeviceProof | None, policy: Policy) -> None:
@@ -690,6 +697,20 @@ class Intake:
             subject, fresh = confirm_subject(name, contact.asked_at), now < contact.asked_at + CODE_MS[contact.channel]
         right = self._masters.check_contact_code(wire.response, head.account, subject, name)
         return Proof(CONTACT_CODE, name, 0, 0, digest, now, right=right and fresh)
+
+
+def _portrait(given: object) -> Made:
+    """A portrait in base64, if it can be one. Raises BadRequest: what is none would be found out in a recovery."""
+    refused = BadRequest(f"must be a JPEG or PNG of at most {FACE_BYTES} bytes, in base64", "/face")
+    if not isinstance(given, str) or len(given) > 4 * FACE_BYTES // 3 + 4:
+        raise refused
+    try:
+        picture = base64.b64decode(given, validate=True)
+    except (binascii.Error, ValueError):
+        raise refused from None
+    if not picture.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or len(picture) > FACE_BYTES:
+        raise refused
+    return Made(given)
 
 
 def _may_choose(parsed: Parsed, holder: Holder, device: DeviceProof | None, policy: Policy) -> bool:

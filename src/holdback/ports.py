@@ -619,3 +619,127 @@ class TextRecords(Protocol):
 
     async def txt(self, name: str) -> tuple[bytes, ...]:
         """All TXT records of a full name, the pieces of each joined, () if it has none. Raises RecordsUnavailable."""
+
+
+class FaceUnavailable(Exception):
+    """Nobody can look at faces now. Nothing is known of this one; the caller may retry with the same state."""
+
+
+class FaceRefused(Exception):
+    """What a page sent does not belong to the check: too late, out of turn, not what was committed to. Begin anew."""
+
+
+class FaceVerdict(StrEnum):
+    """What one way of looking says. Only `pass` speaks for somebody; `not_evaluated` speaks neither for nor against."""
+
+    PASS = "pass"  # noqa: S105 - a verdict
+    FAIL = "fail"
+    UNSURE = "unsure"
+    """A person decides."""
+    NOT_EVALUATED = "not_evaluated"
+
+
+class CaptureAssurance(StrEnum):
+    """What is known of how the pictures came to be."""
+
+    ATTESTED = "attested"
+    """By hardware, to Holdback itself. No provider there is says this yet."""
+    VENDOR_SDK = "vendor_sdk"
+    UNATTESTED = "unattested"
+    """A page said that a camera saw this. Any program can."""
+
+
+class FaceFinding(NamedTuple):
+    """What one way of looking found. `score` is raw, on `scale`, and was held against `threshold`.
+
+    `method` and `version` name what looked. `why` tells more in one word, `late` or `blurred`.
+    """
+
+    verdict: FaceVerdict = FaceVerdict.NOT_EVALUATED
+    score: float = 0.0
+    scale: str = ""
+    threshold: float = 0.0
+    method: str = ""
+    version: str = ""
+    why: str = ""
+
+
+class FaceResult(NamedTuple):
+    """What a check found.
+
+    Whose face it is (`match`); whether it is one (`pad`: presentation attack); whether it answered what was asked of
+    it at that time (`challenge`); whether the pictures were put in place of a camera's (`injection`). What was not
+    looked at is not evaluated. It is evidence and never authority: docs/explanation/face.md says what it cannot stop.
+    """
+
+    match: FaceFinding = FaceFinding()
+    pad: FaceFinding = FaceFinding()
+    challenge: FaceFinding = FaceFinding()
+    injection: FaceFinding = FaceFinding()
+    capture_assurance: CaptureAssurance = CaptureAssurance.UNATTESTED
+
+    @property
+    def verdict(self) -> FaceVerdict:
+        """All in one: one `fail` is a failure, and a pass needs the right face *and* an answer in time."""
+        said = [self.match.verdict, self.pad.verdict, self.challenge.verdict, self.injection.verdict]
+        for worst in (FaceVerdict.FAIL, FaceVerdict.UNSURE):
+            if worst in said:
+                return worst
+        right = self.match.verdict is self.challenge.verdict is FaceVerdict.PASS
+        return FaceVerdict.PASS if right else FaceVerdict.NOT_EVALUATED
+
+
+class FaceGiven(NamedTuple):
+    """What a page gives at a step: digests (SHA-256) of the pictures taken so far, or at the end the pictures (JPEG).
+
+    `shown_ms` is when the page showed what it was told, `times_ms` when each picture was taken, both since the first
+    was shown, by the page's clock.
+    """
+
+    shown_ms: tuple[int, ...] = ()
+    times_ms: tuple[int, ...] = ()
+    digests: tuple[bytes, ...] = ()
+    pictures: tuple[bytes, ...] = ()
+
+
+class FaceStep(NamedTuple):
+    """Where a check stands. `state` is the caller's to keep sealed and to hand in once; `shown` is the page's to know.
+
+    `done`: the page has nothing more to do, and `fetch` will have a result.
+    """
+
+    state: bytes
+    shown: dict[str, Any]
+    done: bool = False
+
+
+class FaceCheck(Protocol):
+    """Looks whether the person before a camera is whom a picture shows, and is there now.
+
+    It keeps nothing: all that a check knows is in `state`, which grows with no input and holds no picture. The caller
+    keeps it secret from the page and from itself, and hands each one in at most once; who can go back a step knows
+    what comes next. `reference` is a picture (JPEG or PNG) of who it should be, b"" if there is none: then no finding
+    says `pass` of `match`. Nothing raises but what is named, whatever is handed in, within bounded time and memory.
+    No exception, `shown` or finding repeats what was sent, and none says more of a face than its scores.
+    """
+
+    name: str
+    """What stands in events and records, such as `embedded`."""
+
+    async def start(self, now: Instant, *, gentle: bool) -> FaceStep:
+        """Begin. `gentle`: for eyes that quick changes hurt. Raises FaceUnavailable."""
+
+    async def ingest(self, state: bytes, given: FaceGiven, reference: bytes, now: Instant) -> FaceStep:
+        """Take what a page gives. Raises FaceRefused, which ends the check, or FaceUnavailable."""
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:
+        """The vendor's name of a check of which a message says that there is news; None for a message of others.
+
+        A hint to `fetch`, and no more: nothing in a message is believed. Compared in constant time, over raw bytes.
+        """
+
+    async def fetch(self, state: bytes, reference: bytes, now: Instant) -> FaceResult | None:
+        """The result, None while there is none. Asked again it is the same. Raises FaceUnavailable or FaceRefused."""
+
+    async def close(self) -> None:
+        """Give back connections."""

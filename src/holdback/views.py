@@ -138,7 +138,8 @@ class BudgetForm(msgspec.Struct, frozen=True):
 class RecoveryForm(msgspec.Struct, frozen=True):
     """A recovery that is under way: what was shown for it, and which way it goes once its evidence is closed.
 
-    `finish_at` is null before that, and while its owner could not be told.
+    `finish_at` is null before that, and while its owner could not be told. `doubted`: something shown did not pass, and
+    reviewers must approve.
     """
 
     id: str
@@ -150,6 +151,7 @@ class RecoveryForm(msgspec.Struct, frozen=True):
     finish_at: str | None
     contested: bool
     expires_at: str
+    doubted: bool = False
 
 
 class IncidentForm(msgspec.Struct, frozen=True):
@@ -498,6 +500,7 @@ def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
         instant_text(case.wait.until) if case.wait and case.wait.heard else None,
         case.contested,
         instant_text(case.last_at + policy.recovery.expires_d * DAY),
+        case.doubted,
     )
 
 

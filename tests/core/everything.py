@@ -58,7 +58,10 @@ HOME: Final = destination("home")
 
 EXAMPLES: Final[tuple[Action, ...]] = (
     AccountImport(
-        sealed("alice"), (ImportedAuthenticator(PASSWORD, sealed("p")),), (ImportedContact(Channel.EMAIL, sealed("m")),)
+        sealed("alice"),
+        (ImportedAuthenticator(PASSWORD, sealed("p")),),
+        (ImportedContact(Channel.EMAIL, sealed("m")),),
+        face=sealed("face"),
     ),
     AccountFreeze(),
     AccountUnfreeze(),

@@ -318,6 +318,7 @@ class Account:
         equity: str = "1000000",
         book: tuple[ImportedBeneficiary, ...] = (),
         subs: tuple[str, ...] = (),
+        face: bool = True,
     ) -> Decision:
         """Import it with these authenticators (password and totp if none are named): `a1-1`, `a1-2`..."""
         action = AccountImport(
@@ -330,6 +331,7 @@ class Account:
             sub_accounts=subs,
             equity_usd=equity,
             address_book=book,
+            face=sealed(f"{self.name} face") if face else None,
         )
         return self.ask(action)
 

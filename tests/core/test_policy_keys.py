@@ -48,6 +48,7 @@ from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, Recovery
 from holdback.core.rules.session import SessionEndAll, SessionStart
 from holdback.core.rules.setting import LimitSet, LockSet
 from holdback.core.rules.staff import StaffLookUp, TicketOpen
+from holdback.evidence import face, face_rekognition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -417,6 +418,15 @@ def comes_back_by_what_is_held(account: Account) -> None:
     account.ask(EvidenceBurn(("face",), "leak"), Actor(ActorKind.PLATFORM))
 
 
+def shows_a_face(account: Account) -> None:
+    """A recovery opened a month and half a day after the account was brought here."""
+    account.open(PASSWORD, TOTP, contacts=(Channel.EMAIL, Channel.SMS))
+    account.wait(days=30, hours=12)
+    one = Claimant(account)
+    one.opens()
+    one.judged("face")
+
+
 def helped(account: Account) -> None:
     """Staff who are enrolled, sign in and read a customer for tickets, each where a number makes a difference."""
     grow(account, equity="20000")
@@ -497,6 +507,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     guards,
     stops,
     cooling,
+    shows_a_face,
     money,
     habits,
     few_days,
@@ -604,6 +615,8 @@ OUTSIDE: Final[dict[str, ModuleType]] = {
     "step_up.network_forget_h": strangers,
     **{f"staff.{name}": watching for name in DEFAULT["staff"] if name not in STAFFED},
     "staff.false_accusations_ppm": cli,
+    **{f"face.{name}": face for name in DEFAULT["face"] if name != "reference_age_d"},
+    **{f"face.{name}": face_rekognition for name in DEFAULT["face"] if name.startswith("vendor")},
 }
 """Keys that are read before the core is asked, and where."""
 

@@ -49,6 +49,7 @@ ROOMY: Final = policy_with(
         "bounds.unheard": 10_000,
         "step_up.code_again_m": 1,
         "step_up.codes_per_h": 9_999,
+        "face.reference_age_d": 1,
         "recovery.missed_max": 32,
     }
 )
@@ -86,6 +87,7 @@ class Case:
         self.closed_at: Instant | None = None
         self.told_at: Instant | None = None
         self.contested: list[Instant] = []
+        self.doubted = False
         self.over = False
         self.last_at = opened.at
 
@@ -319,6 +321,8 @@ class Recoveries(RuleBasedStateMachine):
                 case.contested.append(event.at)
             case ev.RecoveryEnded() | ev.RecoveryFinished():
                 case.over = True
+            case ev.RecoveryDoubted():
+                case.doubted = True
             case ev.RecoveryAsked() | ev.RecoveryMissed():
                 pass
             case _:
@@ -338,7 +342,7 @@ class Recoveries(RuleBasedStateMachine):
         way = case.way(rich=self.rich)
         if way.startswith("none") and not THIRD & set(case.shown):
             return False
-        if way not in {"two", "codes"} and len(case.approved & set(case.opened.drawn)) < 2:
+        if (case.doubted or way not in {"two", "codes"}) and len(case.approved & set(case.opened.drawn)) < 2:
             return False
         hours = HOURS[way] * (2 if self.was_known(case.closed_at) else 1)
         return self.account.now >= self.ends(case, hours * HOUR)

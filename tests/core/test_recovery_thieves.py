@@ -33,6 +33,7 @@ ROOMY: Final = policy_with(
         "bounds.unheard": 10_000,
         "step_up.code_again_m": 1,
         "step_up.codes_per_h": 9_999,
+        "face.reference_age_d": 1,
         "recovery.missed_max": 32,
         "recovery.reopen_m": 1,
         "recovery.replaced_h": 1,

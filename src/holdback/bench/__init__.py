@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from rich.console import Console
 
-from holdback.bench import decide, risk, signin, staff
+from holdback.bench import decide, face, risk, signin, staff
+from holdback.bench.portraits import NoPortraits
 from holdback.bench.rba import NotTheDataSet
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, object]]]] = {
     "decide": decide.measure,
+    "face": face.measure,
     "risk": risk.measure,
     "signin": signin.measure,
     "staff": staff.measure,
@@ -41,6 +43,9 @@ def run(name: str, *, store: str, quick: bool, json: bool, rba: Path | None = No
         bench = partial(risk.measure, file=rba)
     try:
         found = bench(store, quick, lambda step: err.print(f"[dim]{step}[/]", highlight=False))
+    except (NoPortraits, ModuleNotFoundError) as error:
+        err.print(f"[red]{error}[/]", highlight=False)
+        return 2
     except NotTheDataSet as error:
         err.print(f"[red]{rba}: {error}[/]", markup=True, highlight=False)
         return 2

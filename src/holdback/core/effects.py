@@ -113,6 +113,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.RecoveryAsked: _SILENT,
     ev.RecoveryShown: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.RecoveryMissed: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.RecoveryDoubted: Effect(Direction.TIGHTENING, Severity.MILD),
     ev.RecoveryClosed: Effect(Direction.LOOSENING, Severity.SEVERE, None, "recovery"),
     ev.RecoveryReviewed: Effect(Direction.NEUTRAL, Severity.MILD),
     ev.RecoveryContested: Effect(Direction.TIGHTENING, Severity.SEVERE),

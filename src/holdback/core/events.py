@@ -238,12 +238,16 @@ class Decided(Event, frozen=True, array_like=True, tag="decided"):
 
 
 class AccountImported(Event, frozen=True, array_like=True, tag="account.imported"):
-    """A platform's customer came under Holdback's protection."""
+    """A platform's customer came under Holdback's protection.
+
+    `face` is a picture of the owner, if the platform had one: what a face check compares with.
+    """
 
     account: str
     name: Sealed
     sub_accounts: tuple[str, ...]
     equity_micro_usd: int
+    face: Sealed | None = None
 
 
 class Frozen(Event, frozen=True, array_like=True, tag="account.frozen"):
@@ -787,6 +791,14 @@ class RecoveryMissed(Event, frozen=True, array_like=True, tag="recovery.missed")
     evidence: str
 
 
+class RecoveryDoubted(Event, frozen=True, array_like=True, tag="recovery.doubted"):
+    """Evidence was judged to be false, or left to people, as `judged_by` says. From here on reviewers must approve."""
+
+    recovery: str
+    evidence: str
+    judged_by: str
+
+
 class RecoveryClosed(Event, frozen=True, array_like=True, tag="recovery.closed"):
     """The evidence is closed: it went by `path`, and may be finished from `until` on, `wait_ms` after this was told."""
 
@@ -855,6 +867,7 @@ RecoveryEvent = (
     | RecoveryAsked
     | RecoveryShown
     | RecoveryMissed
+    | RecoveryDoubted
     | RecoveryClosed
     | RecoveryReviewed
     | RecoveryContested
@@ -1138,6 +1151,7 @@ AnyEvent = (
     | RecoveryAsked
     | RecoveryShown
     | RecoveryMissed
+    | RecoveryDoubted
     | RecoveryClosed
     | RecoveryReviewed
     | RecoveryContested

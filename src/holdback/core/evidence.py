@@ -54,6 +54,9 @@ JUDGED: Final = BY_STAFF | {"face"}
 SIGNATURE: Final = "address_signature"
 """A message signed by the key of an address that was paid for long: what it is called as evidence and as a proof."""
 
+DOUBTED: Final = "face"
+"""What does not only not count when it fails, but leaves the case to reviewers: a false face is no slip of the hand."""
+
 GUESSABLE: Final = frozenset({"totp", "email_code", "sms_code"})
 """Kinds of so few digits that tries must be counted: the others are signatures, verdicts, or too long to be guessed."""
 
@@ -120,6 +123,11 @@ def wait_ms(head: Head, path: Path, policy: Policy, now: Instant, *, contested: 
 def is_burned(head: Head, evidence: str, now: Instant) -> bool:
     """Whether others know this kind, so that it proves nothing for this account."""
     return head.burned.get(evidence, 0) > now
+
+
+def is_enrolled(head: Head, case: Recovery, policy: Policy) -> bool:
+    """Whether there was a face to compare with, long enough before the case: a younger one may be a thief's."""
+    return bool(head.face_at) and head.face_at + policy.face.reference_age_d * DAY <= case.opened_at
 
 
 def predates(head: Head, opened_at: Instant, one: Authenticator | Contact) -> bool:

@@ -151,6 +151,34 @@ class Recovery(Section, frozen=True):
     remind_opener_d: Days
 
 
+class Face(Section, frozen=True):
+    """When a face check speaks for somebody, and when against (law 7); docs/explanation/face.md.
+
+    `hold_ms` is bounded by WCAG 2.2 (2.3.1): a screen changes at most three times a second.
+    """
+
+    reference_age_d: Days
+    match_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+    person_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+    same_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+    challenge_z_centi: Annotated[int, msgspec.Meta(ge=100, le=2_000)]
+    background_percent_most: Annotated[int, msgspec.Meta(ge=1, le=90)]
+    lag_ms_most: Annotated[int, msgspec.Meta(ge=200, le=1_000)]
+    spoof_permille: Annotated[int, msgspec.Meta(ge=1, le=999)]
+    vendor_percent_min: Annotated[int, msgspec.Meta(ge=50, le=100)]
+    vendor_match_percent_min: Annotated[int, msgspec.Meta(ge=50, le=100)]
+    vendor_person_percent_min: Annotated[int, msgspec.Meta(ge=50, le=100)]
+    colours: Annotated[int, msgspec.Meta(ge=16, le=64)]
+    hold_ms: Annotated[int, msgspec.Meta(ge=334, le=5_000)]
+    gentle_hold_ms: Annotated[int, msgspec.Meta(ge=334, le=5_000)]
+    late_ms: Annotated[int, msgspec.Meta(ge=300, le=5_000)]
+    check_s: Seconds
+    width_px_min: Annotated[int, msgspec.Meta(ge=30, le=300)]
+    sharpness_min: Count
+    level_min: Annotated[int, msgspec.Meta(ge=1, le=254)]
+    level_max: Annotated[int, msgspec.Meta(ge=1, le=254)]
+
+
 class Notices(Section, frozen=True):
     """Law 5: who is told, and what counts as told."""
 
@@ -318,6 +346,11 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "staff.ones_min",
         "legal.expires_d",
         "legal.secrecy_max_d",
+        "face.background_percent_most",
+        "face.lag_ms_most",
+        "face.late_ms",
+        "face.check_s",
+        "face.level_max",
     }
 )
 """Numbers that protect less when they grow. `BOUNDS` protect neither way; all others protect more when they grow."""
@@ -341,6 +374,8 @@ NEITHER: Final = frozenset(
         "staff.false_accusations_ppm",
         "legal.open_max",
         "legal.freeze_order_max_d",
+        "face.hold_ms",
+        "face.gentle_hold_ms",
     }
 )
 """Tables and keys of which it cannot be said."""
@@ -401,6 +436,7 @@ class Policy(Section, frozen=True):
     passwords: Passwords
     staff: Staff
     legal: Legal
+    face: Face
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -517,6 +553,10 @@ RELATIONS: Final = (
     ("passwords.characters_min", "passwords.characters_alone_min", "a password that stands alone must not be shorter"),
     ("risk.step_up_centinats", "risk.cool_off_centinats", "a sign-in would cool exits before it is asked about"),
     ("risk.reputation_max_centinats", "risk.term_max_centinats", "what others say would count more than the owner"),
+    ("face.person_permille", "face.match_permille", "what a person decides would count as a pass"),
+    ("face.vendor_person_percent_min", "face.vendor_match_percent_min", "what a person decides would count as a pass"),
+    ("face.hold_ms", "face.gentle_hold_ms", "the gentle check must not be the quicker one"),
+    ("face.level_min", "face.level_max", "every picture would be too dark or too bright"),
     ("staff.reads_per_h", "staff.reads_per_day", "an hour must not allow more than a day"),
     ("staff.fresh_d", "staff.watched_d", "no window would begin within the time that false cases are counted over"),
     ("staff.watched_d", "staff.peers_d", "people would be compared with fewer days than they are watched"),

@@ -207,6 +207,7 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     `token` is the hash of what whoever opened it must show. `drawn` are its reviewers, `approved` those that said yes;
     `asked_at` says when codes were sent for it in the last hour. `asker` is who opened it, as far as is known, and
     `reminded_at` when everybody was told of it once more.
+    `doubted`: reviewers must approve, whatever was shown.
     """
 
     id: str
@@ -223,6 +224,7 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     asked_at: tuple[Instant, ...] = ()
     asker: ev.Asker | None = None
     reminded_at: Instant = 0
+    doubted: bool = False
 
 
 class Incident(msgspec.Struct, frozen=True, array_like=True):
@@ -285,6 +287,7 @@ class LegalRequest(msgspec.Struct, frozen=True, array_like=True):
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """What every decision about a customer needs.
 
+    `face_at` is when a picture of the owner came to be compared with, 0 if there is none.
     `texted_at` says when codes went by text in the last hour, `tickets` until when they are open, `readers` when a
     member of staff last read the customer. `member` is set if this is one of the staff's stream.
     Until `targeted_until` somebody who forged papers is after the account. `hushed` are the kinds of evidence that are
@@ -334,6 +337,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     legal: dict[str, LegalRequest] = {}
     targeted_until: Instant = 0
     hushed: dict[str, Instant] = {}
+    face_at: Instant = 0
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -419,7 +423,7 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
     if isinstance(event, ev.AccountImported):
         equity = _lowest({}, event.at, event.equity_micro_usd)
         born = Head(event.account, event.name, event.at, event.sub_accounts, at=event.at, seq=1, equity=equity)
-        return Customer(born, {})
+        return Customer(replace(born, face_at=event.at) if event.face is not None else born, {})
     if customer.head is None and isinstance(event, ev.MemberProposed):
         begun = Head(event.account, event.name, event.at, (), at=event.at, seq=1)
         return Customer(_staffed(begun, event), {})
@@ -491,6 +495,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.RecoveryAsked()
             | ev.RecoveryShown()
             | ev.RecoveryMissed()
+            | ev.RecoveryDoubted()
             | ev.RecoveryClosed()
             | ev.RecoveryReviewed()
             | ev.RecoveryContested()
@@ -636,7 +641,12 @@ def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
 
 def _case(
     case: Recovery,
-    event: ev.RecoveryAsked | ev.RecoveryShown | ev.RecoveryClosed | ev.RecoveryReviewed | ev.RecoveryContested,
+    event: ev.RecoveryAsked
+    | ev.RecoveryShown
+    | ev.RecoveryDoubted
+    | ev.RecoveryClosed
+    | ev.RecoveryReviewed
+    | ev.RecoveryContested,
 ) -> Recovery:
     match event:
         case ev.RecoveryAsked():
@@ -644,6 +654,8 @@ def _case(
             return replace(case, asked_at=(*lately, event.at))
         case ev.RecoveryShown():
             return replace(case, shown=(*case.shown, Shown(event.evidence, event.source, event.holder)))
+        case ev.RecoveryDoubted():
+            return replace(case, doubted=True)
         case ev.RecoveryClosed():
             return replace(case, path=event.path, wait=Wait(event.wait_ms, event.until, heard=True))
         case ev.RecoveryReviewed():

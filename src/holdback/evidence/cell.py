@@ -23,7 +23,7 @@ from holdback.ports import ReaderUnavailable
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
 MIB: Final = 1024 * 1024
 DEADLINE, CPU, MEMORY, FLOOD, CRASHED = "deadline", "cpu", "memory", "flood", "crashed"
@@ -101,9 +101,9 @@ class Cell:
     Example: `async with Cell("holdback.evidence.document_reading").talk() as talk: answer = await talk.say(job)`.
     """
 
-    def __init__(self, program: str, bounds: Bounds | None = None) -> None:
-        """Start nothing yet."""
-        self._program, self._bounds = program, bounds or Bounds()
+    def __init__(self, program: str, bounds: Bounds | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+        """Start nothing yet. `environ` is all that the program finds of one, beside where modules are."""
+        self._program, self._bounds, self._environ = program, bounds or Bounds(), environ or {}
         self._seats = asyncio.Semaphore(self._bounds.at_once)
         self._waiting = 0
 
@@ -111,7 +111,7 @@ class Cell:
     async def talk(self) -> AsyncIterator[Talk]:
         """A conversation with a new process, which ends with it. Raises ReaderUnavailable if there can be none now."""
         if self._waiting >= self._bounds.at_once + self._bounds.waiting_most:
-            raise ReaderUnavailable("too many papers wait to be read")
+            raise ReaderUnavailable("too much waits to be read")
         self._waiting += 1
         try:
             async with self._seats:
@@ -131,7 +131,7 @@ class Cell:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-P", "-s", "-B", "-X", "utf8", "-m", self._program, *limits),
-                env={"PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
+                env={**self._environ, "PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
                 cwd="/",
                 start_new_session=True,
                 stdin=asyncio.subprocess.PIPE,
@@ -139,7 +139,7 @@ class Cell:
                 stderr=asyncio.subprocess.DEVNULL,
             )
         except OSError as error:
-            raise ReaderUnavailable(f"the process that reads papers does not start: {error.strerror}") from None
+            raise ReaderUnavailable(f"the process that reads does not start: {error.strerror}") from None
 
     async def _ready(self, process: Process) -> None:
         """Wait until the process has bound itself. Nothing of the paper has been said to it before."""
@@ -149,13 +149,13 @@ class Cell:
         except TimeoutError:
             ready = b""
         if ready != READY:
-            raise ReaderUnavailable("the process that reads papers does not come up")
+            raise ReaderUnavailable("the process that reads does not come up")
 
 
 def _pipes(process: Process) -> tuple[StreamWriter, StreamReader]:
     """Where to speak to a process and where to hear it, which were asked for when it was started."""
     if process.stdin is None or process.stdout is None:
-        raise ReaderUnavailable("the process that reads papers has no ears")
+        raise ReaderUnavailable("the process that reads has no ears")
     return process.stdin, process.stdout
 
 

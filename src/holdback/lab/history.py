@@ -127,6 +127,7 @@ class History:
             ),
             sub_accounts=tuple(f"sub-{number}" for number in range(1, account.sub_accounts + 1)),
             equity_usd=usd(account.equity_usd),
+            face=fake_sealed("the owner's face"),
         )
         decision = self._stage.by_platform(OWNER, action)
         if isinstance(decision, Allow):

@@ -132,6 +132,7 @@ def event_line(  # noqa: C901 - one case for each subject
             | ev.RecoveryAsked()
             | ev.RecoveryShown()
             | ev.RecoveryMissed()
+            | ev.RecoveryDoubted()
             | ev.RecoveryClosed()
             | ev.RecoveryReviewed()
             | ev.RecoveryContested()
@@ -456,6 +457,8 @@ def _recovery_line(event: ev.RecoveryEvent | ev.EvidenceBurned, known: Known) ->
             return f"In a recovery this was shown: {evidence_text(event.evidence)}."
         case ev.RecoveryMissed():
             return f"In a recovery this was wrong: {evidence_text(event.evidence)}."
+        case ev.RecoveryDoubted():
+            return f"In a recovery this did not pass, so that reviewers must approve: {evidence_text(event.evidence)}."
         case ev.RecoveryClosed():
             until = day_text(event.until)
             return f"A recovery waits. From {until} whoever opened it may choose a new password, unless you object."

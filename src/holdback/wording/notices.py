@@ -57,6 +57,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.RecoveryOpened: "Someone wants to recover your account",
     ev.RecoveryShown: "Evidence was shown to recover your account",
     ev.RecoveryMissed: "Wrong evidence was shown to recover your account",
+    ev.RecoveryDoubted: "Evidence shown to recover your account did not pass",
     ev.RecoveryClosed: "Your account is about to be recovered",
     ev.RecoveryReviewed: "A reviewer judged a recovery of your account",
     ev.RecoveryContested: "A recovery of your account was objected to",

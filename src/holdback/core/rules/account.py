@@ -76,7 +76,10 @@ class ImportedBeneficiary(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
 
 class AccountImport(Action, frozen=True, tag="account.import"):
-    """Bring a customer under protection, once. Everything imported waits as new: stated ages loosen nothing (law 6)."""
+    """Bring a customer under protection, once. Everything imported waits as new: stated ages loosen nothing (law 6).
+
+    `face` is the owner's portrait, a JPEG or PNG of at most 24 KiB in base64, for face checks in a recovery.
+    """
 
     name: Sealed
     authenticators: Annotated[tuple[ImportedAuthenticator, ...], msgspec.Meta(min_length=1, max_length=16)]
@@ -84,6 +87,7 @@ class AccountImport(Action, frozen=True, tag="account.import"):
     sub_accounts: Annotated[tuple[Id, ...], msgspec.Meta(max_length=64)] = ()
     equity_usd: Money = "0"
     address_book: Annotated[tuple[ImportedBeneficiary, ...], msgspec.Meta(max_length=200)] = ()
+    face: Sealed | None = None
 
 
 class AccountFreeze(Action, frozen=True, tag="account.freeze"):
@@ -113,9 +117,8 @@ def _begin(request: Request, action: AccountImport, _facts: Facts, policy: Polic
         return denied(why(Reason.BAD_FIELD, about="account"))
     if not any(contact.channel in policy.notices.independent for contact in action.contacts):
         return denied(why(Reason.BAD_FIELD, *(str(one) for one in policy.notices.independent), about="contacts"))
-    events: list[AnyEvent] = [
-        ev.AccountImported(now, request.account, action.name, action.sub_accounts, micro_usd(action.equity_usd))
-    ]
+    own = (action.name, action.sub_accounts, micro_usd(action.equity_usd), action.face)
+    events: list[AnyEvent] = [ev.AccountImported(now, request.account, *own)]
     waits = policy.waits
     wait = waits.authenticator_senior_h * HOUR
     for place, one in enumerate(action.authenticators, start=1):

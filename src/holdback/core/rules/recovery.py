@@ -32,6 +32,7 @@ from holdback.core.events import (
 from holdback.core.evidence import (
     BURNABLE,
     BY_STAFF,
+    DOUBTED,
     EVIDENCE,
     GUESSABLE,
     JUDGED,
@@ -40,6 +41,7 @@ from holdback.core.evidence import (
     EvidenceClass,
     Path,
     is_burned,
+    is_enrolled,
     next_word,
     of_class,
     path_of,
@@ -259,6 +261,8 @@ def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
         return why(Reason.ALREADY_EXISTS, about=kind)
     if kind in JUDGED and _judgement(case, action) is None:
         return why(Reason.EVIDENCE_NOT_EVALUATED, about=kind)
+    if kind == DOUBTED and not is_enrolled(case.head, recovery, case.policy):
+        return why(Reason.EVIDENCE_TOO_NEW, about=kind)
     return None
 
 
@@ -313,13 +317,15 @@ def _evidence(case: Case, action: RecoveryEvidence) -> Ruling:
     if kind in JUDGED:
         fact = _judgement(case, action)
         if fact is None or not fact.right:
-            return _found_wrong(case, kind)
+            return _found_wrong(case, kind, fact)
         return _shown(case, kind, kind, kind.encode(), judged_by=fact.judged_by)
     return _by_device(case) if kind == "device" else _by_authenticator(case, kind)
 
 
-def _found_wrong(case: Case, kind: str) -> Ruling:
+def _found_wrong(case: Case, kind: str, fact: EvidenceFact | None) -> Ruling:
     """A verdict that something is wrong: of the staff it is what they were asked for, so it is taken and kept."""
+    if fact is not None and kind == DOUBTED and not _recovery(case).doubted:
+        return _doubted(case, fact)
     if case.request.actor.kind is ActorKind.STAFF:
         return Ruling(Allow((why(Reason.EVIDENCE_WRONG, "recovery.review", about=kind),), _recovery(case).id))
     return _missed(case, kind)
@@ -447,6 +453,12 @@ def _missed(case: Case, kind: str) -> Ruling:
     wrong = denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=kind))
     missed = ev.RecoveryMissed(case.now, _recovery(case).id, kind)
     return wrong._replace(events=(missed,)) if kind in GUESSABLE or kind == CONTACT_CODE else wrong
+
+
+def _doubted(case: Case, fact: EvidenceFact) -> Ruling:
+    """Evidence that did not pass where that says something: told once a case, and nothing goes without people then."""
+    doubt = ev.RecoveryDoubted(case.now, _recovery(case).id, fact.kind, fact.judged_by)
+    return denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=fact.kind))._replace(events=(doubt,))
 
 
 def _spent_tries(case: Case) -> Finding | None:
@@ -619,7 +631,7 @@ def _lacking(case: Case, path: Path) -> Finding | None:
     if way.third_party and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
         third = (kind for kind, one in EVIDENCE.items() if one is EvidenceClass.THIRD_PARTY)
         return why(Reason.EVIDENCE_REQUIRED, *third, about="recovery")
-    if way.reviewed and len(recovery.approved) < case.policy.recovery.reviewers:
+    if (way.reviewed or recovery.doubted) and len(recovery.approved) < case.policy.recovery.reviewers:
         return why(Reason.REVIEW_REQUIRED, "recovery.review", about="recovery")
     return None
 
