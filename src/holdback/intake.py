@@ -15,8 +15,8 @@ import re
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import reduce
-from ipaddress import IPv6Address, ip_address, ip_network
 from operator import or_
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -758,15 +758,19 @@ def is_dear(parsed: Parsed) -> bool:
     return shown or parsed.kind in {PasswordChange, AuthenticatorBind}
 
 
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+"""How an IPv6 address begins that stands for an IPv4 one (RFC 4291 section 2.5.5.2)."""
+
+
 def network_of(ip: str) -> str:
     """The /24 or /48 an address is in, the least that one stranger has; "" if it is none."""
     try:
-        address = ip_address(ip.partition("%")[0])
-    except ValueError:
+        packed = inet_pton(AF_INET6 if ":" in ip else AF_INET, ip.partition("%")[0])
+    except (OSError, ValueError):
         return ""
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return str(ip_network((address, 48 if isinstance(address, IPv6Address) else 24), strict=False))
+    if len(packed) == 4 or packed.startswith(_MAPPED):  # noqa: PLR2004 - the bytes of an IPv4 address
+        return f"{inet_ntop(AF_INET, packed[-4:-1] + bytes(1))}/24"
+    return f"{inet_ntop(AF_INET6, packed[:6] + bytes(10))}/48"
 
 
 def _network(ip: str, key: CustomerKey) -> bytes:

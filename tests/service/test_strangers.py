@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.service.house import House, settled
 
 from holdback.core import events as ev
@@ -178,3 +181,17 @@ def test_networks() -> None:
     assert network_of("203.0.113.77") == network_of("::ffff:203.0.113.1") == "203.0.113.0/24"
     assert network_of("2001:db8:7:1::1%eth0") == "2001:db8:7::/48"
     assert network_of("somewhere") == ""
+
+
+@given(st.ip_addresses() | st.text(alphabet="0123456789abcdef:.% ", max_size=24))
+def test_networks_are_as_the_standard_library_has_them(address: object) -> None:
+    """What is an address, and which network it is in, is as `ipaddress` says, which is slower."""
+    text = str(address)
+    try:
+        known = ip_address(text.partition("%")[0])
+    except ValueError:
+        assert network_of(text) == ""
+        return
+    known = (known.ipv4_mapped or known) if isinstance(known, IPv6Address) else known
+    bits = 48 if isinstance(known, IPv6Address) else 24
+    assert network_of(text) == str(ip_network((known, bits), strict=False))
