@@ -82,7 +82,7 @@ class CustomerKey:
 
     def mac(self, text: str, *, field: str = TEXT, network: str = "") -> bytes:
         """The keyed hash that `seal` gives a field: 16 bytes, equal only for equal text, field and network."""
-        return self._hashed("mac", field, network, text)[:MAC_BYTES]
+        return self._hashed(b"mac", field, network, text)[:MAC_BYTES]
 
     def seal(self, text: str, *, field: str = TEXT, compared: str | None = None) -> Sealed:
         """Seal a personal field, known by its own text or by another spelling of it that it is compared by.
@@ -99,7 +99,7 @@ class CustomerKey:
         well, and one address on two networks is one.
         """
         mac = self.mac(text, field=DESTINATION, network=network)
-        alike = self._hashed("alike", DESTINATION, network, skeleton(text))[:ALIKE_BYTES]
+        alike = self._hashed(b"alike", DESTINATION, network, skeleton(text))[:ALIKE_BYTES]
         return Destination(mac, self._boxed(text.encode(), _framed(DESTINATION.encode(), mac, alike)), alike)
 
     def open(self, sealed: Sealed, *, field: str | None = None) -> str:
@@ -123,8 +123,8 @@ class CustomerKey:
         """Undo `seal_bytes`. Raises SealBroken."""
         return self._unboxed(box, _framed(field.encode()))
 
-    def _hashed(self, *parts: str) -> bytes:
-        return hmac.digest(self._hash, _framed(*(part.encode() for part in parts)), "sha256")
+    def _hashed(self, purpose: bytes, field: str, network: str, text: str) -> bytes:
+        return hmac.digest(self._hash, _framed(purpose, field.encode(), network.encode(), text.encode()), "sha256")
 
     def _boxed(self, data: bytes, context: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
