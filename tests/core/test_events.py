@@ -68,7 +68,7 @@ class TestSealed:
     def test_it_packs_and_unpacks(self) -> None:
         """Hash, looks and box survive storage."""
         for one in (sealed("mail"), destination("somewhere")):
-            again = type(one).unpacked(one.packed())
+            again = type(one).unpacked(one.packed)
             assert again == one
             assert (again.mac, again.alike, again.box) == (one.mac, one.alike, one.box)
 

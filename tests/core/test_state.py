@@ -584,6 +584,6 @@ def test_the_state_is_stored_and_read_back() -> None:
     assert stored_decoder(Head).decode(ENCODER.encode(account.head)) == account.head
     for part in account.parts.values():
         assert stored_decoder(type(part)).decode(ENCODER.encode(part)) == part
-    old = msgspec.msgpack.encode(["alice", sealed("alice").packed(), START, []])
+    old = msgspec.msgpack.encode(["alice", sealed("alice").packed, START, []])
     assert stored_decoder(Head).decode(old) == Head("alice", sealed("alice"), START, ())
     assert STATE_VERSION == 3

@@ -156,7 +156,7 @@ class Copier:
         self.version = STATE_VERSION
         self.parts = [(kind, name, ENCODER.encode(part), part) for (kind, name), part in model.customer.parts.items()]
         found = _sealed_fields(model.customer.head) + _sealed_fields([part for *_, part in self.parts])
-        self.fields = {one.packed(): (one, model.key.open(one)) for one in found}
+        self.fields = {one.packed: (one, model.key.open(one)) for one in found}
 
     def copy(self, number: int) -> tuple[Snapshot, list[PartRow]]:
         """The rows of one account."""
@@ -187,7 +187,7 @@ class Copier:
         ]
         for packed, (old, text) in self.fields.items():
             new = key.seal_destination(text) if isinstance(old, Destination) else key.seal(text)
-            swaps += [(packed, new.packed()), (old.mac, new.mac), (old.name.encode(), new.name.encode())]
+            swaps += [(packed, new.packed), (old.mac, new.mac), (old.name.encode(), new.name.encode())]
         return swaps
 
 

@@ -29,20 +29,19 @@ class Sealed:
 
     `mac` is 16 bytes, equal for equal plaintexts of one customer. `alike` is 8 bytes, equal for destinations that
     people confuse (empty for other fields). `box` is the ciphertext; it is never compared, for it differs at each
-    sealing.
+    sealing. All three are kept as they are stored, in `packed`, for most fields that are read are only written again.
     """
 
-    __slots__ = ("alike", "box", "mac")
+    __slots__ = ("packed",)
 
     def __init__(self, mac: bytes, box: bytes, alike: bytes = b"") -> None:
         """Hold a hash, a ciphertext and, for destinations, a hash of what the eye compares."""
-        self.mac = mac
-        self.box = box
-        self.alike = alike
+        self.packed = bytes((len(alike),)) + alike + mac + box
+        """One byte string: length of `alike`, `alike`, `mac`, `box`."""
 
     def __eq__(self, other: object) -> bool:
         """Compare the stored form; use `mac` to ask whether two plaintexts agree."""
-        return isinstance(other, Sealed) and self.packed() == other.packed()
+        return isinstance(other, Sealed) and self.packed == other.packed
 
     def __hash__(self) -> int:
         """Hash by the keyed hash, which equal values share."""
@@ -53,22 +52,35 @@ class Sealed:
         return f"Sealed({self.mac[:4].hex()}...)"
 
     @property
+    def mac(self) -> bytes:
+        """The keyed hash of the text."""
+        start = 1 + self.packed[0]
+        return self.packed[start : start + MAC_BYTES]
+
+    @property
+    def alike(self) -> bytes:
+        """The keyed hash of what the eye compares, empty but for destinations."""
+        return self.packed[1 : 1 + self.packed[0]]
+
+    @property
+    def box(self) -> bytes:
+        """The ciphertext."""
+        return self.packed[1 + self.packed[0] + MAC_BYTES :]
+
+    @property
     def name(self) -> str:
         """The hash as text, to name a part row by."""
         return self.mac.hex()
 
-    def packed(self) -> bytes:
-        """One byte string: length of `alike`, `alike`, `mac`, `box`."""
-        return bytes((len(self.alike),)) + self.alike + self.mac + self.box
-
     @classmethod
     def unpacked(cls, data: bytes) -> Sealed:
         """Undo `packed`. Raises ValueError on a string too short to be one."""
-        start = 1 + data[0] if data else 0
-        if len(data) < start + MAC_BYTES or not data:
+        if not data or len(data) < 1 + data[0] + MAC_BYTES:
             msg = "too short for a sealed field"
             raise ValueError(msg)
-        return cls(data[start : start + MAC_BYTES], data[start + MAC_BYTES :], data[1:start])
+        sealed = cls.__new__(cls)
+        sealed.packed = data
+        return sealed
 
 
 class Destination(Sealed):
@@ -1183,7 +1195,7 @@ AnyEvent = (
 
 def _pack(value: object) -> bytes:
     if isinstance(value, Sealed):
-        return value.packed()
+        return value.packed
     msg = f"cannot store a {type(value).__name__}"
     raise TypeError(msg)
 
