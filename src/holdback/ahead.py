@@ -31,32 +31,18 @@ class Reading(NamedTuple):
     at: float
 
 
-def narrowed(reading: Reading, asked: Wanted, wanted: Sequence[Wanted]) -> Reading | None:
-    """Exactly what a load of `wanted` would give, out of a reading of `asked`; None if it might lack any of it."""
-    loaded = reading.loaded
+def suffices(reading: Reading, asked: Wanted, wanted: Sequence[Wanted]) -> bool:
+    """Whether a reading of `asked` found a customer, and holds all else that a load of `wanted` would give."""
     want, *others = wanted
+    loaded = reading.loaded
     whole = want.account in loaded.whole or not (want.parts or want.alike)
-    if others or not whole or want.answer != asked.answer or not set(want.assets) <= set(asked.assets):
-        return None
-    rows = [row for row in loaded.parts.get(want.account, ()) if _is_wanted(row, want)]
-    return reading._replace(
-        loaded=Loaded(
-            loaded.now,
-            {account: row for account, row in ((want.account, loaded.snapshots.get(want.account)),) if row},
-            {want.account: rows} if rows else {},
-            {asset: loaded.prices[asset] for asset in want.assets if asset in loaded.prices},
-            {key: loaded.answers[key] for key in (want.answer,) if key in loaded.answers and key is not None},
-            loaded.reconciling,
-        )
-    )
+    if others or not whole or want.account not in loaded.snapshots:
+        return False
+    return want.answer == asked.answer and set(want.assets) <= set(asked.assets)
 
 
-def _is_wanted(row: PartRow, want: Wanted) -> bool:
-    return (row.kind, row.name) in want.parts or bool(want.alike and row.alike == want.alike)
-
-
-def merged(readings: Iterable[Reading]) -> Reading:
-    """One reading out of several, no two of which saw different states of one customer.
+def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
+    """One reading of exactly what is wanted, each out of its own; no two show different states of one customer.
 
     The newest time counts, and how far the two sources were apart at the worst.
     """
@@ -64,22 +50,28 @@ def merged(readings: Iterable[Reading]) -> Reading:
     parts: dict[str, dict[tuple[str, str], PartRow]] = {}
     prices: dict[str, Price] = {}
     answers: dict[tuple[str, str], Answer] = {}
-    newest, apart, reconciling = None, 0, False
-    for reading in readings:
-        loaded = reading.loaded
-        snapshots |= loaded.snapshots
-        for account, rows in loaded.parts.items():
-            parts.setdefault(account, {}).update(((row.kind, row.name), row) for row in rows)
-        for asset, price in loaded.prices.items():
-            if asset not in prices or prices[asset].at < price.at:
+    readings: dict[int, Reading] = {}
+    for reading, want in wanted:
+        readings[id(reading)] = reading
+        loaded, account = reading.loaded, want.account
+        if account in loaded.snapshots:
+            snapshots[account] = loaded.snapshots[account]
+        for row in loaded.parts.get(account, ()):
+            if (row.kind, row.name) in want.parts or (want.alike and row.alike == want.alike):
+                parts.setdefault(account, {})[row.kind, row.name] = row
+        for asset in want.assets:
+            price = loaded.prices.get(asset)
+            if price is not None and (asset not in prices or prices[asset].at < price.at):
                 prices[asset] = price
-        answers |= loaded.answers
-        reconciling |= loaded.reconciling
-        apart = max(apart, reading.clock - loaded.now, key=abs)
-        if newest is None or newest.loaded.now < loaded.now:
-            newest = reading
-    if newest is None:
-        raise ValueError("there is nothing to merge")
+        if want.answer is not None and want.answer in loaded.answers:
+            answers[want.answer] = loaded.answers[want.answer]
+    newest = max(readings.values(), key=_time)
+    apart = max((one.clock - one.loaded.now for one in readings.values()), key=abs)
+    reconciling = any(one.loaded.reconciling for one in readings.values())
     listed = {account: list(rows.values()) for account, rows in parts.items()}
     everything = Loaded(newest.loaded.now, snapshots, listed, prices, answers, reconciling)
-    return newest._replace(loaded=everything, clock=everything.now + apart)
+    return Reading(everything, everything.now + apart, newest.at)
+
+
+def _time(reading: Reading) -> Instant:
+    return reading.loaded.now

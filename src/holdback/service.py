@@ -182,19 +182,19 @@ class Service:
         if peek is None:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
-        async with self._turn(main, parsed):
+        if intake.is_dear(parsed):
+            async with self._turn(main):
+                asked = await self._asked(question, parsed, main, peek)
+        else:
             asked = await self._asked(question, parsed, main, peek)
         return await self._decisions.submit(asked)
 
     @asynccontextmanager
-    async def _turn(self, account: str, parsed: Parsed) -> AsyncIterator[None]:
+    async def _turn(self, account: str) -> AsyncIterator[None]:
         """A place among the few dear questions that one account has answered at once.
 
         Sign-ins need none: their tries are counted first. Raises TimeoutError if too many wait for one.
         """
-        if not intake.is_dear(parsed):
-            yield
-            return
         turns = self._turns.setdefault(account, _Turns(asyncio.Semaphore(DEAR_AT_ONCE)))
         if turns.under_way >= DEAR_MOST:
             raise TimeoutError("too many questions of this account wait")
@@ -538,7 +538,7 @@ class Service:
             enrolled.shown,
             token,
             asset=needs.asset,
-            ahead=ahead.narrowed(peek.reading, peek.asked, wanted),
+            ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
         )
 
@@ -659,19 +659,21 @@ class Service:
             if work.ahead is None or work.ahead.at < now - GOOD_FOR_S:
                 loading.update(one.account for one in work.wanted)
             else:
-                for account, row in work.ahead.loaded.snapshots.items():
-                    if seen.setdefault(account, row.seq) != row.seq or row.seq < self._written.get(account, 0):
-                        loading.add(account)
-        readings: list[Reading] = []
+                account = work.wanted[0].account
+                seq = work.ahead.loaded.snapshots[account].seq
+                if seen.setdefault(account, seq) != seq or seq < self._written.get(account, 0):
+                    loading.add(account)
+        found: list[tuple[Reading, Wanted]] = []
         rest: list[Wanted] = []
         for work in works:
             if work.ahead is None or not loading.isdisjoint(one.account for one in work.wanted):
                 rest += work.wanted
             else:
-                readings.append(work.ahead)
+                found.append((work.ahead, work.wanted[0]))
         if rest:
-            readings.append(Reading(await transaction.load(rest), self._clock.now(), now))
-        return ahead.merged(readings) if len(readings) > 1 else readings[0]
+            loaded = Reading(await transaction.load(rest), self._clock.now(), now)
+            found += [(loaded, one) for one in rest]
+        return ahead.merged(found)
 
     def _remember(self, writes: Writes) -> None:
         """Keep what was written last: what was read before is known to be old without asking."""
