@@ -110,13 +110,13 @@ class Tools(NamedTuple):
 
 
 class _Standing(NamedTuple):
-    """A customer as it stands inside the unit, and what it was loaded as (seq 0: it did not exist)."""
+    """A customer as it stands inside the unit, the number it was loaded with (0: it did not exist), and its new row."""
 
     customer: Customer
     link: bytes
     key: bytes
     loaded_seq: int
-    loaded: Customer
+    row: Snapshot | None = None
 
 
 class Unit:
@@ -130,6 +130,7 @@ class Unit:
         self._clock_agrees = abs(loaded.now - second_source) <= self._tolerance_ms
         self._standing: dict[str, _Standing] = {}
         self._entries: list[Entry] = []
+        self._parts: list[PartRow] = []
         self._notices: list[NoticeRow] = []
         self._answers: dict[tuple[str, str], Answer] = dict(loaded.answers)
         self._new_answers: list[Answer] = []
@@ -152,7 +153,7 @@ class Unit:
 
     @property
     def _piles(self) -> tuple[list[Any], ...]:
-        return self._entries, self._notices, self._new_answers, self._names, self._sent
+        return self._entries, self._parts, self._notices, self._new_answers, self._names, self._sent
 
     def _judged(self, asked: Asked) -> bytes:
         main = asked.request.account.partition(".")[0]
@@ -182,22 +183,10 @@ class Unit:
 
     def writes(self) -> Writes:
         """Everything that the judged questions made necessary."""
-        snapshots: list[tuple[int, Snapshot]] = []
-        parts: list[PartRow] = []
-        for account, one in self._standing.items():
-            head = one.customer.head
-            if head is None or head.seq == one.loaded_seq:
-                continue
-            snapshots.append((one.loaded_seq, self._tools.snapshots.row(head, one.link, one.key)))
-            parts += [
-                self._tools.snapshots.part_row(account, key, part)
-                for key, part in one.customer.parts.items()
-                if one.loaded.parts.get(key) is not part
-            ]
         return Writes(
             self._entries,
-            snapshots,
-            parts,
+            [(one.loaded_seq, one.row) for one in self._standing.values() if one.row is not None],
+            self._parts,
             self._notices,
             self._new_answers,
             self._names,
@@ -214,9 +203,9 @@ class Unit:
         if standing is None:
             row = self._loaded.snapshots.get(account)
             if row is None:
-                return _Standing(NOBODY, GENESIS, b"", 0, NOBODY)
+                return _Standing(NOBODY, GENESIS, b"", 0)
             customer = self._tools.snapshots.customer(row, self._loaded.parts.get(account, []))
-            standing = self._standing[account] = _Standing(customer, row.link, row.key, row.seq, customer)
+            standing = self._standing[account] = _Standing(customer, row.link, row.key, row.seq)
         return standing
 
     def _kept(self, answer_to: tuple[str, str, bytes], account: str, wrapped: bytes) -> bytes | None:
@@ -263,9 +252,11 @@ class Unit:
         return self._append(account, standing._replace(key=wrapped), step, now)
 
     def _append(self, account: str, standing: _Standing, step: Advance, now: Instant) -> _Standing:
-        """Add one entry to a customer's chain."""
-        head = step.customer.head
-        seq = head.seq if head else 0
+        """Add one entry to a customer's chain, and the rows that keep the customer after it, while they are at hand."""
+        customer = step.customer
+        if customer.head is None:  # pragma: no cover - what happens, happens to somebody
+            return standing
+        snapshots, seq = self._tools.snapshots, customer.head.seq
         body = ENCODER.encode(step.events)
         chained = link(account, seq, standing.link, body)
         self._entries.append(Entry(account, seq, body, chained))
@@ -277,7 +268,12 @@ class Unit:
                     )
                     for contact in event.contacts
                 ]
-        after = self._standing[account] = standing._replace(customer=step.customer, link=chained)
+        before = standing.customer.parts
+        for key, part in customer.parts.items():
+            if before.get(key) is not part:
+                self._parts.append(snapshots.part_row(account, key, part))
+        row = snapshots.row(customer.head, chained, standing.key)
+        after = self._standing[account] = _Standing(customer, chained, standing.key, standing.loaded_seq, row)
         return after
 
     def _elsewhere(self, account: str, events: tuple[AnyEvent, ...], now: Instant) -> None:

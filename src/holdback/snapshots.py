@@ -110,7 +110,8 @@ class Snapshots:
         return Customer(self.head(row), {(one.kind, one.name): self.part(one) for one in parts})
 
     def row(self, head: Head, link: bytes, key: bytes) -> Snapshot:
-        """The row that keeps a head after the entry with this link."""
+        """The row that keeps a head after the entry with this link; the head before it is not wanted any more."""
+        self._heads.pop(head.account, None)
         body = ENCODER.encode(head)
         mac = self._masters.snapshot_mac(STATE_VERSION, head.account, head.seq, link, body, key)
         return Snapshot(head.account, STATE_VERSION, head.seq, link, body, mac, key)
