@@ -93,23 +93,23 @@ SELECT {_CUSTOMER}, c.account, NULL::text, NULL::text, c.version::bigint, c.seq,
   FROM customer c CROSS JOIN LATERAL (SELECT seq FROM customers s WHERE s.account = c.account LIMIT 1) seen
 UNION ALL
 SELECT {_PART}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
-  FROM unnest($2::text[], $3::text[], $4::text[]) w (account, kind, name) CROSS JOIN LATERAL (
+  FROM unnest($2::wanted_part[]) w CROSS JOIN LATERAL (
     SELECT * FROM parts p WHERE p.account = w.account AND p.kind = w.kind AND p.name = w.name LIMIT 1) p
 UNION ALL
 SELECT {_PART}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
-  FROM unnest($5::text[], $6::bytea[]) w (account, alike) CROSS JOIN LATERAL (
+  FROM unnest($3::wanted_alike[]) w CROSS JOIN LATERAL (
     SELECT * FROM parts p WHERE p.account = w.account AND p.alike = w.alike AND p.alike <> ''
      ORDER BY p.name LIMIT {ALIKE_LIMIT}) p
 UNION ALL
 SELECT {_PRICE}, p.asset, NULL, NULL, p.micro_usd, p.at, NULL, NULL, NULL, NULL, NULL
-  FROM prices p WHERE p.asset = ANY($7::text[])
+  FROM prices p WHERE p.asset = ANY($4::text[])
 UNION ALL
 SELECT {_ANSWER}, a.caller, a.key, NULL, a.at, NULL, NULL, a.body_digest, a.answer, NULL, NULL
-  FROM unnest($8::text[], $9::text[]) w (caller, key) CROSS JOIN LATERAL (
+  FROM unnest($5::wanted_answer[]) w CROSS JOIN LATERAL (
     SELECT * FROM answers a WHERE a.caller = w.caller AND a.key = w.key LIMIT 1) a
 UNION ALL
 SELECT {_BOOK}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
-  FROM unnest($10::text[]) w (account) CROSS JOIN LATERAL (
+  FROM unnest($6::text[]) w (account) CROSS JOIN LATERAL (
     SELECT * FROM parts p WHERE p.account = w.account LIMIT {SMALL_BOOK + 1}) p
 UNION ALL
 SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, NULL, NULL, NULL, NULL
@@ -123,9 +123,7 @@ _LOCK: Final = _load("FOR NO KEY UPDATE")
 
 _WRITE: Final = f"""
 WITH given AS MATERIALIZED (
-    SELECT * FROM unnest($5::text[], $6::bigint[], $7::int[], $8::bigint[],
-                         $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[])
-                  g (account, expected, version, seq, link, head, mac, key)
+    SELECT * FROM unnest($1::given_customer[])
 ), moved AS (
     UPDATE customers c
        SET version = g.version, seq = g.seq, link = g.link, head = g.head, mac = g.mac, key = g.key
@@ -138,32 +136,28 @@ WITH given AS MATERIALIZED (
     SELECT account, version, seq, link, head, mac, key FROM given WHERE expected = 0
     ON CONFLICT DO NOTHING RETURNING 1
 ), entry AS (
-    INSERT INTO entries (account, seq, body, link)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[])
+    INSERT INTO entries (account, seq, body, link) SELECT * FROM unnest($2::given_entry[])
 ), part AS (
-    INSERT INTO parts (account, kind, name, alike, body, mac)
-    SELECT * FROM unnest($13::text[], $14::text[], $15::text[], $16::bytea[], $17::bytea[], $18::bytea[])
+    INSERT INTO parts (account, kind, name, alike, body, mac) SELECT * FROM unnest($3::given_part[])
     ON CONFLICT (account, kind, name) DO UPDATE
        SET alike = excluded.alike, body = excluded.body, mac = excluded.mac
 ), notice AS (
     INSERT INTO notices (id, account, seq, notice, contact, due_at, tries, error)
-    SELECT * FROM unnest($19::text[], $20::text[], $21::bigint[], $22::text[],
-                         $23::text[], $24::bigint[], $25::int[], $26::text[])
+    SELECT * FROM unnest($4::given_notice[])
 ), answer AS (
-    INSERT INTO answers (caller, key, body_digest, answer, at)
-    SELECT * FROM unnest($27::text[], $28::text[], $29::bytea[], $30::bytea[], $31::bigint[])
+    INSERT INTO answers (caller, key, body_digest, answer, at) SELECT * FROM unnest($5::given_answer[])
 ), named AS (
-    INSERT INTO names AS n (name, account) SELECT * FROM unnest($32::bytea[], $33::text[])
+    INSERT INTO names AS n (name, account) SELECT * FROM unnest($6::given_name[])
     ON CONFLICT (name) DO UPDATE SET account = n.account WHERE n.account = excluded.account
     RETURNING 1
 ), gone AS (
-    DELETE FROM notices WHERE id = ANY($34::text[])
+    DELETE FROM notices WHERE id = ANY($7::text[])
 )
-SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < cardinality($5::text[])
+SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < cardinality($1::given_customer[])
             THEN refuse_as_conflict('a head moved, or an account exists already')
-            WHEN (SELECT count(*) FROM named) < cardinality($32::bytea[])
+            WHEN (SELECT count(*) FROM named) < cardinality($6::given_name[])
             THEN refuse_as_conflict('a sign-in name belongs to another account')
-            WHEN $35::bigint < coalesce($36::bigint, {_MS})
+            WHEN $8::bigint < coalesce($9::bigint, {_MS})
             THEN refuse_as_conflict('what it was judged by is too old') END
 """
 
@@ -269,14 +263,7 @@ def _key(row: Sequence[Any] | asyncpg.Record) -> KeyRow:
 def _arguments(wanted: Sequence[Wanted]) -> list[Sequence[Any]]:
     """The arguments of the load statement."""
     wants = plan(wanted)
-    return [
-        wants.accounts,
-        *_columns(wants.parts, 3),
-        *_columns(wants.alikes, 2),
-        wants.assets,
-        *_columns(wants.answers, 2),
-        wants.whole,
-    ]
+    return [wants.accounts, wants.parts, wants.alikes, wants.assets, wants.answers, wants.whole]
 
 
 def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[], Instant] | None) -> Loaded | None:
@@ -368,18 +355,8 @@ async def _write(connection: Connection, rows: Writes, *, until: Instant, now: I
     It does so too after `until` by the database's clock, or by `now` in place of it.
     """
     heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
-    await connection.execute(
-        _WRITE,
-        *_columns(rows.entries, 4),
-        *_columns(heads, 8),
-        *_columns(rows.parts, 6),
-        *_columns(rows.notices, 8),
-        *_columns(rows.answers, 5),
-        *_columns(rows.names, 2),
-        rows.sent,
-        until,
-        now,
-    )
+    given = (heads, rows.entries, rows.parts, rows.notices, rows.answers, rows.names)
+    await connection.execute(_WRITE, *given, rows.sent, until, now)
 
 
 async def _write_alone(connection: Connection, clock: Callable[[], Instant] | None, rows: Writes) -> None:
