@@ -33,6 +33,7 @@ from holdback.ports import (
 )
 from holdback.store import migrations
 from holdback.store.attempt import Attempt
+from holdback.store.connections import Connections
 from holdback.store.records import (
     ALIKE_LIMIT,
     FORMAT,
@@ -51,13 +52,11 @@ from holdback.store.records import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
-    from asyncpg.pool import PoolConnectionProxy
-
     from holdback.core.events import Instant
     from holdback.ports import Transaction, Wanted
+    from holdback.store.connections import Connection
     from holdback.store.records import Row
 
-    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
 _DRIVERS_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
@@ -229,25 +228,25 @@ _TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
 }
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the driver's errors into the port's; leave bugs (a wrong statement, a wrong type) as they are."""
-    try:
-        yield
-    except asyncpg.PostgresError as error:
-        state = error.sqlstate or ""
-        if state in {"23505", "40001", "40P01"}:
-            # Without the driver's detail line, which names the key: who asks and what of may be personal.
-            raise Conflict(error.args[0]) from error
-        if state == "42P01":
-            raise StoreUnavailable("the schema is missing: run `holdback migrate`") from error
-        if state[:2] in {"08", "25", "28", "3D", "53", "55", "57", "58", "XX"}:
-            raise StoreUnavailable(str(error)) from error
-        raise
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        if isinstance(error, asyncpg.DataError):
-            raise
-        raise StoreUnavailable(str(error) or type(error).__name__) from error
+class _Translated:
+    """Turns the driver's errors into the port's; leaves bugs (a wrong statement, a wrong type) as they are."""
+
+    def __enter__(self) -> None:
+        """Nothing is to be made ready."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Raise the port's error in place of the driver's."""
+        if isinstance(error, asyncpg.PostgresError):
+            state = error.sqlstate or ""
+            if state in {"23505", "40001", "40P01"}:
+                # Without the driver's detail line, which names the key: who asks and what of may be personal.
+                raise Conflict(error.args[0]) from error
+            if state == "42P01":
+                raise StoreUnavailable("the schema is missing: run `holdback migrate`") from error
+            if state[:2] in {"08", "25", "28", "3D", "53", "55", "57", "58", "XX"}:
+                raise StoreUnavailable(str(error)) from error
+        elif isinstance(error, _DRIVERS_ERRORS) and not isinstance(error, asyncpg.DataError):
+            raise StoreUnavailable(str(error) or type(error).__name__) from error
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[tuple[Any, ...]]:
@@ -331,7 +330,7 @@ class _Transaction:
     def _noting_failure(self) -> Iterator[None]:
         self.check()
         try:
-            with _translated():
+            with _Translated():
                 yield
         except Exception as error:
             self.failed = self.failed or error
@@ -341,7 +340,7 @@ class _Transaction:
 async def _read(connection: Connection, clock: Callable[[], Instant] | None, wanted: Sequence[Wanted]) -> Loaded:
     """What a batch wants, as one snapshot."""
     arguments = _arguments(wanted)
-    with _translated():
+    with _Translated():
         rows = await connection.fetch(_READ, *arguments)
     loaded = _loaded(rows, arguments[-1], clock)
     if loaded is None:  # pragma: no cover - both sides come from one snapshot
@@ -362,7 +361,7 @@ async def _write(connection: Connection, rows: Writes, *, until: Instant, now: I
 async def _write_alone(connection: Connection, clock: Callable[[], Instant] | None, rows: Writes) -> None:
     """Write settled rows as a transaction. Raises StoreUnavailable if it is not known to be durable."""
     try:
-        with _translated():
+        with _Translated():
             until = rows.as_of + STALE_MS if rows.as_of else _NEVER
             await _write(connection, rows, until=until, now=clock() if clock else None)
     except Conflict:
@@ -370,10 +369,6 @@ async def _write_alone(connection: Connection, clock: Callable[[], Instant] | No
     except BaseException:
         _abandon(connection)
         raise
-
-
-async def _keep(_: Connection) -> None:
-    """Spare the round trip by which asyncpg would reset a connection whose settings nobody changed."""
 
 
 class PostgresStore:
@@ -397,10 +392,9 @@ class PostgresStore:
         """Connect to nothing yet."""
         self._lossy = lossy
         self._dsn = dsn
-        self._pool_size = pool_size
         self._timeout_s = statement_timeout_ms / 1000
         self._clock = clock
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._connections = Connections(self._connect, pool_size, self._timeout_s)
         self._settings = {
             "application_name": "holdback",
             **dict.fromkeys(_TIMEOUTS, str(statement_timeout_ms)),
@@ -416,7 +410,7 @@ class PostgresStore:
     async def migrate(self) -> int:
         """See ports.Store."""
         async with self._alone() as connection:
-            with _translated():
+            with _Translated():
                 async with connection.transaction():
                     return await _migrated(connection)
 
@@ -449,7 +443,7 @@ class PostgresStore:
                 yield attempt
                 await attempt.end()
                 return
-            with _translated():
+            with _Translated():
                 await connection.execute("BEGIN")
             transaction = _Transaction(connection, self._clock)
             try:
@@ -559,10 +553,10 @@ class PostgresStore:
     ) -> None:
         """See ports.Store."""
         async with self._connection() as connection:
-            with _translated():
+            with _Translated():
                 await connection.execute("BEGIN")
             try:
-                with _translated():
+                with _Translated():
                     asked = sorted(set(keys))
                     found = await connection.fetch(_LOCK_ATTEMPTS, asked, self._now())
                     rows = {row[0]: Attempts(*row[:7]) for row in found if row["failures"]}
@@ -591,7 +585,7 @@ class PostgresStore:
     async def forget_answers(self, before: Instant) -> int:
         """See ports.Store."""
         async with self._alone() as connection:
-            with _translated():
+            with _Translated():
                 done = await connection.execute("DELETE FROM answers WHERE at < $1", before)
         return int(done.rpartition(" ")[2])
 
@@ -599,15 +593,15 @@ class PostgresStore:
         """See ports.Store."""
         packer = Packer()
         async with self._alone() as connection:
-            with _translated():
+            with _Translated():
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 at = await connection.fetchval(f"SELECT coalesce($1::bigint, {_MS})", self._now())
             yield packer.pack(Header(FORMAT, at))
             for sql, made in _DUMPS:
-                with _translated():
+                with _Translated():
                     cursor = await connection.cursor(sql)
                 while True:
-                    with _translated():
+                    with _Translated():
                         rows = await cursor.fetch(_FILL_ROWS)
                     if not rows:
                         break
@@ -619,7 +613,7 @@ class PostgresStore:
         """See ports.Store."""
         unpacker = Unpacker()
         async with self._alone() as connection:
-            with _translated():
+            with _Translated():
                 await connection.execute("BEGIN")
                 await _empty(connection)
             waiting: list[Row] = []
@@ -632,7 +626,7 @@ class PostgresStore:
                     waiting.clear()
             await _copy(connection, waiting)
             rows = unpacker.finish()
-            with _translated():
+            with _Translated():
                 await connection.execute("UPDATE status SET reconciling = true")
             await _commit(connection)
             return rows
@@ -643,10 +637,8 @@ class PostgresStore:
 
     async def close(self) -> None:
         """See ports.Store."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            with _translated():
-                await pool.close()
+        with _Translated():
+            await self._connections.close()
 
     def _now(self) -> Instant | None:
         """What takes the place of the database's clock, if anything does."""
@@ -655,39 +647,38 @@ class PostgresStore:
     async def _fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Run one statement, which commits by itself."""
         async with self._connection() as connection:
-            with _translated():
+            with _Translated():
                 return await connection.fetch(sql, *arguments)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Connection]:
-        """A connection of the pool."""
-        with _translated():
-            if self._pool is None:
-                # Without a minimum this connects to nothing, so no other task runs between check and setting.
-                self._pool = await asyncpg.create_pool(
-                    self._dsn,
-                    min_size=0,
-                    max_size=self._pool_size,
-                    timeout=self._timeout_s,
-                    command_timeout=2 * self._timeout_s,
-                    max_cached_statement_lifetime=0,
-                    server_settings=self._settings,
-                    reset=_keep,
-                )
-            pool = self._pool
-            connection = await pool.acquire(timeout=self._timeout_s)
+        """A connection of those that are kept; one that an error may have left in the midst of something is not."""
+        with _Translated():
+            connection = await self._connections.take()
+        sound = False
         try:
             yield connection
+            sound = True
+        except Conflict:
+            sound = True
+            raise
         finally:
-            # What was committed stays so, whatever becomes of the connection.
-            with suppress(*_DRIVERS_ERRORS):
-                await pool.release(connection)
+            self._connections.give_back(connection, sound=sound)
+
+    async def _connect(self) -> Connection:
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=self._timeout_s,
+            command_timeout=2 * self._timeout_s,
+            max_cached_statement_lifetime=0,
+            server_settings=self._settings,
+        )
 
     @asynccontextmanager
     async def _alone(self) -> AsyncGenerator[Connection]:
         """A connection of its own for rare and long work, bound by no time-out."""
         settings = {"application_name": "holdback", **dict.fromkeys(_TIMEOUTS, "0")}
-        with _translated():
+        with _Translated():
             connection = await asyncpg.connect(self._dsn, timeout=self._timeout_s, server_settings=settings)
         try:
             yield connection
@@ -716,7 +707,7 @@ async def _migrated(connection: Connection) -> int:
 async def _commit(connection: Connection) -> None:
     """Raises StoreUnavailable if the transaction is not known to be durable."""
     try:
-        with _translated():
+        with _Translated():
             done = await connection.execute("COMMIT")
     except BaseException:
         _abandon(connection)
@@ -737,9 +728,7 @@ async def _roll_back(connection: Connection) -> None:
 
 def _abandon(connection: Connection) -> None:
     """Close a connection of which nothing is known; the server then ends its transaction."""
-    # The pool may have taken it back already.
-    with suppress(asyncpg.InterfaceError):
-        connection.terminate()
+    connection.terminate()
 
 
 async def _empty(connection: Connection) -> None:
@@ -756,7 +745,7 @@ async def _copy(connection: Connection, rows: list[Row]) -> None:
     for kind, (table, columns) in _TABLES.items():
         given = [_values(row) for row in rows if isinstance(row, kind)]
         if given:
-            with _translated():
+            with _Translated():
                 await connection.copy_records_to_table(table, records=given, columns=columns)
 
 
