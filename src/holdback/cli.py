@@ -292,7 +292,7 @@ def list_(*, json: Json = False) -> int:
 
 
 @staff.command(name="install")
-def install_staff(file: Path) -> int:
+def install_staff(file: Path, *, after_loss: Flag = False) -> int:
     """Let in the first members of the staff, while there are not two of role `policy`: these then let in others.
 
     The file is a JSON list:
@@ -304,12 +304,15 @@ def install_staff(file: Path) -> int:
     Examples:
         holdback staff install first.json
 
+        holdback staff install first.json --after-loss
+
     Args:
         file: The members.
+        after_loss: Go on although members have left: too few of role `policy` are there to let in anybody.
     """
     try:
         found = installation.newcomers(file.read_bytes())
-        made = _with_service(lambda service: installation.install(service, found))
+        made = _with_service(lambda service: installation.install(service, found, after_loss=after_loss))
     except (installation.NotInstalled, BadRequest) as error:
         _wrong(f"{error}")
         return 2

@@ -15,6 +15,7 @@ from holdback.core.staffing import fit_together
 from holdback.roster import roster
 
 if TYPE_CHECKING:
+    from holdback.core.state import Head
     from holdback.service import Service
 
 ENOUGH: Final = 2
@@ -46,8 +47,9 @@ def newcomers(body: bytes) -> list[Newcomer]:
         found = _FILE.decode(body)
     except (msgspec.DecodeError, ValueError) as error:
         raise NotInstalled(str(error)) from None
-    if len({one.member for one in found}) < len(found):
-        raise NotInstalled("a member is named twice")
+    for field in ("member", "passkey", "email"):
+        if len({getattr(one, field) for one in found}) < len(found):
+            raise NotInstalled(f"two members have the same `{field}`: then they are one person")
     for one in found:
         if not fit_together(frozenset(one.roles)):
             raise NotInstalled(f"{one.member}: one person cannot hold these roles together: {', '.join(one.roles)}")
@@ -56,15 +58,21 @@ def newcomers(body: bytes) -> list[Newcomer]:
     return found
 
 
-async def install(service: Service, found: list[Newcomer]) -> list[str]:
+async def install(service: Service, found: list[Newcomer], *, after_loss: bool = False) -> list[str]:
     """Make them members, all that are not there yet; their ids. Raises NotInstalled, or BadRequest of an unfit field.
 
-    Run again after a failure it goes on with those who are missing.
+    Run again after a failure it goes on with those who are missing. Once a member has left, it wants `after_loss`: one
+    member alone can retire others, and must not give the operator his right back by it.
     """
     there = {head.account: head for head in await roster(service.store, service.tools.snapshots)}
     able = sum(head.member is not None and Role.POLICY in head.member.roles for head in there.values())
     if able >= ENOUGH:
         raise NotInstalled("there are members who can let in others: two of them ask `staff.enrol`")
+    if not after_loss and any(head.member is not None and head.member.retired_at for head in there.values()):
+        raise NotInstalled("members left, and too few can let in others: `--after-loss` says that you know how it came")
+    proposed = [one.member for one in found if one.member in there and not _is_live(there[one.member])]
+    if proposed:
+        raise NotInstalled(f"{', '.join(proposed)}: somebody proposed, or retired, a member of this id; take another")
     made = []
     for one in sorted(found, key=lambda one: Role.POLICY in one.roles):  # who ends the operator's right comes last
         if one.member in there:
@@ -75,3 +83,7 @@ async def install(service: Service, found: list[Newcomer]) -> list[str]:
             raise NotInstalled(f"{one.member}: {answer['reasons'][0]['text']}")
         made.append(one.member)
     return made
+
+
+def _is_live(head: Head) -> bool:
+    return head.member is not None and bool(head.member.roles)

@@ -181,6 +181,8 @@ def parse(body: object) -> Parsed:
         raise BadRequest("`member` names who of the staff asks; nobody else has one", "/actor/member")
     if envelope.actor.kind is ActorKind.STAFF and envelope.proofs:
         raise BadRequest("the staff prove themselves as they sign in, not here", "/proofs")
+    if envelope.actor.kind is ActorKind.STAFF and envelope.dry_run:
+        raise BadRequest("what the staff ask leaves a line: there are no dry runs of it", "/dry_run")
     if envelope.dry_run and envelope.proofs:
         raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
     if envelope.context.ip and not network_of(envelope.context.ip):

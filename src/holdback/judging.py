@@ -15,7 +15,7 @@ from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
-from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind
+from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
 from holdback.core.rules.recovery import RecoveryOpen
@@ -23,7 +23,7 @@ from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
 from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
-from holdback.ports import Answer, NoticeRow, PartRow, Wanted, Writes
+from holdback.ports import Answer, NoticeRow, PartRow, StoreUnavailable, Wanted, Writes
 from holdback.reading import seen
 from holdback.receipts import Receipt
 from holdback.signing import Called
@@ -73,7 +73,8 @@ class Asked(NamedTuple):
     `answer_to` is the caller, the idempotency key and the question's digest, None if the answer need not be kept.
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
     what was read of `wanted` already, if it was all of it. `holder` is who asks, for passkeys that may sign.
-    `outside` is what a sign-in calls its challenge, whose own name never leaves.
+    `outside` is what a sign-in calls its challenge, whose own name never leaves. `first` is who of the staff asked the
+    same before.
     """
 
     request: Request
@@ -90,6 +91,7 @@ class Asked(NamedTuple):
     ahead: Reading | None = None
     holder: Holder | None = None
     outside: str = ""
+    first: str = ""
 
 
 class Tools(NamedTuple):
@@ -162,6 +164,9 @@ class Unit:
             kept = self._kept(asked.answer_to, main, standing.key or asked.new_key)
             if kept is not None:
                 return kept
+        if asked.new_key and standing.key and not asked.sign_in_name:
+            # Sealed under a key that was made for a stream there was not yet; an import would be denied in any case.
+            raise StoreUnavailable("two began this stream at the same moment")
         now = self._now(standing.customer)
         facts = self._facts(asked, now)
         step = decide.advance(standing.customer, asked.request, facts, self._tools.policy, now)
@@ -234,7 +239,7 @@ class Unit:
             price=PriceFact(price.asset, price.micro_usd, price.at) if price else None,
             clock_agrees=self._clock_agrees and now - self._loaded.now <= self._tolerance_ms,
             reconciling=self._loaded.reconciling,
-            counterparty_known=bool(other) and self._stand(other).customer.head is not None,
+            counterparty_known=bool(other) and _is_customer(self._stand(other).customer.head),
             staff=staff,
         )
 
@@ -242,8 +247,8 @@ class Unit:
         """Who of the staff asks, by the member's own stream."""
         actor, subject = asked.request.actor, asked.request.account.partition(".")[0]
         canary = self._tools.canaries.chosen(subject)
-        heads = self._stand(actor.key).customer.head, self._stand(subject).customer.head
-        return attending(actor, heads, asked.facts.device, self._tools.policy, now, canary=canary)
+        own, about, first = (self._stand(one).customer.head for one in (actor.key, subject, asked.first))
+        return attending(actor, (own, about, first), asked.facts.device, self._tools.policy, now, canary=canary)
 
     def _write(self, account: str, standing: _Standing, step: Advance, asked: Asked, now: Instant) -> _Standing:
         wrapped = standing.key or asked.new_key
@@ -372,6 +377,10 @@ class Unit:
             to=asked.request.counterparty if paid and step.elsewhere else "",
         )
         return self._tools.receipts.sign(receipt)
+
+
+def _is_customer(head: Head | None) -> bool:
+    return head is not None and head.stream is StreamKind.CUSTOMER
 
 
 def kept_digest(sealing: CustomerKey, digest: bytes) -> bytes:

@@ -1,8 +1,9 @@
 """Keeps up with what the staff read, shows it to the watch (`watching.py`), and keeps what that says of somebody.
 
-Everything it knows stands in the members' own streams, so that a restart forgets nothing: the last two quarters are
-shown again, in order of time, and what was said of somebody before is not said twice. Several processes may do it at
-once. Nothing is refused by it: caps and tickets are the core's, in every read's own transaction.
+What it knows stands in the members' own streams: after a restart the last two quarters are shown again, in order of
+time, and what was said of somebody before is not said twice. One thing is forgotten by that: a read before a recovery
+that is over. Several processes may do it at once. Nothing is refused by it: caps and tickets are the core's, in every
+read's own transaction.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from holdback.core.rules.staff import StaffFlag
 from holdback.core.staffing import READERS
 from holdback.ports import StoreUnavailable, Wanted
 from holdback.roster import roster
-from holdback.snapshots import NewerState, Tampered
 from holdback.watching import Approval, Case, Read, Watch
 
 if TYPE_CHECKING:
@@ -68,13 +68,23 @@ class Readers:
                 await self.look()
             except (StoreUnavailable, Overloaded, TimeoutError):
                 log.warning("readers.store_unavailable")
-            except (Tampered, NewerState) as error:
+            except Exception as error:  # noqa: BLE001 - a watch that ends for a fault of one row would watch nobody
                 log.error("readers.failed", error=type(error).__name__)  # noqa: TRY400 - the row's words are nobody's
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), every_s)
 
     async def look(self) -> list[Case]:
-        """Show the watch what is new, and keep the cases it raises; these. Raises StoreUnavailable or Tampered."""
+        """Show the watch what is new, and keep the cases it raises; these. Raises StoreUnavailable or Tampered.
+
+        After a failure everything is shown again: what was read and not kept must not be lost.
+        """
+        try:
+            return await self._looked()
+        except BaseException:
+            self._watch = None
+            raise
+
+    async def _looked(self) -> list[Case]:
         heads = await roster(self._service.store, self._service.tools.snapshots)
         active = [head for head in heads if head.member is not None and head.member.roles]
         if self._watch is None or len(active) > self._watch.staff:

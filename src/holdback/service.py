@@ -28,13 +28,14 @@ from holdback.core.attempts import Origin, Tally, slowed_down
 from holdback.core.decide import CHALLENGED
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.devices import key_fault, was_met
-from holdback.core.events import DAY, ActorKind, AuthenticatorKind, Role
+from holdback.core.events import DAY, ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
-from holdback.core.rules.staff import StaffEnrol
+from holdback.core.rules.staff import StaffEnrol, StaffLookUp
+from holdback.core.staffing import may_judge
 from holdback.core.state import Customer
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit
 from holdback.ports import Conflict, StoreUnavailable, Wanted
@@ -65,6 +66,8 @@ DEAR_AT_ONCE: Final = 8
 """Questions of one account at a time that cost a hash or a picture: none may fill the queue all sign-ins stand in."""
 DEAR_MOST: Final = 32
 """The same, with those that wait for their turn; whoever comes then is told to come back."""
+ROSTER_S: Final = 5.0
+"""How long the roster is believed when reviewers are drawn. What they do is judged by their own."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
@@ -147,6 +150,8 @@ class Service:
         self._decoys: list[Decoy] = []
         self._making_decoys = asyncio.Lock()
         self._turns: dict[str, _Turns] = {}
+        self._staff: list[Head] = []
+        self._staff_read_at = -ROSTER_S
         self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
         self._decisions: Batcher[Asked, bytes] = Batcher(self._batch, largest=BATCH, lanes=lanes)
 
@@ -167,7 +172,7 @@ class Service:
         parsed = intake.parse(question.body)
         if not intake.ACCOUNT_ID.fullmatch(question.account):
             raise intake.BadRequest("this is not an account id", "/account")
-        if parsed.kind is AccountImport and "." in question.account:
+        if "." in question.account and decide.RULES[parsed.kind].begins is not None:
             raise intake.BadRequest("a sub-account comes with its customer, in `sub_accounts`")
         if parsed.kind is AccountImport:
             return await self._begun(question, parsed)
@@ -347,10 +352,19 @@ class Service:
             return parsed
         if not self._answers.is_open(label, given, peek.now):
             raise ChallengeRefused(Reason.CHALLENGE_UNKNOWN)
-        digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        digest = self._digest(question, parsed, peek)
         found = [key for key, one in peek.head.challenges.items() if one.digest == digest and one.until > peek.now]
         envelope = msgspec.structs.replace(parsed.envelope, challenge=found[0] if found else None)
         return parsed._replace(envelope=envelope, outside=given)
+
+    def _digest(self, question: Question, parsed: Parsed, peek: Peek) -> bytes:
+        """What names the action. A sign-in of the staff is one of the device's that asked, and of no other.
+
+        Else whoever stands in between puts his own key beside the passkey's answer, and the session is his.
+        """
+        digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        device = peek.seen[0] if parsed.kind is SessionStart and peek.head.member is not None else None
+        return hashlib.sha256(digest + device.thumbprint).digest() if device is not None else digest
 
     def _attempt(self, question: Question, parsed: Parsed, label: str, peek: Peek) -> Try:
         """Whose sign-in it is counted as, and where it comes from as far as is known.
@@ -422,7 +436,9 @@ class Service:
             await self._counter.told(row)
         return len(rows)
 
-    async def record(self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = "") -> None:
+    async def record(
+        self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = ""
+    ) -> bytes:
         """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream.
 
         What it causes with another customer is written into the counterparty's, in the same transaction.
@@ -433,7 +449,7 @@ class Service:
         if counterparty:
             wanted.append(Wanted(counterparty))
         facts = Facts(digest=b"", clock_agrees=True)
-        await self._decisions.submit(Asked(request, facts, tuple(wanted), sent=sent))
+        return await self._decisions.submit(Asked(request, facts, tuple(wanted), sent=sent))
 
     async def install(self, member: str, fields: dict[str, Any]) -> bytes:
         """Make a member of staff by the operator's word alone: the first ones, who let in all others.
@@ -516,30 +532,30 @@ class Service:
         context = self._intake.context(envelope.context, peek.key, begins=begins, device=device)
         other = _counterparty(parsed)
         request = Request(action, question.account, actor, context, envelope.challenge or "", other)
-        digest = intake.action_digest(question.account, parsed.fields, self.tools.masters.hide)
+        digest = self._digest(question, parsed, peek)
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
         facts = Facts(digest, proofs, device=device, **begun)
         needs = decide.needs(request, peek.head)
         assets = (needs.asset,) if needs.asset else ()
         wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]
-        second = needs.counterparty or needs.member
-        if second and second != main:
-            wanted.append(Wanted(second))
+        others = {needs.counterparty, needs.member, needs.first} - {"", main}
+        wanted += [Wanted(other) for other in sorted(others)]
+        kept = None if isinstance(action, StaffLookUp) else _answer_to(question)  # what was shown is not shown again
         if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
             request = msgspec.structs.replace(request, counterparty=needs.counterparty)
-        answer_to = _answer_to(question)
         return Asked(
             request,
             facts,
             tuple(wanted),
             envelope.dry_run,
-            answer_to,
+            kept,
             enrolled.shown,
             token,
             asset=needs.asset,
             ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
+            first=needs.first,
         )
 
     async def _token(self, parsed: Parsed, peek: Peek, actor: ev.Actor) -> tuple[str, dict[str, Any]]:
@@ -556,18 +572,28 @@ class Service:
         return token, facts | {"drawn": await self._drawn(peek), "link": link}
 
     async def _drawn(self, peek: Peek) -> tuple[str, ...]:
-        """Who reviews a recovery that is opened now: by chance, of those who have not lately read the customer.
+        """Who reviews a recovery that is opened now: those drawn lately for this customer, and others by chance.
 
-        If there are too few, the case cannot be approved; the desk shows it.
+        So opening again draws nobody anew but in place of who left, or read the customer meanwhile. If there are too
+        few, the case cannot be approved.
         """
-        policy = self.tools.policy
-        found = [
-            head.account
-            for head in await roster(self.store, self.tools.snapshots)
-            if head.member is not None and Role.REVIEWER in head.member.roles
-            if peek.head.readers.get(head.account, 0) <= peek.now - policy.staff.apart_d * DAY
+        policy, head, now = self.tools.policy, peek.head, peek.now
+        able = [
+            one.account
+            for one in await self._roster()
+            if may_judge(one, now) and head.readers.get(one.account, 0) <= now - policy.staff.apart_d * DAY
         ]
-        return self._intake.drawn(found, policy.recovery.reviewers)
+        lately = head.drawn if now < head.drawn_at + policy.staff.apart_d * DAY else ()
+        kept = [name for name in lately if name in able][: policy.recovery.reviewers]
+        others = [name for name in able if name not in kept]
+        return (*kept, *self._intake.drawn(others, policy.recovery.reviewers - len(kept)))
+
+    async def _roster(self) -> list[Head]:
+        """Who belongs to the staff, as of the last seconds: strangers may ask for it as often as they like."""
+        now = asyncio.get_running_loop().time()
+        if self._staff_read_at + ROSTER_S <= now:
+            self._staff, self._staff_read_at = await roster(self.store, self.tools.snapshots), now
+        return self._staff
 
     def _holder(self, parsed: Parsed, peek: Peek) -> Holder:
         """Who asks. A proof that will not be looked at is not checked: its work is what a flood would be after."""

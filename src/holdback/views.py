@@ -534,9 +534,16 @@ SECRETS: Final = frozenset(
         "email",
         "phrase",
         "link",
+        "canary",
+        "decile",
+        "face",
     }
 )
-"""Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words."""
+"""Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words, and
+which accounts are there to see who reads them."""
+
+UNTOLD: Final = (ev.MemberFlagged,)
+"""What a stream's own log does not show: whoever is asked after is not told by it."""
 
 
 def hidden_until(entry: Entry, policy: Policy) -> Instant:
@@ -553,7 +560,7 @@ def hidden_until(entry: Entry, policy: Policy) -> Instant:
 
 def told(entry: Entry, key: CustomerKey) -> tuple[dict[str, Any], ...]:
     """One entry's events for display."""
-    return tuple(_event(event, key) for event in ev.decode_events(entry.body))
+    return tuple(_event(event, key) for event in ev.decode_events(entry.body) if not isinstance(event, UNTOLD))
 
 
 def _event(event: ev.AnyEvent, key: CustomerKey) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Colleague:
         self.stream.now = at - 5 * DAY if at else self.stream.now
         self.stream.device_key = KEY
         self.canary = False
+        self.first: Colleague | None = None
         if roles:
             answer = self.stream.ask(enrolment(*roles, name=name), SYSTEM)
             assert isinstance(answer, Allow), answer
@@ -50,7 +51,7 @@ class Colleague:
 
     def fact(self, about: Account, proof: DeviceProof | None) -> StaffFact:
         """What is known of him as he asks about somebody."""
-        heads = self.stream.state, about.state
+        heads = self.stream.state, about.state, self.first.stream.state if self.first else None
         return attending(self.actor, heads, proof, about.policy, about.now, canary=self.canary)
 
     def asks(self, about: Account, action: Action, **wrong: Any) -> Decision:  # noqa: ANN401 - DeviceProof's own

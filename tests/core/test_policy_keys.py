@@ -452,7 +452,15 @@ def helped(account: Account) -> None:
     rita.asks(account, RecoveryReview("approve", sealed("right")))
     ann, bo = (Colleague(name, Role.POLICY, policy=account.policy, at=account.now) for name in ("ann", "bo"))
     new = Account(account.policy, "staff-cy")
+    for number in range(7):
+        ann.asks(Account(account.policy, f"staff-{number}"), enrolment(Role.LEGAL))
+    account.log += ann.stream.log
+    new.now = ann.stream.now
+    new.wait(days=1.1)
+    ann.stream.now = new.now
+    ann.signs_in()
     ann.asks(new, enrolment(Role.LEGAL))
+    bo.first = ann
     new.wait(days=7.5)
     bo.stream.now = new.now
     bo.signs_in()
@@ -600,7 +608,16 @@ CHANGED: Final[dict[str, Any]] = {
 }
 """What a key is changed to, where one more would not be met by a story."""
 
-STAFFED: Final = {"session_m", "proposed_d", "ticket_d", "apart_d", "decile_usd", "reads_per_h", "reads_per_day"}
+STAFFED: Final = {
+    "session_m",
+    "proposed_d",
+    "ticket_d",
+    "apart_d",
+    "decile_usd",
+    "reads_per_h",
+    "reads_per_day",
+    "words_per_day",
+}
 """What the core itself reads of the staff's table."""
 
 OUTSIDE: Final[dict[str, ModuleType]] = {

@@ -41,8 +41,10 @@ LOOK = StaffLookUp("t-1", ("email", "balance"), sealed("asked for help"))
 
 
 def pair() -> tuple[Colleague, Colleague]:
-    """Two who say who belongs to the staff."""
-    return Colleague("ann", Role.POLICY), Colleague("bo", Role.POLICY)
+    """Two who say who belongs to the staff, each after the other."""
+    ann, bo = Colleague("ann", Role.POLICY), Colleague("bo", Role.POLICY)
+    ann.first, bo.first = bo, ann
+    return ann, bo
 
 
 def helped() -> tuple[Account, bytes]:
@@ -235,6 +237,7 @@ def test_a_case_is_a_reason_to_read() -> None:
     assert account.head.recovery is not None
     rita = Colleague("rita", Role.REVIEWER, at=account.now)
     look = replace(LOOK, ticket=account.head.recovery.id)
+    assert codes(eve.asks(account, look)) == [Reason.TICKET_REQUIRED], "anybody opens a recovery"
     assert isinstance(rita.asks(account, look), Allow)
     assert "staff-rita" not in account.head.readers
     assert isinstance(rita.asks(account, RecoveryReview("approve", sealed("right"))), Allow)
@@ -335,7 +338,7 @@ def test_a_flag_opens_a_case_that_an_investigator_closes() -> None:
 
 def test_an_investigator_notes_and_the_owner_closes() -> None:
     """In a customer's own case staff say what they found; that all is well says the owner alone."""
-    account, session = grown(policy=policy_with(**{"bounds.incident_notes": 2}))
+    account, session = grown(policy=policy_with(**{"bounds.incident_notes": 4}))
     account.ask(IncidentReport(sealed("all gone")), session)
     eve = Colleague("eve", Role.INVESTIGATOR, at=account.now)
     sue = Colleague("sue", Role.SUPPORT, at=account.now)

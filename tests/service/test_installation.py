@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from tests.service.house import House
-from tests.service.office import WITH_PASSKEYS, Colleague
+from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 
 from holdback.core.events import Channel, Role
 from holdback.installation import NotInstalled, install, newcomers
@@ -60,7 +60,7 @@ async def test_it_goes_on_after_a_failure(house: House) -> None:
         ({"member": "ann"}, "member"),
         ({"roles": ["king"]}, "roles"),
         ({"roles": ["policy", "legal"]}, "cannot hold"),
-        ({"member": "staff-ann"}, "named twice"),
+        ({"member": "staff-ann"}, "the same `member`"),
         ({"roles": ["support"]}, "at least 2"),
         ({"password": "x"}, "password"),
     ],
@@ -75,4 +75,31 @@ async def test_what_is_refused(house: House, changed: dict[str, Any], says: str)
 async def test_a_passkey_that_is_none_is_refused(house: House) -> None:
     """Nobody is let in by something that could never sign in."""
     with pytest.raises(BadRequest):
-        await install(house.service, newcomers(file(house, "ann", "bo", passkey="none")))
+        await install(house.service, newcomers(file(house, "ann", passkey="none")[:-1] + b"," + file(house, "bo")[1:]))
+
+
+async def test_one_person_is_not_two(house: House) -> None:
+    """The same passkey or mailbox is the same person."""
+    key = Colleague(house, "staff-ann").key.handed_over()
+    with pytest.raises(NotInstalled, match="one person"):
+        newcomers(file(house, "ann", "bo", passkey=key))
+    with pytest.raises(NotInstalled, match="one person"):
+        newcomers(file(house, "ann", "bo", email="ann@desk.example"))
+
+
+async def test_one_member_does_not_give_the_right_back(house: House) -> None:
+    """Whoever retires all others opens the way again for nobody who does not say that he knows of a loss."""
+    ann, _ = await staffed(house, ann=Role.POLICY, bo=Role.POLICY)
+    assert (await ann.asks("staff-bo", "staff.retire"))["decision"] == "allow"
+    found = newcomers(file(house, "eve", "dan"))
+    with pytest.raises(NotInstalled, match="after-loss"):
+        await install(house.service, found)
+    assert await install(house.service, found, after_loss=True) == ["staff-eve", "staff-dan"]
+
+
+async def test_a_proposed_member_is_not_passed_over(house: House) -> None:
+    """An id that somebody proposed is not there, whatever the roster says."""
+    (ann,) = await staffed(house, ann=Role.POLICY)
+    await ann.asks("staff-cy", "staff.enrol", **Colleague(house, "staff-cy").enrolment(Role.POLICY))
+    with pytest.raises(NotInstalled, match="staff-cy"):
+        await install(house.service, newcomers(file(house, "cy", "di")))

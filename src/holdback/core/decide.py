@@ -55,6 +55,7 @@ from holdback.core.rules import (
 )
 from holdback.core.rules import exit as exits
 from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Ruling, denied
+from holdback.core.staffing import absent
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 from holdback.core.texting import texted_again_at, texts_left
 
@@ -116,6 +117,7 @@ class Needs(NamedTuple):
     """What must be loaded before an action is judged; `alike` asks for beneficiaries that look like the one named.
 
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
+    `first` is one that is read only: who asked first for what a second one of the staff asks now.
     """
 
     parts: tuple[PartKey, ...]
@@ -123,6 +125,7 @@ class Needs(NamedTuple):
     asset: str
     counterparty: str
     member: str = ""
+    first: str = ""
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -140,7 +143,8 @@ def needs(request: Request, peek: Head | None) -> Needs:
         held = peek.exits[action.which]
         asset, counterparty = held.asset, held.counterparty
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
-    return Needs(parts, alike, asset, counterparty, member)
+    proposal = peek.member.proposal if isinstance(action, staff.StaffEnrol) and peek and peek.member else None
+    return Needs(parts, alike, asset, counterparty, member, proposal.by if proposal is not None else "")
 
 
 class Advance(NamedTuple):
@@ -206,9 +210,10 @@ def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, 
 
     Nothing if it was not him. What he does about himself he asks as any owner does.
     """
-    nobody = member.head is None or facts.staff is None or facts.staff.fault
-    if member.head is None or nobody:
+    if member.head is None or facts.staff is None:
         return Advance(asked.decision, (), member, ())
+    if facts.staff.fault:
+        return _misused(member, asked, request, facts, policy, now)
     used = member.head.sessions.get(request.actor.session)
     beat = _heartbeat(member.head, request, facts, policy, now, used=used)
     events = (_decided(request, facts, policy, asked.decision, now), *beat, *asked.elsewhere)
@@ -216,6 +221,21 @@ def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, 
     for event in events:
         after = evolve(after, event)
     return Advance(asked.decision, events, after, ())
+
+
+def _misused(  # noqa: PLR0913, PLR0917 - as `attend`
+    member: Customer, asked: Advance, request: Request, facts: Facts, policy: Policy, now: Instant
+) -> Advance:
+    """Whoever shows a member's session without its key misuses it; the member is told, once in its life."""
+    head = member.head
+    session = head.sessions.get(request.actor.session) if head is not None else None
+    keyless = facts.staff is not None and facts.staff.fault in {Reason.DEVICE_KEY_REQUIRED, Reason.DEVICE_KEY_WRONG}
+    if head is None or session is None or not keyless or session.misused_at:
+        return Advance(asked.decision, (), member, ())
+    misused = ev.SessionMisused(now, request.actor.session)
+    after, events = _with_consequences(member, [misused], policy, f"{head.seq + 1}-m")
+    decided = _decided(request, facts, policy, asked.decision, now)
+    return Advance(asked.decision, (decided, *events), evolve(after, decided), ())
 
 
 def _with_consequences(
@@ -342,10 +362,7 @@ def _staff_attends(case: Case, _rule: Rule) -> Finding | None:
     """Whoever asks as one of the staff must be one, in a session of his own; nothing said means that he is not."""
     if case.request.actor.kind is not ActorKind.STAFF:
         return None
-    staff = case.facts.staff
-    if staff is None or staff.member != case.request.actor.key:
-        return why(Reason.SESSION_REQUIRED, "session.start")
-    return why(Reason(staff.fault), "session.start", about="staff") if staff.fault else None
+    return absent(case.request.actor, case.facts)
 
 
 def _signed_in(case: Case, rule: Rule) -> Finding | None:

@@ -128,6 +128,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.MemberEnrolled: Effect(Direction.LOOSENING, Severity.SEVERE),
     ev.MemberRetired: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.MemberFlagged: _SILENT,
+    ev.ColleagueJudged: _SILENT,
     ev.CustomerRead: _SILENT,
     ev.TicketOpened: _SILENT,
     ev.TicketClosed: _SILENT,

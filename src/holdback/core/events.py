@@ -919,9 +919,10 @@ class IncidentNoted(Event, frozen=True, array_like=True, tag="incident.noted"):
 
 
 class IncidentClosed(Event, frozen=True, array_like=True, tag="incident.closed"):
-    """The owner said, with full proof, that nothing more is to be found out."""
+    """The owner said, with full proof, that nothing more is to be found out; an investigator, of a colleague."""
 
     incident: str
+    by: str = ""
 
 
 class MemberProposed(Event, frozen=True, array_like=True, tag="staff.proposed"):
@@ -960,6 +961,12 @@ class CustomerRead(Event, frozen=True, array_like=True, tag="staff.read"):
     ticket: str
     decile: int
     canary: bool
+
+
+class ColleagueJudged(Event, frozen=True, array_like=True, tag="staff.judged"):
+    """In the stream of whoever asked: he had a word in who belongs to the staff, about `account`."""
+
+    account: str
 
 
 class MemberFlagged(Event, frozen=True, array_like=True, tag="staff.flagged"):
@@ -1104,6 +1111,9 @@ LegalEvent = (
 """What happens to one legal request."""
 
 
+MemberEvent = MemberProposed | MemberEnrolled | MemberRetired | MemberFlagged | CustomerRead | ColleagueJudged
+"""What stands in the stream of one of the staff alone."""
+
 AnyEvent = (
     Decided
     | AccountImported
@@ -1177,6 +1187,7 @@ AnyEvent = (
     | MemberEnrolled
     | MemberRetired
     | MemberFlagged
+    | ColleagueJudged
     | CustomerRead
     | TicketOpened
     | TicketClosed

@@ -254,6 +254,7 @@ class Staff(Section, frozen=True):
     proposed_d: Days
     ticket_d: Days
     apart_d: Days
+    words_per_day: Count
     decile_usd: Annotated[tuple[Usd, ...], msgspec.Meta(min_length=9, max_length=9)]
     reads_per_h: Count
     reads_per_day: Count
@@ -339,6 +340,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "risk.step_up_centinats",
         "risk.cool_off_centinats",
         "staff.session_m",
+        "staff.words_per_day",
         "staff.proposed_d",
         "staff.ticket_d",
         "staff.reads_per_h",

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from holdback.core.decision import Reason, StaffFact, why
-from holdback.core.devices import key_fault
+from holdback.core.devices import has_room_for_proof, key_fault
 from holdback.core.events import DAY, HOUR, Role
+from holdback.core.seniority import authenticator_is_senior
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ APART: Final = (
     frozenset({Role.POLICY, Role.REVIEWER}),
     frozenset({Role.POLICY, Role.LEGAL}),
     frozenset({Role.POLICY, Role.TREASURER}),
+    frozenset({Role.POLICY, Role.INVESTIGATOR}),
 )
 """Roles that one person never holds together: who talks to customers, who judges, and who says who does either."""
 
@@ -41,25 +43,28 @@ def fit_together(roles: frozenset[Role]) -> bool:
 
 def capped_until(reads: Iterable[Instant], now: Instant, rules: Staff) -> Instant:
     """When somebody who read at these instants may read again; 0 is now. An hour and a day are sliding windows."""
-    until = 0
-    for window, most in ((HOUR, rules.reads_per_h), (DAY, rules.reads_per_day)):
-        within = sorted(at for at in reads if at > now - window)
-        if len(within) >= most:
-            until = max(until, within[len(within) - most] + window)
-    return until
+    return max(_free_at(reads, now, HOUR, rules.reads_per_h), _free_at(reads, now, DAY, rules.reads_per_day))
+
+
+def _free_at(acts: Iterable[Instant], now: Instant, window: int, most: int) -> Instant:
+    within = sorted(at for at in acts if at > now - window)
+    return within[len(within) - most] + window if len(within) >= most else 0
 
 
 def attending(  # noqa: PLR0913 - who, of what heads, shown how, under which rules, when
     actor: Actor,
-    heads: tuple[Head | None, Head | None],
+    heads: tuple[Head | None, Head | None, Head | None],
     proof: DeviceProof | None,
     policy: Policy,
     now: Instant,
     *,
     canary: bool,
 ) -> StaffFact:
-    """Who of the staff asks, by `heads`: his own, and that of whom he asks about. With a fault he may do nothing."""
-    head, subject = heads
+    """Who of the staff asks. With a fault he may do nothing.
+
+    `heads` are his own, that of whom he asks about, and that of who asked the same first.
+    """
+    head, subject, first = heads
     fault = _fault(head, actor.session, proof, policy, now)
     member = head.member if head is not None else None
     if fault is not None or member is None:
@@ -67,7 +72,15 @@ def attending(  # noqa: PLR0913 - who, of what heads, shown how, under which rul
     lately = now - policy.staff.apart_d * DAY
     involved = subject is not None and subject.readers.get(actor.key, 0) > lately
     roles = tuple(role.value for role in member.roles)
-    return StaffFact(actor.key, roles, involved, "", capped_until(member.read_at, now, policy.staff), canary)
+    free_at = capped_until(member.read_at, now, policy.staff)
+    acts_at = _free_at(member.acted_at, now, DAY, policy.staff.words_per_day)
+    return StaffFact(actor.key, roles, involved, "", free_at, canary, acts_at, _still_may(first))
+
+
+def _still_may(first: Head | None) -> str:
+    """Who asked first to enrol somebody, if he could ask it again now."""
+    able = first is not None and first.member is not None and Role.POLICY in first.member.roles and not first.frozen_at
+    return first.account if first is not None and able else ""
 
 
 def _fault(
@@ -82,7 +95,24 @@ def _fault(
     shown = member.sessions.get(session)
     if shown is None or now >= shown.ends_at():
         return why(Reason.SESSION_ENDED)
-    return key_fault(member, shown, proof, policy, now)
+    full = None if has_room_for_proof(member, policy, now) else why(Reason.TOO_MANY, about="device_proofs")
+    return key_fault(member, shown, proof, policy, now) or full
+
+
+def may_judge(head: Head, now: Instant) -> bool:
+    """Whether somebody can be drawn to judge recoveries: a reviewer who can act, and of whom nobody asks anything."""
+    member = head.member
+    if member is None or Role.REVIEWER not in member.roles or head.frozen_at or head.incident is not None:
+        return False
+    return any(authenticator_is_senior(head, one, now) and not one.suspended for one in head.authenticators.values())
+
+
+def absent(actor: Actor, facts: Facts) -> Finding | None:
+    """Why whoever asks is not one of the staff now, in a session of his own; None if he is."""
+    staff = facts.staff
+    if staff is None or staff.member != actor.key:
+        return why(Reason.SESSION_REQUIRED, "session.start")
+    return why(Reason(staff.fault), "session.start", about="staff") if staff.fault else None
 
 
 def lacks_role(facts: Facts, *roles: Role) -> Finding | None:

@@ -228,12 +228,16 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Incident(msgspec.Struct, frozen=True, array_like=True):
-    """A robbery that the owner reported and did not close yet, with the instant and number of what was added last."""
+    """A robbery that the owner reported and did not close yet, with the instant and number of what was added last.
+
+    Of a case about members of staff, `names` are all of them.
+    """
 
     id: str
     opened_at: Instant
     last_at: Instant
     notes: int = 0
+    names: tuple[str, ...] = ()
 
 
 class Proposal(msgspec.Struct, frozen=True, array_like=True):
@@ -247,7 +251,7 @@ class Proposal(msgspec.Struct, frozen=True, array_like=True):
 class Member(msgspec.Struct, frozen=True, array_like=True):
     """A member of staff: no roles before two people enrolled him. `read_at` are his reads of customers in a day.
 
-    `flags` are why, and since when, comparisons spoke against him last.
+    `flags` are why, and since when, comparisons spoke against him last, `acted_at` his words about colleagues in a day.
     """
 
     roles: tuple[ev.Role, ...] = ()
@@ -255,6 +259,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     retired_at: Instant = 0
     read_at: tuple[Instant, ...] = ()
     flags: tuple[tuple[str, Instant], ...] = ()
+    acted_at: tuple[Instant, ...] = ()
 
 
 class LegalRequest(msgspec.Struct, frozen=True, array_like=True):
@@ -289,9 +294,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
 
     `face_at` is when a picture of the owner came to be compared with, 0 if there is none.
     `texted_at` says when codes went by text in the last hour, `tickets` until when they are open, `readers` when a
-    member of staff last read the customer. `member` is set if this is one of the staff's stream.
-    Until `targeted_until` somebody who forged papers is after the account. `hushed` are the kinds of evidence that are
-    burned and of which the owner is told only then.
+    member of staff last read the customer, `drawn` who was drawn last for a recovery, and `drawn_at` when first.
+    `member` is set if this is one of the staff's stream. Until `targeted_until` somebody who forged papers is after the
+    account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then.
     """
 
     account: str
@@ -338,6 +343,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     targeted_until: Instant = 0
     hushed: dict[str, Instant] = {}
     face_at: Instant = 0
+    drawn: tuple[str, ...] = ()
+    drawn_at: Instant = 0
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -513,7 +520,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return replace(head, incident=replace(head.incident, last_at=event.at, notes=head.incident.notes + 1))
         case ev.IncidentNoted() | ev.IncidentClosed():
             return replace(head, incident=None)
-        case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.CustomerRead():
+        case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.CustomerRead() | ev.ColleagueJudged():
             return _staffed(head, event)
         case ev.MemberFlagged():
             return _flagged(head, event)
@@ -534,7 +541,10 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             assert_never(event)
 
 
-def _staffed(head: Head, event: ev.MemberProposed | ev.MemberEnrolled | ev.MemberRetired | ev.CustomerRead) -> Head:
+def _staffed(
+    head: Head,
+    event: ev.MemberProposed | ev.MemberEnrolled | ev.MemberRetired | ev.CustomerRead | ev.ColleagueJudged,
+) -> Head:
     member = head.member or Member()
     match event:
         case ev.MemberProposed():
@@ -546,6 +556,9 @@ def _staffed(head: Head, event: ev.MemberProposed | ev.MemberEnrolled | ev.Membe
         case ev.CustomerRead():
             lately = tuple(at for at in member.read_at if at > event.at - DAY)
             member = replace(member, read_at=(*lately, event.at))
+        case ev.ColleagueJudged():
+            lately = tuple(at for at in member.acted_at if at > event.at - DAY)
+            member = replace(member, acted_at=(*lately, event.at))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
     return replace(head, member=member)
@@ -555,6 +568,7 @@ def _flagged(head: Head, event: ev.MemberFlagged) -> Head:
     member = head.member or Member()
     flags = (*member.flags, (event.why, event.since_at))[-FLAGS_KEPT:]
     case = head.incident or Incident(event.incident, event.at, event.at)
+    case = replace(case, names=tuple(sorted({*case.names, *event.names})))
     return replace(head, member=replace(member, flags=flags), incident=case)
 
 
@@ -625,7 +639,8 @@ def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
     if isinstance(event, ev.RecoveryOpened):
         drawn, asker = event.drawn, event.asker
         opened = Recovery(event.recovery, event.at, event.token, event.lost, drawn, event.at, asker=asker)
-        return replace(head, recovery=opened)
+        drawn_at = head.drawn_at if set(event.drawn) & set(head.drawn) else event.at
+        return replace(head, recovery=opened, drawn=event.drawn, drawn_at=drawn_at)
     case = head.recovery
     if isinstance(event, ev.RecoveryFinished):
         return replace(head, recovery=None, recovery_ended_at=event.at, weak_until=event.weak_until)

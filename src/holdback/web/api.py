@@ -16,6 +16,7 @@ import structlog
 from starlette.routing import Route, Router
 from starlette.websockets import WebSocketClose
 
+from holdback.core.events import DAY, StreamKind
 from holdback.core.rules.staff import TicketClose, TicketOpen
 from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
@@ -140,9 +141,17 @@ class Platform:
         account, ticket = _account(call).partition(".")[0], call.path["ticket"]
         if not _TICKET.fullmatch(ticket):
             raise Problem(problems.BAD_REQUEST, "a ticket's name is 1 to 64 letters, digits, dots, hyphens and lines")
-        if account not in (await self._service.store.read([Wanted(account)])).snapshots:
+        loaded = await self._service.store.read([Wanted(account)])
+        row = loaded.snapshots.get(account)
+        head = self._service.tools.snapshots.head(row) if row is not None else None
+        if head is None or head.stream is not StreamKind.CUSTOMER:
             raise Problem(problems.UNKNOWN_ACCOUNT)
-        await self._service.record(account, said(ticket))
+        until = head.tickets.get(ticket, 0)
+        fresh = loaded.now + (self._service.tools.policy.staff.ticket_d - 1) * DAY
+        if until < fresh if said is TicketOpen else until > 0:  # else it is so already, and each line costs the log one
+            answer = await self._service.record(account, said(ticket))
+            if _SAID.decode(answer).decision != "allow":
+                raise Problem(problems.NOT_READY, "nothing can be loosened now")
         return Reply(b"", 204)
 
     async def describe(self, _call: Call) -> Reply:

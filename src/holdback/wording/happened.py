@@ -48,6 +48,8 @@ def event_line(  # noqa: C901 - one case for each subject
     `head` (a later one will do) and `decided`, the entry's first event, name more of what the event has only ids of.
     """
     known = Known(opened, head, decided)
+    if isinstance(event, ev.MemberEvent):
+        return _member_line(event)
     match event:
         case ev.Decided():
             return f"{capital(WHO[event.actor.kind])} asked {event.action}: {event.decision}."
@@ -114,8 +116,6 @@ def event_line(  # noqa: C901 - one case for each subject
             return _incident_line(event, known)
         case ev.TicketOpened() | ev.TicketClosed() | ev.LookedUp():
             return _read_line(event)
-        case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.MemberFlagged() | ev.CustomerRead():
-            return _member_line(event)
         case (
             ev.LegalReceived()
             | ev.LegalCalledBack()
@@ -497,7 +497,8 @@ def _incident_line(event: ev.IncidentReported | ev.IncidentNoted | ev.IncidentCl
         case ev.IncidentNoted():
             return f"Something was added to the case {event.incident}: {quoted(known.opened(event.note))}."
         case ev.IncidentClosed():
-            return f"The case {event.incident} was closed by someone signed in, with full proof."
+            who = f"{event.by} of the staff" if event.by else "someone signed in, with full proof"
+            return f"The case {event.incident} was closed by {who}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -547,9 +548,7 @@ def _legal_line(event: ev.LegalEvent) -> str:
             assert_never(event)
 
 
-def _member_line(
-    event: ev.MemberProposed | ev.MemberEnrolled | ev.MemberRetired | ev.MemberFlagged | ev.CustomerRead,
-) -> str:
+def _member_line(event: ev.MemberEvent) -> str:
     match event:
         case ev.MemberProposed():
             who = capital(event.by or "the operator")
@@ -561,6 +560,8 @@ def _member_line(
             return f"You left the staff, by {event.by}. Every session ended."
         case ev.MemberFlagged():
             return f"Somebody must ask what this person read, and why ({event.why}: {event.ones} of {event.reads})."
+        case ev.ColleagueJudged():
+            return f"You had a word in whether {event.account} belongs to the staff, and as what."
         case ev.CustomerRead():
             return f"You read a customer for ticket {event.ticket}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here

@@ -63,7 +63,7 @@ def _open(case: Case, action: IncidentNote | IncidentClose) -> Finding | None:
     if incident is None:
         return why(Reason.NOT_FOUND, "incident.report", about="incident")
     if case.request.actor.kind is ActorKind.STAFF:
-        return _not_his(case, action) or _full(case, action, incident)
+        return _not_his(case, action, incident) or _full(case, action, incident)
     if case.head.member is not None:
         return why(Reason.NOT_ENTITLED, Role.INVESTIGATOR, about="incident")
     refusal = _full(case, action, incident)
@@ -71,17 +71,19 @@ def _open(case: Case, action: IncidentNote | IncidentClose) -> Finding | None:
 
 
 def _full(case: Case, action: IncidentNote | IncidentClose, incident: Incident) -> Finding | None:
-    full = isinstance(action, IncidentNote) and incident.notes >= case.policy.bounds.incident_notes
+    by_staff = case.request.actor.kind is ActorKind.STAFF
+    most = case.policy.bounds.incident_notes // (2 if by_staff else 1)  # the owner always has room for his own words
+    full = isinstance(action, IncidentNote) and incident.notes >= most
     return why(Reason.TOO_MANY, "incident.close", about="notes") if full else None
 
 
-def _not_his(case: Case, action: IncidentNote | IncidentClose) -> Finding | None:
+def _not_his(case: Case, action: IncidentNote | IncidentClose, incident: Incident) -> Finding | None:
     """An investigator notes what he found out. He closes a colleague's case, not his own, never a customer's."""
     refusal = lacks_role(case.facts, Role.INVESTIGATOR)
     if refusal is not None:
         return refusal
     customers = case.head.member is None and isinstance(action, IncidentClose)
-    own = case.request.actor.key == case.head.account
+    own = case.request.actor.key in {case.head.account, *incident.names}
     return why(Reason.NOT_ENTITLED, about="incident") if customers or own else None
 
 
@@ -100,7 +102,7 @@ def _note(case: Case, action: IncidentNote) -> Ruling:
 def _close(case: Case, _action: IncidentClose) -> Ruling:
     incident = case.head.incident
     name = incident.id if incident is not None else ""
-    return Ruling(Allow((why(Reason.PROVED),), name), (ev.IncidentClosed(case.now, name),))
+    return Ruling(Allow((why(Reason.PROVED),), name), (ev.IncidentClosed(case.now, name, case.request.actor.key),))
 
 
 RULES: dict[type[Action], Rule] = {

@@ -672,6 +672,8 @@ def _burnable(case: Case, action: EvidenceBurn) -> Finding | None:
         refusal = lacks_role(case.facts, Role.INVESTIGATOR)
         if refusal is not None:
             return refusal
+    if (action.cause == "unexplained_read") != (case.request.actor.kind is ActorKind.STAFF):
+        return why(Reason.BAD_FIELD, about="cause")
     return None if BURNABLE.issuperset(action.kinds) else why(Reason.BAD_FIELD, *sorted(BURNABLE), about="kinds")
 
 

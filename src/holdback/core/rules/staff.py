@@ -41,7 +41,7 @@ from holdback.core.rules.asking import (
     denied,
     tightened,
 )
-from holdback.core.staffing import READERS, fit_together, lacks_role
+from holdback.core.staffing import READERS, absent, fit_together, lacks_role
 from holdback.core.state import Member
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ def _begin(request: Request, action: StaffEnrol, facts: Facts, policy: Policy, n
     """Nobody is a member yet by one person's word, but the first ones, whom the operator installs."""
     refusal = _unfit(action)
     first = request.actor.kind is ActorKind.SYSTEM
-    if refusal is None and not first and (facts.staff is None or Role.POLICY not in facts.staff.roles):
-        refusal = why(Reason(facts.staff.fault or Reason.NOT_ENTITLED) if facts.staff else Reason.SESSION_REQUIRED)
+    if refusal is None and not first:
+        refusal = absent(request.actor, facts) or _may_judge_colleagues(facts, now)
     proposed = _proposed(now, request.account, action, facts)
-    if not request.account.startswith(STREAM_PREFIX[StreamKind.STAFF]):
+    if not request.account.startswith(STREAM_PREFIX[StreamKind.STAFF]) or "." in request.account:
         refusal = why(Reason.BAD_FIELD, STREAM_PREFIX[StreamKind.STAFF], about="account")
     if refusal is not None or proposed is None:
         return denied(refusal or why(Reason.BAD_FIELD, "name", "passkey", "email", about="name"))
@@ -132,7 +132,12 @@ def _begin(request: Request, action: StaffEnrol, facts: Facts, policy: Policy, n
 
 def _second_person(account: str, proposed: ev.MemberProposed) -> Ruling:
     waits = Hold((why(Reason.SECOND_PERSON_REQUIRED, Role.POLICY),), account, None)
-    return Ruling(waits, (proposed,))
+    return Ruling(waits, (proposed,), (ev.ColleagueJudged(proposed.at, account),))
+
+
+def _judged(case: Case, ruling: Ruling) -> Ruling:
+    """The same, and in the asker's own stream that he had a word in it: nobody has many a day."""
+    return ruling._replace(elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
 
 
 def _made(
@@ -176,6 +181,8 @@ def _enrollable(case: Case, action: StaffEnrol) -> Finding | None:
     member = _member(case)
     if member.retired_at:
         return why(Reason.ALREADY_EXISTS, about="account")
+    if set(action.roles) == set(member.roles):
+        return why(Reason.ALREADY_EXISTS, about="roles")
     given = (action.name, action.passkey, action.email)
     fit = not any(given) if member.roles else all(given)
     return (
@@ -188,25 +195,34 @@ def _of_others(case: Case, _action: Action) -> Finding | None:
     if case.request.actor.kind is ActorKind.SYSTEM:
         return why(Reason.ALREADY_EXISTS, about="account")
     own = _asker(case.facts) == case.head.account
-    return why(Reason.NOT_ENTITLED, about="member") if own else lacks_role(case.facts, Role.POLICY)
+    return why(Reason.NOT_ENTITLED, about="member") if own else _may_judge_colleagues(case.facts, case.now)
+
+
+def _may_judge_colleagues(facts: Facts, now: Instant) -> Finding | None:
+    """It takes the role, and nobody says much a day: else one of them could empty the staff before others notice."""
+    refusal = lacks_role(facts, Role.POLICY)
+    acts_at = facts.staff.acts_at if facts.staff is not None else 0
+    return refusal or (why(Reason.TOO_MANY, "time", until=acts_at, about="words") if acts_at > now else None)
 
 
 def _enrol(case: Case, action: StaffEnrol) -> Ruling:
     """Fewer roles at once; anything more when a second person asks the same within the time there is for it."""
     member, by = _member(case), _asker(case.facts)
     if member.roles and set(action.roles) <= set(member.roles):
-        return tightened(ev.MemberEnrolled(case.now, action.roles, (by,)))
+        return _judged(case, tightened(ev.MemberEnrolled(case.now, action.roles, (by,))))
     first = member.proposal
     fresh = first is not None and case.now < first.at + case.policy.staff.proposed_d * DAY
-    if first is None or not fresh or first.by == by or first.digest != case.facts.digest:
+    stands = case.facts.staff is not None and first is not None and case.facts.staff.first == first.by
+    if first is None or not fresh or not stands or first.by == by or first.digest != case.facts.digest:
         name = action.name or case.head.name
         return _second_person(
             case.head.account,
             ev.MemberProposed(case.now, case.head.account, name, action.roles, case.facts.digest, by),
         )
     if not member.roles:
-        return _made(case.now, action, case.policy, (first.by, by), name=str(case.seq))
-    return Ruling(Allow((why(Reason.PROVED),)), (ev.MemberEnrolled(case.now, action.roles, (first.by, by)),))
+        return _judged(case, _made(case.now, action, case.policy, (first.by, by), name=str(case.seq)))
+    enrolled = ev.MemberEnrolled(case.now, action.roles, (first.by, by))
+    return _judged(case, Ruling(Allow((why(Reason.PROVED),)), (enrolled,)))
 
 
 def _retirable(case: Case, action: StaffRetire) -> Finding | None:
@@ -215,21 +231,35 @@ def _retirable(case: Case, action: StaffRetire) -> Finding | None:
 
 def _retire(case: Case, _action: StaffRetire) -> Ruling:
     ended = [ev.SessionEnded(case.now, key) for key in case.head.sessions]
-    return tightened(ev.MemberRetired(case.now, _asker(case.facts)), *ended)
+    return _judged(case, tightened(ev.MemberRetired(case.now, _asker(case.facts)), *ended))
 
 
 def cases_of(head: Head, policy: Policy, now: Instant) -> frozenset[str]:
-    """What is open of a customer in Holdback itself, which is as good a reason to read as a ticket."""
+    """What is open of a customer in Holdback itself."""
     recovery = live(head, policy, now)
     return frozenset(one.id for one in (recovery, head.incident) if one is not None)
+
+
+def _is_reason(case: Case, ticket: str) -> bool:
+    """Whether a customer may be read for it: an open ticket, a robbery that he reported, or what is to be judged.
+
+    Anybody can open a recovery, one of the staff too, so it is a reason for those alone whom chance drew to judge it.
+    """
+    incident = case.head.incident
+    reported = incident is not None and incident.id == ticket
+    return case.head.tickets.get(ticket, 0) > case.now or reported or _judges(case, ticket)
+
+
+def _judges(case: Case, ticket: str) -> bool:
+    staff, recovery = case.facts.staff, case.recovery
+    return staff is not None and recovery is not None and ticket == recovery.id and staff.member in recovery.drawn
 
 
 def _readable(case: Case, action: StaffLookUp) -> Finding | None:
     refusal = lacks_role(case.facts, *READERS)
     if refusal is not None:
         return refusal
-    is_open = case.head.tickets.get(action.ticket, 0) > case.now
-    if not is_open and action.ticket not in cases_of(case.head, case.policy, case.now):
+    if not _is_reason(case, action.ticket):
         return why(Reason.TICKET_REQUIRED, "ticket", about="ticket")
     if action.reveal and len(action.fields) > 1:
         return why(Reason.BAD_FIELD, about="fields")
@@ -239,9 +269,8 @@ def _readable(case: Case, action: StaffLookUp) -> Finding | None:
 
 def _look_up(case: Case, action: StaffLookUp) -> Ruling:
     """What is read goes into both logs. Reading the case that he was drawn to judge makes nobody partial."""
-    staff, recovery = case.facts.staff, live(case.head, case.policy, case.now)
+    staff, judges = case.facts.staff, _judges(case, action.ticket)
     assert staff is not None  # noqa: S101 - `_readable` objects without
-    judges = recovery is not None and action.ticket == recovery.id and staff.member in recovery.drawn
     fields = tuple(dict.fromkeys(action.fields))
     looked = ev.LookedUp(case.now, staff.member, action.ticket, fields, action.reveal, involved=not judges)
     read = ev.CustomerRead(case.now, case.head.account, action.ticket, _decile(case), staff.canary)
