@@ -22,6 +22,7 @@ import holdback
 from holdback import audit, backup, bench, demo, installation, leaks, marking, timeline, wiring
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
+from holdback.desk import Desk
 from holdback.evidence.breached import BadList, Breached, compile_list
 from holdback.evidence.password import Passwords
 from holdback.intake import BadRequest
@@ -65,6 +66,8 @@ app.command(keys)
 app.command(policy)
 app.command(letters)
 app.command(staff)
+desks = App(name="desk", help="What waits for people.", help_format="markdown")
+app.command(desks)
 
 Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
@@ -736,6 +739,21 @@ def revive(id: str) -> int:  # noqa: A002 - the letter's own name
         return 0
     _wrong(f"there is no dead letter {id}")
     return 1
+
+
+@desks.command(name="rebuild")
+def rebuild_desk() -> int:
+    """Make the queues of what waits for people anew, while the server goes on.
+
+    They are a copy of what the accounts' own rows say. It is needed after a restore, and after a program of before
+    there was a desk wrote to the store.
+
+    Examples:
+        holdback desk rebuild
+    """
+    found = _with_service(lambda service: Desk(service).rebuild())
+    out.print(f"{found} things wait.", highlight=False)
+    return 0
 
 
 @passwords.command(name="import")

@@ -15,6 +15,7 @@ from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
+from holdback.core.desk import desk, is_unchanged
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
@@ -23,7 +24,7 @@ from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
 from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
-from holdback.ports import Answer, NoticeRow, PartRow, StoreUnavailable, Wanted, Writes
+from holdback.ports import Answer, DeskRow, NoticeRow, PartRow, StoreUnavailable, Wanted, Writes
 from holdback.reading import seen
 from holdback.receipts import Receipt
 from holdback.signing import Called
@@ -138,6 +139,7 @@ class Unit:
         self._new_answers: list[Answer] = []
         self._names: list[tuple[bytes, str]] = []
         self._sent: list[str] = []
+        self._waiting: list[tuple[tuple[str, str, str], DeskRow | None]] = []
 
     def judge(self, asked: Asked) -> bytes:
         """The answer to one question, as JSON.
@@ -155,7 +157,7 @@ class Unit:
 
     @property
     def _piles(self) -> tuple[list[Any], ...]:
-        return self._entries, self._parts, self._notices, self._new_answers, self._names, self._sent
+        return self._entries, self._parts, self._notices, self._new_answers, self._names, self._sent, self._waiting
 
     def _judged(self, asked: Asked) -> bytes:
         main = asked.request.account.partition(".")[0]
@@ -196,8 +198,24 @@ class Unit:
             self._new_answers,
             self._names,
             self._sent,
+            *self._desk(),
             self._loaded.now,
         )
+
+    def _desk(self) -> tuple[list[DeskRow], list[tuple[str, str, str]]]:
+        """What changed of what waits for people: rows to put there, and those that are gone."""
+        last = dict(self._waiting)
+        return [row for row in last.values() if row is not None], [key for key, row in last.items() if row is None]
+
+    def _put_on_desk(self, account: str, before: Head | None, head: Head) -> None:
+        """Note what one entry changed of what waits: rows new or other than they were, and None for those gone."""
+        if is_unchanged(before, head):
+            return
+        rows = desk_rows(account, head, self._tools.policy)
+        old = desk_rows(account, before, self._tools.policy) if before is not None else []
+        self._waiting += [(row[:3], row) for row in rows if row not in old]
+        kept = {row[:3] for row in rows}
+        self._waiting += [(row[:3], None) for row in old if row[:3] not in kept]
 
     def _now(self, customer: Customer) -> Instant:
         """The database's time, never earlier than the customer's last event (another replica may be a moment ahead)."""
@@ -277,6 +295,7 @@ class Unit:
         for key, part in customer.parts.items():
             if before.get(key) is not part:
                 self._parts.append(snapshots.part_row(account, key, part))
+        self._put_on_desk(account, standing.customer.head, customer.head)
         row = snapshots.row(customer.head, chained, standing.key)
         after = self._standing[account] = _Standing(customer, chained, standing.key, standing.loaded_seq, row)
         return after
@@ -381,6 +400,14 @@ class Unit:
 
 def _is_customer(head: Head | None) -> bool:
     return head is not None and head.stream is StreamKind.CUSTOMER
+
+
+def desk_rows(account: str, head: Head, policy: Policy) -> list[DeskRow]:
+    """What waits of one account, as its rows are kept."""
+    return [
+        DeskRow(account, one.kind, one.id, one.opened_at, one.due_at, one.wake_at, one.waits_for.value, one.role)
+        for one in desk(head, policy)
+    ]
 
 
 def kept_digest(sealing: CustomerKey, digest: bytes) -> bytes:

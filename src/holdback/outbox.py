@@ -99,12 +99,13 @@ class Outbox:
             group.create_task(self._deliver_until(stop, poll_s))
 
     async def _tell_failures(self, stop: asyncio.Event) -> None:
-        """Have failed sign-ins written into their streams, whose notices then go out like all others."""
+        """Have failed sign-ins and reminders written into their streams, whose notices then go out like all others."""
         for number in count():
             if stop.is_set():
                 return
             try:
                 await self._service.tell_failures()
+                await self._service.remind()
                 if number % FORGET_EACH == 0:
                     await self._service.store.forget_attempts()
             except (StoreUnavailable, Overloaded):

@@ -123,6 +123,24 @@ class Attempts(NamedTuple):
     account: str = ""
 
 
+class DeskRow(NamedTuple):
+    """One thing that waits, as `core.desk.Item` has it, of one account. Staff see it: nothing personal stands in it."""
+
+    account: str
+    kind: str
+    id: str
+    opened_at: Instant
+    due_at: Instant
+    wake_at: Instant
+    waits_for: str
+    role: str
+
+    @property
+    def place(self) -> tuple[Instant, str, str, str]:
+        """Where it stands in the order of the desk: the oldest first."""
+        return self.opened_at, self.account, self.kind, self.id
+
+
 class Wanted(NamedTuple):
     """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8.
 
@@ -163,8 +181,10 @@ class Writes(NamedTuple):
     `snapshots` pairs each new head with the seq it replaces (0 = the account must not exist yet). `names` are lookup
     hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more sending;
     those already gone are passed over. Of two rows for one part the later counts, and two heads of one account must
-    follow each other. Whoever writes a part writes its account's snapshot too: a moved seq is how a transaction that
-    waited for a lock learns that what it had read is old. `as_of` is the database's time by which it was judged.
+    follow each other. `desk` are things that wait, new or changed, and `off_desk` those that do no more, by account,
+    kind and id; one named in both stays. Whoever writes a part writes its account's snapshot too: a moved seq is how a
+    transaction that waited for a lock learns that what it had read is old. `as_of` is the database's time by which it
+    was judged.
     """
 
     entries: Sequence[Entry] = ()
@@ -174,6 +194,8 @@ class Writes(NamedTuple):
     answers: Sequence[Answer] = ()
     names: Sequence[tuple[bytes, str]] = ()
     sent: Sequence[str] = ()
+    desk: Sequence[DeskRow] = ()
+    off_desk: Sequence[tuple[str, str, str]] = ()
     as_of: Instant = 0
 
     @property
@@ -274,6 +296,15 @@ class Store(Protocol):
 
     async def revive(self, id: str) -> bool:  # noqa: A002 - the row's own name
         """Make a dead letter due again now, with no failed tries. False if there is none of that id."""
+
+    async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
+        """What waits for this role, or for anything if it is "", in order from behind a place."""
+
+    async def ahead(self, row: DeskRow) -> int:
+        """How many things of its kind that wait for the same stand before it."""
+
+    async def desk_due(self, limit: int) -> list[DeskRow]:
+        """Things of which something is to be told now, the longest overdue first."""
 
     async def backlog(self) -> tuple[int, Instant]:
         """How many notices wait (dead letters apart), and since when the oldest has been due (0 if none is)."""

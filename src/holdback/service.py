@@ -32,27 +32,28 @@ from holdback.core.events import DAY, ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
-from holdback.core.rules.recovery import RecoveryOpen
+from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
 from holdback.core.staffing import may_judge
 from holdback.core.state import Customer
-from holdback.judging import Asked, ChallengeRefused, Tools, Unit
-from holdback.ports import Conflict, StoreUnavailable, Wanted
+from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
+from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
 from holdback.roster import roster
 from holdback.signing import Called, Holder, passkeys
+from holdback.snapshots import NewerState, Tampered
 from holdback.spelling import sign_in_name
 from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Try, decoys, telling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from holdback.core.decision import Decision, DeviceProof
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
     from holdback.intake import Envelope, Intake, Parsed
-    from holdback.ports import Clock, Store, Transaction, Writes
+    from holdback.ports import Clock, DeskRow, Store, Transaction
     from holdback.sealing import CustomerKey
     from holdback.strangers import Decoy
 
@@ -434,6 +435,35 @@ class Service:
         for row in rows:
             await self.record(row.account, telling(row))
             await self._counter.told(row)
+        return len(rows)
+
+    async def remind(self) -> int:
+        """Tell everybody once more of what waits, and of what ended by itself; how many were looked at.
+
+        A row that says so too early is made anew. Raises Tampered or NewerState after all others had their turn.
+        """
+        rows = await self.store.desk_due(TELL_AT_ONCE)
+        failed: Tampered | NewerState | None = None
+        for row in rows:
+            try:
+                answer = await self.record(row.account, RecoveryRemind())
+                if _SAID.decode(answer).decision != "allow":
+                    await self.refresh_desk(row.account, [row])
+            except (Tampered, NewerState) as error:
+                failed = error
+        if failed is not None:
+            raise failed
+        return len(rows)
+
+    async def refresh_desk(self, account: str, known: Sequence[DeskRow]) -> int:
+        """Make anew what stands on the desk of one account, of which these rows are known; how many there are."""
+        async with self.store.transaction() as transaction:
+            loaded = await transaction.load([Wanted(account)])
+            snapshot = loaded.snapshots.get(account)
+            rows = desk_rows(account, self.tools.snapshots.head(snapshot), self.tools.policy) if snapshot else []
+            gone = {row[:3] for row in known} - {row[:3] for row in rows}
+            if rows or gone:
+                await transaction.write(Writes(desk=rows, off_desk=sorted(gone)))
         return len(rows)
 
     async def record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from holdback.core.ledger import Entry
 from holdback.ports import Answer, NoticeRow, PartRow, Snapshot, Wanted, Writes
@@ -38,9 +38,9 @@ def answer(key: str, at: int = 1, caller: str = "platform") -> Answer:
     return Answer(caller, key, b"digest" * 5, b"answer to " + key.encode(), at)
 
 
-def step(account: str, seq: int, head: bytes = b"head", parts: Sequence[PartRow] = ()) -> Writes:
+def step(account: str, seq: int, head: bytes = b"head", **rows: Any) -> Writes:  # noqa: ANN401 - what else is written
     """Bring an account from the seq before to `seq`; 1 creates it."""
-    return Writes(entries=[entry(account, seq)], snapshots=[(seq - 1, snapshot(account, seq, head))], parts=parts)
+    return Writes(entries=[entry(account, seq)], snapshots=[(seq - 1, snapshot(account, seq, head))], **rows)
 
 
 def of(*accounts: str) -> list[Wanted]:

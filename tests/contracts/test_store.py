@@ -311,7 +311,7 @@ async def test_without_locks_the_first_to_commit_counts(opened: Opener) -> None:
                     head = (await transaction.load(of("a"))).snapshots["a"]
                     count = str(int(head.head) + 1).encode()
                     more = Writes(answers=[answer(f"k{number}")], names=[(b"n%d" % number, "a")])
-                    await transaction.write(step("a", head.seq + 1, count, [part("a", f"p{number}")]))
+                    await transaction.write(step("a", head.seq + 1, count, parts=[part("a", f"p{number}")]))
                     await transaction.write(more)
                 return
 
@@ -368,7 +368,7 @@ async def test_without_locks_nothing_old_is_committed(opened: Opener) -> None:
 async def test_no_update_is_lost(opened: Opener) -> None:
     """Of many tasks and two stores none overwrites another's change, nor sees a part of another time."""
     stores = [await opened(), await opened()]
-    await put(stores[0], step("a", 1, b"0", [part("a", "x", b"0")]))
+    await put(stores[0], step("a", 1, b"0", parts=[part("a", "x", b"0")]))
 
     async def add(number: int) -> None:
         async with stores[number % 2].transaction() as transaction:
@@ -376,7 +376,7 @@ async def test_no_update_is_lost(opened: Opener) -> None:
             head, [row] = loaded.snapshots["a"], loaded.parts["a"]
             assert row.body == head.head
             count = str(int(head.head) + 1).encode()
-            await transaction.write(step("a", head.seq + 1, count, [part("a", "x", count)]))
+            await transaction.write(step("a", head.seq + 1, count, parts=[part("a", "x", count)]))
 
     async with asyncio.timeout(DEADLINE_S):
         await asyncio.gather(*(add(number) for number in range(60)))

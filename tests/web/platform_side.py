@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from holdback.core.events import Instant
-    from holdback.web.endpoint import Limits
+    from holdback.web.endpoint import Call, Limits
     from holdback.web.problems import Kind
 
 START: Final = 20_000 * DAY
@@ -118,13 +118,18 @@ class Web:
     def __init__(self, service: Service, clock: FakeClock, limits: Limits | None = None) -> None:
         self.service = service
         self.clock = clock
-        self.app = application(service, limits, clock.seconds)
+        self.roles: frozenset[str] = frozenset()
+        self.app = application(service, limits, clock.seconds, attends=self._attends)
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=True), base_url="http://holdback.test"
         )
         self.keys: dict[str, str] = {}
         self.session = ""
         self._numbers = count(1)
+
+    async def _attends(self, _call: Call) -> frozenset[str]:
+        """Who of the staff calls: whoever holds `roles`."""
+        return self.roles
 
     def key(self, scope: str) -> dict[str, str]:
         """The header of the platform key with this scope."""

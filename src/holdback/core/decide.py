@@ -185,8 +185,10 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
 def _leaves_no_trace(request: Request, ruling: Ruling) -> bool:
     """Whether nobody proved anything and nothing follows: such sign-ins are counted outside, and told as one.
 
-    Else any stranger could fill an account's log, and see its head move.
+    Else any stranger could fill an account's log, and see its head move. Nor does a reminder that is not due.
     """
+    if isinstance(request.action, recovery.RecoveryRemind) and request.actor.kind is ActorKind.SYSTEM:
+        return isinstance(ruling.decision, Deny)
     rule = RULES.get(type(request.action))
     anonymous = rule is not None and rule.anonymous and request.actor.kind is ActorKind.OWNER
     return anonymous and not ruling.events and not isinstance(ruling.decision, Allow)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from holdback.core.events import Instant
+    from holdback.core.policy import Policy
     from holdback.core.state import Head, LegalRequest
 
 GIVES_AWAY: Final[dict[str, tuple[str, ...]]] = {
@@ -48,6 +49,11 @@ REACHES: Final[dict[str, frozenset[str]]] = {
     EMERGENCY: frozenset({"name", "phone", "sign_ins"}),
 }
 """Every legal basis, and the fields that it reaches."""
+
+
+def approvers(basis: str, policy: Policy) -> int:
+    """How many people approve what asks on a basis: fewer where a life is in danger."""
+    return policy.legal.emergency_approvers if basis == EMERGENCY else policy.legal.approvers
 
 
 def reached(basis: str, fields: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -143,22 +143,21 @@ def live(head: Head, policy: Policy, now: Instant) -> Recovery | None:
     return case if case is not None and now < case.last_at + policy.recovery.expires_d * DAY else None
 
 
-def next_word(case: Recovery, policy: Policy) -> tuple[Instant, bool]:
-    """When everybody is to be told of a recovery next, and whether it is that it expired.
+def next_word(case: Recovery, policy: Policy) -> Instant:
+    """When everybody is to be told of a recovery next, at the latest that it expired.
 
     While its wait runs: half-way, and a day before the end. While it waits for whoever opened it, for what he may still
     show or for him to finish: every few days. Nothing is safe by it alone; it only makes it harder to miss.
     """
     numbers = policy.recovery
     expires = case.last_at + numbers.expires_d * DAY
-    wait, since = case.wait, max(case.last_at, case.reminded_at)
-    if wait is not None and not wait.heard:
-        return expires, True
-    again = since + numbers.remind_opener_d * DAY
-    if wait is not None:
-        began = wait.until - wait.length_ms
-        half = wait.until - wait.length_ms * (100 - numbers.remind_percent) // 100
-        soon = wait.until - numbers.remind_before_h * HOUR
-        due = [at for at in (half, soon) if max(began, case.reminded_at) < at < wait.until]
-        again = min(due, default=max(again, wait.until + numbers.remind_opener_d * DAY))
-    return (again, False) if again < expires else (expires, True)
+    wait, again = case.wait, max(case.last_at, case.reminded_at) + numbers.remind_opener_d * DAY
+    if wait is None:
+        return min(again, expires)
+    if not wait.heard:
+        return expires
+    began = wait.until - wait.length_ms
+    half = wait.until - wait.length_ms * (100 - numbers.remind_percent) // 100
+    soon = wait.until - numbers.remind_before_h * HOUR
+    due = [at for at in (half, soon) if max(began, case.reminded_at) < at < wait.until]
+    return min(*due, max(again, wait.until + numbers.remind_opener_d * DAY), expires)

@@ -22,6 +22,7 @@ from holdback.ports import (
     Answer,
     Attempts,
     Conflict,
+    DeskRow,
     KeyRow,
     Loaded,
     NoticeRow,
@@ -120,7 +121,7 @@ SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, 
 _READ: Final = _load("")
 _LOCK: Final = _load("FOR NO KEY UPDATE")
 
-_WRITE: Final = f"""
+_WRITING: Final = f"""
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest($1::given_customer[])
 ), moved AS (
@@ -151,7 +152,7 @@ WITH given AS MATERIALIZED (
     RETURNING 1
 ), gone AS (
     DELETE FROM notices WHERE id = ANY($7::text[])
-)
+){{more}}
 SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < cardinality($1::given_customer[])
             THEN refuse_as_conflict('a head moved, or an account exists already')
             WHEN (SELECT count(*) FROM named) < cardinality($6::given_name[])
@@ -160,6 +161,23 @@ SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < ca
             THEN refuse_as_conflict('what it was judged by is too old') END
 """
 
+_WRITE: Final = _WRITING.replace("{more}", "")
+_WRITE_DESK_TOO: Final = _WRITING.replace(
+    "{more}",
+    """, waits AS (
+    INSERT INTO desk (account, kind, id, opened_at, due_at, wake_at, waits_for, role)
+    SELECT * FROM unnest($10::given_waiting[])
+    ON CONFLICT (account, kind, id) DO UPDATE
+       SET opened_at = excluded.opened_at, due_at = excluded.due_at, wake_at = excluded.wake_at,
+           waits_for = excluded.waits_for, role = excluded.role
+), waits_no_more AS (
+    DELETE FROM desk d USING unnest($11::given_done[]) g
+     WHERE d.account = g.account AND d.kind = g.kind AND d.id = g.id
+)""",
+)
+"""The same with what waits for people, which changes once in many thousand writes."""
+
+_DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
 _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
 
 _CLAIM: Final = f"""
@@ -355,7 +373,11 @@ async def _write(connection: Connection, rows: Writes, *, until: Instant, now: I
     """
     heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
     given = (heads, rows.entries, rows.parts, rows.notices, rows.answers, rows.names)
-    await connection.execute(_WRITE, *given, rows.sent, until, now)
+    if rows.desk or rows.off_desk:
+        desk = (rows.desk, rows.off_desk)
+        await connection.execute(_WRITE_DESK_TOO, *given, rows.sent, until, now, *desk)
+    else:
+        await connection.execute(_WRITE, *given, rows.sent, until, now)
 
 
 async def _write_alone(connection: Connection, clock: Callable[[], Instant] | None, rows: Writes) -> None:
@@ -526,6 +548,31 @@ class PostgresStore:
             self._now(),
         )
         return bool(rows)
+
+    async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
+        """See ports.Store."""
+        sql = (
+            f"SELECT {_DESK} FROM desk WHERE (opened_at, account, kind, id) > ($1, $2, $3, $4)"
+            " AND (role = $5 OR $5 = '') ORDER BY opened_at, account, kind, id LIMIT $6"
+        )
+        return [DeskRow(*row) for row in await self._fetch(sql, *after, role, limit)]
+
+    async def ahead(self, row: DeskRow) -> int:
+        """See ports.Store."""
+        sql = (
+            "SELECT count(*) FROM desk WHERE (opened_at, account, kind, id) < ($1, $2, $3, $4)"
+            " AND kind = $5 AND waits_for = $6 AND role = $7"
+        )
+        rows = await self._fetch(sql, *row.place, row.kind, row.waits_for, row.role)
+        return int(rows[0][0])
+
+    async def desk_due(self, limit: int) -> list[DeskRow]:
+        """See ports.Store."""
+        sql = (
+            f"SELECT {_DESK} FROM desk WHERE wake_at > 0 AND wake_at <= coalesce($1::bigint, {_MS})"
+            " ORDER BY wake_at, account LIMIT $2"
+        )
+        return [DeskRow(*row) for row in await self._fetch(sql, self._now(), limit)]
 
     async def backlog(self) -> tuple[int, Instant]:
         """See ports.Store."""

@@ -79,6 +79,7 @@ def settled(writes: Writes) -> Writes:
     if not heads.keys() >= {account for account, _, _ in parts}:
         raise ValueError("a part is written without its account's snapshot")
     sent = set(writes.sent)
+    desk = {(row.account, row.kind, row.id): row for row in writes.desk}
     return Writes(
         entries=sorted(writes.entries),
         snapshots=[heads[account] for account in sorted(heads)],
@@ -88,6 +89,8 @@ def settled(writes: Writes) -> Writes:
         answers=sorted(writes.answers),
         names=sorted(set(writes.names)),
         sent=sorted(sent),
+        desk=[desk[key] for key in sorted(desk)],
+        off_desk=sorted(set(writes.off_desk) - desk.keys()),
         as_of=writes.as_of,
     )
 

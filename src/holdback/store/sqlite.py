@@ -31,6 +31,7 @@ from holdback.ports import (
     Answer,
     Attempts,
     Conflict,
+    DeskRow,
     KeyRow,
     Loaded,
     NoticeRow,
@@ -87,6 +88,7 @@ _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
 _ANSWER: Final = "caller, key, body_digest, answer, at"
 _PRICE: Final = "asset, micro_usd, at"
 _ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
+_DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
 _KEY: Final = "id, digest, scopes, created_at, retired_at"
 
 # Every INSERT names its columns, so that an older program goes on when a newer one has added a column.
@@ -106,6 +108,12 @@ _ADD_ANSWERS: Final = f"INSERT INTO answers ({_ANSWER}) VALUES {{rows}}"
 _ADD_NAMES: Final = """
 INSERT INTO names (name, account) VALUES {rows}
 ON CONFLICT DO UPDATE SET account = account WHERE account = excluded.account
+"""
+_PUT_DESK: Final = f"INSERT OR REPLACE INTO desk ({_DESK}) VALUES {{rows}}"
+_DROP_DESK: Final = """
+WITH given (account, kind, id) AS (VALUES {rows})
+DELETE FROM desk WHERE EXISTS (
+    SELECT 1 FROM given g WHERE desk.account = g.account AND desk.kind = g.kind AND desk.id = g.id)
 """
 _DROP_NOTICES: Final = "DELETE FROM notices WHERE id IN (VALUES {rows})"
 _PUT_PRICES: Final = f"""
@@ -222,6 +230,8 @@ def _write(connection: sqlite3.Connection, writes: Writes) -> None:
     if _many(connection, _ADD_NAMES, rows.names) != len(rows.names):
         raise Conflict("a sign-in name belongs to another account")
     _many(connection, _DROP_NOTICES, [(id_,) for id_ in rows.sent])
+    _many(connection, _PUT_DESK, rows.desk)
+    _many(connection, _DROP_DESK, rows.off_desk)
 
 
 _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
@@ -625,6 +635,28 @@ class SqliteStore:
         """See ports.Store."""
         sql = "UPDATE notices SET dead_at = NULL, tries = 0, due_at = ? WHERE id = ? AND dead_at IS NOT NULL"
         return await self._execute(sql, self._now(), id) == 1
+
+    async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
+        """See ports.Store."""
+        sql = (
+            f"SELECT {_DESK} FROM desk WHERE (opened_at, account, kind, id) > (?, ?, ?, ?) AND (role = ? OR ? = '')"
+            " ORDER BY opened_at, account, kind, id LIMIT ?"
+        )
+        return [DeskRow(*row) for row in await self._fetch(sql, *after, role, role, limit)]
+
+    async def ahead(self, row: DeskRow) -> int:
+        """See ports.Store."""
+        sql = (
+            "SELECT count(*) FROM desk WHERE (opened_at, account, kind, id) < (?, ?, ?, ?)"
+            " AND kind = ? AND waits_for = ? AND role = ?"
+        )
+        rows = await self._fetch(sql, *row.place, row.kind, row.waits_for, row.role)
+        return int(rows[0][0])
+
+    async def desk_due(self, limit: int) -> list[DeskRow]:
+        """See ports.Store."""
+        sql = f"SELECT {_DESK} FROM desk WHERE wake_at > 0 AND wake_at <= ? ORDER BY wake_at, account LIMIT ?"
+        return [DeskRow(*row) for row in await self._fetch(sql, self._now(), limit)]
 
     async def backlog(self) -> tuple[int, Instant]:
         """See ports.Store."""

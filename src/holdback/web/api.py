@@ -22,7 +22,7 @@ from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
-from holdback.web import freeze, openapi, papers, prices, problems
+from holdback.web import freeze, openapi, papers, prices, problems, queues
 from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
 from holdback.web.keys import Keys, Scope
@@ -30,7 +30,7 @@ from holdback.web.metrics import Metrics
 from holdback.web.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import Receive, Send
     from starlette.types import Scope as AsgiScope
@@ -241,8 +241,12 @@ def routes(
     limits: Limits | None = None,
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
+    attends: Callable[[Call], Awaitable[frozenset[str]]] = queues.nobody,
 ) -> list[Route]:
-    """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for."""
+    """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for.
+
+    `attends` says which roles a member of staff holds who reads.
+    """
     limits = limits or Limits()
     metrics = Metrics(service)
     keys = Keys(service.store, clock) if clock else Keys(service.store)
@@ -260,6 +264,7 @@ def routes(
             "DELETE": Operation(platform.close_ticket, Scope.DESK),
         },
         **papers.PaperDesk(service).operations(),
+        **queues.Queues(service, attends).operations(),
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
         "/openapi.json": {"GET": Operation(platform.describe)},
@@ -276,9 +281,10 @@ def application(
     limits: Limits | None = None,
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
+    attends: Callable[[Call], Awaitable[frozenset[str]]] = queues.nobody,
 ) -> Router:
     """The whole API over one service, as an ASGI application.
 
     Example: `uvicorn.run(application(service), access_log=False)`; `serving.serve` does more.
     """
-    return Router(routes(service, limits, clock, telling), redirect_slashes=False, default=nowhere)
+    return Router(routes(service, limits, clock, telling, attends), redirect_slashes=False, default=nowhere)

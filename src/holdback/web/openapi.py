@@ -12,8 +12,9 @@ import msgspec
 import holdback
 from holdback.answers import AnswerForm
 from holdback.core.decide import PLANNED
-from holdback.core.events import Sealed
+from holdback.core.events import Role, Sealed
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
+from holdback.desk import DeskPage, ProgressForm
 from holdback.intake import ACCOUNT_ID, LONGEST, PUBLIC, Envelope
 from holdback.views import LARGEST, AccountForm, EventsPage, HoldsPage
 from holdback.web import problems
@@ -72,6 +73,26 @@ _TICKET: Final = {
     "required": True,
     "description": "The help desk's own name of it.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+}
+_RECOVERY: Final = {
+    "name": "Holdback-Recovery",
+    "in": "header",
+    "required": True,
+    "description": "The recovery's token, as its opener was given it.",
+    "schema": {"type": "string", "maxLength": 512},
+}
+_ROLE: Final = {
+    "name": "role",
+    "in": "query",
+    "required": True,
+    "description": "The role whose queue is read; whoever reads must hold it.",
+    "schema": {"type": "string", "enum": [one.value for one in Role]},
+}
+_PLACE: Final = {
+    "name": "cursor",
+    "in": "query",
+    "description": "What `next` was on the page before.",
+    "schema": {"type": "string", "maxLength": 256},
 }
 _TOKEN: Final = {
     "name": "t",
@@ -150,6 +171,12 @@ def _paths() -> Schema:
         "/v1/sign-ins": {"post": _sign_in()},
         account: {"get": _read("How an account stands", (_ACCOUNT,), "AccountForm")},
         f"{account}/events": {"get": _read("What happened to an account, oldest first", page, "EventsPage")},
+        f"{account}/recovery": {
+            "get": _read("How a recovery stands, for whoever opened it", (_ACCOUNT, _RECOVERY), "ProgressForm")
+        },
+        "/v1/desk": {
+            "get": _read("What waits for a role of the staff, oldest first", (_ROLE, _PLACE, _LIMIT), "DeskPage")
+        },
         f"{account}/holds": {"get": _read("Exits that wait, oldest first", page, "HoldsPage")},
         f"{account}/tickets/{{ticket}}": {
             "put": _ticket("openTicket", "Let staff read a customer for a ticket; again, for longer"),
@@ -303,6 +330,8 @@ def _schemas() -> Schema:
         AccountForm,
         EventsPage,
         HoldsPage,
+        ProgressForm,
+        DeskPage,
         PaperForm,
         ProblemForm,
     ]

@@ -43,8 +43,10 @@ IDEMPOTENCY_KEY: Final = Kind(
 )
 UNAUTHENTICATED: Final = Kind("unauthenticated", 401, "There is no live platform key in the Authorization header.")
 FORBIDDEN: Final = Kind("forbidden", 403, "The platform key lacks the scope this needs.")
+STAFF_ONLY: Final = Kind("staff-only", 403, "Only a member of staff of this role, signed in, may read this.")
 UNKNOWN_ROUTE: Final = Kind("unknown-route", 404, "There is nothing under this path.")
 UNKNOWN_ACCOUNT: Final = Kind("unknown-account", 404, "There is no account of this id.")
+UNKNOWN_RECOVERY: Final = Kind("unknown-recovery", 404, "No recovery of this account is under way for this token.")
 METHOD: Final = Kind("method", 405, "This path does not know the method.")
 CHALLENGE: Final = Kind("challenge", 409, "The challenge is not open for this action; ask again without it.")
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large.")
@@ -65,8 +67,10 @@ KINDS: Final = (
     IDEMPOTENCY_KEY,
     UNAUTHENTICATED,
     FORBIDDEN,
+    STAFF_ONLY,
     UNKNOWN_ROUTE,
     UNKNOWN_ACCOUNT,
+    UNKNOWN_RECOVERY,
     METHOD,
     CHALLENGE,
     TOO_LARGE,

@@ -13,7 +13,7 @@ import msgspec
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason, why
-from holdback.core.disclosure import EMERGENCY, FREEZE_ORDER, REACHES, alive, given_away, reached
+from holdback.core.disclosure import EMERGENCY, FREEZE_ORDER, REACHES, alive, approvers, given_away, reached
 from holdback.core.events import DAY, HOUR, ActorKind, AnyEvent, Finding, Role
 from holdback.core.rules.asking import AGENCY_OR_STAFF, STAFF, Action, Case, Id, Rule, Ruling, denied, tightened
 from holdback.core.staffing import lacks_role
@@ -258,14 +258,9 @@ def _grantable(case: Case, request: LegalRequest) -> Finding | None:
 def _approve(case: Case, action: LegalApprove) -> Ruling:
     name, request = _meant(case, action.which)
     approved = ev.LegalApproved(case.now, name, _entered_by(case), request.told_at)
-    missing = _approvers(case, request) - len(request.approved) - 1
+    missing = approvers(request.basis, case.policy) - len(request.approved) - 1
     left = why(Reason.APPROVAL_REQUIRED, "legal.approve") if missing else why(Reason.NO_HARM, "legal.release")
     return Ruling(Allow((left,), name), (approved,))
-
-
-def _approvers(case: Case, request: LegalRequest) -> int:
-    numbers = case.policy.legal
-    return numbers.emergency_approvers if request.basis == EMERGENCY else numbers.approvers
 
 
 def _releasable(case: Case, action: LegalRelease) -> Finding | None:
@@ -276,7 +271,7 @@ def _releasable(case: Case, action: LegalRelease) -> Finding | None:
     fault = _apart(case, request) or _grantable(case, request)
     if fault is not None:
         return fault
-    if len(request.approved) < _approvers(case, request):
+    if len(request.approved) < approvers(request.basis, case.policy):
         return why(Reason.APPROVAL_REQUIRED, "legal.approve", about="request")
     if request.freeze_ms:
         return None

@@ -554,10 +554,10 @@ def _remind(case: Case, _action: RecoveryRemind) -> Ruling:
     recovery = case.head.recovery
     if recovery is None:
         return denied(why(Reason.NOT_FOUND, about="recovery"))
-    due_at, expired = next_word(recovery, case.policy)
+    due_at = next_word(recovery, case.policy)
     if case.now < due_at:
         return denied(why(Reason.NOT_YET_DUE, "time", until=due_at, about="recovery"))
-    if expired:
+    if case.recovery is None:
         return Ruling(Allow((why(Reason.NO_HARM),), recovery.id), (_ended(case, recovery, Ending.EXPIRED),))
     wait = recovery.wait
     waits = wait is not None and case.now < wait.until

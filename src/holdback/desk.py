@@ -1,0 +1,161 @@
+"""The desk over all accounts: the queue that staff work off, a customer's place in it, and making it anew.
+
+What stands on it is `core/desk.py`'s to say. These are looks at a table that nothing is decided by.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from holdback.core import desk as waiting
+from holdback.core.desk import For
+from holdback.core.evidence import Path, live, path_of, wait_ms
+from holdback.intake import token_hash
+from holdback.judging import desk_rows
+from holdback.ports import Wanted
+from holdback.wording.words import instant_text
+
+if TYPE_CHECKING:
+    from holdback.core.events import Instant
+    from holdback.core.state import Head, Recovery
+    from holdback.ports import DeskRow
+    from holdback.service import Service
+
+AT_ONCE: Final = 200
+"""Accounts made anew in one query."""
+
+FIRST: Final = (0, "", "", "")
+"""Before everything that waits."""
+
+
+class DeskForm(msgspec.Struct, frozen=True):
+    """One thing that waits: for what, for whom of the staff, since when, and until when at the latest."""
+
+    account: str
+    kind: str
+    id: str
+    opened_at: str
+    due_at: str
+    waits_for: str
+    role: str | None
+
+
+class DeskPage(msgspec.Struct, frozen=True):
+    """Some of what waits, the oldest first; `next` is the cursor of the page behind it."""
+
+    items: tuple[DeskForm, ...]
+    next: str | None
+
+
+class ProgressForm(msgspec.Struct, frozen=True):
+    """How a recovery stands, for whoever opened it.
+
+    `waits_for` is evidence, review, time or opener. `place` counts from 1 among those that wait for the same of the
+    staff, null where it waits for none of them. `expected_at` is when it can be finished at the earliest.
+    """
+
+    id: str
+    opened_at: str
+    age_s: int
+    lost: tuple[str, ...]
+    shown: tuple[str, ...]
+    approvals: int
+    contested: bool
+    waits_for: str
+    place: int | None
+    expected_at: str
+    expires_at: str
+
+
+class Desk:
+    """Reads and mends the desk of one service. Example: `await Desk(service).queue("reviewer", "", 50)`."""
+
+    def __init__(self, service: Service) -> None:
+        """Use its store and keys."""
+        self._service = service
+        self._store = service.store
+        self._policy = service.tools.policy
+
+    async def queue(self, role: str, cursor: str, limit: int) -> DeskPage:
+        """What waits for a role ("" for all) behind a cursor. Raises ValueError on a cursor that was never given."""
+        rows = await self._store.desk(role, _place(cursor), limit + 1)
+        page = rows[:limit]
+        items = tuple(_form(row) for row in page)
+        return DeskPage(items, _cursor(page[-1]) if len(rows) > limit else None)
+
+    async def progress(self, account: str, token: str) -> ProgressForm | None:
+        """How an account's recovery stands, for its token alone; None without one, or for another's."""
+        main = account.partition(".")[0]
+        loaded = await self._store.read([Wanted(main)])
+        row = loaded.snapshots.get(main)
+        if row is None:
+            return None
+        head = self._service.tools.snapshots.head(row)
+        now = max(loaded.now, head.at)
+        case = live(head, self._policy, now)
+        if case is None or not hmac.compare_digest(token_hash(token), case.token):
+            return None
+        stands = next(one for one in desk_rows(main, head, self._policy) if one.kind == "recovery")
+        place = await self._store.ahead(stands) + 1 if stands.role else None
+        return self._progress(head, case, stands, place, now)
+
+    def _progress(self, head: Head, case: Recovery, stands: DeskRow, place: int | None, now: Instant) -> ProgressForm:
+        over = case.wait is not None and case.wait.heard and case.wait.until <= now
+        return ProgressForm(
+            id=case.id,
+            opened_at=instant_text(case.opened_at),
+            age_s=(now - case.opened_at) // 1000,
+            lost=tuple(kind.value for kind in case.lost),
+            shown=tuple(one.evidence for one in case.shown),
+            approvals=len(case.approved),
+            contested=case.contested,
+            waits_for="opener" if over and stands.waits_for == For.TIME else stands.waits_for,
+            place=place,
+            expected_at=instant_text(self._expected(head, case, now)),
+            expires_at=instant_text(waiting.expires_at(case, self._policy)),
+        )
+
+    def _expected(self, head: Head, case: Recovery, now: Instant) -> Instant:
+        """When it can be finished, if whatever it still waits for came now."""
+        if case.wait is not None:
+            return max(now, case.wait.hoped(now))
+        path = Path(case.path) if case.path else path_of(case.shown)
+        return now + wait_ms(head, path, self._policy, now, contested=case.contested)
+
+    async def rebuild(self) -> int:
+        """Make the whole desk anew from the heads, account by account, while others go on; how many things wait."""
+        known: dict[str, list[DeskRow]] = {}
+        after = FIRST
+        while rows := await self._store.desk("", after, AT_ONCE):
+            for row in rows:
+                known.setdefault(row.account, []).append(row)
+            after = rows[-1].place
+        found, last = 0, ""
+        while names := await self._store.accounts(last, AT_ONCE):
+            for name in names:
+                found += await self._service.refresh_desk(name, known.pop(name, []))
+            last = names[-1]
+        for name, rows in known.items():
+            await self._service.refresh_desk(name, rows)
+        return found
+
+
+def _form(row: DeskRow) -> DeskForm:
+    opened_at, due_at = instant_text(row.opened_at), instant_text(row.due_at)
+    return DeskForm(row.account, row.kind, row.id, opened_at, due_at, row.waits_for, row.role or None)
+
+
+def _cursor(row: DeskRow) -> str:
+    return "~".join(str(one) for one in row.place)
+
+
+def _place(cursor: str) -> tuple[Instant, str, str, str]:
+    if not cursor:
+        return FIRST
+    opened_at, account, kind, id_ = cursor.split("~")
+    if not opened_at.isascii() or not opened_at.isdigit() or len(opened_at) > 15:  # noqa: PLR2004 - as cursors are
+        raise ValueError("not a place on the desk")
+    return int(opened_at), account, kind, id_
