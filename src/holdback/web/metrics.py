@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +20,48 @@ if TYPE_CHECKING:
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
-class _Batches:
-    """What the service counts by itself, read when somebody asks."""
+class _Times:
+    """How long requests of one kind took: their number in each class, and the sum."""
+
+    def __init__(self) -> None:
+        self.numbers = [0] * (len(_SECONDS) + 1)
+        self.total_s = 0.0
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """How many took no longer than each limit."""
+        limits = [*(str(limit) for limit in _SECONDS), "+Inf"]
+        return list(zip(limits, map(float, accumulate(self.numbers)), strict=True))
+
+
+class Metrics:
+    """One application's metrics, in a registry of their own.
+
+    What each request counts is counted here, in plain numbers that are read when somebody asks: the loop is one thread,
+    and the library's counters take a lock each.
+    """
 
     def __init__(self, service: Service) -> None:
+        """Count from nothing."""
         self._service = service
+        self._decisions: Counter[tuple[str, str, str]] = Counter()
+        self._times: defaultdict[tuple[str, str], _Times] = defaultdict(_Times)
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        self.under_way = Gauge("holdback_under_way", "Requests being answered.", registry=self._registry)
+        self._notices = Gauge("holdback_notices_waiting", "Notices not sent yet.", registry=self._registry)
+        self._notices_s = Gauge(
+            "holdback_notices_overdue_seconds", "How long the oldest due notice waits.", registry=self._registry
+        )
+
+    def decided(self, action: str, decision: str, reason: str) -> None:
+        """Count an answer by its first reason."""
+        self._decisions[action, decision, reason] += 1
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        times = self._times[route, str(status)]
+        times.numbers[bisect_left(_SECONDS, seconds)] += 1
+        times.total_s += seconds
 
     def collect(self) -> Iterator[Metric]:
         """See prometheus_client.registry.Collector."""
@@ -32,40 +71,16 @@ class _Batches:
             "holdback_batches", "Transactions that questions were decided in.", value=work.batches
         )
         yield CounterMetricFamily("holdback_batched", "Questions in those transactions.", value=work.jobs)
-
-
-class Metrics:
-    """One application's metrics, in a registry of their own."""
-
-    def __init__(self, service: Service) -> None:
-        """Count from nothing."""
-        self._registry = CollectorRegistry()
-        self._registry.register(_Batches(service))
-        decisions = Counter(
-            "holdback_decisions", "Answers given.", ("action", "decision", "reason"), registry=self._registry
+        decisions = CounterMetricFamily("holdback_decisions", "Answers given.", labels=("action", "decision", "reason"))
+        for labels, number in self._decisions.items():
+            decisions.add_metric(labels, number)
+        yield decisions
+        seconds = HistogramMetricFamily(
+            "holdback_request_seconds", "Time from a request's head to its answer.", labels=("route", "status")
         )
-        seconds = Histogram(
-            "holdback_request_seconds",
-            "Time from a request's head to its answer.",
-            ("route", "status"),
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        # Finding a counter by its labels costs more than counting.
-        self._decisions, self._seconds = cache(decisions.labels), cache(seconds.labels)
-        self.under_way = Gauge("holdback_under_way", "Requests being answered.", registry=self._registry)
-        self._notices = Gauge("holdback_notices_waiting", "Notices not sent yet.", registry=self._registry)
-        self._notices_s = Gauge(
-            "holdback_notices_overdue_seconds", "How long the oldest due notice waits.", registry=self._registry
-        )
-
-    def decided(self, action: str, decision: str, reason: str) -> None:
-        """Count an answer by its first reason."""
-        self._decisions(action, decision, reason).inc()
-
-    def answered(self, route: str, status: int, seconds: float) -> None:
-        """Count a request."""
-        self._seconds(route, status).observe(seconds)
+        for asked, times in self._times.items():
+            seconds.add_metric(asked, times.buckets(), times.total_s)
+        yield seconds
 
     def text(self, notices: int, overdue_s: float) -> bytes:
         """Everything in Prometheus' text format, with how the outbox stands."""
