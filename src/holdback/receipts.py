@@ -9,6 +9,7 @@ signing costs little more than the signature itself. The tests hold both against
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from typing import TYPE_CHECKING, Final
 
@@ -77,6 +78,7 @@ class _JwkSet(msgspec.Struct, frozen=True):
     keys: list[_Jwk]
 
 
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _JSON: Final = msgspec.json.Encoder()
 _CLAIMS: Final = msgspec.json.Decoder(_Claims)
 _KEYS: Final = msgspec.json.Decoder(_JwkSet)
@@ -204,7 +206,7 @@ def _header(kid: str) -> str:
 
 
 def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
 
 def _decoded(text: str) -> bytes:

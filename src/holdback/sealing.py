@@ -15,6 +15,7 @@ import base64
 import binascii
 import hmac
 import os
+import re
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -336,21 +337,8 @@ class MasterKeys:
         return any(right)
 
 
-_CONSTANT: Final = (
-    "bitcoincash:q",
-    "bitcoincash:p",
-    "bcrt1q",
-    "bcrt1p",
-    "ltc1q",
-    "ltc1p",
-    "addr1",
-    "bc1q",
-    "bc1p",
-    "tb1q",
-    "tb1p",
-    "0x",
-)
-"""Beginnings that all addresses of a family share; longer ones before those that begin them."""
+_CONSTANT: Final = re.compile("bitcoincash:[qp]|bcrt1[qp]|ltc1[qp]|addr1|bc1[qp]|tb1[qp]|0x")
+"""Beginnings that all addresses of a family share."""
 
 _TRON_LENGTH: Final = 34
 _EDGE: Final = 4
@@ -369,7 +357,8 @@ def skeleton(text: str) -> str:
     are not found: this is a net, not a proof.
     """
     folded = text.strip().casefold()
-    prefix = next((one for one in _CONSTANT if folded.startswith(one)), "")
+    constant = _CONSTANT.match(folded)
+    prefix = constant[0] if constant else ""
     if not prefix and len(folded) == _TRON_LENGTH and folded.startswith("t"):
         prefix = "t"
     rest = folded.removeprefix(prefix)
