@@ -93,7 +93,7 @@ def reason_form(finding: Finding) -> ReasonForm:
 
 def answer_form(decision: Decision, policy: bytes, head: bytes, asked: str = "") -> AnswerForm:
     """The public form of a decision, without what is shown only once. `asked` says what a step-up would confirm."""
-    reasons = tuple(reason_form(finding) for finding in decision.findings)
+    reasons = tuple(map(reason_form, decision.findings))
     made, usable_from, hold, challenge = None, None, None, None
     match decision:
         case Allow():

@@ -22,28 +22,27 @@ class Overloaded(Exception):
 
 
 class Job(Generic[J, R]):
-    """One unit of somebody's work, and where its outcome goes. Exactly one of `done` and `failed` takes effect."""
+    """One unit of somebody's work, and its outcome. Exactly one of `done` and `failed` takes effect.
 
-    __slots__ = ("_future", "work")
+    Giving up waiting for the outcome does not stop the work: it only leaves nobody to answer.
+    """
+
+    __slots__ = ("outcome", "work")
 
     def __init__(self, work: J) -> None:
         """Wrap the work; call inside a running event loop."""
         self.work = work
-        self._future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[R] = asyncio.get_running_loop().create_future()
 
     def done(self, result: R) -> None:
         """Answer whoever waits, if they still do."""
-        if not self._future.done():
-            self._future.set_result(result)
+        if not self.outcome.done():
+            self.outcome.set_result(result)
 
     def failed(self, error: Exception) -> None:
         """Fail whoever waits, if they still do."""
-        if not self._future.done():
-            self._future.set_exception(error)
-
-    async def outcome(self) -> R:
-        """Wait for the answer. Giving up waiting does not stop the work: it only leaves nobody to answer."""
-        return await self._future
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
 
 
 class Batcher(Generic[J, R]):
@@ -82,7 +81,7 @@ class Batcher(Generic[J, R]):
             lane = asyncio.create_task(self._lane())
             self._running.add(lane)
             lane.add_done_callback(self._running.discard)
-        return await job.outcome()
+        return await job.outcome
 
     async def _lane(self) -> None:
         while self._queue:

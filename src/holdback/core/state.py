@@ -436,7 +436,9 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
         return Customer(_staffed(begun, event), {})
     if customer.head is None:
         return customer
-    return Customer(_head(customer.head, event), _parts(customer.parts, event))
+    kind = type(event)
+    head = customer.head if kind in _LEAVES_HEAD else _head(customer.head, event)
+    return Customer(head, _parts(customer.parts, event) if kind in _TOUCHES_PARTS else customer.parts)
 
 
 _LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
@@ -445,8 +447,6 @@ _LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSe
 
 def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for each kind of event
     """The head after an event; cases stand in the order of how often they happen, for each costs the ones before it."""
-    if type(event) in _LEAVES_HEAD:
-        return head
     match event:
         case ev.Decided():
             return replace(head, at=event.at, seq=head.seq + 1)
@@ -1074,8 +1074,6 @@ _TOUCHES_PARTS: Final = frozenset(
 
 
 def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part]:
-    if type(event) not in _TOUCHES_PARTS:
-        return parts
     match event:
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)
