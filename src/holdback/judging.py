@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from holdback.core.rules.asking import Request
     from holdback.core.state import Head
     from holdback.papers import Papers
-    from holdback.ports import Envelopes, Loaded, Snapshot
+    from holdback.ports import Envelopes, FaceCheck, Loaded, Snapshot
     from holdback.receipts import ReceiptKeys
     from holdback.sealing import CustomerKey, MasterKeys
     from holdback.signing import Holder, Signing
@@ -98,7 +98,7 @@ class Asked(NamedTuple):
 class Tools(NamedTuple):
     """What every unit needs: policy, keys, and the issuer that receipts name.
 
-    Without `papers` none is read here, and without `envelopes` nothing is disclosed.
+    Without `papers` none is read here, without `envelopes` nothing is disclosed, without `faces` no face is looked at.
     """
 
     policy: Policy
@@ -110,6 +110,7 @@ class Tools(NamedTuple):
     canaries: Canaries
     papers: Papers | None = None
     envelopes: Envelopes | None = None
+    faces: FaceCheck | None = None
 
 
 class _Standing(NamedTuple):

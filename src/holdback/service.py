@@ -48,7 +48,7 @@ from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Tr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from holdback.core.decision import Decision, DeviceProof
+    from holdback.core.decision import Decision, DeviceProof, EvidenceFact
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
@@ -84,13 +84,17 @@ _SAID: Final = msgspec.json.Decoder(_Said)
 
 
 class Question(NamedTuple):
-    """What a caller asks. `caller` is the platform key's id, and `raw` the body as it came, for idempotency."""
+    """What a caller asks. `caller` is the platform key's id, and `raw` the body as it came, for idempotency.
+
+    `evidence` is what Holdback itself had looked at, never what a body says.
+    """
 
     caller: str
     account: str
     body: object
     key: str = ""
     raw: bytes = b""
+    evidence: EvidenceFact | None = None
 
 
 class Peek(NamedTuple):
@@ -565,7 +569,7 @@ class Service:
         digest = self._digest(question, parsed, peek)
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
-        facts = Facts(digest, proofs, device=device, **begun)
+        facts = Facts(digest, proofs, device=device, evidence=question.evidence, **begun)
         needs = decide.needs(request, peek.head)
         assets = (needs.asset,) if needs.asset else ()
         wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]

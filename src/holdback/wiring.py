@@ -30,6 +30,9 @@ from holdback.evidence.backup_code import BackupCodes
 from holdback.evidence.breached import BadList, Breached
 from holdback.evidence.browser import Browsers
 from holdback.evidence.document import Documents
+from holdback.evidence.face import EmbeddedFace
+from holdback.evidence.face_models import models, spoof_model
+from holdback.evidence.face_vendor import VendorFace
 from holdback.evidence.mail import Mails
 from holdback.evidence.network import Networks
 from holdback.evidence.passkey import Passkeys
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
     from holdback.core.events import Instant
-    from holdback.ports import AddressSignatures, Sender, Store, Verifier
+    from holdback.ports import AddressSignatures, FaceCheck, Sender, Store, Verifier
 
 
 class SettingError(ValueError):
@@ -102,6 +105,12 @@ class Settings(msgspec.Struct, frozen=True):
     password_threads: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     breached_passwords: str = ""
     trust_roots: str = ""
+    face: Annotated[str, msgspec.Meta(pattern=r"^(|embedded|rekognition|vendor)\Z")] = ""
+    face_spoof_model: str = ""
+    face_region: str = ""
+    face_vendor_url: str = ""
+    face_vendor_key: str = ""
+    face_vendor_secret: str = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -142,6 +151,12 @@ SETTINGS: Final[dict[str, str]] = {
     "pool": "PostgreSQL connections.",
     "password_threads": "Threads a worker checks passwords on: 40 a second, 19 MiB each. Leave half the processors.",
     "breached_passwords": "Passwords thieves know: a file of `holdback passwords import`. A small list is built in.",
+    "face": "Who looks at faces: `embedded` (extra `face`), `rekognition` (extra `face-aws`), `vendor`; empty: nobody.",
+    "face_spoof_model": "Your own anti-spoof model (ONNX) for the embedded face check; it can only refuse.",
+    "face_region": "Region of Amazon Rekognition, such as `eu-west-1`.",
+    "face_vendor_url": "Where the vendor of face checks is asked, `https://`; see docs/explanation/face.md.",
+    "face_vendor_key": "Key that the vendor knows this server by. Secret.",
+    "face_vendor_secret": "Secret by which the vendor signs its messages to `/face/webhook`. Secret.",
     "trust_roots": "Certificates that vouch for signed papers: a PEM file, or a folder of them; without it none is.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
@@ -160,6 +175,8 @@ SECRET: Final = frozenset(
         "sms_headers",
         "sms_password",
         "apprise_url",
+        "face_vendor_key",
+        "face_vendor_secret",
     }
 )
 """Settings that may come from a file named by `HOLDBACK_<NAME>_FILE`."""
@@ -310,7 +327,27 @@ def tools(settings: Settings) -> Tools:
         canaries(masters, policy),
         papers(settings, masters),
         envelopes(),
+        faces(settings, policy),
     )
+
+
+def faces(settings: Settings, policy: Policy) -> FaceCheck | None:
+    """Who looks at faces, None if nobody does. Raises SettingError. The extras are loaded only where they are used."""
+    try:
+        match settings.face:
+            case "embedded":
+                spoof = spoof_model(Path(settings.face_spoof_model)) if settings.face_spoof_model else (b"", "")
+                return EmbeddedFace(models(), policy.face, SystemEntropy(), spoof)
+            case "rekognition":
+                from holdback.evidence.face_rekognition import RekognitionFace  # noqa: PLC0415 - as above
+
+                return RekognitionFace(settings.face_region, policy.face)
+            case "vendor":
+                return VendorFace(settings.face_vendor_url, settings.face_vendor_key, settings.face_vendor_secret)
+            case _:
+                return None
+    except (ModuleNotFoundError, ValueError) as error:
+        raise SettingError(f"HOLDBACK_FACE: {error}") from None
 
 
 def canaries(masters: MasterKeys, policy: Policy) -> Canaries:
@@ -514,14 +551,18 @@ async def running(settings: Settings, *, migrates: bool = True) -> AsyncIterator
     """A store with its service and outbox, closed at the end. `migrates`: bring the schema up, not demand it."""
     store = open_store(settings)
     channels = senders(settings)
+    looking: FaceCheck | None = None
     try:
         if migrates:
             await store.migrate()
         else:
             await store.check_schema()
         service = build_service(settings, store)
+        looking = service.tools.faces
         yield service, Outbox(service, channels, settings.public_url)
     finally:
+        if looking is not None:
+            await looking.close()
         for sender in channels.values():
             await sender.close()
         await store.close()

@@ -31,7 +31,7 @@ from tests.core.histories import (
 from tests.core.members import Colleague, enrolment
 from tests.core.recoveries import Claimant, reviewed
 
-from holdback import cli, intake, judging, strangers, watching, wiring
+from holdback import cli, facing, intake, judging, strangers, watching, wiring
 from holdback.core import attempts
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Seen, StepUp
@@ -634,6 +634,8 @@ OUTSIDE: Final[dict[str, ModuleType]] = {
     "staff.false_accusations_ppm": cli,
     **{f"face.{name}": face for name in DEFAULT["face"] if name != "reference_age_d"},
     **{f"face.{name}": face_rekognition for name in DEFAULT["face"] if name.startswith("vendor")},
+    "face.checks_per_case": facing,
+    "face.vendor_asked_s": facing,
 }
 """Keys that are read before the core is asked, and where."""
 

@@ -158,6 +158,7 @@ class Face(Section, frozen=True):
     """
 
     reference_age_d: Days
+    checks_per_case: Annotated[int, msgspec.Meta(ge=1, le=16)]
     match_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
     person_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
     same_permille: Annotated[int, msgspec.Meta(ge=1, le=1_000)]
@@ -166,6 +167,7 @@ class Face(Section, frozen=True):
     lag_ms_most: Annotated[int, msgspec.Meta(ge=200, le=1_000)]
     spoof_permille: Annotated[int, msgspec.Meta(ge=1, le=999)]
     vendor_percent_min: Annotated[int, msgspec.Meta(ge=50, le=100)]
+    vendor_asked_s: Annotated[int, msgspec.Meta(ge=1, le=60)]
     vendor_match_percent_min: Annotated[int, msgspec.Meta(ge=50, le=100)]
     vendor_person_percent_min: Annotated[int, msgspec.Meta(ge=50, le=100)]
     colours: Annotated[int, msgspec.Meta(ge=16, le=64)]
@@ -349,6 +351,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "legal.expires_d",
         "legal.secrecy_max_d",
         "face.background_percent_most",
+        "face.checks_per_case",
         "face.lag_ms_most",
         "face.late_ms",
         "face.check_s",
@@ -378,6 +381,7 @@ NEITHER: Final = frozenset(
         "legal.freeze_order_max_d",
         "face.hold_ms",
         "face.gentle_hold_ms",
+        "face.vendor_asked_s",
     }
 )
 """Tables and keys of which it cannot be said."""

@@ -18,11 +18,12 @@ from starlette.websockets import WebSocketClose
 
 from holdback.core.events import DAY, StreamKind
 from holdback.core.rules.staff import TicketClose, TicketOpen
+from holdback.facing import FaceDesk
 from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
-from holdback.web import freeze, openapi, papers, prices, problems, queues
+from holdback.web import face, freeze, openapi, papers, prices, problems, queues
 from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
 from holdback.web.keys import Keys, Scope
@@ -253,6 +254,7 @@ def routes(
     frame = Frame(keys, metrics, limits)
     platform = Platform(service, metrics, limits, telling)
     page = freeze.FreezePage(service)
+    checks = service.tools.faces
     table: dict[str, dict[str, Operation]] = {
         ACTIONS: {"POST": Operation(platform.act, Scope.ASK, JSON)},
         "/v1/sign-ins": {"POST": Operation(platform.sign_in, Scope.ASK, JSON)},
@@ -267,6 +269,7 @@ def routes(
         **queues.Queues(service, attends).operations(),
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
+        **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
         "/openapi.json": {"GET": Operation(platform.describe)},
         "/.well-known/jwks.json": {"GET": Operation(platform.jwks)},
         "/healthz": {"GET": Operation(platform.alive)},

@@ -19,6 +19,8 @@ from holdback.intake import ACCOUNT_ID, LONGEST, PUBLIC, Envelope
 from holdback.views import LARGEST, AccountForm, EventsPage, HoldsPage
 from holdback.web import problems
 from holdback.web.bodies import SignIn
+from holdback.web.face import FILM, FaceShownForm, FaceStepForm
+from holdback.web.freeze import FORM
 from holdback.web.keys import Scope
 from holdback.web.papers import MAIL, PDF, PaperForm
 from holdback.web.prices import PriceTable
@@ -186,6 +188,15 @@ def _paths() -> Schema:
         "/v1/papers/mail": {"post": _paper("handInMail", "Hand in a mail, and learn which domain signed it", MAIL)},
         "/v1/prices": {"put": _prices()},
         "/freeze": {"get": _freeze_page(), "post": _freeze()},
+        "/face": {
+            "get": _face_page("askFace", "Ask for a recovery's key"),
+            "post": _face_page("showFace", "The page of a face check", FORM),
+        },
+        "/face/steps": {"post": _face_step("faceStep", "Begin a face check, or go one step further", _JSON)},
+        "/face/pictures": {
+            "post": _face_step("facePictures", "Send the pictures that were committed to", FILM.decode())
+        },
+        "/face/webhook": {"post": _face_webhook()},
         "/openapi.json": {"get": _open("This description", {"type": "object"})},
         "/.well-known/jwks.json": {"get": _open("The keys that receipts are verified with", {"type": "object"})},
         "/healthz": {"get": _open("Whether the process answers", {"type": "object"})},
@@ -284,6 +295,36 @@ def _freeze() -> Schema:
     }
 
 
+def _face_page(name: str, summary: str, form: bytes = b"") -> Schema:
+    field = {"type": "string", "minLength": 1, "maxLength": 128}
+    fields = {"type": "object", "properties": {"account": field, "token": field}, "required": ["account", "token"]}
+    page = {"200": {"description": "The page.", "content": {_HTML: {"schema": {"type": "string"}}}}}
+    found: Schema = {"operationId": name, "summary": summary, "responses": {**page, **_refused(400, 413, 415)}}
+    return found | ({"requestBody": {"required": True, "content": {form.decode(): {"schema": fields}}}} if form else {})
+
+
+def _face_step(name: str, summary: str, media: str) -> Schema:
+    whole = {"type": "string", "contentMediaType": media}
+    schema = {"$ref": _COMPONENTS + "FaceStepForm"} if media == _JSON else whole
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": "For the page of a recovery that is under way, whose key stands in the body. Pictures follow "
+        "the step's JSON, each and it behind its length in four bytes, big-endian.",
+        "requestBody": {"required": True, "content": {media: {"schema": schema}}},
+        "responses": {"200": _ok("FaceShownForm"), **_refused(400, 404, 409, 413, 415, 429)},
+    }
+
+
+def _face_webhook() -> Schema:
+    return {
+        "operationId": "faceWebhook",
+        "summary": "A vendor's message that there is news of a face check; a hint, and no more",
+        "requestBody": {"required": True, "content": {_JSON: {"schema": {"type": "object"}}}},
+        "responses": {"204": {"description": "Taken."}, **_refused(401, 404, 413, 415)},
+    }
+
+
 def _pages() -> Schema:
     page = {_HTML: {"schema": {"type": "string"}}}
     return {
@@ -333,6 +374,8 @@ def _schemas() -> Schema:
         ProgressForm,
         DeskPage,
         PaperForm,
+        FaceStepForm,
+        FaceShownForm,
         ProblemForm,
     ]
     _, found = msgspec.json.schema_components(kinds, schema_hook=_sealed_schema, ref_template=_COMPONENTS + "{name}")

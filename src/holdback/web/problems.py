@@ -47,12 +47,15 @@ STAFF_ONLY: Final = Kind("staff-only", 403, "Only a member of staff of this role
 UNKNOWN_ROUTE: Final = Kind("unknown-route", 404, "There is nothing under this path.")
 UNKNOWN_ACCOUNT: Final = Kind("unknown-account", 404, "There is no account of this id.")
 UNKNOWN_RECOVERY: Final = Kind("unknown-recovery", 404, "No recovery of this account is under way for this token.")
+NO_FACE_CHECK: Final = Kind("no-face-check", 404, "This deployment looks at no faces.")
 METHOD: Final = Kind("method", 405, "This path does not know the method.")
 CHALLENGE: Final = Kind("challenge", 409, "The challenge is not open for this action; ask again without it.")
+CHECK_REFUSED: Final = Kind("check-refused", 409, "The check cannot go on; begin anew.")
 TOO_LARGE: Final = Kind("too-large", 413, "The body is too large.")
 MEDIA_TYPE: Final = Kind("media-type", 415, "The body is not of the media type this takes.")
 KEY_REUSED: Final = Kind("key-reused", 422, "The idempotency key was used before, with another body.")
 ABSURD_PRICE: Final = Kind("absurd-price", 422, "A price is too far from the one before it.")
+CHECKED_OUT: Final = Kind("checked-out", 429, "This recovery was checked as often as it may be.")
 INTERNAL: Final = Kind("internal", 500, "Holdback failed.")
 TAMPERED: Final = Kind("tampered", 500, "The account's stored rows do not verify; nothing is decided on them.")
 UNREADABLE: Final = Kind("unreadable", 501, "This deployment reads no papers of this kind.")
@@ -71,12 +74,15 @@ KINDS: Final = (
     UNKNOWN_ROUTE,
     UNKNOWN_ACCOUNT,
     UNKNOWN_RECOVERY,
+    NO_FACE_CHECK,
     METHOD,
     CHALLENGE,
+    CHECK_REFUSED,
     TOO_LARGE,
     MEDIA_TYPE,
     KEY_REUSED,
     ABSURD_PRICE,
+    CHECKED_OUT,
     INTERNAL,
     TAMPERED,
     UNREADABLE,
