@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -60,7 +61,7 @@ def grouped(rows: Iterable[PartRow]) -> dict[str, list[PartRow]]:
 
 def small_books(asked: Iterable[str], rows: Iterable[PartRow]) -> frozenset[str]:
     """The accounts of which all parts are among the rows: one more than a small book holds was asked for."""
-    counted = Counter(row.account for row in rows)
+    counted = Counter(map(attrgetter("account"), rows))
     return frozenset(account for account in asked if counted[account] <= SMALL_BOOK)
 
 

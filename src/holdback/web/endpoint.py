@@ -225,6 +225,8 @@ def written(method: str, route: str, reply: Reply, started: float) -> None:
 
 
 def _check_media_type(given: bytes, wanted: bytes) -> None:
+    if given == wanted:
+        return
     kind, _, parameters = given.partition(b";")
     charset = parameters.strip().lower().replace(b'"', b"")
     if kind.strip().lower() != wanted or charset not in {b"", b"charset=utf-8"}:
@@ -254,7 +256,7 @@ async def sent(reply: Reply, send: Send) -> None:
     """Send an answer with the headers that all answers carry."""
     headers = [
         (b"content-type", reply.content_type),
-        (b"content-length", str(len(reply.body)).encode()),
+        (b"content-length", b"%d" % len(reply.body)),
         (b"content-security-policy", reply.csp),
         *SECURITY,
         *reply.headers,
