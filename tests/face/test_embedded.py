@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from tests.contracts.faces import NUMBERS, Embedded
 from tests.face import sitters
+from tests.face.tiny_onnx import brightness
 from tests.service.house import NOW
 
+from holdback import wiring
 from holdback.bench.relit import Scene
 from holdback.evidence import face_models, face_reading
 from holdback.evidence.cell import Bounds, Cell
@@ -295,3 +297,47 @@ def test_an_operators_model_is_named_by_its_digest(tmp_path: Path) -> None:
         spoof_model(path)
     path.write_bytes(b"a model")
     assert spoof_model(path) == (b"a model", f"sha256:{hashlib.sha256(b'a model').hexdigest()[:16]}")
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(20, FaceVerdict.NOT_EVALUATED), (240, FaceVerdict.FAIL)])
+async def test_an_operators_model_is_really_asked(least: float, verdict: FaceVerdict) -> None:
+    """A model of the operator's looks at the face in the same process, and its refusal fails the check."""
+    booth = Embedded()
+    sat = await booth.to_the_last()
+    check = EmbeddedFace(models(), NUMBERS, booth.entropy, (brightness(least), "sha256:00"))
+    step = await check.ingest(sat.step.state, sat.given, HERSELF, sat.now)
+    found = await check.fetch(step.state, HERSELF, sat.now)
+    assert found is not None
+    assert (found.pad.verdict, found.pad.method, found.pad.version) == (verdict, "operator", "sha256:00")
+    passes = verdict is not FaceVerdict.FAIL
+    assert found.verdict is (FaceVerdict.PASS if passes else FaceVerdict.FAIL)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"face": "vendor", "face_vendor_url": "http://vendor.example", "face_vendor_secret": "a secret of 16 bytes"},
+        {"face": "vendor", "face_vendor_url": "https://vendor.example", "face_vendor_secret": "short"},
+        {"face": "embedded", "face_spoof_model": "nowhere.onnx"},
+        {"face": "rekognition"},
+    ],
+)
+def test_a_face_check_that_could_not_work_stops_the_start(given: dict[str, str]) -> None:
+    """A setting of the face check that is wrong is told at the start, and no secret with it."""
+    settings = wiring.Settings(**given)  # type: ignore[arg-type]  # all of these are text
+    with pytest.raises(wiring.SettingError, match="HOLDBACK_FACE") as told:
+        wiring.faces(settings, wiring.load_policy("default"))
+    assert "short" not in str(told.value).replace("must have 16 bytes", "")
+
+
+def test_nobody_looks_unless_it_is_said() -> None:
+    """Without a setting no face is looked at, and with one by whom it says."""
+    policy = wiring.load_policy("default")
+    assert wiring.faces(wiring.Settings(), policy) is None
+    assert isinstance(wiring.faces(wiring.Settings(face="embedded"), policy), EmbeddedFace)
+    found = wiring.faces(wiring.Settings(face="rekognition", face_region="eu-west-1"), policy)
+    assert found is not None
+    assert found.name == "rekognition"
