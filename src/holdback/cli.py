@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 import holdback
-from holdback import audit, backup, bench, demo, installation, leaks, marking, timeline, wiring
+from holdback import audit, backup, bench, demo, desk, installation, leaks, marking, timeline, wiring
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
 from holdback.desk import Desk
@@ -545,7 +545,7 @@ def bench_(
 def trace_leak(
     file: Path,
     *,
-    exports: Path,
+    exports: Path | None = None,
     column: Annotated[list[str] | None, Parameter(negative="")] = None,
     policy: str = "default",
     json: Json = False,
@@ -556,19 +556,22 @@ def trace_leak(
     anybody innocent would be. Ends with 0 if somebody is named, 1 if nobody is, 2 for a file that cannot be used. Needs
     HOLDBACK_MASTER_KEYS.
 
-    The export records are a JSON list, for now kept by whoever makes exports:
+    Without `--exports` it is a copy of the desk (`GET /v1/desk`), of which each of the staff has his own, and needs the
+    store. Of lists that were made elsewhere with `holdback.marking` the export records are a JSON list:
     `[{"reader": "ann", "key": 1, "row_id": "account", "columns": {"seen_at": {"type": "millisecond"}}}]`.
     `key` is the id of the master key. Kinds of columns are `millisecond`, `trailing`, `fraction` (with `places`) and
     `label` (with `spellings`, pairs of words).
 
     Examples:
+        holdback trace-leak paste.csv
+
         holdback trace-leak paste.csv --exports exports.json
 
         holdback trace-leak paste.jsonl --exports exports.json --column seen_at=zuletzt --json
 
     Args:
         file: The list: CSV with a line of names, or one JSON object a line.
-        exports: The export records.
+        exports: The export records; none for the desk.
         column: A column that the list calls otherwise, as `exported=leaked`; may be given again.
         policy: Name of a packaged policy, or a TOML file, that says how rarely anybody innocent may be named.
         json: Print one JSON object.
@@ -582,7 +585,8 @@ def trace_leak(
     try:
         renamed = leaks.renamed(column or ())
         ppm = wiring.load_policy(policy).staff.false_accusations_ppm
-        tracing = marking.Trace(leaks.exports_of(exports), keys, ppm / 1_000_000)
+        records = leaks.exports_of(exports) if exports is not None else _with_service(_desks)
+        tracing = marking.Trace(records, keys, ppm / 1_000_000)
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("read:", total=file.stat().st_size)
             for row in leaks.rows(file, renamed, lambda read: progress.update(task, completed=read)):
@@ -592,13 +596,19 @@ def trace_leak(
         err.print(f"[red]{error}[/]", markup=True, highlight=False)
         return 2
     except marking.KeyMissing as error:
-        err.print(f"[red]{exports}: {error}[/]", highlight=False)
+        err.print(f"[red]{exports or file}: {error}[/]", highlight=False)
         return 2
     if json:
         _print_json(found.told())
     else:
         out.print(found.sentence(), highlight=False)
     return 0 if found.named else 1
+
+
+async def _desks(service: Service) -> list[marking.Export]:
+    """A record for each copy of the desk that anybody of the staff may ever have had."""
+    members = [head.account for head in await roster(service.store, service.tools.snapshots)]
+    return [desk.export_of(member, key) for member in members for key in service.tools.masters.mark_keys()]
 
 
 @app.command(name="backup")

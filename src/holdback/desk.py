@@ -15,10 +15,13 @@ from holdback.core.desk import For
 from holdback.core.evidence import Path, live, path_of, wait_ms
 from holdback.intake import token_hash
 from holdback.judging import desk_rows
+from holdback.marking import Export, Millisecond, marked
 from holdback.ports import Wanted
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdback.core.events import Instant
     from holdback.core.state import Head, Recovery
     from holdback.ports import DeskRow
@@ -159,3 +162,24 @@ def _place(cursor: str) -> tuple[Instant, str, str, str]:
     if not opened_at.isascii() or not opened_at.isdigit() or len(opened_at) > 15:  # noqa: PLR2004 - as cursors are
         raise ValueError("not a place on the desk")
     return int(opened_at), account, kind, id_
+
+
+EXPORTED: Final = {"opened_at": Millisecond(), "due_at": Millisecond()}
+"""What of a page is written a little differently for each reader: a leaked copy tells whose it was (`marking.py`)."""
+
+
+def marked_page(page: DeskPage, reader: str, keys: Mapping[int, bytes]) -> DeskPage:
+    """A page as this reader is to have it: every second as it was. `keys` are `MasterKeys.mark_keys`."""
+    key, mark = next(iter(keys.items()))
+    rows = [{"id": one.id, "opened_at": one.opened_at, "due_at": one.due_at} for one in page.items]
+    told = marked(rows, export_of(reader, key), mark)
+    items = (
+        msgspec.structs.replace(one, opened_at=row["opened_at"], due_at=row["due_at"])
+        for one, row in zip(page.items, told, strict=True)
+    )
+    return DeskPage(tuple(items), page.next)
+
+
+def export_of(reader: str, key: int) -> Export:
+    """The record by which copies of the desk are traced to a reader: always the same one, so none needs to be kept."""
+    return Export(reader=reader, key=key, row_id="id", columns=dict(EXPORTED))

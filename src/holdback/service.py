@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import ahead, intake
+from holdback import ahead, dpop, intake
 from holdback.ahead import GOOD_FOR_S, Reading
 from holdback.answers import ChallengeForm, answer_body, answer_form
 from holdback.batching import Batcher, Job
@@ -35,7 +35,7 @@ from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
-from holdback.core.staffing import may_judge
+from holdback.core.staffing import attending, may_judge
 from holdback.core.state import Customer
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
@@ -48,7 +48,7 @@ from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Tr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from holdback.core.decision import Decision, DeviceProof, EvidenceFact
+    from holdback.core.decision import Decision, DeviceProof, EvidenceFact, StaffFact
     from holdback.core.events import Instant
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
@@ -604,6 +604,20 @@ class Service:
             return token, facts
         link = peek.key.seal(token) if actor.kind is ActorKind.STAFF else None
         return token, facts | {"drawn": await self._drawn(peek), "link": link}
+
+    async def attending(self, member: str, session: str, proof: str, called: tuple[str, str]) -> StaffFact:
+        """Who of the staff reads what is no single customer's; `called` are method and address that his device signed.
+
+        Nothing is written, so what he may do is judged by what was read a moment ago.
+        """
+        row, now = None, 0
+        if intake.ACCOUNT_ID.fullmatch(member):
+            loaded = await self.store.read([Wanted(member)])
+            row, now = loaded.snapshots.get(member), loaded.now
+        head = self.tools.snapshots.head(row) if row is not None else None
+        shown = dpop.read(proof, dpop.Expected(*called, token=dpop.token_digest(session)))
+        actor = ev.Actor(ActorKind.STAFF, session=intake.token_hash(session), key=member)
+        return attending(actor, (head, None, None), shown, self.tools.policy, now, canary=False)
 
     async def _drawn(self, peek: Peek) -> tuple[str, ...]:
         """Who reviews a recovery that is opened now: those drawn lately for this customer, and others by chance.

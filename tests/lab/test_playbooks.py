@@ -9,10 +9,7 @@ from tests.lab.telling import ACCOUNT, COLD, HEAD, LAPTOP, THIEF, step
 
 from holdback.core import decide
 from holdback.core.events import DAY, HOUR, MINUTE
-from holdback.core.rules.exit import ExitReconcile
-from holdback.core.rules.notice import NoticeOutcome
-from holdback.core.rules.session import SessionFailures
-from holdback.core.rules.staff import StaffFlag, TicketClose, TicketOpen
+from holdback.intake import INTERNAL
 from holdback.lab.durations import Ago, Never, Span, parsed, spoken
 from holdback.lab.playbooks import ACTIONS, PlaybookError, parse, read
 
@@ -126,8 +123,7 @@ def test_the_horizon_follows_the_last_repetition() -> None:
 
 def test_every_action_can_be_told() -> None:
     """A step can do every action of the catalogue, and nothing that only Holdback itself does."""
-    internal = {NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose}
-    judged = {str(kind.__struct_config__.tag) for kind in decide.RULES if kind not in internal}
+    judged = {str(kind.__struct_config__.tag) for kind in decide.RULES if kind not in INTERNAL}
     assert set(ACTIONS) == judged | decide.PLANNED
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,9 @@ from holdback.core.events import HOUR, MINUTE, Channel, Role
 from holdback.core.rules.staff import TicketClose, TicketOpen
 from holdback.intake import BadRequest
 from holdback.ports import StoreUnavailable
+from holdback.web.endpoint import Call
+from holdback.web.problems import Problem
+from holdback.web.queues import Queues
 
 if TYPE_CHECKING:
     from tests.service.house import Hands
@@ -284,3 +288,26 @@ async def test_what_was_shown_is_not_shown_again(house: House) -> None:
     assert (await house.ask("alice", body, "k1"))["decision"] == "allow"
     again = await house.ask("alice", body, "k1")
     assert (again["decision"], again["customer"]) == ("deny", None)
+
+
+async def test_the_desk_is_read_by_who_is_there(house: House) -> None:
+    """Session, device and role open a queue; without any one of them nothing is shown."""
+    await settled(house, "alice")
+    assert (await house.ask("alice", OPENING))["decision"] == "allow"
+    sue, rita = await staffed(house, sue=Role.SUPPORT, rita=Role.REVIEWER)
+    url = "https://desk.example/queue"
+    proof = sue.browser.proof(house.clock.at, token=sue.session, htm="GET", htu=url, act=None)
+    shown = {b"holdback-member": sue.account, b"holdback-session": sue.session, b"holdback-called": url, b"dpop": proof}
+    headers = {name: value.encode() for name, value in shown.items()}
+    queues = Queues(house.service)
+    page = json.loads((await queues.queue(Call("desk", {}, b"role=support", headers, b""))).body)
+    assert [one["account"] for one in page["items"]] == ["alice"]
+    for name in headers:
+        without = {key: value for key, value in headers.items() if key != name}
+        with pytest.raises(Problem):
+            await queues.queue(Call("desk", {}, b"role=support", without, b""))
+    with pytest.raises(Problem):
+        await queues.queue(Call("desk", {}, b"role=reviewer", headers, b""))
+    stolen = headers | {b"holdback-member": rita.account.encode()}
+    with pytest.raises(Problem):
+        await queues.queue(Call("desk", {}, b"role=reviewer", stolen, b""))

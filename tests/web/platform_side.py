@@ -28,6 +28,7 @@ from holdback.store.sqlite import SqliteStore
 from holdback.web.api import application
 from holdback.web.keys import Scope, issued
 from holdback.web.problems import KINDS, URN
+from holdback.web.queues import Reader
 from holdback.wiring import canaries
 
 if TYPE_CHECKING:
@@ -127,9 +128,9 @@ class Web:
         self.session = ""
         self._numbers = count(1)
 
-    async def _attends(self, _call: Call) -> frozenset[str]:
+    async def _attends(self, _call: Call) -> Reader:
         """Who of the staff calls: whoever holds `roles`."""
-        return self.roles
+        return Reader("staff-sue", tuple(self.roles))
 
     def key(self, scope: str) -> dict[str, str]:
         """The header of the platform key with this scope."""

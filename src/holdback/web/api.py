@@ -242,11 +242,11 @@ def routes(
     limits: Limits | None = None,
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
-    attends: Callable[[Call], Awaitable[frozenset[str]]] = queues.nobody,
+    attends: Callable[[Call], Awaitable[queues.Reader]] | None = None,
 ) -> list[Route]:
     """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for.
 
-    `attends` says which roles a member of staff holds who reads.
+    `attends` replaces how a member of staff who reads is known.
     """
     limits = limits or Limits()
     metrics = Metrics(service)
@@ -284,7 +284,7 @@ def application(
     limits: Limits | None = None,
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
-    attends: Callable[[Call], Awaitable[frozenset[str]]] = queues.nobody,
+    attends: Callable[[Call], Awaitable[queues.Reader]] | None = None,
 ) -> Router:
     """The whole API over one service, as an ASGI application.
 

@@ -25,6 +25,7 @@ from holdback.web.keys import Scope
 from holdback.web.papers import MAIL, PDF, PaperForm
 from holdback.web.prices import PriceTable
 from holdback.web.problems import ProblemForm
+from holdback.web.queues import HEADER_MOST
 
 Schema = dict[str, Any]
 
@@ -96,6 +97,17 @@ _PLACE: Final = {
     "description": "What `next` was on the page before.",
     "schema": {"type": "string", "maxLength": 256},
 }
+_STAFF: Final = tuple(
+    {"name": name, "in": "header", "description": said, "schema": {"type": "string", "maxLength": HEADER_MOST}}
+    for name, said in (
+        ("Holdback-Member", "Who of the staff reads."),
+        ("Holdback-Session", "The token of that member's session."),
+        ("Holdback-Called", "The address that the member's browser called, by GET."),
+        ("DPoP", "What the member's device signed for that address (RFC 9449)."),
+    )
+)
+"""How one of the staff is known who reads."""
+
 _TOKEN: Final = {
     "name": "t",
     "in": "query",
@@ -176,9 +188,7 @@ def _paths() -> Schema:
         f"{account}/recovery": {
             "get": _read("How a recovery stands, for whoever opened it", (_ACCOUNT, _RECOVERY), "ProgressForm")
         },
-        "/v1/desk": {
-            "get": _read("What waits for a role of the staff, oldest first", (_ROLE, _PLACE, _LIMIT), "DeskPage")
-        },
+        "/v1/desk": {"get": _read("What waits for a role of the staff", (_ROLE, _PLACE, _LIMIT, *_STAFF), "DeskPage")},
         f"{account}/holds": {"get": _read("Exits that wait, oldest first", page, "HoldsPage")},
         f"{account}/tickets/{{ticket}}": {
             "put": _ticket("openTicket", "Let staff read a customer for a ticket; again, for longer"),
@@ -361,23 +371,26 @@ def _refused(*statuses: int) -> Schema:
     return found
 
 
+_FORMS: Final = (
+    Envelope,
+    SignIn,
+    PriceTable,
+    AnswerForm,
+    AccountForm,
+    EventsPage,
+    HoldsPage,
+    ProgressForm,
+    DeskPage,
+    PaperForm,
+    FaceStepForm,
+    FaceShownForm,
+    ProblemForm,
+)
+"""What is sent and answered beside the actions."""
+
+
 def _schemas() -> Schema:
-    kinds = [
-        *PUBLIC.values(),
-        Envelope,
-        SignIn,
-        PriceTable,
-        AnswerForm,
-        AccountForm,
-        EventsPage,
-        HoldsPage,
-        ProgressForm,
-        DeskPage,
-        PaperForm,
-        FaceStepForm,
-        FaceShownForm,
-        ProblemForm,
-    ]
+    kinds = [*PUBLIC.values(), *_FORMS]
     _, found = msgspec.json.schema_components(kinds, schema_hook=_sealed_schema, ref_template=_COMPONENTS + "{name}")
     schemas: Schema = _mended(found)
     schemas["WireActor"]["properties"]["kind"] = {"enum": list(CLAIMABLE)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from holdback.core.events import Role
-from holdback.desk import Desk
+from holdback.desk import Desk, marked_page
 from holdback.intake import BadRequest
 from holdback.views import LARGEST
 from holdback.web import problems
@@ -30,18 +31,43 @@ TOKEN_MOST: Final = 512
 PAGE: Final = 50
 
 
-async def nobody(_call: Call) -> frozenset[str]:
-    """The roles of whoever of the staff reads, until there is a way for them to prove it here: none."""
-    return frozenset()
+MEMBER_HEADER: Final = b"holdback-member"
+SESSION_HEADER: Final = b"holdback-session"
+CALLED_HEADER: Final = b"holdback-called"
+"""The address that the member's browser called, as the platform saw it: what the device signed is for that one."""
+PROOF_HEADER: Final = b"dpop"
+HEADER_MOST: Final = 4_096
+
+
+class Reader(NamedTuple):
+    """Who reads the desk, and for which roles."""
+
+    member: str
+    roles: tuple[str, ...]
+
+
+async def _proved(service: Service, call: Call) -> Reader:
+    """Who of the staff reads, by session and device key (RFC 9449); nobody, if anything of it is missing or wrong.
+
+    A proof that was only read with is not remembered, for reading writes nothing: it serves again for a minute.
+    """
+    names = (MEMBER_HEADER, SESSION_HEADER, CALLED_HEADER, PROOF_HEADER)
+    shown = [call.headers.get(name, b"")[: HEADER_MOST + 1] for name in names]
+    if any(not one or len(one) > HEADER_MOST or not one.isascii() for one in shown):
+        return Reader("", ())
+    member, session, called, proof = (one.decode() for one in shown)
+    fact = await service.attending(member, session, proof, ("GET", called))
+    return Reader(member, fact.roles)
 
 
 class Queues:
-    """The handlers. `attends` says which roles the member of staff holds who calls; with none nobody was proved."""
+    """The handlers. `attends` replaces how one of the staff is known, for tests of what is read."""
 
-    def __init__(self, service: Service, attends: Callable[[Call], Awaitable[frozenset[str]]] = nobody) -> None:
+    def __init__(self, service: Service, attends: Callable[[Call], Awaitable[Reader]] | None = None) -> None:
         """Read through this service."""
+        self._service = service
         self._desk = Desk(service)
-        self._attends = attends
+        self._attends = attends or partial(_proved, service)
 
     def operations(self) -> dict[str, dict[str, Operation]]:
         """Their routes."""
@@ -69,10 +95,11 @@ class Queues:
             raise BadRequest(f"`role` must be one of {', '.join(Role)}")
         if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:6]) <= LARGEST:
             raise BadRequest(f"`limit` must be from 1 to {LARGEST}")
-        if role not in await self._attends(call):
+        reader = await self._attends(call)
+        if role not in reader.roles:
             raise Problem(problems.STAFF_ONLY)
         try:
             page = await self._desk.queue(role, given.get("cursor", ""), int(limit))
         except ValueError:
             raise BadRequest("`cursor` must be what `next` was on the page before") from None
-        return Reply(msgspec.json.encode(page))
+        return Reply(msgspec.json.encode(marked_page(page, reader.member, self._service.tools.masters.mark_keys())))
