@@ -68,7 +68,8 @@ class AnswerForm(msgspec.Struct, frozen=True):
 
     `id` names what an allowed action made, `usable_from` when it may be used, `customer` what a look-up shows.
     `receipt` is a compact JWS for the platform's signer. `policy` and `head` (hex) say under which policy and after
-    which entry of the chain this was decided; a sign-in that proved nothing has no `head`.
+    which entry of the chain this was decided; a sign-in that proved nothing has no `head`. Of legal requests, `letter`
+    is to be passed on to the agency, and `package` holds what was disclosed to it; only the agency opens either.
     """
 
     decision: str
@@ -81,6 +82,8 @@ class AnswerForm(msgspec.Struct, frozen=True):
     session: SessionForm | None = None
     enrolment: dict[str, Any] | None = None
     customer: dict[str, Any] | None = None
+    letter: str | None = None
+    package: dict[str, Any] | None = None
     policy: str = ""
     head: str = ""
 

@@ -26,7 +26,7 @@ from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
 from holdback.core.assurance import CONTACT_CODE, RESTRICTED, password_stands_alone
-from holdback.core.decision import Context, DeviceProof, Proof, Seen
+from holdback.core.decision import Context, DeviceProof, PaperFact, Proof, Seen
 from holdback.core.devices import key_fault
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.evidence import SIGNATURE
@@ -37,6 +37,7 @@ from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile
+from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish, RecoveryRemind
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
     from holdback.core.state import Head
+    from holdback.papers import Papers
     from holdback.ports import AddressSignatures, Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
     from holdback.signing import Holder, Signing
@@ -72,6 +74,9 @@ INTERNAL: Final = frozenset(
     {NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose, RecoveryRemind}
 )
 """Actions that no one outside can name."""
+
+HANDED_IN: Final = frozenset({LegalReceive, LegalFreezeOrder})
+"""What may be asked as an agency: what counts there is the paper, not who says that he is the agency."""
 
 CHOOSES_PASSWORD: Final = frozenset({PasswordChange, RecoveryFinish})
 """Actions that carry a password which their owner has just chosen."""
@@ -177,12 +182,7 @@ def parse(body: object) -> Parsed:
     envelope: Envelope = _converted(envelope_fields, Envelope)
     if len({proof.kind for proof in envelope.proofs}) < len(envelope.proofs):
         raise BadRequest("one proof of a kind at a time: each try must count", "/proofs")
-    if (envelope.actor.kind is ActorKind.STAFF) != (envelope.actor.member is not None):
-        raise BadRequest("`member` names who of the staff asks; nobody else has one", "/actor/member")
-    if envelope.actor.kind is ActorKind.STAFF and envelope.proofs:
-        raise BadRequest("the staff prove themselves as they sign in, not here", "/proofs")
-    if envelope.actor.kind is ActorKind.STAFF and envelope.dry_run:
-        raise BadRequest("what the staff ask leaves a line: there are no dry runs of it", "/dry_run")
+    _check_actor(envelope, kind)
     if envelope.dry_run and envelope.proofs:
         raise BadRequest("a dry run takes no proofs: tries that nobody counts would be guesses for free", "/proofs")
     if envelope.context.ip and not network_of(envelope.context.ip):
@@ -193,6 +193,18 @@ def parse(body: object) -> Parsed:
     if envelope.actor.dpop is not None:
         _check_route(envelope)
     return Parsed(envelope, fields, kind)
+
+
+def _check_actor(envelope: Envelope, kind: type[Action]) -> None:
+    """Refuse what an actor of this kind never asks, or never shows. Raises BadRequest."""
+    if envelope.actor.kind is ActorKind.AGENCY and kind not in HANDED_IN:
+        raise BadRequest("an agency hands in papers, which prove themselves, and asks for nothing else", "/actor/kind")
+    if (envelope.actor.kind is ActorKind.STAFF) != (envelope.actor.member is not None):
+        raise BadRequest("`member` names who of the staff asks; nobody else has one", "/actor/member")
+    if envelope.actor.kind is ActorKind.STAFF and envelope.proofs:
+        raise BadRequest("the staff prove themselves as they sign in, not here", "/proofs")
+    if envelope.actor.kind is ActorKind.STAFF and envelope.dry_run:
+        raise BadRequest("what the staff ask leaves a line: there are no dry runs of it", "/dry_run")
 
 
 def _nearest(name: str) -> str:
@@ -378,6 +390,8 @@ class Intake:
         if wire.kind is ActorKind.STAFF and wire.member:
             session = token_hash(wire.session) if wire.session else b""
             return ev.Actor(ActorKind.STAFF, session=session, key=wire.member)
+        if wire.kind is ActorKind.AGENCY:
+            return ev.Actor(ActorKind.AGENCY)
         if wire.kind is ActorKind.LINK:
             return self._link_actor(account, wire.token or "", now)
         raise BadRequest("this kind of actor proves itself elsewhere", "/actor/kind")
@@ -582,6 +596,18 @@ class Intake:
     def token(self) -> str:
         """A new opaque session token of 256 bits."""
         return self._entropy.token(32).hex()
+
+    def paper(self, action: Action, papers: Papers | None, now: Instant) -> PaperFact | None:
+        """What was found of the paper that an action names. Raises BadRequest on a token that says nothing."""
+        document = action.document if isinstance(action, LegalReceive | LegalFreezeOrder) else ""
+        if not document:
+            return None
+        if papers is None:
+            raise BadRequest("no paper is read here", "/document")
+        try:
+            return papers.fact(document, now)
+        except ValueError as error:
+            raise BadRequest(str(error), "/document") from None
 
     def drawn(self, names: Sequence[str], most: int) -> tuple[str, ...]:
         """So many of these by chance, or all if there are fewer; each as likely as any other."""

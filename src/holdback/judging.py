@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback import dpop
+from holdback.agencies import answered, in_force, letter
 from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
@@ -19,6 +20,7 @@ from holdback.core.desk import desk, is_unchanged
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, agency_fact, agency_of
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
@@ -34,10 +36,11 @@ from holdback.wording.words import instant_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdback.agencies import Packed
     from holdback.ahead import Reading
     from holdback.answers import AnswerForm, ChallengeForm
     from holdback.core.decide import Advance
-    from holdback.core.decision import Facts, StaffFact
+    from holdback.core.decision import AgencyFact, Facts, StaffFact
     from holdback.core.events import AnyEvent, Instant
     from holdback.core.policy import Policy
     from holdback.core.rules.asking import Request
@@ -75,7 +78,7 @@ class Asked(NamedTuple):
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
     what was read of `wanted` already, if it was all of it. `holder` is who asks, for passkeys that may sign.
     `outside` is what a sign-in calls its challenge, whose own name never leaves. `first` is who of the staff asked the
-    same before.
+    same before. `package` is what would be disclosed.
     """
 
     request: Request
@@ -93,6 +96,7 @@ class Asked(NamedTuple):
     holder: Holder | None = None
     outside: str = ""
     first: str = ""
+    package: Packed | None = None
 
 
 class Tools(NamedTuple):
@@ -260,7 +264,27 @@ class Unit:
             reconciling=self._loaded.reconciling,
             counterparty_known=bool(other) and _is_customer(self._stand(other).customer.head),
             staff=staff,
+            agency=self._agency(asked, now),
+            package=self._package(asked, now),
         )
+
+    def _agency(self, asked: Asked, now: Instant) -> AgencyFact | None:
+        """What the registry says of the agency that is asked for, by the agency's own stream."""
+        action, head = asked.request.action, self._subject(asked)
+        name = agency_of(action, head)
+        if not name:
+            return None
+        said = answered(self._tools.masters, action, head, now)
+        return agency_fact(name, self._stand(name).customer.head, now, answered=said)
+
+    def _package(self, asked: Asked, now: Instant) -> bytes:
+        """The digest of what would be disclosed; nothing if it was made for another request, or for another key."""
+        action, head = asked.request.action, self._subject(asked)
+        entry = in_force(self._stand(agency_of(action, head)).customer.head, now)
+        return asked.package.digest if asked.package is not None and asked.package.fits(head, entry, now) else b""
+
+    def _subject(self, asked: Asked) -> Head | None:
+        return self._stand(asked.request.account.partition(".")[0]).customer.head
 
     def _staff(self, asked: Asked, now: Instant) -> StaffFact:
         """Who of the staff asks, by the member's own stream."""
@@ -327,9 +351,23 @@ class Unit:
                 once["session"] = SessionForm(asked.token, instant_text(until), dpop.token_text(asked.token))
             if isinstance(asked.request.action, StaffLookUp):
                 once["customer"] = self._seen(asked.request.action, standing, now)
+            once |= self._for_agency(asked, step, now)
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
         return answer_body(form, once)
+
+    def _for_agency(self, asked: Asked, step: Advance, now: Instant) -> dict[str, object]:
+        """What only an agency opens: the letter with its phrase as a request comes in, the package as it is granted."""
+        action, request = asked.request.action, asked.request
+        if isinstance(action, LegalReceive | LegalFreezeOrder) and isinstance(step.decision, Allow):
+            name = agency_of(action, None)
+            entry = in_force(self._stand(name).customer.head, now)
+            about = request.account.partition(".")[0], step.decision.id, action.agency
+            return {"letter": letter(self._tools.masters, self._tools.envelopes, *about, entry)}
+        made = asked.package
+        if made is None or not any(isinstance(one, ev.LegalDisclosed) for one in step.events):
+            return {}
+        return {"package": made.form()}
 
     def _seen(self, action: StaffLookUp, standing: _Standing, now: Instant) -> dict[str, object]:
         head = standing.customer.head

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import ahead, dpop, intake
+from holdback import ahead, disclosing, dpop, intake
+from holdback.agencies import Packed, in_force
 from holdback.ahead import GOOD_FOR_S, Reading
 from holdback.answers import ChallengeForm, answer_body, answer_form
 from holdback.batching import Batcher, Job
@@ -30,8 +31,10 @@ from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.devices import key_fault, was_met
 from holdback.core.events import DAY, ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
+from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.legal import LegalRelease, named
 from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
@@ -48,8 +51,10 @@ from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Tr
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from holdback.core.decide import Needs
     from holdback.core.decision import Decision, DeviceProof, EvidenceFact, StaffFact
     from holdback.core.events import Instant
+    from holdback.core.ledger import Entry
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
     from holdback.intake import Envelope, Intake, Parsed
@@ -69,6 +74,8 @@ DEAR_MOST: Final = 32
 """The same, with those that wait for their turn; whoever comes then is told to come back."""
 ROSTER_S: Final = 5.0
 """How long the roster is believed when reviewers are drawn. What they do is judged by their own."""
+ENTRIES_AT_ONCE: Final = 500
+"""Entries of a log that are read in one query."""
 TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
@@ -187,7 +194,7 @@ class Service:
             if answer is not None:
                 return answer
         peek = None if parsed.kind is SessionStart else await self._peek(main, parsed, _answer_key(question))
-        if peek is None and parsed.kind is StaffEnrol:
+        if peek is None and parsed.kind in {StaffEnrol, AgencyAdd}:
             return await self._begun(question, parsed)
         if peek is None:
             self._intake.check(parsed)
@@ -569,12 +576,10 @@ class Service:
         digest = self._digest(question, parsed, peek)
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
-        facts = Facts(digest, proofs, device=device, evidence=question.evidence, **begun)
+        paper = self._intake.paper(action, self.tools.papers, peek.now)
+        facts = Facts(digest, proofs, device=device, evidence=question.evidence, paper=paper, **begun)
         needs = decide.needs(request, peek.head)
-        assets = (needs.asset,) if needs.asset else ()
-        wanted = [Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))]
-        others = {needs.counterparty, needs.member, needs.first} - {"", main}
-        wanted += [Wanted(other) for other in sorted(others)]
+        wanted = _wanted(question, main, needs)
         kept = None if isinstance(action, StaffLookUp) else _answer_to(question)  # what was shown is not shown again
         if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
             request = msgspec.structs.replace(request, counterparty=needs.counterparty)
@@ -590,6 +595,7 @@ class Service:
             ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
             first=needs.first,
+            package=await self._packed(main, action, peek, needs.agency),
         )
 
     async def _token(self, parsed: Parsed, peek: Peek, actor: ev.Actor) -> tuple[str, dict[str, Any]]:
@@ -618,6 +624,34 @@ class Service:
         shown = dpop.read(proof, dpop.Expected(*called, token=dpop.token_digest(session)))
         actor = ev.Actor(ActorKind.STAFF, session=intake.token_hash(session), key=member)
         return attending(actor, (head, None, None), shown, self.tools.policy, now, canary=False)
+
+    async def _packed(self, main: str, action: Action, peek: Peek, stream: str) -> Packed | None:
+        """What a release would disclose, sealed: judging compares it with what it finds under the lock."""
+        found = named(peek.head, action.which, peek.now) if isinstance(action, LegalRelease) else None
+        if found is None or not found[1].fields or self.tools.envelopes is None:
+            return None
+        name, request = found
+        row = (await self.store.read([Wanted(stream)])).snapshots.get(stream)
+        entry = in_force(self.tools.snapshots.head(row), peek.now) if row is not None else None
+        if entry is None:
+            return None
+        known = await self._known(main, peek, request.fields)
+        wanted = disclosing.Wanted(name, request.agency, request.basis, request.fields)
+        keys = self.tools.masters.mark_keys()
+        made = await asyncio.to_thread(disclosing.package, wanted, known, peek.now, next(iter(keys.items())))
+        text = self.tools.envelopes.seal(entry.recipient, made.body)
+        digest = hashlib.sha256(text.encode()).digest()
+        return Packed(name, request.fields, entry.recipient, text, digest, made.export)
+
+    async def _known(self, main: str, peek: Peek, fields: tuple[str, ...]) -> disclosing.Known:
+        """What the fields are rendered from: all parts, and of the log its end."""
+        parts = [self.tools.snapshots.part(row) for row in await self.store.parts(main)]
+        entries: list[Entry] = []
+        after = max(0, peek.head.seq - disclosing.ENTRIES_MOST) if disclosing.NEEDS_LOG & set(fields) else peek.head.seq
+        while page := await self.store.entries(main, after, ENTRIES_AT_ONCE):
+            entries += page
+            after = page[-1].seq
+        return disclosing.Known(peek.head, parts, entries, peek.key.open)
 
     async def _drawn(self, peek: Peek) -> tuple[str, ...]:
         """Who reviews a recovery that is opened now: those drawn lately for this customer, and others by chance.
@@ -761,6 +795,14 @@ class Service:
 def _sign_in_name(parsed: Parsed) -> str:
     """By what a newcomer signs in: a customer by the name that is imported, the staff by their id."""
     return sign_in_name(parsed.fields["name"]) if parsed.kind is AccountImport else ""
+
+
+def _wanted(question: Question, main: str, needs: Needs) -> list[Wanted]:
+    """Every stream that is read to judge a question: whose it is, whom it names, who of the staff asks, an agency."""
+    assets = (needs.asset,) if needs.asset else ()
+    others = dict.fromkeys((needs.counterparty, needs.member, needs.first, needs.agency))
+    first = Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))
+    return [first, *(Wanted(one) for one in others if one and one != main)]
 
 
 def _counterparty(parsed: Parsed) -> str:

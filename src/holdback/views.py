@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.ledger import Entry
     from holdback.core.policy import Policy
-    from holdback.core.state import Authenticator, Change, Contact, Head, HeldExit
+    from holdback.core.state import AgencyEntry, Authenticator, Change, Contact, Head, HeldExit
     from holdback.ports import Snapshot
     from holdback.sealing import CustomerKey
     from holdback.service import Service
@@ -172,6 +172,24 @@ class OrderForm(msgspec.Struct, frozen=True):
     until: str
 
 
+class OfficerForm(msgspec.Struct, frozen=True):
+    """Somebody who answers for an agency, and the number that he is rung at."""
+
+    id: str
+    name: str | None
+    number: str | None
+
+
+class AgencyForm(msgspec.Struct, frozen=True):
+    """How an agency stands in the registry from an instant on."""
+
+    officers: tuple[OfficerForm, ...]
+    recipient: str
+    domains: tuple[str, ...]
+    certificates: tuple[str, ...]
+    in_force_from: str
+
+
 class AccountForm(msgspec.Struct, frozen=True):
     """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`."""
 
@@ -197,6 +215,8 @@ class AccountForm(msgspec.Struct, frozen=True):
     incident: IncidentForm | None
     orders: tuple[OrderForm, ...]
     targeted_until: str | None
+    agency: AgencyForm | None
+    agency_waiting: AgencyForm | None
 
 
 class HeldForm(msgspec.Struct, frozen=True):
@@ -291,6 +311,8 @@ class Views:
             incident=_incident(head),
             orders=_orders(head, now),
             targeted_until=instant_text(head.targeted_until) if head.targeted_until > now else None,
+            agency=_entry(head.agency.in_force(now) if head.agency else None, seen.key),
+            agency_waiting=_entry(_waiting(head, now), seen.key),
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -486,6 +508,23 @@ def _orders(head: Head, now: Instant) -> tuple[OrderForm, ...]:
     )
 
 
+def _waiting(head: Head, now: Instant) -> AgencyEntry | None:
+    waiting = head.agency.waiting if head.agency is not None else None
+    return waiting if waiting is not None and waiting.from_at > now else None
+
+
+def _entry(entry: AgencyEntry | None, key: CustomerKey) -> AgencyForm | None:
+    if entry is None:
+        return None
+    return AgencyForm(
+        tuple(OfficerForm(one.id, _opened(key, one.name), _opened(key, one.number)) for one in entry.officers),
+        entry.recipient,
+        entry.domains,
+        tuple(one.hex() for one in entry.certificates),
+        instant_text(entry.from_at),
+    )
+
+
 def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
     case = live(head, policy, now)
     if case is None:
@@ -606,7 +645,7 @@ def _plain(name: str, value: Any, key: CustomerKey) -> Any:  # noqa: ANN401 - as
     return value
 
 
-STORED_SEALED: Final = frozenset({"name", "address", "counterparty", "story", "note"})
+STORED_SEALED: Final = frozenset({"name", "address", "counterparty", "story", "note", "number"})
 """Sealed fields of actions, which a stored question holds as bytes; their secrets are in `SECRETS`."""
 
 

@@ -16,6 +16,7 @@ from holdback.core.rules.account import (
     ImportedContact,
 )
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.agency import AgencyAdd, AgencyOfficer, AgencyRemove
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
     AuthenticatorConfirm,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
 
 HOME: Final = destination("home")
+RECIPIENT: Final = "age1" + "q" * 58
 
 EXAMPLES: Final[tuple[Action, ...]] = (
     AccountImport(
@@ -115,6 +117,8 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     LegalApprove(),
     LegalRelease(),
     LegalReject(forged=True),
+    AgencyAdd(sealed("Police"), (AgencyOfficer("o1", sealed("Dana"), sealed("+1555")),), RECIPIENT),
+    AgencyRemove(),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
+from tests.core.everything import EVERY
 from tests.core.histories import (
     PASSWORD,
     PLATFORM,
@@ -73,7 +74,7 @@ from holdback.core.rules.recovery import (
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
-from holdback.core.state import NOBODY, PROFILE, Customer, Head, Member
+from holdback.core.state import NOBODY, PROFILE, Agency, Customer, Head, Member
 
 if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
@@ -138,6 +139,8 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (LegalApprove(), {ActorKind.STAFF}),
     (LegalRelease(), {ActorKind.STAFF}),
     (LegalReject(forged=True), {ActorKind.STAFF}),
+    (EVERY["agency.add"], {ActorKind.STAFF}),
+    (EVERY["agency.remove"], {ActorKind.STAFF}),
 ]
 NAMES = [action_name(action) for action, _ in WHO]
 
@@ -152,7 +155,9 @@ def test_every_action_is_in_the_table() -> None:
 def of_its_kind(action: Action) -> tuple[Account, bytes]:
     """A stream in which the action can be asked, and its owner's session."""
     account, session = grown()
-    if StreamKind.CUSTOMER not in RULES[type(action)].streams:
+    if StreamKind.AGENCY in RULES[type(action)].streams:
+        account.state = replace(account.head, agency=Agency())
+    elif StreamKind.CUSTOMER not in RULES[type(action)].streams:
         account.state = replace(account.head, member=Member((Role.SUPPORT,)))
     return account, session
 
@@ -214,6 +219,7 @@ LOOSENS = {
     "legal.call_back",
     "legal.approve",
     "legal.release",
+    "agency.add",
 }
 
 

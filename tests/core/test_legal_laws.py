@@ -121,11 +121,12 @@ class Requests(RuleBasedStateMachine):
     # What the log says
 
     def requests(self) -> dict[str, Said]:
-        """Every request that is open or in force, read from the first entry on."""
+        """Every request that is not over, or was not when the last one came in, read from the first entry on."""
         found: dict[str, Said] = {}
         for event in self.account.log:
             match event:
                 case ev.LegalReceived():
+                    found = {key: one for key, one in found.items() if event.at < one.over_at}
                     found[event.request] = Said(event)
                 case ev.LegalCalledBack():
                     found[event.request].called = event.by
@@ -138,12 +139,13 @@ class Requests(RuleBasedStateMachine):
                     found.pop(event.request, None)
                 case _:
                     pass
-        return {key: one for key, one in found.items() if self.account.now < one.over_at}
+        return found
 
     def may_release(self, by: str) -> bool:
         """Called back, approved by enough others, signed or entered by staff or about life, and its wait over."""
         latest = next(reversed(self.requests().values()), None)
-        if latest is None or latest.in_force or self.office.police is None:
+        over = latest is None or latest.in_force or self.account.now >= latest.over_at
+        if latest is None or over or self.office.police is None:
             return False
         asked, urgent = latest.received, latest.received.basis == "emergency"
         enough = len(latest.approved) >= (1 if urgent else 2)

@@ -114,6 +114,8 @@ LEGAL: Final = {
 """What authorities ask and staff answer; `test_legal.py` says what that takes."""
 NOT_THE_OWNERS: Final = LEGAL | {
     "account.import",
+    "agency.add",
+    "agency.remove",
     "recovery.review",
     "recovery.remind",
     "staff.look_up",
@@ -160,6 +162,8 @@ ROUTES: Final = {
         "staff.look_up",
         "staff.enrol",
         "staff.retire",
+        "agency.add",
+        "agency.remove",
     }
     | LEGAL,
     ActorKind.AGENCY: {"legal.receive", "legal.freeze_order"},
@@ -175,7 +179,7 @@ def test_every_action_has_its_place() -> None:
             name
             in TIGHTENS
             | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
-            | {"staff.retire", "staff.flag", "ticket.close", "legal.reject"}
+            | {"staff.retire", "staff.flag", "ticket.close", "legal.reject", "agency.remove"}
         )
 
 

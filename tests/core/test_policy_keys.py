@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from msgspec.structs import replace
 from tests.core.authorities import Office
+from tests.core.everything import EVERY
 from tests.core.histories import (
     BACKUP_CODE,
     DEFAULT,
@@ -468,6 +469,17 @@ def helped(account: Account) -> None:
     account.log += [*sue.stream.log, *new.log]
 
 
+def registered(account: Account) -> None:
+    """An agency, entered by two."""
+    grow(account)
+    ann, bo = (Colleague(name, Role.POLICY, policy=account.policy, at=account.now) for name in ("ann", "bo"))
+    bo.first = ann
+    police = Account(account.policy, "agency-police")
+    for one in (ann, bo):
+        one.asks(police, EVERY["agency.add"])
+    account.log += police.log
+
+
 def papers(account: Account) -> None:
     """Requests of authorities: ordinary and urgent, as many as may be open, secret, long, forged, and one order."""
     grow(account)
@@ -535,6 +547,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     helped,
     papers,
     is_reminded,
+    registered,
 )
 
 CHANGED: Final[dict[str, Any]] = {

@@ -14,6 +14,8 @@ from holdback.core.rules.session import SessionStart
 from holdback.wording.asked import asked_line
 
 PROOFLESS = {
+    "agency.add",
+    "agency.remove",
     "legal.receive",
     "legal.freeze_order",
     "legal.call_back",

@@ -120,6 +120,7 @@ VALUES: Final[dict[Any, Any]] = {
     tuple[AuthenticatorKind, ...]: (AuthenticatorKind.TOTP,),
     tuple[About, ...]: (),
     tuple[bytes, ...]: (),
+    tuple[ev.Officer, ...]: (ev.Officer("o1", Sealed(b"m" * 16, b"Dana"), Sealed(b"n" * 16, b"+1555")),),
     tuple[ev.Finding, ...]: (),
     tuple[ev.ScoreTerm, ...]: (ev.ScoreTerm("device", 290, "new"), ev.ScoreTerm("hour", -5)),
     tuple[int, ...]: (1,),

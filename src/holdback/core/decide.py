@@ -41,6 +41,7 @@ from holdback.core.events import (
 from holdback.core.rules import (
     account,
     address,
+    agency,
     authenticator,
     change,
     contact,
@@ -79,6 +80,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **incident.RULES,
     **staff.RULES,
     **legal.RULES,
+    **agency.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -97,8 +99,6 @@ PLANNED: Final = frozenset(
         "api_key.revoke",
         "order.place",
         "order.report",
-        "agency.add",
-        "agency.remove",
         "policy.publish",
         "breaker.reset",
     }
@@ -118,6 +118,7 @@ class Needs(NamedTuple):
 
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
     `first` is one that is read only: who asked first for what a second one of the staff asks now.
+    `agency` is a stream that is read.
     """
 
     parts: tuple[PartKey, ...]
@@ -126,6 +127,7 @@ class Needs(NamedTuple):
     counterparty: str
     member: str = ""
     first: str = ""
+    agency: str = ""
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -143,8 +145,17 @@ def needs(request: Request, peek: Head | None) -> Needs:
         held = peek.exits[action.which]
         asset, counterparty = held.asset, held.counterparty
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
-    proposal = peek.member.proposal if isinstance(action, staff.StaffEnrol) and peek and peek.member else None
-    return Needs(parts, alike, asset, counterparty, member, proposal.by if proposal is not None else "")
+    return Needs(parts, alike, asset, counterparty, member, _first(action, peek), legal.agency_of(action, peek))
+
+
+def _first(action: Action, peek: Head | None) -> str:
+    """Who asked first for what a second one of the staff must ask as well."""
+    if peek is None:
+        return ""
+    of_member = peek.member.proposal if isinstance(action, staff.StaffEnrol) and peek.member else None
+    of_agency = peek.agency.proposal if isinstance(action, agency.AgencyAdd) and peek.agency else None
+    first = of_member or of_agency
+    return first.by if first is not None else ""
 
 
 class Advance(NamedTuple):

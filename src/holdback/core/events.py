@@ -125,9 +125,10 @@ class StreamKind(StrEnum):
 
     CUSTOMER = "customer"
     STAFF = "staff"
+    AGENCY = "agency"
 
 
-STREAM_PREFIX: Final = {StreamKind.STAFF: "staff-"}
+STREAM_PREFIX: Final = {StreamKind.STAFF: "staff-", StreamKind.AGENCY: "agency-"}
 """How the ids of streams that are no customer's begin, so that they stand together and no customer is taken for one."""
 
 
@@ -1098,6 +1099,43 @@ class LegalThawed(Event, frozen=True, array_like=True, tag="legal.thawed"):
     by: str
 
 
+class Officer(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody who answers for an agency, and the number he is rung at."""
+
+    id: str
+    name: Sealed
+    number: Sealed
+
+
+class AgencyProposed(Event, frozen=True, array_like=True, tag="agency.proposed"):
+    """Someone of the staff asked that `account` stand in the registry so; a second person must ask the very same.
+
+    The first proposal begins the stream. `digest` names exactly what was asked, `by` who asked it.
+    """
+
+    account: str
+    name: Sealed
+    digest: bytes
+    by: str
+
+
+class AgencyEntered(Event, frozen=True, array_like=True, tag="agency.entered"):
+    """An agency stands in the registry so, from `until` on, by two people. Before that the entry before it counts."""
+
+    officers: tuple[Officer, ...]
+    recipient: str
+    domains: tuple[str, ...]
+    certificates: tuple[bytes, ...]
+    by: tuple[str, ...]
+    until: Instant
+
+
+class AgencyRemoved(Event, frozen=True, array_like=True, tag="agency.removed"):
+    """An agency was taken out of the registry."""
+
+    by: str
+
+
 LegalEvent = (
     LegalReceived
     | LegalCalledBack
@@ -1201,6 +1239,9 @@ AnyEvent = (
     | LegalThawAsked
     | LegalThawed
     | RecoveryReminded
+    | AgencyProposed
+    | AgencyEntered
+    | AgencyRemoved
 )
 
 

@@ -285,6 +285,7 @@ class Legal(Section, frozen=True):
     secrecy_max_d: Days
     targeted_d: Days
     freeze_order_max_d: Days
+    agency_wait_h: Hours
 
 
 class Bounds(Section, frozen=True):
@@ -567,6 +568,7 @@ RELATIONS: Final = (
     ("staff.fresh_d", "staff.watched_d", "no window would begin within the time that false cases are counted over"),
     ("staff.watched_d", "staff.peers_d", "people would be compared with fewer days than they are watched"),
     ("legal.emergency_approvers", "legal.approvers", "haste must not need more people than time does"),
+    ("legal.wait_h", "legal.agency_wait_h", "an agency could be entered for a paper that is in hand"),
     ("legal.secrecy_max_d", "recovery.burned_d", "what was disclosed in secret would count again before it is told"),
     ("recovery.expires_d", "legal.targeted_d", "a recovery begun beside a forgery would outlast what it doubles"),
 )

@@ -262,6 +262,28 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     acted_at: tuple[Instant, ...] = ()
 
 
+class AgencyEntry(msgspec.Struct, frozen=True, array_like=True):
+    """How an agency stands in the registry, from `from_at` on."""
+
+    officers: tuple[ev.Officer, ...]
+    recipient: str
+    domains: tuple[str, ...]
+    certificates: tuple[bytes, ...]
+    from_at: Instant
+
+
+class Agency(msgspec.Struct, frozen=True, array_like=True):
+    """An agency: its entry, the one that waits, and what one person asked and a second one did not confirm yet."""
+
+    entry: AgencyEntry | None = None
+    waiting: AgencyEntry | None = None
+    proposal: Proposal | None = None
+
+    def in_force(self, now: Instant) -> AgencyEntry | None:
+        """The entry that counts now."""
+        return self.waiting if self.waiting is not None and self.waiting.from_at <= now else self.entry
+
+
 class LegalRequest(msgspec.Struct, frozen=True, array_like=True):
     """A legal request that is open, or a freeze order in force (`frozen_until` is not 0).
 
@@ -296,7 +318,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     `texted_at` says when codes went by text in the last hour, `tickets` until when they are open, `readers` when a
     member of staff last read the customer, `drawn` who was drawn last for a recovery, and `drawn_at` when first.
     `member` is set if this is one of the staff's stream. Until `targeted_until` somebody who forged papers is after the
-    account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then.
+    account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then. `agency` is
+    set if this is an agency's stream.
     """
 
     account: str
@@ -345,10 +368,13 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     face_at: Instant = 0
     drawn: tuple[str, ...] = ()
     drawn_at: Instant = 0
+    agency: Agency | None = None
 
     @property
     def stream(self) -> ev.StreamKind:
         """Whose stream this is."""
+        if self.agency is not None:
+            return ev.StreamKind.AGENCY
         return ev.StreamKind.CUSTOMER if self.member is None else ev.StreamKind.STAFF
 
     def setting(self, setting: Setting) -> int:
@@ -434,6 +460,9 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
     if customer.head is None and isinstance(event, ev.MemberProposed):
         begun = Head(event.account, event.name, event.at, (), at=event.at, seq=1)
         return Customer(_staffed(begun, event), {})
+    if customer.head is None and isinstance(event, ev.AgencyProposed):
+        begun = Head(event.account, event.name, event.at, (), at=event.at, seq=1)
+        return Customer(_registered(begun, event), {})
     if customer.head is None:
         return customer
     kind = type(event)
@@ -537,6 +566,8 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.LegalThawed()
         ):
             return _legal(head, event)
+        case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
+            return _registered(head, event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -609,6 +640,21 @@ def _legal(head: Head, event: ev.LegalEvent) -> Head:
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
     return replace(head, legal=head.legal | {event.request: new})
+
+
+def _registered(head: Head, event: ev.AgencyProposed | ev.AgencyEntered | ev.AgencyRemoved) -> Head:
+    agency = head.agency or Agency()
+    match event:
+        case ev.AgencyProposed():
+            agency = replace(agency, proposal=Proposal(event.digest, event.by, event.at))
+        case ev.AgencyEntered():
+            new = AgencyEntry(event.officers, event.recipient, event.domains, event.certificates, event.until)
+            agency = Agency(agency.in_force(event.at), new)
+        case ev.AgencyRemoved():
+            agency = Agency()
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+    return replace(head, agency=agency)
 
 
 def _hushed(head: Head, event: ev.EvidenceBurned) -> dict[str, Instant]:

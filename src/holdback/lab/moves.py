@@ -13,6 +13,7 @@ from holdback.core.events import AuthenticatorKind, Channel, Role
 from holdback.core.rules import (
     account,
     address,
+    agency,
     authenticator,
     change,
     contact,
@@ -109,6 +110,8 @@ class Moves:
             "staff.look_up": self._look_up,
             "staff.enrol": lambda step: Move(staff.StaffEnrol(tuple(Role(one) for one in step.fields.roles))),
             "staff.retire": lambda _step: Move(staff.StaffRetire()),
+            "agency.add": lambda _step: Move(_ENTRY),
+            "agency.remove": lambda _step: Move(agency.AgencyRemove()),
             "legal.receive": self._papers,
             "legal.freeze_order": lambda step: Move(
                 legal.LegalFreezeOrder(step.fields.agency, _ORDER_D, _document(step.fields.signed))
@@ -266,6 +269,13 @@ OFFICER: Final = "officer"
 """Who answers at the number of every agency that is registered."""
 
 _ORDER_D: Final = 30
+
+_ENTRY: Final = agency.AgencyAdd(
+    fake_sealed("agency"),
+    (agency.AgencyOfficer(OFFICER, fake_sealed("officer"), fake_sealed("number")),),
+    "age1" + "q" * 58,
+)
+"""An entry of the registry. Stories are about a customer, in whose stream no agency is entered."""
 
 
 def _document(signed: bool) -> str:  # noqa: FBT001 - the story's own word

@@ -40,7 +40,7 @@ SERVER_MADE: Final[dict[type, frozenset[str]]] = {
 }
 """Fields of actions that Holdback makes and refuses to be sent."""
 
-CLAIMABLE: Final = ("owner", "link", "platform", "staff")
+CLAIMABLE: Final = ("owner", "link", "platform", "staff", "agency")
 """Kinds of actor that can be claimed here; others prove themselves elsewhere."""
 
 _ACCOUNT: Final = {

@@ -50,6 +50,8 @@ def event_line(  # noqa: C901 - one case for each subject
     known = Known(opened, head, decided)
     if isinstance(event, ev.MemberEvent):
         return _member_line(event)
+    if isinstance(event, ev.LegalEvent):
+        return _legal_line(event)
     match event:
         case ev.Decided():
             return f"{capital(WHO[event.actor.kind])} asked {event.action}: {event.decision}."
@@ -116,17 +118,8 @@ def event_line(  # noqa: C901 - one case for each subject
             return _incident_line(event, known)
         case ev.TicketOpened() | ev.TicketClosed() | ev.LookedUp():
             return _read_line(event)
-        case (
-            ev.LegalReceived()
-            | ev.LegalCalledBack()
-            | ev.LegalApproved()
-            | ev.LegalRejected()
-            | ev.LegalDisclosed()
-            | ev.LegalFrozen()
-            | ev.LegalThawAsked()
-            | ev.LegalThawed()
-        ):
-            return _legal_line(event)
+        case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
+            return _agency_line(event, known)
         case (
             ev.RecoveryOpened()
             | ev.RecoveryAsked()
@@ -574,3 +567,18 @@ def _basis(event: ev.LegalReceived | ev.LegalDisclosed) -> str:
 
 def _listed(fields: tuple[str, ...]) -> str:
     return ", ".join(quoted(one.replace("_", " "))[1:-1] for one in fields)
+
+
+def _agency_line(event: ev.AgencyProposed | ev.AgencyEntered | ev.AgencyRemoved, known: Known) -> str:
+    match event:
+        case ev.AgencyProposed():
+            return f"An agency is to stand in the registry, asks {event.by}: {quoted(known.opened(event.name))}."
+        case ev.AgencyEntered():
+            who = f"{len(event.officers)} officers, {len(event.certificates)} certificates, {_listed(event.domains)}"
+            return (
+                f"The agency stands in the registry from {day_text(event.until)}, by {' and '.join(event.by)}: {who}."
+            )
+        case ev.AgencyRemoved():
+            return f"The agency was taken out of the registry by {event.by}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)

@@ -125,7 +125,8 @@ class Doubt(NamedTuple):
 NOTHING: tuple[PartKey, ...] = ()
 CUSTOMERS = frozenset({StreamKind.CUSTOMER})
 MEMBERS = frozenset({StreamKind.STAFF})
-EVERYBODY = frozenset(StreamKind)
+AGENCIES = frozenset({StreamKind.AGENCY})
+EVERYBODY = CUSTOMERS | MEMBERS
 """What anybody may ask who signs in, customer or staff."""
 
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Hold, Reason, why
+from holdback.core.decision import AgencyFact, Allow, Hold, Reason, why
 from holdback.core.disclosure import EMERGENCY, FREEZE_ORDER, REACHES, alive, approvers, given_away, reached
-from holdback.core.events import DAY, HOUR, ActorKind, AnyEvent, Finding, Role
+from holdback.core.events import DAY, HOUR, STREAM_PREFIX, ActorKind, AnyEvent, Finding, Role, StreamKind
 from holdback.core.rules.asking import AGENCY_OR_STAFF, STAFF, Action, Case, Id, Rule, Ruling, denied, tightened
 from holdback.core.staffing import lacks_role
 
 if TYPE_CHECKING:
-    from holdback.core.decision import AgencyFact, StaffFact
-    from holdback.core.state import LegalRequest
+    from holdback.core.decision import StaffFact
+    from holdback.core.events import Instant
+    from holdback.core.state import Head, LegalRequest
 
 FieldName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Which = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{0,64}\Z")]
@@ -162,17 +163,42 @@ def _receive(case: Case, action: LegalReceive | LegalFreezeOrder) -> Ruling:
     return Ruling(Allow((*findings, why(Reason.CALL_BACK_REQUIRED, "legal.call_back")), name), (received,))
 
 
-def _named(case: Case, which: str) -> tuple[str, LegalRequest] | None:
-    """The request that is meant: the one of that id, or the latest."""
-    open_ones = alive(case.head, case.now)
-    name = which or next(reversed(open_ones), "")
+def named(head: Head, which: str, now: Instant) -> tuple[str, LegalRequest] | None:
+    """The request that is meant: the one of that id, or the one that came in last; None if it is not open any more."""
+    name = which or next(reversed(head.legal), "")
+    open_ones = alive(head, now)
     return (name, open_ones[name]) if name in open_ones else None
 
 
 def _meant(case: Case, which: str) -> tuple[str, LegalRequest]:
-    found = _named(case, which)
+    found = named(case.head, which, case.now)
     assert found is not None  # noqa: S101 - every rule that gets here objects without one
     return found
+
+
+def agency_of(action: Action, peek: Head | None) -> str:
+    """The stream of the agency that an action is about, "" if it is about none.
+
+    Which request is meant may have changed since `peek`; then the agency that was read is another's, and vouches for
+    nothing.
+    """
+    if isinstance(action, LegalReceive | LegalFreezeOrder):
+        return STREAM_PREFIX[StreamKind.AGENCY] + action.agency
+    if not isinstance(action, _Step) or peek is None:
+        return ""
+    name = action.which or next(reversed(peek.legal), "")
+    return STREAM_PREFIX[StreamKind.AGENCY] + peek.legal[name].agency if name in peek.legal else ""
+
+
+def agency_fact(stream: str, agency: Head | None, now: Instant, *, answered: bool) -> AgencyFact:
+    """What the registry says of an agency now, by its own head, under the lock. `answered`: the phrase was right."""
+    name = stream.removeprefix(STREAM_PREFIX[StreamKind.AGENCY])
+    known = agency.agency if agency is not None else None
+    entry = known.in_force(now) if known is not None else None
+    if entry is None:
+        return AgencyFact(name, registered=False)
+    officers = tuple(one.id for one in entry.officers)
+    return AgencyFact(name, True, officers, entry.certificates, entry.domains, answered)  # noqa: FBT003 - registered, as the fact's order has it
 
 
 _Step = LegalCallBack | LegalApprove | LegalRelease | LegalReject
@@ -183,7 +209,7 @@ def _handled(case: Case, action: _Step) -> Finding | None:
     fault = lacks_role(case.facts, Role.LEGAL)
     if fault is not None:
         return fault
-    found = _named(case, action.which)
+    found = named(case.head, action.which, case.now)
     if found is None:
         return why(Reason.NOT_FOUND, "legal.receive", about="request")
     in_force = found[1].frozen_until and not isinstance(action, LegalReject)
