@@ -22,10 +22,11 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, PaperFact, Reason
 from holdback.core.disclosure import EMERGENCY, GIVES_AWAY, NEVER, REACHES, given_away, reached
 from holdback.core.effects import SECRECY
-from holdback.core.events import DAY, HOUR, Actor, ActorKind
+from holdback.core.events import DAY, HOUR, Actor, ActorKind, Channel
 from holdback.core.evidence import BURNABLE
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.contact import ContactAdd, ContactConfirm
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.legal import LegalReceive, LegalReject
 from holdback.core.rules.recovery import EvidenceBurn
@@ -386,6 +387,44 @@ def test_only_disclosures_can_be_hidden() -> None:
     """Law 5: nothing else that happens to an account has a way to be told later."""
     hidden = {kind for kind in get_args(ev.AnyEvent) if "told_at" in kind.__struct_fields__}
     assert hidden - {ev.LegalReceived, ev.LegalCalledBack, ev.LegalApproved} == SECRECY
+
+
+def test_contacts_that_came_meanwhile_are_told_at_the_end() -> None:
+    """Whoever has a notice waiting is told by it alone; a contact confirmed since is told when the date has come."""
+    account, _ = begun()
+    disclosed(account, "balance", secret_d=30)
+    named = account.ask(ContactAdd(Channel.EMAIL, sealed("new")), account.any_session(), *PROOFS)
+    assert isinstance(named, Allow)
+    account.ask(ContactConfirm(named.id), account.any_session(), named.id)
+    account.settle(days=28)
+    assert not happened(account, ev.LegalTold)
+    account.wait(days=4)
+    account.sign_in()
+    assert [one.contacts for one in notices(account, "legal.told")] == [(named.id,)]
+    assert not account.head.untold
+    account.sign_in()
+    assert len(happened(account, ev.LegalTold)) == 1
+
+
+def test_who_was_told_by_a_notice_is_told_once() -> None:
+    """With the same contacts as before there is nobody left to tell, and the log says that the secrecy is over."""
+    account, _ = begun()
+    disclosed(account, "balance", secret_d=1)
+    disclosed(account, "name", secret_d=2)
+    assert [one.known for one in account.head.untold.values()] == [("c1-1", "c1-2")] * 2
+    account.settle(days=4)
+    account.sign_in()
+    assert not notices(account, "legal.told")
+    assert [one.fields for one in happened(account, ev.LegalTold)] == [("balance",), ("name",)]
+
+
+def test_only_so_many_disclosures_wait_to_be_told() -> None:
+    """The oldest is left to its own notice, which waits for its date anyhow."""
+    account, _ = begun()
+    for number in range(17):
+        disclosed(account, "balance", secret_d=30, request=f"r{number}")
+    assert len(account.head.untold) == 16
+    assert "r0" not in account.head.untold
 
 
 def test_what_is_hushed_is_what_the_owner_does_not_know() -> None:

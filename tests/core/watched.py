@@ -74,6 +74,7 @@ CHANGES_NOTHING: Final = (
     ev.NoticeDue,
     ev.NoticeFolded,
     ev.CredentialRehashed,
+    ev.LegalTold,
 )
 """What may be written beside a refusal: it was asked, tried and counted."""
 
@@ -389,7 +390,7 @@ def denials_change_nothing(step: Step) -> None:
         recovering = isinstance(step.request.action, RecoveryEvidence | RecoveryFinish)
         allowed = (*CHANGES_NOTHING, *((ev.SessionMisused, ev.CoolOffStarted) if alarm else ()))
         allowed += (ev.RecoveryMissed, ev.RecoveryClosed, ev.RecoveryEnded) if recovering else ()
-        causes = {"proof.failed", *({"session.misused"} if alarm else ())}
+        causes = {"proof.failed", "legal.told", *({"session.misused"} if alarm else ())}
         causes |= {"recovery.missed", "recovery.closed", "recovery.ended"} if recovering else set()
         assert all(isinstance(one, allowed) for one in step.events)
         assert all(one.cause in causes for one in step.events if isinstance(one, ev.NoticeDue))

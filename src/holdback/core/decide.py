@@ -24,6 +24,7 @@ from holdback.core.assurance import (
 )
 from holdback.core.attempts import Tally, slowed_down
 from holdback.core.decision import Allow, Decision, Deny, Reason, StepUp, why
+from holdback.core.disclosure import told_now
 from holdback.core.effects import Direction, consequences, effect_of
 from holdback.core.events import (
     DAY,
@@ -176,8 +177,8 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     current = customer
     for event in beat:
         current = evolve(current, event)
-    if customer.head is not None and facts.clock_agrees and customer.head.changes:
-        due = change.due(customer.head, policy, now)
+    if customer.head is not None and facts.clock_agrees and (customer.head.changes or customer.head.untold):
+        due = [*change.due(customer.head, policy, now), *told_now(customer.head, now)]
         current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
     ruling = _judge(current, request, facts, policy, now, key_fault=fault)
     if _leaves_no_trace(request, ruling):

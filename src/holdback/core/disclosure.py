@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from holdback.core import events as ev
+
 if TYPE_CHECKING:
-    from holdback.core.events import Instant
+    from holdback.core.events import AnyEvent, Instant
     from holdback.core.policy import Policy
     from holdback.core.state import Head, LegalRequest
 
@@ -78,3 +80,12 @@ def alive(head: Head, now: Instant) -> dict[str, LegalRequest]:
 def ordered_until(head: Head, now: Instant) -> Instant:
     """When the last authority's order that stops exits now ends, 0 if there is none."""
     return max((one.frozen_until for one in head.legal.values() if now < one.frozen_until), default=0)
+
+
+def told_now(head: Head, now: Instant) -> list[AnyEvent]:
+    """The disclosures whose secrecy is over."""
+    return [
+        ev.LegalTold(now, name, one.agency, one.basis, one.fields, one.disclosed_at, one.known)
+        for name, one in head.untold.items()
+        if one.told_at <= now
+    ]

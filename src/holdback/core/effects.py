@@ -144,6 +144,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.LegalFrozen: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.LegalThawAsked: _SILENT,
     ev.LegalThawed: Effect(Direction.LOOSENING, Severity.SEVERE),
+    ev.LegalTold: Effect(Direction.NEUTRAL, Severity.SEVERE),
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 
@@ -213,18 +214,23 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
         cause, sent_to = _code_for(event) if type(event) in _ASKS_FOR_CODE else ("", "")
         if sent_to:
             found.append(ev.NoticeDue(event.at, f"{number}-code", cause, Severity.INFO, (sent_to,), ()))
-        if effect.notice is not None:
+        sent = _sent_to(event, after) if effect.notice is not None else ()
+        if effect.notice is not None and (sent or not isinstance(event, ev.LegalTold)):
             folded = _pressed_again(event, before, policy) or _repeats(event, effect, about, after, policy)
             found.append(
                 ev.NoticeFolded(event.at, tag_of(event))
                 if folded
-                else ev.NoticeDue(
-                    event.at, number, tag_of(event), effect.notice, told(after, event.at), about, _told_at(event)
-                )
+                else ev.NoticeDue(event.at, number, tag_of(event), effect.notice, sent, about, _told_at(event))
             )
         if effect.ends is not Ends.NONE:
             ended |= {key: ev.SessionEnded(event.at, key) for key in _ended(event, after, asking)}
     return [*found, *ended.values()] if ended else found
+
+
+def _sent_to(event: AnyEvent, after: Head) -> tuple[str, ...]:
+    """Who is told of an event: everybody, but of a secrecy that is over only those who have no notice of their own."""
+    known = event.known if isinstance(event, ev.LegalTold) else ()
+    return tuple(one for one in told(after, event.at) if one not in known)
 
 
 def _ended(event: AnyEvent, after: Head, asking: bytes) -> list[bytes]:

@@ -1077,6 +1077,17 @@ class LegalDisclosed(Event, frozen=True, array_like=True, tag="legal.disclosed")
     told_at: Instant = 0
 
 
+class LegalTold(Event, frozen=True, array_like=True, tag="legal.told"):
+    """The secrecy of a disclosure is over: contacts that came since are told of it, `known` by its own notice."""
+
+    request: str
+    agency: str
+    basis: str
+    fields: tuple[str, ...]
+    disclosed_at: Instant
+    known: tuple[str, ...]
+
+
 class LegalFrozen(Event, frozen=True, array_like=True, tag="legal.frozen"):
     """An authority's order stops every exit until `until`. It is no freeze of the owner's."""
 
@@ -1145,6 +1156,7 @@ LegalEvent = (
     | LegalFrozen
     | LegalThawAsked
     | LegalThawed
+    | LegalTold
 )
 """What happens to one legal request."""
 
@@ -1242,6 +1254,7 @@ AnyEvent = (
     | AgencyProposed
     | AgencyEntered
     | AgencyRemoved
+    | LegalTold
 )
 
 

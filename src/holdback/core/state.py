@@ -33,6 +33,9 @@ WINDOWS_KEPT: Final = 16
 FLAGS_KEPT: Final = 32
 READERS_KEPT: Final = 64
 """The last of the staff who read a customer. Whoever is forgotten read him before so many others did."""
+UNTOLD_KEPT: Final = 16
+DISCLOSED: Final = "legal.disclosed"
+"""The cause of the notice of a disclosure."""
 COOL_OFFS_APART: Final = 4
 """Cool-offs of one cause and severity, told of, that are kept apart; one more takes in the newest of them."""
 
@@ -262,6 +265,17 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     acted_at: tuple[Instant, ...] = ()
 
 
+class Untold(msgspec.Struct, frozen=True, array_like=True):
+    """A disclosure under a secrecy order until `told_at`; the contacts in `known` have a notice that waits for it."""
+
+    agency: str
+    basis: str
+    fields: tuple[str, ...]
+    disclosed_at: Instant
+    told_at: Instant
+    known: tuple[str, ...] = ()
+
+
 class AgencyEntry(msgspec.Struct, frozen=True, array_like=True):
     """How an agency stands in the registry, from `from_at` on."""
 
@@ -319,7 +333,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     member of staff last read the customer, `drawn` who was drawn last for a recovery, and `drawn_at` when first.
     `member` is set if this is one of the staff's stream. Until `targeted_until` somebody who forged papers is after the
     account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then. `agency` is
-    set if this is an agency's stream.
+    set if this is an agency's stream. `untold` are disclosures whose secrecy is not over.
     """
 
     account: str
@@ -369,6 +383,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     drawn: tuple[str, ...] = ()
     drawn_at: Instant = 0
     agency: Agency | None = None
+    untold: dict[str, Untold] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -564,6 +579,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.LegalFrozen()
             | ev.LegalThawAsked()
             | ev.LegalThawed()
+            | ev.LegalTold()
         ):
             return _legal(head, event)
         case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
@@ -626,7 +642,9 @@ def _legal(head: Head, event: ev.LegalEvent) -> Head:
     if isinstance(event, ev.LegalRejected | ev.LegalDisclosed | ev.LegalThawed):
         until = event.targeted_until if isinstance(event, ev.LegalRejected) else 0
         rest = _without(head.legal, event.request)
-        return replace(head, legal=rest, targeted_until=max(head.targeted_until, until))
+        return replace(_disclosed(head, event), legal=rest, targeted_until=max(head.targeted_until, until))
+    if isinstance(event, ev.LegalTold):
+        return replace(head, untold=_without(head.untold, event.request))
     old = head.legal[event.request]
     match event:
         case ev.LegalCalledBack():
@@ -640,6 +658,21 @@ def _legal(head: Head, event: ev.LegalEvent) -> Head:
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
     return replace(head, legal=head.legal | {event.request: new})
+
+
+def _disclosed(head: Head, event: ev.LegalEvent) -> Head:
+    if not isinstance(event, ev.LegalDisclosed) or not event.told_at:
+        return head
+    new = Untold(event.agency, event.basis, event.fields, event.at, event.told_at)
+    return replace(head, untold=dict([*head.untold.items(), (event.request, new)][-UNTOLD_KEPT:]))
+
+
+def _to_be_told(head: Head, event: ev.NoticeDue) -> Head:
+    """Who has a notice of the last disclosure that waits for its date."""
+    if not event.due_at or event.cause != DISCLOSED or not head.untold:
+        return head
+    last = next(reversed(head.untold))
+    return replace(head, untold=head.untold | {last: replace(head.untold[last], known=event.contacts)})
 
 
 def _registered(head: Head, event: ev.AgencyProposed | ev.AgencyEntered | ev.AgencyRemoved) -> Head:
@@ -1003,7 +1036,7 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
         case ev.CoolOffStarted():
             return replace(head, cool_offs=_cooled(head.cool_offs, event), changed_at=event.at)
         case ev.NoticeDue():
-            head = replace(head, folded=head.folded | {event.cause: event.at})
+            head = replace(_to_be_told(head, event), folded=head.folded | {event.cause: event.at})
             if event.cause in {ev.CONTACT_CODE, ev.AUTHENTICATOR_CODE} and _is_number(head, event.contacts[0]):
                 lately = tuple(at for at in head.texted_at if at > event.at - HOUR)
                 head = replace(head, texted_at=(*lately, event.at))

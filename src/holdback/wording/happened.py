@@ -531,6 +531,11 @@ def _legal_line(event: ev.LegalEvent) -> str:
         case ev.LegalDisclosed():
             told = f"Disclosed to {quoted(event.agency)}, by {_basis(event)} ({name}): {_listed(event.fields)}."
             return f"{told} Your data was sealed for that authority, and proof of what it was is kept."
+        case ev.LegalTold():
+            told = (
+                f"On {begun_text(event.disclosed_at)} {_listed(event.fields)} was disclosed to {quoted(event.agency)}"
+            )
+            return f"{told}, by {_basis(event)} ({name}). A secrecy order hid that until now."
         case ev.LegalFrozen():
             return f"By order of {quoted(event.agency)} ({name}) no payment leaves until {day_text(event.until)}."
         case ev.LegalThawAsked():
@@ -561,7 +566,7 @@ def _member_line(event: ev.MemberEvent) -> str:
             assert_never(event)
 
 
-def _basis(event: ev.LegalReceived | ev.LegalDisclosed) -> str:
+def _basis(event: ev.LegalReceived | ev.LegalDisclosed | ev.LegalTold) -> str:
     return event.basis.replace("_", " ")
 
 

@@ -71,6 +71,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.MemberRetired: "You left the staff",
     ev.LegalRejected: "A legal request about you was turned down",
     ev.LegalDisclosed: "Data about you was disclosed to an authority",
+    ev.LegalTold: "Data about you was disclosed some time ago",
     ev.LegalFrozen: "An authority stops your payments by an order",
     ev.LegalThawed: "An order that stopped payments was ended early",
 }
