@@ -401,12 +401,10 @@ def evacuate(case: Case, action: ExitRequest, opened_at: Instant, asked_with: tu
     Everything stands against it that stands against any exit. Only that nobody confirmed the entry for long does not,
     for it is what the recovery itself shows; a payment that waits renews it, or it could never go.
     """
-    refusal = _door(case, action)
-    network = case.policy.exits.get(action.kind, "own")
-    if refusal is None and (network in {"own", *RECEIVED_INSIDE} or network in OPENED_KINDS):
-        refusal = why(Reason.BAD_FIELD, about="kind")
+    refusal = _door(case, action)  # also of kinds that pay no address: it names no counterparty
     if refusal is not None:
         return denied(refusal)
+    network = case.policy.exits[action.kind]
     name = destination(action, network)
     entry = case.customer.beneficiary(name)
     old = entry is not None and beneficiary_is_senior(case.head, entry, opened_at)
