@@ -169,13 +169,17 @@ class Recoveries(RuleBasedStateMachine):
     @rule(
         who=st.sampled_from(("last", "last", "last", "thief")),
         hours=st.sampled_from((23, 24, 48, 71, 72, 144, 168, 336)),
+        usd=st.sampled_from(("", "40", "150000")),
     )
-    def comes_back(self, who: str, hours: int) -> None:
-        """Somebody tries, the owner is told, and he comes back about when the wait ends."""
+    def comes_back(self, who: str, hours: int, usd: str) -> None:
+        """Somebody tries, the owner is told, and he comes back about when the wait ends, for the account or money."""
         self.finishes(who)
         self.account.deliver()
         self.account.wait(hours=hours)
-        self.finishes(who)
+        if usd:
+            self.evacuates(who, usd, "home")
+        else:
+            self.finishes(who)
 
     @rule(
         who=st.sampled_from(("last", "last", "thief", "owner")),

@@ -160,8 +160,12 @@ def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
 
 
 def unproved_exits_go_to_verified_entries(step: Step) -> None:
-    """Incident G: what nobody proves in this very request goes to no entry whose verification has expired."""
+    """Incident G: what nobody proves in this very request goes to no entry whose verification has expired.
+
+    A recovery at its end is such a proof: by evidence, a wait, and a code sent for this payment.
+    """
     proved = any(isinstance(one, ev.ProofUsed) for one in step.events)
+    proved = proved or isinstance(step.request.action, RecoveryFinish)
     for gone in step.exits:
         entry = step.past.book.get(gone.beneficiary)
         assert proved or entry is None or entry.verified > step.now, "an unverified beneficiary was paid"
