@@ -680,7 +680,9 @@ class Service:
     def _holder(self, parsed: Parsed, peek: Peek) -> Holder:
         """Who asks. A proof that will not be looked at is not checked: its work is what a flood would be after."""
         tally = Tally(peek.head.failures, peek.head.failed_at)
-        counted_here = bool(parsed.envelope.proofs) and parsed.kind is not SessionStart
+        rule = decide.RULES.get(parsed.kind)
+        # Sign-ins and recoveries count their own tries: a pause that others caused must not make right proofs wrong.
+        counted_here = bool(parsed.envelope.proofs) and rule is not None and not rule.anonymous
         if counted_here and slowed_down(tally, self.tools.policy, peek.now) is not None:
             return Holder(peek.key, peek.head, {}, peek.now, looked_at=False)
         return Holder(peek.key, peek.head, peek.secrets, peek.now)

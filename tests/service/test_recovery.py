@@ -99,6 +99,18 @@ async def test_who_kept_two_things_comes_back_after_a_day(house: House) -> None:
     assert await house.faults("alice") == []
 
 
+async def test_others_wrong_tries_do_not_make_right_evidence_wrong(house: House) -> None:
+    """While a session's wrong proofs are in their pause, what is shown in a recovery is looked at all the same."""
+    alice, claim, codes = await prepared(house)
+    await alice.sign_in()
+    wrong = [{"kind": "password", "response": PASSWORD}, {"kind": "totp", "response": "000000"}]
+    for _ in range(7):
+        await alice.ask(alice.body("lock.set", hours=1, proofs=wrong))
+    paused = await alice.ask(alice.body("lock.set", hours=1, proofs=wrong))
+    assert paused["reasons"][0]["code"] == "too_many_failures"
+    assert (await claim.shows("backup_code", codes[0]))["decision"] == "allow"
+
+
 async def test_one_click_stops_it(house: House) -> None:
     """The link in the notice freezes the account and ends the recovery; its token is worth nothing from then on."""
     alice, claim, _ = await prepared(house)
