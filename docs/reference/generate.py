@@ -60,8 +60,9 @@ def levels(rule: Rule) -> list[Level]:
 ACTIONS = """# Actions: who may ask what
 
 Asked by anyone else, an action is denied with `not_entitled`. An *owner* shows a session; a *link* the token of a
-notice's freeze link; the *platform* its key, which never stands in for an owner or for staff. While two sources of time
-disagree, what loosens is denied.
+notice's freeze link; the *platform* its key, which never stands in for an owner or for staff; one of the *staff* his
+`member`, session and `dpop`; an *agency* shows nothing and may only hand in papers; *system* is Holdback itself. While
+two sources of time disagree, what loosens is denied.
 
 {actions}
 ## The fields of each
@@ -108,7 +109,8 @@ def _members(schemas: dict[str, Any], schema: dict[str, Any]) -> str:
         if name == "action" or name in ENVELOPE:
             continue
         inner = schemas.get(member.get("items", {}).get("$ref", "").rpartition("/")[2], {})
-        text = f"`{name}`" + (f" of {{{_members(schemas, inner)}}}" if inner else "")
+        held = _members(schemas, inner) or ", ".join(str(one) for one in inner.get("enum", ()))
+        text = f"`{name}`" + (f" of {{{held}}}" if held else "")
         said.append(text if name in schema.get("required", ()) else f"[{text}]")
     return ", ".join(said)
 
@@ -154,7 +156,8 @@ def problem_page() -> str:
 
 HTTP = """# HTTP
 
-`/openapi.json` has the types. Expose `/freeze` to the world, everything else to the platform alone.
+`/openapi.json` has the types. Expose `/freeze` to the world, and where `HOLDBACK_FACE` is set `/face`, `/face/steps`
+and `/face/pictures` (for `vendor` also `/face/webhook`); everything else to the platform alone.
 
 {routes}
 - `Authorization: Bearer hb_<id>_<secret>`; a retired key is refused within {keys_s:g} s.
@@ -164,6 +167,9 @@ HTTP = """# HTTP
   was understood.
 - An answer comes within {deadline_s:g} s or is the problem `deadline`; beyond {under_way:,} requests at a time a
   process answers `overloaded`.
+- `GET /v1/desk?role=...` wants, beside the platform key, a member of staff who holds the role: `Holdback-Member`,
+  `Holdback-Session` (the token), `Holdback-Called` (the address his browser called) and `DPoP`, a proof of his device's
+  key with `htm` GET, `htu` that address and `ath`. `GET .../recovery` wants `Holdback-Recovery`, the recovery's token.
 - Lists come in pages: `limit` (at most {largest}, {page} if left out) and `cursor`, which is the `next` of the page
   before.
 - A price table is kept whole or not at all. Refused are zero, negative, above {highest:,} USD, from the future, and

@@ -62,14 +62,20 @@ def _said(seed: bytes) -> str:
 
 
 def letter(  # noqa: PLR0913, PLR0917 - whose keys, about what, for whom
-    masters: MasterKeys, envelopes: Envelopes | None, account: str, request: str, agency: str, entry: AgencyEntry | None
+    masters: MasterKeys,
+    envelopes: Envelopes | None,
+    account: str,
+    request: tuple[str, Instant],
+    agency: str,
+    entry: AgencyEntry | None,
 ) -> str | None:
     """What the platform passes on to the agency; None where there is nobody it could be sealed for."""
     if envelopes is None or entry is None:
         return None
-    words = _said(masters.spoken(account, request, agency)[0])
-    text = f"Request {request}. We will ring you at the number we know. Tell the caller these words: {words}\n"
-    return envelopes.seal(entry.recipient, text.encode())
+    words = _said(masters.spoken(account, *request, agency)[0])
+    text = f"Request {request[0]}. We will ring you at the number we know. Tell the caller these words: {words}\n"
+    # A key that was written down wrongly must not keep an order from being entered: it then has no letter.
+    return envelopes.seal(entry.recipient, text.encode()) if envelopes.fits(entry.recipient) else None
 
 
 def answered(masters: MasterKeys, action: Action, head: Head | None, now: Instant) -> bool:
@@ -80,6 +86,6 @@ def answered(masters: MasterKeys, action: Action, head: Head | None, now: Instan
     if found is None:
         return False
     shown = " ".join(action.phrase.lower().split()).encode()
-    seeds = masters.spoken(head.account, found[0], found[1].agency)
+    seeds = masters.spoken(head.account, found[0], found[1].received_at, found[1].agency)
     right = [hmac.compare_digest(_said(seed).encode(), shown) for seed in seeds]
     return any(right)

@@ -214,14 +214,14 @@ def add(name: str, *, scope: Annotated[list[platform_keys.Scope], Parameter(nega
     """Make a platform key and print it once; only its hash is kept. A name that was ever given is refused.
 
     Scopes: `ask` (put actions, sign people in), `read` (look at accounts), `feed` (give prices: never the asking key),
-    `desk` (open and close tickets, for which staff may read: the help desk's own key, which no agent can reach).
+    `tickets` (open and close them, for which staff may read: the help desk's own key, which no agent can reach).
 
     Examples:
         holdback keys add backend --scope ask --scope read
 
         holdback keys add prices --scope feed
 
-        holdback keys add helpdesk --scope desk
+        holdback keys add helpdesk --scope tickets
 
     Args:
         name: What to call it, letters, digits and dashes.

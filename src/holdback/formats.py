@@ -23,9 +23,13 @@ WORDS: Final[dict[str, str]] = {
     r"^[0-9a-f]{32}\Z": "32 hexadecimal digits in small letters, as an account's view shows a session",
     r"^[A-Z]{1,16}\Z": "a method of HTTP in capitals, such as POST",
     r"^all\Z": "`all`",
-    r"^(password|totp|passkey|sms|email|backup_code|contact_code)\Z": (
-        "one of `password`, `totp`, `passkey`, `sms`, `email`, `backup_code`, `contact_code`"
+    r"^(password|totp|passkey|sms|email|backup_code|contact_code|address_signature)\Z": (
+        "one of `password`, `totp`, `passkey`, `sms`, `email`, `backup_code`, `contact_code`, `address_signature`"
     ),
+    r"^[0-9a-f]{64}\Z": "a SHA-256 as 64 hexadecimal digits in small letters",
+    r"^age1[02-9ac-hj-np-z]{58}\Z": "a public key of age, which begins with age1",
+    r"^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,7}\Z": "the name of a domain in small letters, such as police.example",
+    r"^(|embedded|rekognition|vendor)\Z": "`embedded`, `rekognition`, `vendor`, or empty",
     r"^https?://[^\s?#]+\Z": "a URL that begins with https:// or http://, without `?` or `#`",
     r"^(starttls|tls|none)\Z": "`starttls`, `tls` or `none`",
     r"^(POST|PUT)\Z": "`POST` or `PUT`",

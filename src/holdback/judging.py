@@ -362,7 +362,7 @@ class Unit:
         if isinstance(action, LegalReceive | LegalFreezeOrder) and isinstance(step.decision, Allow):
             name = agency_of(action, None)
             entry = in_force(self._stand(name).customer.head, now)
-            about = request.account.partition(".")[0], step.decision.id, action.agency
+            about = request.account.partition(".")[0], (step.decision.id, now), action.agency
             return {"letter": letter(self._tools.masters, self._tools.envelopes, *about, entry)}
         made = asked.package
         if made is None or not any(isinstance(one, ev.LegalDisclosed) for one in step.events):

@@ -310,9 +310,12 @@ class MasterKeys:
         except SealBroken:
             raise LinkInvalid("the token was altered") from None
 
-    def spoken(self, account: str, request: str, agency: str) -> tuple[bytes, ...]:
-        """What the phrase for one legal request is made of, for each key of the ring, the current one first."""
-        message = _framed(b"legal", account.encode(), request.encode(), agency.encode())
+    def spoken(self, account: str, request: str, at: Instant, agency: str) -> tuple[bytes, ...]:
+        """What the phrase for one legal request is made of, for each key of the ring, the current one first.
+
+        When it came in is in it: a request of the same id has another phrase.
+        """
+        message = _framed(b"legal", account.encode(), request.encode(), at.to_bytes(8), agency.encode())
         return tuple(hmac.digest(keys.code, message, "sha256") for keys in self._ring.values())
 
     def nonces(self, account: str, step_up: str, until: Instant) -> tuple[bytes, ...]:

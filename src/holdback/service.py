@@ -595,7 +595,7 @@ class Service:
             ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
             first=needs.first,
-            package=await self._packed(main, action, peek, needs.agency),
+            package=await self._packed(main, action, peek, needs.agency) if needs.member else None,
         )
 
     async def _token(self, parsed: Parsed, peek: Peek, actor: ev.Actor) -> tuple[str, dict[str, Any]]:

@@ -33,6 +33,14 @@ def item(account: Account) -> Item:
     return only
 
 
+def doubted(one: Claimant) -> object:
+    """A face check failed: reviewers judge whatever else was shown."""
+    recovery = one.account.head.recovery
+    assert recovery is not None
+    one.account.state = replace(one.account.head, recovery=replace(recovery, doubted=True))
+    return one
+
+
 def test_nothing_waits_for_most() -> None:
     """An account in which nothing is under way has nothing on the desk."""
     account, _ = grown()
@@ -46,8 +54,9 @@ def test_nothing_waits_for_most() -> None:
         (lambda one: attested(one.account, "in_person"), For.REVIEW, "reviewer"),
         (lambda one: one.shows("totp"), For.REVIEW, "reviewer"),
         (lambda one: (one.shows("totp"), one.shows("backup_code")), For.TIME, ""),
+        (lambda one: (one.shows("totp"), doubted(one), one.shows("backup_code")), For.REVIEW, "reviewer"),
     ],
-    ids=["nothing", "a word", "one thing", "two things"],
+    ids=["nothing", "a word", "one thing", "two things", "two things and a doubt"],
 )
 def test_a_recovery_waits_for_what_its_way_lacks(
     shows: Callable[[Claimant], object], waits_for: For, role: str

@@ -238,13 +238,87 @@ def test_a_false_face_leaves_the_case_to_reviewers() -> None:
     assert isinstance(one.finishes(), Allow)
 
 
-def test_a_new_case_is_not_doubted() -> None:
-    """What failed in one case says nothing of the next one's opener."""
+def test_a_doubt_is_not_laundered() -> None:
+    """Whoever was found out does not close his case and open another: for as long as a case may last it is doubted."""
     account, one, _ = lost()
     one.judged("face", right=False)
     account.wait(hours=25)
     one.opens()
+    assert case_of(account).doubted
+    account.wait(days=31)
+    one.opens()
     assert not case_of(account).doubted
+
+
+def test_a_late_objection_is_in_time() -> None:
+    """Whenever somebody objects, the wait that follows begins then: a case that lies ripe is not finished over it."""
+    account, one, _ = lost()
+    one.shows("totp")
+    one.shows("backup_code")
+    account.settle(days=4)
+    assert isinstance(account.ask(RecoveryContest(), MAIL), Allow)
+    assert codes(one.finishes()) == [Reason.RECOVERY_WAITS]
+    account.settle(days=1)
+    assert isinstance(one.finishes(), Allow)
+
+
+def test_asking_for_codes_keeps_no_case_alive() -> None:
+    """Whoever only asks has made no step: his case ends by itself, and one that shows codes is replaced in time."""
+    account, one, _ = lost()
+    one.shows("contact_code")
+    last_at = case_of(account).last_at
+    for _ in range(2):
+        account.wait(hours=13)
+        account.ask(RecoveryFinish(sealed("x")), one.by)
+    assert case_of(account).last_at == last_at
+    assert isinstance(one.opens(), Allow)
+
+
+def test_a_trys_path_blocks_nobody() -> None:
+    """A first try to finish, by a mailed code and nothing else, does not keep the owner from opening his own."""
+    account, one, _ = lost()
+    one.finishes()
+    assert case_of(account).path == Path.NO_POSSESSION
+    account.wait(hours=25)
+    assert isinstance(one.opens(), Allow)
+
+
+def test_one_word_of_staff_does_not_silence_the_owner() -> None:
+    """What rests on two codes is ended by a senior contact, whatever else somebody says that he saw."""
+    account, one, _ = lost()
+    attested(account, "bank_round_trip")
+    one.shows("contact_code")
+    account.wait(minutes=4)
+    one.shows("contact_code", channel=Channel.SMS)
+    account.wait(minutes=4)
+    one.finishes()
+    assert case_of(account).path == Path.CODES
+    account.ask(RecoveryContest(), MAIL)
+    assert account.head.recovery is None
+
+
+@pytest.mark.parametrize("spoilt", ["burned", "suspended"])
+def test_what_was_shown_must_go_on_being_good(spoilt: str) -> None:
+    """What is burned or suspended after it was shown finishes nothing, and its opener may begin again."""
+    account, one, session = lost()
+    one.shows("totp")
+    one.shows("backup_code")
+    if spoilt == "burned":
+        account.ask(EvidenceBurn(("totp",), "leak"), PLATFORM)
+    else:
+        account.ask(AuthenticatorSuspend("a1-2"), session)
+    account.settle(days=5)
+    assert codes(one.finishes()) == [Reason.EVIDENCE_BURNED]
+    assert isinstance(account.ask(RecoveryCancel(), one.by), Allow)
+
+
+def test_what_staff_find_false_is_a_doubt() -> None:
+    """A member of staff who says that a document is wrong is heard, whoever says otherwise afterwards."""
+    account, _, _ = lost()
+    for _ in range(2):
+        assert isinstance(attested(account, "id_document", right=False), Allow)
+        assert case_of(account).doubted
+        assert sum(isinstance(one, ev.RecoveryDoubted) for one in account.log) == 1
 
 
 def test_guesses_are_few_a_day() -> None:

@@ -145,7 +145,7 @@ OWNERS: Final = {name for name, kind in PUBLIC.items() if ActorKind.OWNER in RUL
 """Actions that owners may ask, but the one that would stop all others."""
 
 KEYS: Final = {"/v1/prices": "feed", "/v1/sign-ins": "ask", "/v1/accounts/{account}/actions": "ask"} | {
-    "/v1/accounts/{account}/tickets/{ticket}": "desk"
+    "/v1/accounts/{account}/tickets/{ticket}": "tickets"
 }
 
 

@@ -88,7 +88,7 @@ def _lacks(case: Recovery, policy: Policy) -> tuple[For, str]:
     way = WAYS[Path(case.path) if case.path else path_of(case.shown)]
     if way.third_party and not of_class(case.shown, EvidenceClass.THIRD_PARTY):
         return For.EVIDENCE, Role.SUPPORT
-    if way.reviewed and len(case.approved) < policy.recovery.reviewers:
+    if (way.reviewed or case.doubted) and len(case.approved) < policy.recovery.reviewers:
         return For.REVIEW, Role.REVIEWER
     return (For.TIME, "") if case.path else (For.EVIDENCE, "")
 

@@ -764,7 +764,8 @@ class RecoveryOpened(Event, frozen=True, array_like=True, tag="recovery.opened")
     """Someone says that they are the owner and lost `lost`. `drawn` are the reviewers that chance chose.
 
     `token` is the hash of what only whoever opened it was given: nobody goes on with another's recovery. If staff
-    opened it, that is sent to `contact`, sealed as `link`, and none of them ever sees it.
+    opened it, that is sent to `contact`, sealed as `link`, and none of them ever sees it. `doubted` if evidence in an
+    earlier one was found to be false lately.
     """
 
     recovery: str
@@ -774,6 +775,7 @@ class RecoveryOpened(Event, frozen=True, array_like=True, tag="recovery.opened")
     asker: Asker | None = None
     contact: str = ""
     link: Sealed | None = None
+    doubted: bool = False
 
 
 class RecoveryAsked(Event, frozen=True, array_like=True, tag="recovery.asked"):
@@ -965,7 +967,7 @@ class CustomerRead(Event, frozen=True, array_like=True, tag="staff.read"):
 
 
 class ColleagueJudged(Event, frozen=True, array_like=True, tag="staff.judged"):
-    """In the stream of whoever asked: he had a word in who belongs to the staff, about `account`."""
+    """In the stream of whoever asked: he had a word in who belongs to the staff or the registry, about `account`."""
 
     account: str
 

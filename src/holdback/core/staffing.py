@@ -115,6 +115,12 @@ def absent(actor: Actor, facts: Facts) -> Finding | None:
     return why(Reason(staff.fault), "session.start", about="staff") if staff.fault else None
 
 
+def has_said_enough(facts: Facts, now: Instant) -> Finding | None:
+    """Why whoever of the staff asks may have no more word about colleagues or agencies today; None if he may."""
+    acts_at = facts.staff.acts_at if facts.staff is not None else 0
+    return why(Reason.TOO_MANY, "time", until=acts_at, about="words") if acts_at > now else None
+
+
 def lacks_role(facts: Facts, *roles: Role) -> Finding | None:
     """Why whoever of the staff asks may not; None if he holds one of these roles."""
     held = facts.staff.roles if facts.staff is not None else ()

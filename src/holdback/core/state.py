@@ -333,7 +333,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     member of staff last read the customer, `drawn` who was drawn last for a recovery, and `drawn_at` when first.
     `member` is set if this is one of the staff's stream. Until `targeted_until` somebody who forged papers is after the
     account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then. `agency` is
-    set if this is an agency's stream. `untold` are disclosures whose secrecy is not over.
+    set if this is an agency's stream. `untold` are disclosures whose secrecy is not over. `doubted_at` is when
+    evidence in a recovery was last found to be false, `legal_latest` the legal request that came last, open or not.
     """
 
     account: str
@@ -384,6 +385,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     drawn_at: Instant = 0
     agency: Agency | None = None
     untold: dict[str, Untold] = {}
+    doubted_at: Instant = 0
+    legal_latest: str = ""
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -638,7 +641,7 @@ def _helped(head: Head, event: ev.TicketOpened | ev.TicketClosed | ev.LookedUp) 
 def _legal(head: Head, event: ev.LegalEvent) -> Head:
     if isinstance(event, ev.LegalReceived):
         alive = {key: one for key, one in head.legal.items() if event.at < one.ends_at()}
-        return replace(head, legal=alive | {event.request: _received(event)})
+        return replace(head, legal=alive | {event.request: _received(event)}, legal_latest=event.request)
     if isinstance(event, ev.LegalRejected | ev.LegalDisclosed | ev.LegalThawed):
         until = event.targeted_until if isinstance(event, ev.LegalRejected) else 0
         rest = _without(head.legal, event.request)
@@ -718,6 +721,7 @@ def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
     if isinstance(event, ev.RecoveryOpened):
         drawn, asker = event.drawn, event.asker
         opened = Recovery(event.recovery, event.at, event.token, event.lost, drawn, event.at, asker=asker)
+        opened = replace(opened, doubted=event.doubted)
         drawn_at = head.drawn_at if set(event.drawn) & set(head.drawn) else event.at
         return replace(head, recovery=opened, drawn=event.drawn, drawn_at=drawn_at)
     case = head.recovery
@@ -729,8 +733,11 @@ def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
         return replace(head, recovery=replace(case, reminded_at=event.at))
     if isinstance(event, ev.RecoveryMissed):
         lately = tuple(at for at in head.recovery_missed if at > event.at - DAY)
-        return replace(head, recovery=replace(case, last_at=event.at), recovery_missed=(*lately, event.at))
-    return replace(head, recovery=replace(_case(case, event), last_at=event.at))
+        return replace(head, recovery_missed=(*lately, event.at))
+    if isinstance(event, ev.RecoveryAsked):  # whoever only asks for codes does not keep his case alive by it
+        return replace(head, recovery=_case(case, event))
+    doubted_at = event.at if isinstance(event, ev.RecoveryDoubted) else head.doubted_at
+    return replace(head, recovery=replace(_case(case, event), last_at=event.at), doubted_at=doubted_at)
 
 
 def _case(

@@ -262,8 +262,8 @@ def routes(
         "/v1/accounts/{account}/events": {"GET": Operation(platform.events, Scope.READ)},
         "/v1/accounts/{account}/holds": {"GET": Operation(platform.holds, Scope.READ)},
         "/v1/accounts/{account}/tickets/{ticket}": {
-            "PUT": Operation(platform.open_ticket, Scope.DESK),
-            "DELETE": Operation(platform.close_ticket, Scope.DESK),
+            "PUT": Operation(platform.open_ticket, Scope.TICKETS),
+            "DELETE": Operation(platform.close_ticket, Scope.TICKETS),
         },
         **papers.PaperDesk(service).operations(),
         **queues.Queues(service, attends).operations(),

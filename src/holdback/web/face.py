@@ -181,12 +181,17 @@ def _form(body: dict[str, Any]) -> FaceStepForm:
         raise bad_request(str(error)) from None
 
 
+PIECES_MOST: Final = 512
+"""More pictures than any check takes; a body of a million pieces would hold up everybody."""
+
+
 def _pieces(body: bytes) -> list[bytes]:
     """What stands in a body behind its length each; nothing if it does not add up."""
-    found, place = [], 0
+    found: list[bytes] = []
+    place = 0
     while place < len(body):
         end = place + _LENGTH + int.from_bytes(body[place : place + _LENGTH])
-        if end > len(body) or end == place + _LENGTH:
+        if end > len(body) or end == place + _LENGTH or len(found) > PIECES_MOST:
             return []
         found.append(body[place + _LENGTH : end])
         place = end

@@ -38,7 +38,7 @@ class Scope(StrEnum):
     ASK = "ask"
     READ = "read"
     FEED = "feed"
-    DESK = "desk"
+    TICKETS = "tickets"
 
 
 def issued(key_id: str, scopes: Iterable[Scope], secret: bytes, now: Instant) -> tuple[str, KeyRow]:

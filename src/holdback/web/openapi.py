@@ -256,7 +256,7 @@ def _ticket(name: str, summary: str) -> Schema:
     return {
         "operationId": name,
         "summary": summary,
-        "security": _security(Scope.DESK),
+        "security": _security(Scope.TICKETS),
         "parameters": [_ACCOUNT, _TICKET],
         "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 404)},
     }

@@ -559,7 +559,7 @@ def _member_line(event: ev.MemberEvent) -> str:
         case ev.MemberFlagged():
             return f"Somebody must ask what this person read, and why ({event.why}: {event.ones} of {event.reads})."
         case ev.ColleagueJudged():
-            return f"You had a word in whether {event.account} belongs to the staff, and as what."
+            return f"You had a word in who {event.account} is to us, of the staff or the registry."
         case ev.CustomerRead():
             return f"You read a customer for ticket {event.ticket}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here

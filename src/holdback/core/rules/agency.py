@@ -14,7 +14,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason, why
 from holdback.core.events import DAY, HOUR, STREAM_PREFIX, Finding, Role, Sealed, StreamKind
 from holdback.core.rules.asking import AGENCIES, STAFF, Action, Case, Id, Request, Rule, Ruling, denied, tightened
-from holdback.core.staffing import absent, lacks_role
+from holdback.core.staffing import absent, has_said_enough, lacks_role
 from holdback.core.state import Agency
 
 if TYPE_CHECKING:
@@ -61,14 +61,20 @@ def _proposed(now: Instant, account: str, action: AgencyAdd, facts: Facts) -> ev
 def _begin(request: Request, action: AgencyAdd, facts: Facts, _policy: Policy, now: Instant) -> Ruling:
     """The first word of an entry, by one person: the stream begins, and nothing is in force."""
     prefix = STREAM_PREFIX[StreamKind.AGENCY]
-    refusal = absent(request.actor, facts) or lacks_role(facts, Role.POLICY) or _unfit(action)
+    refusal = absent(request.actor, facts) or _may_not(facts, now, Role.POLICY) or _unfit(action)
     if refusal is None and (not request.account.startswith(prefix) or "." in request.account):
         refusal = why(Reason.BAD_FIELD, prefix, about="account")
     return denied(refusal) if refusal is not None else _second_person(_proposed(now, request.account, action, facts))
 
 
 def _second_person(proposed: ev.AgencyProposed) -> Ruling:
-    return Ruling(Hold((why(Reason.SECOND_PERSON_REQUIRED, Role.POLICY),), proposed.account, None), (proposed,))
+    waits = Hold((why(Reason.SECOND_PERSON_REQUIRED, Role.POLICY),), proposed.account, None)
+    return Ruling(waits, (proposed,), (ev.ColleagueJudged(proposed.at, proposed.account),))
+
+
+def _may_not(facts: Facts, now: Instant, *roles: Role) -> Finding | None:
+    """It takes the role, and nobody says much a day: else one of them could empty the registry, or fill it."""
+    return lacks_role(facts, *roles) or has_said_enough(facts, now)
 
 
 def _unfit(action: AgencyAdd) -> Finding | None:
@@ -81,7 +87,7 @@ def _agency(case: Case) -> Agency:
 
 
 def _addable(case: Case, action: AgencyAdd) -> Finding | None:
-    return lacks_role(case.facts, Role.POLICY) or _unfit(action)
+    return _may_not(case.facts, case.now, Role.POLICY) or _unfit(action)
 
 
 def _add(case: Case, action: AgencyAdd) -> Ruling:
@@ -101,18 +107,23 @@ def _add(case: Case, action: AgencyAdd) -> Ruling:
         (first.by, proposed.by),
         until,
     )
-    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=until),), case.head.account, until), (entered,))
+    word = ev.ColleagueJudged(case.now, case.head.account)
+    return Ruling(
+        Allow((why(Reason.RIPENS_LATER, "time", until=until),), case.head.account, until), (entered,), (word,)
+    )
 
 
 def _removable(case: Case, _action: AgencyRemove) -> Finding | None:
     agency = _agency(case)
     gone = agency.entry is None and agency.waiting is None
-    return lacks_role(case.facts, Role.POLICY, Role.LEGAL) or (why(Reason.NOT_FOUND, about="agency") if gone else None)
+    refusal = _may_not(case.facts, case.now, Role.POLICY, Role.LEGAL)
+    return refusal or (why(Reason.NOT_FOUND, about="agency") if gone else None)
 
 
 def _remove(case: Case, _action: AgencyRemove) -> Ruling:
     staff = case.facts.staff
-    return tightened(ev.AgencyRemoved(case.now, staff.member if staff is not None else ""))
+    removed = tightened(ev.AgencyRemoved(case.now, staff.member if staff is not None else ""))
+    return removed._replace(elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
 
 
 RULES: dict[type[Action], Rule] = {

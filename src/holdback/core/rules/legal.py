@@ -7,7 +7,8 @@ in recoveries from then on. A request that names several customers is judged in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
@@ -97,7 +98,8 @@ def _receivable(case: Case, action: LegalReceive | LegalFreezeOrder) -> Finding 
     if fault is not None:
         return fault
     open_ones = alive(case.head, case.now)
-    if action.request in open_ones:
+    name = _name(case, action)
+    if name in open_ones or name in case.head.untold or (action.request and _OURS.fullmatch(action.request)):
         return why(Reason.ALREADY_EXISTS, about="request")
     if isinstance(action, LegalFreezeOrder):
         if action.days > numbers.freeze_order_max_d:
@@ -109,6 +111,14 @@ def _receivable(case: Case, action: LegalReceive | LegalFreezeOrder) -> Finding 
     vouched = bool(_entered_by(case)) or _signed(case, action)
     beside = [one for one in open_ones.values() if (bool(one.entered_by) or one.signed) == vouched]
     return why(Reason.TOO_MANY, "legal.reject", about="requests") if len(beside) >= numbers.open_max else None
+
+
+_OURS: Final = re.compile(r"l[0-9]+")
+"""Ids that are given here: whoever chose one could have it taken by what comes later."""
+
+
+def _name(case: Case, action: LegalReceive | LegalFreezeOrder) -> str:
+    return action.request or f"l{case.seq}"
 
 
 def _entered_by(case: Case) -> str:
@@ -134,7 +144,7 @@ def _signed(case: Case, action: LegalReceive | LegalFreezeOrder) -> bool:
 def _receive(case: Case, action: LegalReceive | LegalFreezeOrder) -> Ruling:
     """What the basis does not reach is refused field by field, and the rest goes on."""
     numbers, paper = case.policy.legal, case.facts.paper
-    name = action.request or f"l{case.seq}"
+    name = _name(case, action)
     basis, told_at, freeze_ms = FREEZE_ORDER, 0, 0
     fields: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
@@ -164,8 +174,11 @@ def _receive(case: Case, action: LegalReceive | LegalFreezeOrder) -> Ruling:
 
 
 def named(head: Head, which: str, now: Instant) -> tuple[str, LegalRequest] | None:
-    """The request that is meant: the one of that id, or the one that came in last; None if it is not open any more."""
-    name = which or next(reversed(head.legal), "")
+    """The request that is meant: the one of that id, or the one that came in last; None if it is not open any more.
+
+    The last one and no earlier: else whoever ends it a moment before turns a colleague's word upon another.
+    """
+    name = which or head.legal_latest
     open_ones = alive(head, now)
     return (name, open_ones[name]) if name in open_ones else None
 
@@ -186,7 +199,7 @@ def agency_of(action: Action, peek: Head | None) -> str:
         return STREAM_PREFIX[StreamKind.AGENCY] + action.agency
     if not isinstance(action, _Step) or peek is None:
         return ""
-    name = action.which or next(reversed(peek.legal), "")
+    name = action.which or peek.legal_latest
     return STREAM_PREFIX[StreamKind.AGENCY] + peek.legal[name].agency if name in peek.legal else ""
 
 

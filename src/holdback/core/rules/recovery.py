@@ -79,9 +79,6 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.state import Head, PartKey, Recovery
 
-REVIEWER = "reviewer"
-"""The role of staff who judge recoveries."""
-
 
 class RecoveryOpen(Action, frozen=True, tag="recovery.open"):
     """Say that you are the owner and what you lost. Starts no clock; every contact is told.
@@ -173,7 +170,7 @@ def _openable(case: Case, action: RecoveryOpen) -> Finding | None:
     if not by_staff and (action.ticket or action.reason is not None):
         return why(Reason.BAD_FIELD, about="ticket")
     numbers, old = case.policy.recovery, case.recovery
-    if old is not None and (old.path or _rests_on_proof(old)):
+    if old is not None and (old.path == Path.CODES or _rests_on_proof(case, old)):
         until = old.last_at + numbers.expires_d * DAY
         return why(Reason.ALREADY_EXISTS, "recovery.contest", until=until, about="recovery")
     free_at = (old.opened_at if old is not None else case.head.recovery_ended_at) + numbers.reopen_m * MINUTE
@@ -194,11 +191,25 @@ def _may_ask_for_owner(case: Case, action: RecoveryOpen) -> Finding | None:
     return why(Reason.NO_SENIOR_CONTACT, "recovery.open", about="recovery") if lacking else None
 
 
-def _rests_on_proof(recovery: Recovery) -> bool:
-    """Whether something was shown that a thief of data and mailboxes does not have."""
-    return bool(
-        of_class(recovery.shown, EvidenceClass.POSSESSION) or of_class(recovery.shown, EvidenceClass.THIRD_PARTY)
+def _rests_on_proof(case: Case, recovery: Recovery) -> bool:
+    """Whether something was shown that a thief of data and mailboxes does not have, and that still says so."""
+    shown = _standing(case, recovery)
+    return bool(of_class(shown, EvidenceClass.POSSESSION) or of_class(shown, EvidenceClass.THIRD_PARTY))
+
+
+def _standing(case: Case, recovery: Recovery) -> tuple[Shown, ...]:
+    """What was shown and counts still: not what became known since, or was suspended, removed or given to others."""
+    return tuple(
+        one for one in recovery.shown if not is_burned(case.head, one.evidence, case.now) and _is_good(case, one)
     )
+
+
+def _is_good(case: Case, one: Shown) -> bool:
+    held = case.head.authenticators.get(one.source)
+    if one.evidence in set(AuthenticatorKind):
+        return held is not None and not held.suspended and not held.recycled
+    contact = case.head.contacts.get(one.source)
+    return contact is None or not (contact.removed or contact.recycled)
 
 
 def _open(case: Case, action: RecoveryOpen) -> Ruling:
@@ -211,7 +222,9 @@ def _open(case: Case, action: RecoveryOpen) -> Ruling:
     if asker.staff:
         contact, link = _old_contact(case, case.now, *case.policy.notices.independent) or "", case.facts.link
     drawn = tuple(member for member in case.facts.drawn if member != asker.staff)
-    events.append(ev.RecoveryOpened(case.now, name, lost, case.facts.token, drawn, asker, contact, link))
+    doubted_until = case.head.doubted_at + case.policy.recovery.expires_d * DAY if case.head.doubted_at else 0
+    doubted = case.now < doubted_until  # else whoever was found out would close his case and open another
+    events.append(ev.RecoveryOpened(case.now, name, lost, case.facts.token, drawn, asker, contact, link, doubted))
     return Ruling(Allow((why(Reason.EVIDENCE_REQUIRED, "recovery.evidence"),), name), tuple(events))
 
 
@@ -324,11 +337,12 @@ def _evidence(case: Case, action: RecoveryEvidence) -> Ruling:
 
 def _found_wrong(case: Case, kind: str, fact: EvidenceFact | None) -> Ruling:
     """A verdict that something is wrong: of the staff it is what they were asked for, so it is taken and kept."""
-    if fact is not None and kind == DOUBTED and not _recovery(case).doubted:
-        return _doubted(case, fact)
-    if case.request.actor.kind is ActorKind.STAFF:
-        return Ruling(Allow((why(Reason.EVIDENCE_WRONG, "recovery.review", about=kind),), _recovery(case).id))
-    return _missed(case, kind)
+    by_staff = case.request.actor.kind is ActorKind.STAFF
+    doubt = _doubted(case, fact) if fact is not None and (kind == DOUBTED or by_staff) else None
+    if doubt is not None and by_staff:
+        told = Allow((why(Reason.EVIDENCE_WRONG, "recovery.review", about=kind),), _recovery(case).id)
+        return Ruling(told, () if _recovery(case).doubted else doubt.events)
+    return doubt if doubt is not None and not _recovery(case).doubted else _missed(case, kind)
 
 
 def _by_signature(case: Case, action: RecoveryEvidence) -> Ruling:
@@ -483,8 +497,8 @@ def _reviewable(case: Case, _action: RecoveryReview) -> Finding | None:
     recovery, staff = case.recovery, case.facts.staff
     if recovery is None:
         return why(Reason.NOT_FOUND, about="recovery")
-    if staff is None or REVIEWER not in staff.roles or staff.member not in recovery.drawn or staff.involved:
-        return why(Reason.NOT_DRAWN, REVIEWER)
+    if staff is None or Role.REVIEWER not in staff.roles or staff.member not in recovery.drawn or staff.involved:
+        return why(Reason.NOT_DRAWN, Role.REVIEWER)
     return why(Reason.ALREADY_EXISTS, about="review") if staff.member in recovery.approved else None
 
 
@@ -503,21 +517,24 @@ def _review(case: Case, action: RecoveryReview) -> Ruling:
 def objections(case: Case) -> list[AnyEvent]:
     """What it does to a recovery that its owner objects, by a session, a link or the stop itself.
 
-    A contact that is senior ends it, unless it rests on two things held or on a third party's word: else whoever reads
-    a mailbox could block the owner for ever. Anyone else contests: the first time doubles the wait (law 10).
+    A contact that is senior ends it, unless it rests on two things held, or on a third party's word where nothing else
+    would do: else whoever reads a mailbox could block the owner for ever. Anyone else contests: the first time doubles
+    the wait (law 10).
     """
     recovery, actor = case.recovery, case.request.actor
     if recovery is None:
         return []
     contact = case.head.contacts.get(actor.contact) if actor.kind is ActorKind.LINK else None
     senior = contact is not None and contact_is_senior(case.head, contact, recovery.opened_at)
-    two = path_of(recovery.shown) is Path.TWO_POSSESSIONS
-    if senior and not two and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
+    path = path_of(recovery.shown)
+    third = WAYS[path].third_party and bool(of_class(recovery.shown, EvidenceClass.THIRD_PARTY))
+    if senior and path is not Path.TWO_POSSESSIONS and not third:
         return [_ended(case, recovery, Ending.VETOED)]
     if recovery.contested:
         return []
     wait = recovery.wait
-    length, until = (wait.length_ms * 2, wait.until + wait.length_ms) if wait is not None else (0, 0)
+    # A wait that is over was nobody's time to object in: one that follows an objection begins with it.
+    length, until = (wait.length_ms * 2, max(case.now, wait.until) + wait.length_ms) if wait is not None else (0, 0)
     return [ev.RecoveryContested(case.now, recovery.id, actor, length, until)]
 
 
@@ -604,7 +621,7 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
             return _missed(case, CONTACT_CODE) if case.facts.proofs else _ask(case, (CONTACT_CODE,), contact)
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
     if not recovery.path:
-        closed = _closing(case, recovery.shown)
+        closed = _closing(case, _standing(case, recovery))
         first = _lacking(case, Path(closed.path)) or why(Reason.RECOVERY_WAITS, "time", until=closed.until)
         return denied(first)._replace(events=(*used, closed))
     refusal = _lacking(case, Path(recovery.path)) or _waiting(case)
@@ -628,6 +645,8 @@ def _evacuated(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Ruli
 def _lacking(case: Case, path: Path) -> Finding | None:
     """What a path needs beside its wait and does not have."""
     recovery, way = _recovery(case), WAYS[path]
+    if len(_standing(case, recovery)) < len(recovery.shown) and path_of(_standing(case, recovery)) is not path:
+        return why(Reason.EVIDENCE_BURNED, "recovery.cancel", "recovery.open", about="recovery")
     if way.third_party and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
         third = (kind for kind, one in EVIDENCE.items() if one is EvidenceClass.THIRD_PARTY)
         return why(Reason.EVIDENCE_REQUIRED, *third, about="recovery")

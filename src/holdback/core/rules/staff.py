@@ -41,7 +41,7 @@ from holdback.core.rules.asking import (
     denied,
     tightened,
 )
-from holdback.core.staffing import READERS, absent, fit_together, lacks_role
+from holdback.core.staffing import READERS, absent, fit_together, has_said_enough, lacks_role
 from holdback.core.state import Member
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ class StaffRetire(Action, frozen=True, tag="staff.retire"):
 
 
 class StaffLookUp(Action, frozen=True, tag="staff.look_up"):
-    """Read a customer for a ticket: some fields masked or, with `reveal`, one as it is."""
+    """Read a customer for a ticket: some fields masked or, with `reveal`, one as it is.
+
+    `ticket` is one of the help desk, the id of an incident, or, for reviewers who were drawn, of the recovery.
+    """
 
     ticket: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
     fields: Annotated[
@@ -200,9 +203,7 @@ def _of_others(case: Case, _action: Action) -> Finding | None:
 
 def _may_judge_colleagues(facts: Facts, now: Instant) -> Finding | None:
     """It takes the role, and nobody says much a day: else one of them could empty the staff before others notice."""
-    refusal = lacks_role(facts, Role.POLICY)
-    acts_at = facts.staff.acts_at if facts.staff is not None else 0
-    return refusal or (why(Reason.TOO_MANY, "time", until=acts_at, about="words") if acts_at > now else None)
+    return lacks_role(facts, Role.POLICY) or has_said_enough(facts, now)
 
 
 def _enrol(case: Case, action: StaffEnrol) -> Ruling:
