@@ -87,18 +87,19 @@ class Case:
         self.closed_at: Instant | None = None
         self.told_at: Instant | None = None
         self.contested: list[Instant] = []
-        self.doubted = False
+        self.doubted = opened.doubted
         self.over = False
         self.last_at = opened.at
 
-    def way(self, *, rich: bool) -> str:
-        """Which row of the table applies, from what had been shown when the evidence closed."""
-        held = [one for kind, one in self.shown.items() if kind in HELD]
+    def way(self, *, rich: bool, known: frozenset[str] = frozenset()) -> str:
+        """Which row of the table applies, from what was shown and is not among the kinds that others know."""
+        shown = {kind: one for kind, one in self.shown.items() if kind not in known}
+        held = [one for kind, one in shown.items() if kind in HELD]
         if len({one.holder for one in held}) >= 2:
             return "two"
         if held:
             return "one"
-        if {one.holder for kind, one in self.shown.items() if kind in REACHED} and set(self.shown) >= REACHED:
+        if set(shown) >= REACHED:
             return "codes"
         return "none, rich" if rich else "none"
 
@@ -249,7 +250,7 @@ class Recoveries(RuleBasedStateMachine):
         request = self.account.request(asked, one.by)
         paid = twin.Case(self.account.twin.past(), request, self.account.facts(request), self.account.now)
         answer = one.evacuates(usd, to)
-        if may and case is not None and case.way(rich=self.rich) != "codes":
+        if may and case is not None and self.way_at(case, self.account.now) != "codes":
             self.account.check_twin(twin.evacuate(paid, case.opened.at), answer)
         else:
             assert kind_of(answer) == "deny", answer
@@ -327,8 +328,6 @@ class Recoveries(RuleBasedStateMachine):
                 case.over = True
             case ev.RecoveryDoubted():
                 case.doubted = True
-            case ev.RecoveryAsked() | ev.RecoveryMissed():
-                pass
             case _:
                 return
         case.last_at = event.at
@@ -343,7 +342,9 @@ class Recoveries(RuleBasedStateMachine):
         """The table: what was shown, who approved, and that the owner was told long enough ago."""
         if case.closed_at is None or case.told_at is None:
             return False
-        way = case.way(rich=self.rich)
+        way = self.way_at(case, case.closed_at)
+        if self.way_at(case, self.account.now) != way:
+            return False
         if way.startswith("none") and not THIRD & set(case.shown):
             return False
         if (case.doubted or way not in {"two", "codes"}) and len(case.approved & set(case.opened.drawn)) < 2:
@@ -361,7 +362,13 @@ class Recoveries(RuleBasedStateMachine):
         untold = [at for at in case.contested if at <= case.told_at]
         if untold:
             return case.told_at + 2 * wait
-        return case.told_at + wait + (wait if case.contested else 0)
+        over = case.told_at + wait
+        return max(over, case.contested[0]) + wait if case.contested else over
+
+    def way_at(self, case: Case, at: Instant) -> str:
+        """Which row applies by what others did not know at an instant."""
+        burns = [one for one in self.account.log if isinstance(one, ev.EvidenceBurned) and one.at <= at < one.until]
+        return case.way(rich=self.rich, known=frozenset(kind for one in burns for kind in one.kinds))
 
     def was_known(self, at: Instant) -> bool:
         """Whether anything about the account was known to others when the evidence closed."""
