@@ -171,3 +171,9 @@ def test_closing_an_exit_is_tighter() -> None:
     assert [(one.key, one.way) for one in closed.differences(POLICY)] == [("exits.card", "tighter")]
     assert POLICY.differences(POLICY) == []
     assert policy_with(name="other").differences(POLICY) == []
+
+
+def test_the_lines_of_wealth_rise() -> None:
+    """Deciles that do not rise would call nobody rich, or everybody."""
+    with pytest.raises(PolicyError, match="decile_usd"):
+        policy_with(**{"staff.decile_usd": [9, 8, 7, 6, 5, 4, 3, 2, 1]})

@@ -148,6 +148,7 @@ def test_roles_grow_by_two_and_shrink_by_one() -> None:
     assert isinstance(ann.asks(helper.stream, StaffEnrol((Role.SUPPORT,))), Allow)
     assert roles_of(helper.stream) == (Role.SUPPORT,)
     assert codes(ann.asks(helper.stream, enrolment(Role.LEGAL))) == [Reason.BAD_FIELD]
+    assert codes(ann.asks(helper.stream, StaffEnrol((Role.SUPPORT,)))) == [Reason.ALREADY_EXISTS]
 
 
 def test_leaving_is_at_once_and_for_good() -> None:
