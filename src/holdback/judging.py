@@ -279,9 +279,11 @@ class Unit:
 
     def _package(self, asked: Asked, now: Instant) -> bytes:
         """The digest of what would be disclosed; nothing if it was made for another request, or for another key."""
+        if asked.package is None:
+            return b""
         action, head = asked.request.action, self._subject(asked)
         entry = in_force(self._stand(agency_of(action, head)).customer.head, now)
-        return asked.package.digest if asked.package is not None and asked.package.fits(head, entry, now) else b""
+        return asked.package.digest if asked.package.fits(head, entry, now) else b""
 
     def _subject(self, asked: Asked) -> Head | None:
         return self._stand(asked.request.account.partition(".")[0]).customer.head

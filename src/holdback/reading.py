@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from holdback.core.events import Channel
+from holdback.core.evidence import live
 from holdback.core.policy import MICRO
-from holdback.core.rules.staff import cases_of
 from holdback.wording.words import instant_text, masked
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _field(  # noqa: PLR0913, PLR0917 - one field, of whom, under which rules
                 for one in head.contacts.values()
             ]
         case _:
-            return sorted(cases_of(head, policy, now))
+            return sorted(one.id for one in (live(head, policy, now), head.incident) if one is not None)
 
 
 def _reached(head: Head, channel: Channel, opened: Callable[[Sealed], str], *, reveal: bool) -> list[str]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from holdback.core.decision import DeviceProof, Facts
     from holdback.core.events import Actor, Finding, Instant
     from holdback.core.policy import Policy, Staff
-    from holdback.core.state import Head
+    from holdback.core.state import Head, Proposal
 
 APART: Final = (
     frozenset({Role.SUPPORT, Role.REVIEWER}),
@@ -115,10 +115,23 @@ def absent(actor: Actor, facts: Facts) -> Finding | None:
     return why(Reason(staff.fault), "session.start", about="staff") if staff.fault else None
 
 
-def has_said_enough(facts: Facts, now: Instant) -> Finding | None:
-    """Why whoever of the staff asks may have no more word about colleagues or agencies today; None if he may."""
+def may_not_say(facts: Facts, now: Instant, *roles: Role) -> Finding | None:
+    """Why whoever of the staff asks may have no word about colleagues or agencies now; None if he may.
+
+    It takes the role, and nobody says much a day: else one of them could empty the staff or the registry, or fill it,
+    before others notice.
+    """
     acts_at = facts.staff.acts_at if facts.staff is not None else 0
-    return why(Reason.TOO_MANY, "time", until=acts_at, about="words") if acts_at > now else None
+    enough = why(Reason.TOO_MANY, "time", until=acts_at, about="words") if acts_at > now else None
+    return lacks_role(facts, *roles) or enough
+
+
+def confirms(first: Proposal | None, facts: Facts, policy: Policy, now: Instant) -> bool:
+    """Whether whoever asks is a second person: of the very same words, in time, and the first may still say them."""
+    staff = facts.staff
+    if first is None or staff is None or now >= first.at + policy.staff.proposed_d * DAY:
+        return False
+    return staff.first == first.by != staff.member and first.digest == facts.digest
 
 
 def lacks_role(facts: Facts, *roles: Role) -> Finding | None:

@@ -12,9 +12,9 @@ import msgspec
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason, why
-from holdback.core.events import DAY, HOUR, STREAM_PREFIX, Finding, Role, Sealed, StreamKind
+from holdback.core.events import HOUR, STREAM_PREFIX, Finding, Role, Sealed, StreamKind
 from holdback.core.rules.asking import AGENCIES, STAFF, Action, Case, Id, Request, Rule, Ruling, denied, tightened
-from holdback.core.staffing import absent, has_said_enough, lacks_role
+from holdback.core.staffing import absent, confirms, may_not_say
 from holdback.core.state import Agency
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _proposed(now: Instant, account: str, action: AgencyAdd, facts: Facts) -> ev
 def _begin(request: Request, action: AgencyAdd, facts: Facts, _policy: Policy, now: Instant) -> Ruling:
     """The first word of an entry, by one person: the stream begins, and nothing is in force."""
     prefix = STREAM_PREFIX[StreamKind.AGENCY]
-    refusal = absent(request.actor, facts) or _may_not(facts, now, Role.POLICY) or _unfit(action)
+    refusal = absent(request.actor, facts) or may_not_say(facts, now, Role.POLICY) or _unfit(action)
     if refusal is None and (not request.account.startswith(prefix) or "." in request.account):
         refusal = why(Reason.BAD_FIELD, prefix, about="account")
     return denied(refusal) if refusal is not None else _second_person(_proposed(now, request.account, action, facts))
@@ -70,11 +70,6 @@ def _begin(request: Request, action: AgencyAdd, facts: Facts, _policy: Policy, n
 def _second_person(proposed: ev.AgencyProposed) -> Ruling:
     waits = Hold((why(Reason.SECOND_PERSON_REQUIRED, Role.POLICY),), proposed.account, None)
     return Ruling(waits, (proposed,), (ev.ColleagueJudged(proposed.at, proposed.account),))
-
-
-def _may_not(facts: Facts, now: Instant, *roles: Role) -> Finding | None:
-    """It takes the role, and nobody says much a day: else one of them could empty the registry, or fill it."""
-    return lacks_role(facts, *roles) or has_said_enough(facts, now)
 
 
 def _unfit(action: AgencyAdd) -> Finding | None:
@@ -87,15 +82,13 @@ def _agency(case: Case) -> Agency:
 
 
 def _addable(case: Case, action: AgencyAdd) -> Finding | None:
-    return _may_not(case.facts, case.now, Role.POLICY) or _unfit(action)
+    return may_not_say(case.facts, case.now, Role.POLICY) or _unfit(action)
 
 
 def _add(case: Case, action: AgencyAdd) -> Ruling:
     """What is in force stays so until the new entry's wait is over. Who asked first must still be one who may."""
     first, proposed = _agency(case).proposal, _proposed(case.now, case.head.account, action, case.facts)
-    fresh = first is not None and case.now < first.at + case.policy.staff.proposed_d * DAY
-    stands = case.facts.staff is not None and first is not None and case.facts.staff.first == first.by
-    if first is None or not fresh or not stands or first.by == proposed.by or first.digest != proposed.digest:
+    if first is None or not confirms(first, case.facts, case.policy, case.now):
         return _second_person(proposed)
     until = case.now + case.policy.legal.agency_wait_h * HOUR
     entered = ev.AgencyEntered(
@@ -116,7 +109,7 @@ def _add(case: Case, action: AgencyAdd) -> Ruling:
 def _removable(case: Case, _action: AgencyRemove) -> Finding | None:
     agency = _agency(case)
     gone = agency.entry is None and agency.waiting is None
-    refusal = _may_not(case.facts, case.now, Role.POLICY, Role.LEGAL)
+    refusal = may_not_say(case.facts, case.now, Role.POLICY, Role.LEGAL)
     return refusal or (why(Reason.NOT_FOUND, about="agency") if gone else None)
 
 

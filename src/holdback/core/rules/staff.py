@@ -24,7 +24,6 @@ from holdback.core.events import (
     Sealed,
     StreamKind,
 )
-from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules.asking import (
     CUSTOMERS,
@@ -41,14 +40,13 @@ from holdback.core.rules.asking import (
     denied,
     tightened,
 )
-from holdback.core.staffing import READERS, absent, fit_together, has_said_enough, lacks_role
+from holdback.core.staffing import READERS, absent, confirms, fit_together, lacks_role, may_not_say
 from holdback.core.state import Member
 
 if TYPE_CHECKING:
     from holdback.core.decision import Facts
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import Head
 
 
 class StaffEnrol(Action, frozen=True, tag="staff.enrol"):
@@ -74,7 +72,7 @@ class StaffLookUp(Action, frozen=True, tag="staff.look_up"):
     `ticket` is one of the help desk, the id of an incident, or, for reviewers who were drawn, of the recovery.
     """
 
-    ticket: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+    ticket: Id
     fields: Annotated[
         tuple[Literal["name", "email", "phone", "balance", "authenticators", "contacts", "cases"], ...],
         msgspec.Meta(min_length=1, max_length=8),
@@ -122,7 +120,7 @@ def _begin(request: Request, action: StaffEnrol, facts: Facts, policy: Policy, n
     refusal = _unfit(action)
     first = request.actor.kind is ActorKind.SYSTEM
     if refusal is None and not first:
-        refusal = absent(request.actor, facts) or _may_judge_colleagues(facts, now)
+        refusal = absent(request.actor, facts) or may_not_say(facts, now, Role.POLICY)
     proposed = _proposed(now, request.account, action, facts)
     if not request.account.startswith(STREAM_PREFIX[StreamKind.STAFF]) or "." in request.account:
         refusal = why(Reason.BAD_FIELD, STREAM_PREFIX[StreamKind.STAFF], about="account")
@@ -198,12 +196,7 @@ def _of_others(case: Case, _action: Action) -> Finding | None:
     if case.request.actor.kind is ActorKind.SYSTEM:
         return why(Reason.ALREADY_EXISTS, about="account")
     own = _asker(case.facts) == case.head.account
-    return why(Reason.NOT_ENTITLED, about="member") if own else _may_judge_colleagues(case.facts, case.now)
-
-
-def _may_judge_colleagues(facts: Facts, now: Instant) -> Finding | None:
-    """It takes the role, and nobody says much a day: else one of them could empty the staff before others notice."""
-    return lacks_role(facts, Role.POLICY) or has_said_enough(facts, now)
+    return why(Reason.NOT_ENTITLED, about="member") if own else may_not_say(case.facts, case.now, Role.POLICY)
 
 
 def _enrol(case: Case, action: StaffEnrol) -> Ruling:
@@ -212,9 +205,7 @@ def _enrol(case: Case, action: StaffEnrol) -> Ruling:
     if member.roles and set(action.roles) <= set(member.roles):
         return _judged(case, tightened(ev.MemberEnrolled(case.now, action.roles, (by,))))
     first = member.proposal
-    fresh = first is not None and case.now < first.at + case.policy.staff.proposed_d * DAY
-    stands = case.facts.staff is not None and first is not None and case.facts.staff.first == first.by
-    if first is None or not fresh or not stands or first.by == by or first.digest != case.facts.digest:
+    if first is None or not confirms(first, case.facts, case.policy, case.now):
         name = action.name or case.head.name
         return _second_person(
             case.head.account,
@@ -233,12 +224,6 @@ def _retirable(case: Case, action: StaffRetire) -> Finding | None:
 def _retire(case: Case, _action: StaffRetire) -> Ruling:
     ended = [ev.SessionEnded(case.now, key) for key in case.head.sessions]
     return _judged(case, tightened(ev.MemberRetired(case.now, _asker(case.facts)), *ended))
-
-
-def cases_of(head: Head, policy: Policy, now: Instant) -> frozenset[str]:
-    """What is open of a customer in Holdback itself."""
-    recovery = live(head, policy, now)
-    return frozenset(one.id for one in (recovery, head.incident) if one is not None)
 
 
 def _is_reason(case: Case, ticket: str) -> bool:
@@ -285,7 +270,7 @@ def _decile(case: Case) -> int:
 
 
 def _opens(case: Case, action: TicketOpen) -> Ruling:
-    """A help desk that opens too many forgets none of them: staff read what is open, for a time."""
+    """Of a help desk that opens too many the ticket that would end first is closed."""
     if len(case.head.tickets) >= case.policy.bounds.tickets and action.ticket not in case.head.tickets:
         oldest = min(case.head.tickets, key=lambda one: case.head.tickets[one])
         return Ruling(_NOTED, (ev.TicketClosed(case.now, oldest), _opened(case, action)))
