@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 import holdback
-from holdback import audit, backup, bench, demo, desk, installation, leaks, marking, timeline, wiring
+from holdback import audit, backup, bench, demo, desk, first_members, leaks, marking, timeline, wiring
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
 from holdback.desk import Desk
@@ -314,9 +314,9 @@ def install_staff(file: Path, *, after_loss: Flag = False) -> int:
         after_loss: Go on although members have left: too few of role `policy` are there to let in anybody.
     """
     try:
-        found = installation.newcomers(file.read_bytes())
-        made = _with_service(lambda service: installation.install(service, found, after_loss=after_loss))
-    except (installation.NotInstalled, BadRequest) as error:
+        found = first_members.newcomers(file.read_bytes())
+        made = _with_service(lambda service: first_members.install(service, found, after_loss=after_loss))
+    except (first_members.NotInstalled, BadRequest) as error:
         _wrong(f"{error}")
         return 2
     out.print(f"{len(made)} installed: {', '.join(made) or 'all were there'}.", highlight=False)

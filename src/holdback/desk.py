@@ -1,6 +1,6 @@
 """The desk over all accounts: the queue that staff work off, a customer's place in it, and making it anew.
 
-What stands on it is `core/desk.py`'s to say. These are looks at a table that nothing is decided by.
+What stands on it is `core/waiting.py`'s to say. These are looks at a table that nothing is decided by.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from holdback.core import desk as waiting
-from holdback.core.desk import For
+from holdback.core import waiting
 from holdback.core.evidence import Path, live, path_of, wait_ms
+from holdback.core.waiting import For
 from holdback.intake import token_hash
 from holdback.judging import desk_rows
 from holdback.marking import Export, Millisecond, marked

@@ -16,7 +16,6 @@ from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
-from holdback.core.desk import desk, is_unchanged
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
@@ -26,8 +25,9 @@ from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
 from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
+from holdback.core.waiting import is_unchanged, items
+from holdback.look_up import seen
 from holdback.ports import Answer, DeskRow, NoticeRow, PartRow, StoreUnavailable, Wanted, Writes
-from holdback.reading import seen
 from holdback.receipts import Receipt
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
@@ -447,7 +447,7 @@ def desk_rows(account: str, head: Head, policy: Policy) -> list[DeskRow]:
     """What waits of one account, as its rows are kept."""
     return [
         DeskRow(account, one.kind, one.id, one.opened_at, one.due_at, one.wake_at, one.waits_for.value, one.role)
-        for one in desk(head, policy)
+        for one in items(head, policy)
     ]
 
 

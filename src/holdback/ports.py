@@ -124,7 +124,7 @@ class Attempts(NamedTuple):
 
 
 class DeskRow(NamedTuple):
-    """One thing that waits, as `core.desk.Item` has it, of one account. Staff see it: nothing personal stands in it."""
+    """One thing that waits, as `core.waiting.Item` has it, of one account. Staff see it: nothing personal in it."""
 
     account: str
     kind: str

@@ -31,7 +31,7 @@ APART: Final = (
 )
 """Roles that one person never holds together: who talks to customers, who judges, and who says who does either."""
 
-READERS: Final = frozenset({Role.SUPPORT, Role.REVIEWER, Role.LEGAL, Role.INVESTIGATOR})
+MAY_LOOK_UP: Final = frozenset({Role.SUPPORT, Role.REVIEWER, Role.LEGAL, Role.INVESTIGATOR})
 """Roles that read customers. An auditor reads what the staff did, which is in the staff's own streams."""
 
 

@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from holdback import wiring
-from holdback.readers import Readers
+from holdback.reader_watch import ReaderWatch
 from holdback.web import api
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def server(settings: Settings) -> Router:
             stop = asyncio.Event()
             working = {
                 asyncio.create_task(outbox.run(stop), name="outbox"),
-                asyncio.create_task(Readers(service).run(stop), name="readers"),
+                asyncio.create_task(ReaderWatch(service).run(stop), name="readers"),
             }
             for task in working:
                 task.add_done_callback(_say_why)

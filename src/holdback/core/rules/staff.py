@@ -40,7 +40,7 @@ from holdback.core.rules.asking import (
     denied,
     tightened,
 )
-from holdback.core.staffing import READERS, absent, confirms, fit_together, lacks_role, may_not_say
+from holdback.core.staffing import MAY_LOOK_UP, absent, confirms, fit_together, lacks_role, may_not_say
 from holdback.core.state import Member
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _judges(case: Case, ticket: str) -> bool:
 
 
 def _readable(case: Case, action: StaffLookUp) -> Finding | None:
-    refusal = lacks_role(case.facts, *READERS)
+    refusal = lacks_role(case.facts, *MAY_LOOK_UP)
     if refusal is not None:
         return refusal
     if not _is_reason(case, action.ticket):

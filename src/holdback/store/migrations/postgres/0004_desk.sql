@@ -1,6 +1,6 @@
 -- oldest-reader: 1
 --
--- What waits for people, across customers: a read model of the heads (core/desk.py), in no back-up. A program that does not
+-- What waits for people, across customers: a read model of the heads (core/waiting.py), in no back-up. A program that does not
 -- know this table leaves it behind; `holdback desk rebuild` makes it anew. The program needs SELECT, INSERT, UPDATE and
 -- DELETE on this table.
 CREATE TABLE desk (

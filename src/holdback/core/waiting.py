@@ -1,4 +1,4 @@
-"""The desk: what of one stream waits for people or for its time, as a function of the head.
+"""What of one stream waits for people or for its time, as a function of the head.
 
 Queues across customers are a read model: these items, kept in a table of their own by the transaction that changes the
 head. Nothing is decided by them, and they can be made anew from the heads at any time (`holdback desk rebuild`).
@@ -48,7 +48,7 @@ class Item(NamedTuple):
     role: str
 
 
-def desk(head: Head, policy: Policy) -> tuple[Item, ...]:
+def items(head: Head, policy: Policy) -> tuple[Item, ...]:
     """Everything that waits, in a fixed order of kinds. It changes only where the head does."""
     found = []
     if head.recovery is not None:

@@ -10,7 +10,7 @@ from tests.service.house import House
 from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 
 from holdback.core.events import Channel, Role
-from holdback.installation import NotInstalled, install, newcomers
+from holdback.first_members import NotInstalled, install, newcomers
 from holdback.intake import BadRequest
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Facts, Reason
 from holdback.core.events import DAY, Role, decode_events, stored_decoder
 from holdback.core.rules.staff import StaffFlag
-from holdback.core.staffing import READERS
+from holdback.core.staffing import MAY_LOOK_UP
 from holdback.ports import StoreUnavailable, Wanted
 from holdback.roster import roster
 from holdback.watching import Approval, Case, Read, Watch
@@ -48,8 +48,8 @@ class _Seen(NamedTuple):
     role: str
 
 
-class Readers:
-    """The watch over one service's staff. Example: `await Readers(service).look()`."""
+class ReaderWatch:
+    """The watch over one service's staff. Example: `await ReaderWatch(service).look()`."""
 
     def __init__(self, service: Service) -> None:
         """Nothing was looked at yet."""
@@ -110,7 +110,7 @@ class Readers:
             for entry in entries:
                 for event in decode_events(entry.body):
                     if isinstance(event, ev.MemberEnrolled):
-                        self._roles[member] = next((role for role in event.roles if role in READERS), "")
+                        self._roles[member] = next((role for role in event.roles if role in MAY_LOOK_UP), "")
                     if event.at > oldest and isinstance(event, _TOLD):
                         found.append(_Seen(event.at, member, event, self._roles.get(member, "")))
             after = entries[-1].seq if entries else head.seq

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from tests.core.histories import BACKUP_CODE, PASSWORD, POLICY, TOTP, Account, grown, sealed
 from tests.core.recoveries import Claimant, attested, reviewed
 
-from holdback.core.desk import For, Item, desk, is_unchanged
 from holdback.core.disclosure import EMERGENCY
 from holdback.core.events import DAY, HOUR, Role, Sealed
 from holdback.core.rules.incident import IncidentClose, IncidentReport
 from holdback.core.state import Head, LegalRequest, Member, Proposal
+from holdback.core.waiting import For, Item, is_unchanged, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def opened() -> tuple[Account, Claimant]:
 
 def item(account: Account) -> Item:
     """The one thing that waits."""
-    (only,) = desk(account.head, POLICY)
+    (only,) = items(account.head, POLICY)
     return only
 
 
@@ -44,7 +44,7 @@ def doubted(one: Claimant) -> object:
 def test_nothing_waits_for_most() -> None:
     """An account in which nothing is under way has nothing on the desk."""
     account, _ = grown()
-    assert desk(account.head, POLICY) == ()
+    assert items(account.head, POLICY) == ()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_robbery_waits_for_an_investigator() -> None:
         account.now,
     )
     account.ask(IncidentClose(), session, *account.head.authenticators)
-    assert desk(account.head, POLICY) == ()
+    assert items(account.head, POLICY) == ()
 
 
 def with_request(**fields: object) -> Head:
@@ -123,22 +123,22 @@ def with_request(**fields: object) -> Head:
 )
 def test_a_legal_request_waits_for_its_next_hand(fields: dict[str, object], waits_for: For) -> None:
     """The agency is rung back, then enough people approve, then one of them carries it out."""
-    (waiting,) = desk(with_request(**fields), POLICY)
+    (waiting,) = items(with_request(**fields), POLICY)
     assert (waiting.kind, waiting.role, waiting.waits_for) == ("legal", "legal", waits_for)
 
 
 def test_an_order_in_force_waits_for_nobody() -> None:
     """What stops exits until its date is no work to be done."""
-    assert desk(with_request(frozen_until=99), POLICY) == ()
+    assert items(with_request(frozen_until=99), POLICY) == ()
 
 
 def test_a_member_to_be_waits_for_a_second_person() -> None:
     """What one of the staff asked for is on the desk of those who may confirm it."""
     head = Head("staff-cy", Sealed(bytes(16), b""), 0, (), member=Member(proposal=Proposal(b"d", "ann", 5)))
-    (waiting,) = desk(head, POLICY)
+    (waiting,) = items(head, POLICY)
     assert (waiting.kind, waiting.role, waiting.opened_at) == ("staff", Role.POLICY, 5)
     assert waiting.due_at == 5 + POLICY.staff.proposed_d * DAY
-    assert desk(replace(head, member=Member()), POLICY) == ()
+    assert items(replace(head, member=Member()), POLICY) == ()
 
 
 def test_what_did_not_change_is_not_looked_at() -> None:

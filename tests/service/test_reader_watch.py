@@ -12,7 +12,7 @@ from tests.service.office import WITH_PASSKEYS, staffed
 from holdback.core import events as ev
 from holdback.core.events import HOUR, Role
 from holdback.core.rules.staff import TicketOpen
-from holdback.readers import Readers
+from holdback.reader_watch import ReaderWatch
 from holdback.watching import Why
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ async def test_a_canary_sings(house: House) -> None:
     sue, eve = await staffed(house, sue=Role.SUPPORT, eve=Role.INVESTIGATOR)
     look = {"ticket": "t-1", "fields": ["email"], "reason": "curious"}
     assert (await sue.asks(name, "staff.look_up", **look))["decision"] == "deny"
-    readers = Readers(house.service)
+    readers = ReaderWatch(house.service)
     assert [(one.why, one.staff, one.account) for one in await readers.look()] == [(Why.CANARY, (sue.account,), name)]
     assert await readers.look() == []
-    await Readers(house.service).look()
+    await ReaderWatch(house.service).look()
     assert len(await house.happened(sue.account, ev.MemberFlagged)) == 1
     assert (await house.head(sue.account)).incident is not None
     assert (await sue.asks(sue.account, "incident.close"))["decision"] == "deny"
@@ -62,7 +62,7 @@ async def test_a_canary_with_a_ticket_is_silent(house: House) -> None:
     await house.service.record(name, TicketOpen("t-1"))
     look = {"ticket": "t-1", "fields": ["email"], "reason": "asked for help"}
     assert (await sue.asks(name, "staff.look_up", **look))["decision"] == "allow"
-    assert await Readers(house.service).look() == []
+    assert await ReaderWatch(house.service).look() == []
 
 
 async def test_a_recovery_after_a_read_is_counted(house: House) -> None:
@@ -72,7 +72,7 @@ async def test_a_recovery_after_a_read_is_counted(house: House) -> None:
     await house.service.record(name, TicketOpen("t-1"))
     look = {"ticket": "t-1", "fields": ["email"], "reason": "asked for help"}
     await sue.asks(name, "staff.look_up", **look)
-    readers = Readers(house.service)
+    readers = ReaderWatch(house.service)
     assert await readers.look() == []
     house.clock.at += HOUR
     opened = await house.ask(name, {"action": "recovery.open", "actor": {"kind": "owner"}, "lost": ["password"]})
