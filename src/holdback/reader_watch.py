@@ -1,9 +1,9 @@
 """Keeps up with what the staff read, shows it to the watch (`watching.py`), and keeps what that says of somebody.
 
-What it knows stands in the members' own streams: after a restart the last two quarters are shown again, in order of
-time, and what was said of somebody before is not said twice. One thing is forgotten by that: a read before a recovery
-that is over. Several processes may do it at once. Nothing is refused by it: caps and tickets are the core's, in every
-read's own transaction.
+What it knows stands in the members' own streams, and in the customers' when the last recovery was opened: after a
+restart the last two quarters are shown again, in order of time, and what was said of somebody before is not said twice.
+Several processes may do it at once. Nothing is refused by it: caps and tickets are the core's, in every read's own
+transaction.
 """
 
 from __future__ import annotations
@@ -48,6 +48,13 @@ class _Seen(NamedTuple):
     role: str
 
 
+class _Opening(NamedTuple):
+    """That a recovery of somebody who was read was opened, and when."""
+
+    at: Instant
+    account: str
+
+
 class ReaderWatch:
     """The watch over one service's staff. Example: `await ReaderWatch(service).look()`."""
 
@@ -55,7 +62,8 @@ class ReaderWatch:
         """Nothing was looked at yet."""
         self._service = service
         self._rules = service.tools.policy.staff
-        self._watch: Watch | None = None
+        self.watch: Watch | None = None
+        """What was shown to it since the start; None until the first look, and after a failure."""
         self._read_to: dict[str, int] = {}
         self._roles: dict[str, str] = {}
         self._lately: dict[str, Instant] = {}
@@ -81,21 +89,24 @@ class ReaderWatch:
         try:
             return await self._looked()
         except BaseException:
-            self._watch = None
+            self.watch = None
             raise
 
     async def _looked(self) -> list[Case]:
         heads = await roster(self._service.store, self._service.tools.snapshots)
         active = [head for head in heads if head.member is not None and head.member.roles]
-        if self._watch is None or len(active) > self._watch.staff:
-            self._watch, self._read_to, self._roles, self._lately = Watch(self._rules, len(active)), {}, {}, {}
-        seen: list[_Seen] = []
+        if self.watch is None or len(active) > self.watch.staff:
+            self.watch, self._read_to, self._roles, self._lately = Watch(self._rules, len(active)), {}, {}, {}
+        seen: list[_Seen | _Opening] = []
         for head in heads:
             seen += await self._new(head)
+        seen += await self._openings()
         raised: list[Case] = []
         for one in sorted(seen, key=lambda one: one.at):
-            raised += self._shown(self._watch, one, active)
-        raised += await self._peeked(self._watch)
+            if isinstance(one, _Opening):
+                raised += self.watch.recovery(one.account, one.at)
+            else:
+                raised += self._shown(self.watch, one, active)
         for case in raised:
             await self._keep(case)
         return raised
@@ -111,6 +122,8 @@ class ReaderWatch:
                 for event in decode_events(entry.body):
                     if isinstance(event, ev.MemberEnrolled):
                         self._roles[member] = next((role for role in event.roles if role in MAY_LOOK_UP), "")
+                    if event.at > oldest and isinstance(event, ev.CustomerRead):
+                        self._lately[event.account] = event.at
                     if event.at > oldest and isinstance(event, _TOLD):
                         found.append(_Seen(event.at, member, event, self._roles.get(member, "")))
             after = entries[-1].seq if entries else head.seq
@@ -121,7 +134,6 @@ class ReaderWatch:
         """Show the watch one thing."""
         match one.event:
             case ev.CustomerRead(account=account, decile=decile, canary=canary):
-                self._lately[account] = one.at
                 return watch.read(Read(one.at, one.member, one.role, account, decile, caused=True, canary=canary))
             case ev.Decided(action="staff.look_up", account=account) if _had_no_ticket(one.event):
                 staff = _FACTS.decode(one.event.facts).staff
@@ -141,17 +153,16 @@ class ReaderWatch:
                     watch.cleared(case)
         return []
 
-    async def _peeked(self, watch: Watch) -> list[Case]:
-        """Show the watch recoveries of customers who were lately read."""
-        names, found = list(self._lately), list[Case]()
+    async def _openings(self) -> list[_Opening]:
+        """The last recovery of everybody who was lately read: after a start, of everybody who was read at all."""
+        names, found = list(self._lately), list[_Opening]()
         for start in range(0, len(names), AT_ONCE):
             loaded = await self._service.store.read([Wanted(name) for name in names[start : start + AT_ONCE]])
             for account, row in loaded.snapshots.items():
-                recovery = self._service.tools.snapshots.head(row).recovery
-                if recovery is not None and recovery.opened_at > self._lately[account]:
-                    found += watch.recovery(account, recovery.opened_at)
-                    del self._lately[account]
-                elif loaded.now - self._lately[account] > self._rules.peek_d * DAY:
+                opened_at = self._service.tools.snapshots.head(row).recovery_opened_at
+                if opened_at:
+                    found.append(_Opening(opened_at, account))
+                if loaded.now - self._lately[account] > self._rules.peek_d * DAY:
                     del self._lately[account]
         return found
 

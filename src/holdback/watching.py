@@ -295,13 +295,20 @@ class Watch:
         return cases
 
     def recovery(self, account: str, at: Instant) -> list[Case]:
-        """Say that a recovery of an account was opened. Whoever read it lately peeked, or was asked to help."""
+        """Say that a recovery of an account was opened. Whoever read it lately peeked, or was asked to help.
+
+        It may be said again: nobody's read is counted twice, and whoever read it since helped with it.
+        """
         self._turned(at)
         cases: list[Case] = []
-        for read_at, staff, role in self._recent.pop(account, ()):
+        recent = self._recent[account]
+        while recent and recent[0][0] < at:
+            read_at, staff, role = recent.popleft()
             if at - read_at <= self.rules.peek_d * DAY:
                 self._counts[Why.PEEK, role].add(staff, self._week_of(read_at), ones=1, count=0)
                 cases += self._looked(Why.PEEK, role, staff, at)
+        if not recent:
+            del self._recent[account]
         return cases
 
     def approval(self, one: Approval) -> list[Case]:
@@ -313,6 +320,10 @@ class Watch:
         for who in one.could:
             counts.add(_paired(one.asked_by, who), week, ones=who == one.approved_by, count=1)
         return self._looked(Why.PAIR, one.role, _paired(one.asked_by, one.approved_by), one.at)
+
+    def counted(self, why: Why, role: str, who: str) -> tuple[int, int]:
+        """How many of somebody's reads are remembered to have been so, of how many."""
+        return self._counts[why, role].between(who, 0, self._week)
 
     def cleared(self, case: Case) -> None:
         """Say that a case was looked into and nothing found: his own past is then usual for him, too.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.service.house import Customer, House
-from tests.service.office import WITH_PASSKEYS, staffed
+from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 
 from holdback.core import events as ev
-from holdback.core.events import HOUR, Role
+from holdback.core.events import DAY, HOUR, Role
 from holdback.core.rules.staff import TicketOpen
 from holdback.reader_watch import ReaderWatch
 from holdback.watching import Why
@@ -77,5 +77,31 @@ async def test_a_recovery_after_a_read_is_counted(house: House) -> None:
     house.clock.at += HOUR
     opened = await house.ask(name, {"action": "recovery.open", "actor": {"kind": "owner"}, "lost": ["password"]})
     assert opened["decision"] == "allow"
-    assert await readers.look() == []
-    assert await readers.look() == []
+    assert [await readers.look(), peeks(readers, sue)] == [[], 1]
+    assert [await readers.look(), peeks(readers, sue)] == [[], 1]
+
+
+async def test_a_restart_forgets_no_peek(house: House) -> None:
+    """A recovery that is over, and reads after it, hide from nobody who begins anew that it was read before it."""
+    name = await canary(house)
+    (sue,) = await staffed(house, sue=Role.SUPPORT)
+    await house.service.record(name, TicketOpen("t-1"))
+    look = {"ticket": "t-1", "fields": ["email"], "reason": "asked for help"}
+    await sue.asks(name, "staff.look_up", **look)
+    house.clock.at += HOUR
+    opening = {"action": "recovery.open", "actor": {"kind": "owner"}, "lost": ["password"]}
+    opened = await house.ask(name, opening)
+    house.clock.at += DAY
+    token = opened["session"]["token"]
+    cancelling = {"action": "recovery.cancel", "actor": {"kind": "owner", "session": token}}
+    assert (await house.ask(name, cancelling))["decision"] == "allow"
+    assert (await house.head(name)).recovery is None
+    await sue.asks(name, "staff.look_up", **look)
+    readers = ReaderWatch(house.service)
+    assert [await readers.look(), peeks(readers, sue)] == [[], 1]
+
+
+def peeks(readers: ReaderWatch, sue: Colleague) -> int:
+    """How many of her reads were followed by a recovery, as far as the watch knows."""
+    assert readers.watch is not None
+    return readers.watch.counted(Why.PEEK, Role.SUPPORT, sue.account)[0]

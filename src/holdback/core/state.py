@@ -334,7 +334,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     `member` is set if this is one of the staff's stream. Until `targeted_until` somebody who forged papers is after the
     account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then. `agency` is
     set if this is an agency's stream. `untold` are disclosures whose secrecy is not over. `doubted_at` is when
-    evidence in a recovery was last found to be false, `legal_latest` the legal request that came last, open or not.
+    evidence in a recovery was last found to be false, `legal_latest` the legal request that came last, open or not, and
+    `recovery_opened_at` when the last recovery was opened, over or not.
     """
 
     account: str
@@ -387,6 +388,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     untold: dict[str, Untold] = {}
     doubted_at: Instant = 0
     legal_latest: str = ""
+    recovery_opened_at: Instant = 0
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -723,7 +725,7 @@ def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
         opened = Recovery(event.recovery, event.at, event.token, event.lost, drawn, event.at, asker=asker)
         opened = replace(opened, doubted=event.doubted)
         drawn_at = head.drawn_at if set(event.drawn) & set(head.drawn) else event.at
-        return replace(head, recovery=opened, drawn=event.drawn, drawn_at=drawn_at)
+        return replace(head, recovery=opened, recovery_opened_at=event.at, drawn=event.drawn, drawn_at=drawn_at)
     case = head.recovery
     if isinstance(event, ev.RecoveryFinished):
         return replace(head, recovery=None, recovery_ended_at=event.at, weak_until=event.weak_until)
