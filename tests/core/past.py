@@ -43,6 +43,18 @@ MANY_ALIKE: Final = 4
 
 CONTACT_EVENTS: Final = (ev.ContactAdded, ev.ContactAsked, ev.ContactConfirmed, ev.ContactRemoved, ev.ContactRecycled)
 
+HELD_KINDS: Final = {"totp", "backup_code", "passkey", "device"}
+
+STEPS: Final = (
+    ev.RecoveryOpened,
+    ev.RecoveryShown,
+    ev.RecoveryDoubted,
+    ev.RecoveryClosed,
+    ev.RecoveryReviewed,
+    ev.RecoveryContested,
+)
+"""What keeps a recovery alive."""
+
 CONFIRMS_ENTRY: Final = (ev.AddressRenewed, ev.ExitAllowed, ev.ExitHeld)
 """What confirms a beneficiary again, if it was proved; entering it confirmed it first."""
 
@@ -513,10 +525,50 @@ class Past:
                 found[event.beneficiary] = Entered(event.address, waiting, event.at)
             elif isinstance(event, ev.AddressRemoved):
                 del found[event.beneficiary]
-            elif isinstance(event, CONFIRMS_ENTRY) and event.beneficiary in found and self.proved(number):
+            elif isinstance(event, CONFIRMS_ENTRY) and event.beneficiary in found and self.confirms(number, event):
                 until = event.at + self.policy.book.verified_d * DAY
                 found[event.beneficiary] = found[event.beneficiary]._replace(verified=until)
         return found
+
+    def confirms(self, number: int, event: ev.AddressRenewed | ev.ExitAllowed | ev.ExitHeld) -> bool:
+        """Whether somebody proved something in an entry, or a recovery's payment went."""
+        by_recovery = {one.exit for _, one in self.events() if isinstance(one, ev.ExitHeld) and one.recovery}
+        paid = isinstance(event, ev.ExitAllowed) and (
+            event.exit in by_recovery or self.asked_in(number) == "recovery.finish"
+        )
+        return paid or self.proved(number)
+
+    # Recoveries
+
+    def lapsed(self, recovery: str, now: Instant) -> bool:
+        """Whether a recovery is under way that nobody went on with for as long as it may last."""
+        last = [one.at for _, one in self.events() if isinstance(one, STEPS) and one.recovery == recovery]
+        return bool(last) and not self.is_over(recovery) and now >= last[-1] + self.policy.recovery.expires_d * DAY
+
+    def is_over(self, recovery: str) -> bool:
+        """Whether it ended, or was finished."""
+        over = (ev.RecoveryEnded, ev.RecoveryFinished)
+        return any(isinstance(one, over) and one.recovery == recovery for _, one in self.events())
+
+    def is_undone(self, recovery: str, now: Instant) -> bool:
+        """Whether so much of what was shown counts no more that it would go another way today."""
+        closed = [one for _, one in self.events() if isinstance(one, ev.RecoveryClosed) and one.recovery == recovery]
+        if not closed or self.is_over(recovery):
+            return False
+        shown = [one for _, one in self.events() if isinstance(one, ev.RecoveryShown) and one.recovery == recovery]
+        left = [one for one in shown if self.still_counts(one, now)]
+        return len(left) < len(shown) and way_of(left) != closed[-1].path
+
+    def still_counts(self, one: ev.RecoveryShown, now: Instant) -> bool:
+        """Whether others do not know it, and what it rests on is neither suspended nor gone."""
+        burns = [burn for _, burn in self.events() if isinstance(burn, ev.EvidenceBurned)]
+        known = any(one.evidence in burn.kinds and burn.at <= now < burn.until for burn in burns)
+        authenticator, contact = self.authenticators.get(one.source), self.contacts.get(one.source)
+        if one.evidence in {str(kind) for kind in STRENGTH}:
+            there = authenticator is not None and not (authenticator.suspended or authenticator.recycled)
+        else:
+            there = contact is None or (contact.told_until is None and not contact.recycled)
+        return there and not known
 
     def proved(self, number: int) -> bool:
         """Whether somebody proved something in an entry."""
@@ -651,3 +703,12 @@ class Past:
             elif isinstance(event, ev.ChallengeClosed):
                 found.pop(event.challenge, None)
         return found
+
+
+def way_of(shown: list[ev.RecoveryShown]) -> str:
+    """The issue's table: which way this evidence opens."""
+    held = {one.holder for one in shown if one.evidence in HELD_KINDS}
+    if held:
+        return "two_possessions" if len(held) > 1 else "one_possession"
+    both = {"email_code", "sms_code"} <= {one.evidence for one in shown}
+    return "codes" if both else "no_possession"

@@ -11,6 +11,7 @@ from tests.core.histories import (
     PASSKEY,
     PASSWORD,
     PLATFORM,
+    POLICY,
     SYSTEM,
     TOTP,
     Account,
@@ -928,6 +929,118 @@ def test_a_payment_over_the_budget_is_held_and_its_asker_no_witness() -> None:
     assert held.asked_with == (account.head.contacts["c1-1"].address.mac,)
     account.settle(days=1)
     assert isinstance(account.ask(ExitRelease(held_id(answer)), PLATFORM), Allow)
+
+
+def held_payment() -> tuple[Account, Claimant, str]:
+    """A recovery that asked for a payment which waits, and the id of that."""
+    account, one = paying()
+    return account, one, held_id(one.evacuates("150000"))
+
+
+def test_a_payment_does_not_outlive_its_recovery() -> None:
+    """However a recovery comes to nothing, in the same entry whatever waits to be paid by its word is stopped."""
+
+    def cancelled(account: Account, _one: Claimant) -> None:
+        account.ask(RecoveryCancel(), account.any_session(), *PROOFS)
+
+    def withdrawn(account: Account, one: Claimant) -> None:
+        account.ask(RecoveryCancel(), one.by)
+
+    def rejected(account: Account, _one: Claimant) -> None:
+        reviewed(account, "rita", "reject")
+
+    def expired(account: Account, _one: Claimant) -> None:
+        account.wait(days=31)
+        account.ask(RecoveryRemind(), SYSTEM)
+
+    def replaced(account: Account, _one: Claimant) -> None:
+        account.wait(days=31)
+        Claimant(account).opens()
+
+    for ends in (cancelled, withdrawn, rejected, expired, replaced):
+        account, one, which = held_payment()
+        own = held_id(account.pay("150000", "nowhere", account.any_session(), *PROOFS))
+        ends(account, one)
+        assert wrote(account, ev.RecoveryEnded), ends
+        assert wrote(account, ev.ExitCancelled) == [ev.ExitCancelled(account.now, which)]
+        assert set(account.head.exits) == {own}
+
+
+def test_a_veto_stops_what_waits() -> None:
+    """A senior contact that ends a recovery ends its payments with it; the owner's stop names each of them once."""
+    for stops in (False, True):
+        account, _ = long_held()
+        one = Claimant(account)
+        account.wait(hours=25)
+        one.opens()
+        one.shows("totp")
+        for member in ("rita", "ron"):
+            reviewed(account, member)
+        account.settle(days=3)
+        which = held_id(one.evacuates("150000"))
+        account.ask(AccountFreeze() if stops else RecoveryContest(), MAIL)
+        assert wrote(account, ev.ExitCancelled) == [ev.ExitCancelled(account.now, which)]
+        assert wrote(account, ev.RecoveryEnded)
+
+
+def test_an_objection_holds_what_waits() -> None:
+    """Who contests a recovery after a payment was asked for holds it for as long as the account would wait."""
+    account, _, which = held_payment()
+    account.ask(RecoveryContest(), MAIL)
+    until = account.now + DAY
+    assert wrote(account, ev.ExitMoved) == [ev.ExitMoved(account.now, which, until)]
+    account.deliver()
+    account.wait(hours=23.9)
+    assert Reason.NOT_YET_DUE in codes(account.ask(ExitRelease(which), PLATFORM))
+    account.wait(hours=0.2)
+    assert isinstance(account.ask(ExitRelease(which), PLATFORM), Allow)
+
+
+def test_the_stop_says_once_what_it_stops() -> None:
+    """A freeze that contests a recovery stops its payments, and does not speak of them a second time."""
+    account, _, which = held_payment()
+    account.ask(AccountFreeze(), MAIL)
+    assert wrote(account, ev.RecoveryContested)
+    assert wrote(account, ev.ExitCancelled) == [ev.ExitCancelled(account.now, which)]
+    assert not wrote(account, ev.ExitMoved)
+
+
+def test_a_payment_rests_on_what_its_recovery_rests_on() -> None:
+    """What is suspended or burned after a payment was asked for pays nothing, nor does a case that ran out."""
+    account, _, which = held_payment()
+    account.settle(days=1)
+    account.ask(EvidenceBurn(("totp",), "leak"), PLATFORM)
+    assert codes(account.ask(ExitRelease(which), PLATFORM)) == [Reason.EVIDENCE_BURNED]
+    account, _, which = held_payment()
+    account.settle(days=30)
+    assert codes(account.ask(ExitRelease(which), PLATFORM)) == [Reason.NOT_FOUND]
+
+
+def test_what_was_asked_before_a_finish_is_paid_after_it() -> None:
+    """Whoever was let in may be paid what he asked for before: the case is over, and came to something."""
+    account, one, which = held_payment()
+    account.wait(minutes=3)
+    assert isinstance(one.finishes(), Allow)
+    account.settle(days=4)
+    assert isinstance(account.ask(ExitRelease(which), PLATFORM), Allow)
+
+
+def test_a_recovery_confirms_whom_it_pays_and_no_sooner() -> None:
+    """An entry that nobody confirmed for long is renewed by a recovery's payment as it goes, not as it is asked for."""
+    account, _ = long_standing(PASSWORD, TOTP, BACKUP_CODE, equity="1000")
+    account.wait(days=POLICY.book.verified_d)
+    one = Claimant(account)
+    one.opens()
+    one.shows("totp")
+    one.shows("backup_code")
+    account.settle(days=1)
+    before = account.beneficiary(bitcoin("home")).verified_until
+    assert before < account.now
+    which = held_id(one.evacuates("150000"))
+    assert account.beneficiary(bitcoin("home")).verified_until == before
+    account.settle(days=1)
+    assert isinstance(account.ask(ExitRelease(which), PLATFORM), Allow)
+    assert account.beneficiary(bitcoin("home")).verified_until == account.now + POLICY.book.verified_d * DAY
 
 
 def test_the_owners_own_limit_holds() -> None:

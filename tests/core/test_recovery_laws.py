@@ -16,6 +16,7 @@ from tests.core.histories import (
     BACKUP_CODE,
     PASSKEY,
     PASSWORD,
+    PLATFORM,
     SYSTEM,
     TOTP,
     destination,
@@ -31,6 +32,7 @@ from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, Actor, ActorKind, Channel, Ending
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.recovery import (
     EvidenceBurn,
     RecoveryCancel,
@@ -256,6 +258,14 @@ class Recoveries(RuleBasedStateMachine):
             assert kind_of(answer) == "deny", answer
         self.account.wait(minutes=2)
 
+    @rule(hours=st.sampled_from((0, 24, 72)))
+    def is_paid(self, hours: int) -> None:
+        """The platform comes back for every payment that waits; the twin says which may go."""
+        self.account.deliver()
+        self.account.wait(hours=hours)
+        for key in list(self.account.head.exits):
+            self.account.ask(ExitRelease(key), PLATFORM)
+
     @rule(days=st.sampled_from((1, 5)))
     def a_beneficiary_is_added(self, days: int) -> None:
         """The owner, or whoever signed in, enters one more beneficiary, and days go by."""
@@ -374,8 +384,31 @@ class Recoveries(RuleBasedStateMachine):
         """Whether anything about the account was known to others when the evidence closed."""
         return any(isinstance(one, ev.EvidenceBurned) and one.at <= at < one.until for one in self.account.log)
 
+    def payments_obey(self) -> None:
+        """No payment outlives the recovery that asked for it, or an objection's wait, whoever comes back for it."""
+        asked: dict[str, ev.ExitHeld] = {}
+        over: set[str] = set()
+        objected: dict[str, Instant] = {}
+        for one in self.account.log:
+            match one:
+                case ev.ExitHeld() if one.recovery:
+                    asked[one.exit] = one
+                case ev.RecoveryEnded():
+                    over.add(one.recovery)
+                case ev.RecoveryContested():
+                    objected[one.recovery] = one.at
+                case ev.ExitAllowed() if one.exit in asked:
+                    case = asked[one.exit].recovery
+                    assert case not in over
+                    assert one.at >= objected.get(case, 0) + 24 * HOUR
+                case _:
+                    pass
+        waiting = {held.recovery for held in self.account.head.exits.values()}
+        assert waiting.isdisjoint(over)
+
     def teardown(self) -> None:
         """Nobody without proof ever came in, whoever was bought, and the stream holds."""
+        self.payments_obey()
         for case in self.cases():
             finished = [one for one in self.account.log if isinstance(one, ev.RecoveryFinished)]
             if case.opened.recovery in {one.recovery for one in finished}:

@@ -1009,12 +1009,15 @@ def evacuate(case: Case, opened_at: Instant) -> Answer:
         refuse_by_value(case, value, priced=priced)
     except Refused as refusal:
         return Answer(DENY, frozenset({refusal.reason.value}))
-    weighed = weigh(case, Exit(name, value, priced))
-    against = [one for one in weighed.against if one[0] is not Reason.VERIFICATION_EXPIRED]
-    if against:
-        weighed = weighed._replace(against=against)
+    weighed = unless_unconfirmed(weigh(case, Exit(name, value, priced)))
+    if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
     return allow(Reason.PROVED, lane=weighed.lane)
+
+
+def unless_unconfirmed(weighed: Weighed) -> Weighed:
+    """A recovery confirms whom it pays: that nobody else did for long stands against nothing."""
+    return weighed._replace(against=[one for one in weighed.against if one[0] is not Reason.VERIFICATION_EXPIRED])
 
 
 def exit_cancel(case: Case) -> Answer:
@@ -1049,6 +1052,8 @@ def exit_release(case: Case) -> Answer:
         (network is None, Reason.EXIT_KIND_CLOSED),
         (case.past.is_frozen, Reason.FROZEN),
         (case.past.ordered(case.now), Reason.UNDER_ORDER),
+        (case.past.lapsed(held.recovery, case.now), Reason.NOT_FOUND),
+        (case.past.is_undone(held.recovery, case.now), Reason.EVIDENCE_BURNED),
         (network in {"internal", "p2p"} and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
         (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
     )
@@ -1060,6 +1065,8 @@ def exit_release(case: Case) -> Answer:
     value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
     refuse_by_value(case, value, priced=priced)
     weighed = weigh(case, Exit(held.beneficiary, value, priced, waiting, early=case.by_owner))
+    if held.recovery:
+        weighed = unless_unconfirmed(weighed)
     if not case.by_owner:
         weighed = not_yet(case, waiting, said, weighed)
     if weighed.against:

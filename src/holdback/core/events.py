@@ -620,7 +620,10 @@ class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
 
 
 class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):
-    """An exit waits until `until`, and `wait_ms` of it only count once the owner was told."""
+    """An exit waits until `until`, and `wait_ms` of it only count once the owner was told.
+
+    `recovery` is the case that asked for it instead of the account, "" if the account did.
+    """
 
     exit: str
     kind: str
@@ -635,6 +638,7 @@ class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):
     counterparty: str
     wait_ms: int
     until: Instant
+    recovery: str = ""
 
 
 class ExitMoved(Event, frozen=True, array_like=True, tag="exit.moved"):

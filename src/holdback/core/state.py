@@ -126,7 +126,10 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class HeldExit(msgspec.Struct, frozen=True, array_like=True):
-    """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release."""
+    """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release.
+
+    One that a `recovery` asked for goes only while that case stands, or once it was finished.
+    """
 
     kind: str
     beneficiary: str
@@ -141,6 +144,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     asked_at: Instant
     wait: Wait
     said_until: Instant
+    recovery: str = ""
 
 
 class CoolOff(msgspec.Struct, frozen=True, array_like=True):
@@ -961,6 +965,7 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
                 asked_at=event.at,
                 wait=Wait(event.wait_ms, event.at + event.wait_ms, heard=True),
                 said_until=event.until,
+                recovery=event.recovery,
             )
             return replace(head, exits=head.exits | {event.exit: held})
         case ev.ExitMoved():

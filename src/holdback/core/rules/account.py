@@ -179,7 +179,8 @@ def stop(case: Case) -> list[AnyEvent]:
     stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
     stopped += [ev.ExitCancelled(case.now, key) for key in case.head.exits]
     stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
-    return [*stopped, *objections(case)]
+    said = [one for one in objections(case) if not isinstance(one, ev.ExitCancelled | ev.ExitMoved)]
+    return [*stopped, *said]  # every exit that an objection is about is stopped already
 
 
 def _freeze(case: Case, action: AccountFreeze) -> Ruling:

@@ -38,8 +38,9 @@ from holdback.core.rules.asking import (
     tightened,
     units,
 )
+from holdback.core.rules.standing import unfounded
 from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
-from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Wait
+from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Recovery, Wait
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
@@ -368,9 +369,9 @@ def _sweep(case: Case, action: ExitRequest) -> Ruling:
     return ruling._replace(decision=Allow((why(Reason.NO_HARM),), paid.exit))
 
 
-def _renewed(case: Case, name: str) -> tuple[ev.AddressRenewed, ...]:
-    """A payment confirmed by senior proof renews its beneficiary; one by key or weaker proof does not."""
-    if not case.proved or case.customer.beneficiary(name) is None:
+def _renewed(case: Case, name: str, recovery: str = "") -> tuple[ev.AddressRenewed, ...]:
+    """A payment confirmed by senior proof, or by a recovery, renews its beneficiary; one by key or less does not."""
+    if not (case.proved or recovery) or case.customer.beneficiary(name) is None:
         return ()
     return (ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY),)
 
@@ -395,11 +396,11 @@ def _release_at(findings: tuple[Finding, ...]) -> Instant | None:
     return max(untils) if len(untils) == len(findings) else None
 
 
-def evacuate(case: Case, action: ExitRequest, opened_at: Instant, asked_with: tuple[bytes, ...]) -> Ruling:
+def evacuate(case: Case, action: ExitRequest, recovery: Recovery, asked_with: tuple[bytes, ...]) -> Ruling:
     """What a recovery asks to be paid instead of the account: to who was senior before it was opened, and no one else.
 
     Everything stands against it that stands against any exit. Only that nobody confirmed the entry for long does not,
-    for it is what the recovery itself shows; a payment that waits renews it, or it could never go.
+    for it is what the recovery itself shows: the payment renews the entry when it goes, and not before.
     """
     refusal = _door(case, action)  # also of kinds that pay no address: it names no counterparty
     if refusal is not None:
@@ -407,21 +408,28 @@ def evacuate(case: Case, action: ExitRequest, opened_at: Instant, asked_with: tu
     network = case.policy.exits[action.kind]
     name = destination(action, network)
     entry = case.customer.beneficiary(name)
-    old = entry is not None and beneficiary_is_senior(case.head, entry, opened_at)
+    old = entry is not None and beneficiary_is_senior(case.head, entry, recovery.opened_at)
     if entry is None or not old or not beneficiary_is_senior(case.head, entry, case.now):
         return denied(why(Reason.SENIOR_BENEFICIARY_REQUIRED, about="address"))
     value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
     refusal = _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
-    weighed = weigh(case, Asked(name, value))
-    against = tuple(one for one in weighed.findings if one.code != Reason.VERIFICATION_EXPIRED)
-    if against:
-        weighed = weighed._replace(findings=against)
-        held = msgspec.structs.replace(_held_event(case, action, name, value, weighed), asked_with=asked_with)
-        return _hold(weighed, held, ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY))
+    weighed = _confirmed_by(recovery.id, weigh(case, Asked(name, value)))
+    if weighed.findings:
+        held = _held_event(case, action, name, value, weighed)
+        return _hold(weighed, msgspec.structs.replace(held, asked_with=asked_with, recovery=recovery.id))
     paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
-    return _let_go(case, paid, weighed.lane, value, network)
+    ruling = _let_go(case, paid, weighed.lane, value, network)
+    return ruling._replace(events=(*ruling.events, *_renewed(case, name, recovery.id)))
+
+
+def _confirmed_by(recovery: str, weighed: Weighed) -> Weighed:
+    """What stands against an exit that a recovery asked for: not that nobody confirmed the entry for long."""
+    if not recovery:
+        return weighed
+    against = tuple(one for one in weighed.findings if one.code != Reason.VERIFICATION_EXPIRED)
+    return weighed._replace(findings=against)
 
 
 def _hold(weighed: Weighed, held: ev.ExitHeld, *events: ev.AnyEvent) -> Ruling:
@@ -466,9 +474,9 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
     network = case.policy.exits.get(held.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
-    stopped = _stopped(case)
-    if stopped is not None:
-        return stopped
+    stopped = ranked([one for one in (_stopped(case), unfounded(case, held)) if one is not None])
+    if stopped:
+        return stopped[0]
     barred = _barred(case, network, held.beneficiary)
     early = barred is None and case.request.actor.kind is ActorKind.OWNER
     return _early(case, held) if early else barred
@@ -498,14 +506,14 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     if refusal is not None:
         return denied(refusal)
     wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
-    weighed = weigh(case, Asked(held.beneficiary, value, wait))
+    weighed = _confirmed_by(held.recovery, weigh(case, Asked(held.beneficiary, value, wait)))
     findings = weighed.findings if early else ranked([*weighed.findings, *_not_yet(case, held)])
     if findings:
         until = _release_at(findings) or held.said_until
         return Ruling(Hold(findings, action.which, until), (ev.ExitMoved(case.now, action.which, until),))
     paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account)
     ruling = _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
-    return ruling._replace(events=(*ruling.events, *_renewed(case, held.beneficiary)))
+    return ruling._replace(events=(*ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
 
 
 def _not_yet(case: Case, held: HeldExit) -> list[Finding]:

@@ -69,6 +69,7 @@ from holdback.core.rules.asking import (
     tightened,
 )
 from holdback.core.rules.exit import Asset, ExitRequest, Kind, evacuate, request_parts
+from holdback.core.rules.standing import lacking, standing
 from holdback.core.seniority import beneficiary_is_long_standing, contact_is_senior
 from holdback.core.staffing import lacks_role
 from holdback.core.state import Shown
@@ -193,23 +194,8 @@ def _may_ask_for_owner(case: Case, action: RecoveryOpen) -> Finding | None:
 
 def _rests_on_proof(case: Case, recovery: Recovery) -> bool:
     """Whether something was shown that a thief of data and mailboxes does not have, and that still says so."""
-    shown = _standing(case, recovery)
+    shown = standing(case, recovery)
     return bool(of_class(shown, EvidenceClass.POSSESSION) or of_class(shown, EvidenceClass.THIRD_PARTY))
-
-
-def _standing(case: Case, recovery: Recovery) -> tuple[Shown, ...]:
-    """What was shown and counts still: not what became known since, or was suspended, removed or given to others."""
-    return tuple(
-        one for one in recovery.shown if not is_burned(case.head, one.evidence, case.now) and _is_good(case, one)
-    )
-
-
-def _is_good(case: Case, one: Shown) -> bool:
-    held = case.head.authenticators.get(one.source)
-    if one.evidence in set(AuthenticatorKind):
-        return held is not None and not held.suspended and not held.recycled
-    contact = case.head.contacts.get(one.source)
-    return contact is None or not (contact.removed or contact.recycled)
 
 
 def _open(case: Case, action: RecoveryOpen) -> Ruling:
@@ -217,7 +203,7 @@ def _open(case: Case, action: RecoveryOpen) -> Ruling:
     name, lost = f"r{case.seq}", tuple(dict.fromkeys(action.lost))
     events: list[AnyEvent] = []
     if case.head.recovery is not None:
-        events.append(_ended(case, case.head.recovery, Ending.REPLACED if case.recovery else Ending.EXPIRED))
+        events += _ended(case, case.head.recovery, Ending.REPLACED if case.recovery else Ending.EXPIRED)
     asker, contact, link = _asker(case, action), "", None
     if asker.staff:
         contact, link = _old_contact(case, case.now, *case.policy.notices.independent) or "", case.facts.link
@@ -236,9 +222,16 @@ def _asker(case: Case, action: RecoveryOpen) -> ev.Asker:
     return ev.Asker(case.now, context.ip, context.user_agent, seen.country if seen is not None else "")
 
 
-def _ended(case: Case, recovery: Recovery, how: Ending) -> ev.RecoveryEnded:
+def _ended(case: Case, recovery: Recovery, how: Ending) -> list[AnyEvent]:
+    """The end of a case that came to nothing, and with it of every payment that waits by its word."""
     shown = tuple(one.evidence for one in recovery.shown)
-    return ev.RecoveryEnded(case.now, recovery.id, case.request.actor, how, recovery.asker, shown)
+    ended = ev.RecoveryEnded(case.now, recovery.id, case.request.actor, how, recovery.asker, shown)
+    return [ended, *(ev.ExitCancelled(case.now, key) for key in _payments(case, recovery))]
+
+
+def _payments(case: Case, recovery: Recovery) -> list[str]:
+    """The exits that wait because this case asked for them."""
+    return [key for key, held in case.head.exits.items() if held.recovery == recovery.id]
 
 
 def _mine(case: Case, _action: Action) -> Finding | None:
@@ -509,7 +502,7 @@ def _review(case: Case, action: RecoveryReview) -> Ruling:
     events: list[AnyEvent] = [] if recovery.path else [_closing(case, recovery.shown)]
     events.append(ev.RecoveryReviewed(case.now, recovery.id, staff.member, approved))
     if not approved:
-        events.append(_ended(case, recovery, Ending.REJECTED))
+        events += _ended(case, recovery, Ending.REJECTED)
         return tightened(*events, id=recovery.id)
     return Ruling(Allow((why(Reason.RECOVERY_WAITS, "time"),), recovery.id), tuple(events))
 
@@ -519,7 +512,7 @@ def objections(case: Case) -> list[AnyEvent]:
 
     A contact that is senior ends it, unless it rests on two things held, or on a third party's word where nothing else
     would do: else whoever reads a mailbox could block the owner for ever. Anyone else contests: the first time doubles
-    the wait (law 10).
+    the wait (law 10), also of payments that were asked for and still wait.
     """
     recovery, actor = case.recovery, case.request.actor
     if recovery is None:
@@ -529,13 +522,14 @@ def objections(case: Case) -> list[AnyEvent]:
     path = path_of(recovery.shown)
     third = WAYS[path].third_party and bool(of_class(recovery.shown, EvidenceClass.THIRD_PARTY))
     if senior and path is not Path.TWO_POSSESSIONS and not third:
-        return [_ended(case, recovery, Ending.VETOED)]
+        return _ended(case, recovery, Ending.VETOED)
     if recovery.contested:
         return []
     wait = recovery.wait
     # A wait that is over was nobody's time to object in: one that follows an objection begins with it.
     length, until = (wait.length_ms * 2, max(case.now, wait.until) + wait.length_ms) if wait is not None else (0, 0)
-    return [ev.RecoveryContested(case.now, recovery.id, actor, length, until)]
+    moved = [ev.ExitMoved(case.now, key, until) for key in _payments(case, recovery)]
+    return [ev.RecoveryContested(case.now, recovery.id, actor, length, until), *moved]
 
 
 def _contestable(case: Case, _action: Action) -> Finding | None:
@@ -563,7 +557,7 @@ def _cancelling(case: Case, _action: RecoveryCancel) -> Level:
 
 def _cancel(case: Case, _action: RecoveryCancel) -> Ruling:
     how = Ending.WITHDRAWN if case.opened_it else Ending.CANCELLED
-    return tightened(_ended(case, _recovery(case), how))
+    return tightened(*_ended(case, _recovery(case), how))
 
 
 def _remind(case: Case, _action: RecoveryRemind) -> Ruling:
@@ -575,7 +569,7 @@ def _remind(case: Case, _action: RecoveryRemind) -> Ruling:
     if case.now < due_at:
         return denied(why(Reason.NOT_YET_DUE, "time", until=due_at, about="recovery"))
     if case.recovery is None:
-        return Ruling(Allow((why(Reason.NO_HARM),), recovery.id), (_ended(case, recovery, Ending.EXPIRED),))
+        return Ruling(Allow((why(Reason.NO_HARM),), recovery.id), tuple(_ended(case, recovery, Ending.EXPIRED)))
     wait = recovery.wait
     waits = wait is not None and case.now < wait.until
     until = wait.until if wait is not None and waits else recovery.last_at + case.policy.recovery.expires_d * DAY
@@ -621,10 +615,10 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
             return _missed(case, CONTACT_CODE) if case.facts.proofs else _ask(case, (CONTACT_CODE,), contact)
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
     if not recovery.path:
-        closed = _closing(case, _standing(case, recovery))
-        first = _lacking(case, Path(closed.path)) or why(Reason.RECOVERY_WAITS, "time", until=closed.until)
+        closed = _closing(case, standing(case, recovery))
+        first = lacking(case, recovery, Path(closed.path)) or why(Reason.RECOVERY_WAITS, "time", until=closed.until)
         return denied(first)._replace(events=(*used, closed))
-    refusal = _lacking(case, Path(recovery.path)) or _waiting(case)
+    refusal = lacking(case, recovery, Path(recovery.path)) or _waiting(case)
     if refusal is not None:
         return denied(refusal)._replace(events=tuple(used))
     return _finished(case, action.password, used) if action.password is not None else _evacuated(case, action, used)
@@ -638,21 +632,8 @@ def _evacuated(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Ruli
         ruling = denied(why(Reason.EVIDENCE_REQUIRED, "recovery.evidence", about="address"))
     else:
         asked_with = tuple(holder_of(case.head, one) for one in case.facts.proofs if used and one.kind == CONTACT_CODE)
-        ruling = evacuate(case, asked, recovery.opened_at, asked_with)
+        ruling = evacuate(case, asked, recovery, asked_with)
     return ruling._replace(events=(*used, *ruling.events))
-
-
-def _lacking(case: Case, path: Path) -> Finding | None:
-    """What a path needs beside its wait and does not have."""
-    recovery, way = _recovery(case), WAYS[path]
-    if len(_standing(case, recovery)) < len(recovery.shown) and path_of(_standing(case, recovery)) is not path:
-        return why(Reason.EVIDENCE_BURNED, "recovery.cancel", "recovery.open", about="recovery")
-    if way.third_party and not of_class(recovery.shown, EvidenceClass.THIRD_PARTY):
-        third = (kind for kind, one in EVIDENCE.items() if one is EvidenceClass.THIRD_PARTY)
-        return why(Reason.EVIDENCE_REQUIRED, *third, about="recovery")
-    if (way.reviewed or recovery.doubted) and len(recovery.approved) < case.policy.recovery.reviewers:
-        return why(Reason.REVIEW_REQUIRED, "recovery.review", about="recovery")
-    return None
 
 
 def _waiting(case: Case) -> Finding | None:
