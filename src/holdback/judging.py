@@ -19,7 +19,7 @@ from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
-from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, agency_fact, agency_of
+from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, agency_fact, agency_of, spoke
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
@@ -97,6 +97,11 @@ class Asked(NamedTuple):
     outside: str = ""
     first: str = ""
     package: Packed | None = None
+
+    @property
+    def leans_on_others(self) -> bool:
+        """Whether it is judged by streams that it does not write: whoever writes those meanwhile must wait."""
+        return self.request.actor.kind in {ActorKind.STAFF, ActorKind.AGENCY}
 
 
 class Tools(NamedTuple):
@@ -293,7 +298,9 @@ class Unit:
         actor, subject = asked.request.actor, asked.request.account.partition(".")[0]
         canary = self._tools.canaries.chosen(subject)
         own, about, first = (self._stand(one).customer.head for one in (actor.key, subject, asked.first))
-        return attending(actor, (own, about, first), asked.facts.device, self._tools.policy, now, canary=canary)
+        clerks = [self._stand(one).customer.head for one in spoke(asked.request.action, about)]
+        heads = (own, about, first)
+        return attending(actor, heads, asked.facts.device, self._tools.policy, now, canary=canary, clerks=clerks)
 
     def _write(self, account: str, standing: _Standing, step: Advance, asked: Asked, now: Instant) -> _Standing:
         wrapped = standing.key or asked.new_key

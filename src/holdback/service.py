@@ -704,7 +704,7 @@ class Service:
         """Commit a batch, with locks once it met another writer; if one of its jobs fails it, each job on its own."""
         try:
             try:
-                await self._commit(jobs, locks=self._crowded)
+                await self._commit(jobs, locks=self._crowded or any(job.work.leans_on_others for job in jobs))
             except Conflict:
                 self._crowded_until = asyncio.get_running_loop().time() + CROWDED_S
                 await self._commit(jobs)
@@ -802,7 +802,7 @@ def _sign_in_name(parsed: Parsed) -> str:
 def _wanted(question: Question, main: str, needs: Needs) -> list[Wanted]:
     """Every stream that is read to judge a question: whose it is, whom it names, who of the staff asks, an agency."""
     assets = (needs.asset,) if needs.asset else ()
-    others = dict.fromkeys((needs.counterparty, needs.member, needs.first, needs.agency))
+    others = dict.fromkeys((needs.counterparty, needs.member, needs.first, needs.agency, *needs.spoke))
     first = Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))
     return [first, *(Wanted(one) for one in others if one and one != main)]
 

@@ -15,6 +15,7 @@ from holdback.core.rules.legal import (
     LegalReceive,
     LegalReject,
     LegalRelease,
+    spoke,
 )
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ class Office:
         self.police: AgencyFact | None = POLICE
         self.paper: PaperFact | None = SIGNED
         self.package = PACKAGE
+        self.gone: set[str] = set()
 
     def ask(self, action: Action, member: str = "", *roles: str, involved: bool = False) -> Decision:
         """Ask as a member of the desk, or without one as the agency; the facts are gone afterwards."""
         account = self.account
         account.agency, account.paper, account.package = self.police, self.paper, self.package
-        account.staff = StaffFact(member, roles or ("legal",), involved) if member else None
+        still = tuple(one for one in spoke(action, account.state) if one not in self.gone)
+        account.staff = StaffFact(member, roles or ("legal",), involved, still=still) if member else None
         try:
             return account.ask(action, replace(STAFF, key=member) if member else AGENCY)
         finally:
@@ -73,9 +76,13 @@ class Office:
         """Somebody carries it out."""
         return self.ask(LegalRelease(), member, involved=involved)
 
-    def rejects(self, member: str, *, forged: bool = False) -> Decision:
+    def rejects(self, member: str, *, forged: bool = False, involved: bool = False) -> Decision:
         """Somebody says no."""
-        return self.ask(LegalReject(forged), member)
+        return self.ask(LegalReject(forged), member, involved=involved)
+
+    def leaves(self, *members: str) -> None:
+        """These are of the desk no more; all others are."""
+        self.gone = set(members)
 
     def knows_nobody(self) -> None:
         """The registry has no entry in force."""

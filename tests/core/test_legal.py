@@ -245,6 +245,50 @@ def test_who_lately_read_the_customer_stands_aside() -> None:
     assert codes(office.releases("liv", involved=True)) == [Reason.SAME_PERSON]
 
 
+def test_the_words_of_who_left_count_no_more() -> None:
+    """Whoever rang or approved and is retired or suspended since did neither: somebody else does it again."""
+    account, _ = begun()
+    office = approved(account)
+    account.wait(hours=5)
+    office.leaves("luc")
+    assert codes(office.releases("lena")) == [Reason.APPROVAL_REQUIRED]
+    office.approves("liv")
+    office.leaves("lena", "luc")
+    assert codes(office.releases("liv")) == [Reason.CALL_BACK_REQUIRED]
+    assert isinstance(office.calls_back("liv"), Allow)
+    assert codes(office.releases("liv")) == [Reason.APPROVAL_REQUIRED]
+    office.leaves("lena")
+    assert isinstance(office.releases("liv"), Allow)
+    assert [one.by for one in happened(account, ev.LegalCalledBack)] == ["lena", "liv"]
+
+
+def test_one_who_left_ends_no_order() -> None:
+    """An order ends early by two who are there: the wish of somebody who left is nobody's first half."""
+    account, _ = begun()
+    office = ordered(account)
+    assert isinstance(office.rejects("lena"), Hold)
+    office.leaves("lena")
+    assert isinstance(office.rejects("luc"), Hold)
+    assert account.head.legal.copy().popitem()[1].thaw_by == "luc"
+    assert isinstance(office.rejects("luc"), Hold)
+    assert isinstance(office.rejects("liv"), Allow)
+
+
+def test_who_lately_read_the_customer_ends_no_order() -> None:
+    """Who entered an order, or peeked at whom it stops, has no part in letting the money go."""
+    _, office = begun()
+    office.orders(by="ella")
+    office.calls_back()
+    for one in ("lena", "luc"):
+        office.approves(one)
+    office.releases("luc")
+    assert codes(office.rejects("lena", involved=True)) == [Reason.SAME_PERSON]
+    assert codes(office.rejects("ella")) == [Reason.SAME_PERSON]
+    assert isinstance(office.rejects("lena"), Hold)
+    assert codes(office.rejects("luc", involved=True)) == [Reason.SAME_PERSON]
+    assert isinstance(office.rejects("luc"), Allow)
+
+
 def test_other_roles_do_nothing() -> None:
     """A reviewer, support, or somebody Holdback could not verify takes no step."""
     account, office = begun()

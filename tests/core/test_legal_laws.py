@@ -49,6 +49,7 @@ class Requests(RuleBasedStateMachine):
         super().__init__()
         self.account = Watched(ROOMY)
         self.office = Office(self.account)
+        self.gone: set[str] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -59,6 +60,7 @@ class Requests(RuleBasedStateMachine):
     def world_changes(self, *, known: bool, signed: bool, phrase: bool) -> None:
         """The registry, what papers look like, and what the agency answers on the telephone."""
         self.office = Office(self.account)
+        self.office.leaves(*self.gone)
         self.office.paper = SIGNED if signed else UNSIGNED
         if not phrase:
             self.office.hears_no_phrase()
@@ -79,6 +81,12 @@ class Requests(RuleBasedStateMachine):
     def orders(self, days: int, by: str) -> None:
         """An order to stop exits comes in."""
         self.office.orders(days, by)
+
+    @rule(gone=st.sampled_from(((), (), ("lena",), ("luc", "liv"))))
+    def some_leave(self, gone: tuple[str, ...]) -> None:
+        """These are retired or suspended; whoever was before is back."""
+        self.gone = set(gone)
+        self.office.leaves(*gone)
 
     @rule(by=member, confirmed=st.sampled_from((True, True, True, False)))
     def calls_back(self, by: str, *, confirmed: bool) -> None:
@@ -105,6 +113,7 @@ class Requests(RuleBasedStateMachine):
     def goes_through(self, order: list[str], basis: str) -> None:
         """A request goes all the way, with the desk in any order."""
         self.office = Office(self.account)
+        self.some_leave(())
         self.office.receives("phone", "kyc_file", basis=basis)
         self.office.calls_back(order[0])
         self.office.approves(order[1])
@@ -142,16 +151,20 @@ class Requests(RuleBasedStateMachine):
         return found
 
     def may_release(self, by: str) -> bool:
-        """Called back, approved by enough others, signed or entered by staff or about life, and its wait over."""
+        """Called back, approved by enough others, signed or entered by staff or about life, and its wait over.
+
+        Who is not of the desk any more called nobody and approved nothing.
+        """
         latest = next(reversed(self.requests().values()), None)
         over = latest is None or latest.in_force or self.account.now >= latest.over_at
         if latest is None or over or self.office.police is None:
             return False
         asked, urgent = latest.received, latest.received.basis == "emergency"
-        enough = len(latest.approved) >= (1 if urgent else 2)
+        enough = len(latest.approved - self.gone) >= (1 if urgent else 2)
         vouched = asked.signed or asked.entered_by or urgent
         waited = urgent or asked.freeze_ms or self.account.now >= asked.at + 4 * HOUR
-        return bool(latest.called and enough and vouched and waited and by != asked.entered_by)
+        called = latest.called and latest.called not in self.gone
+        return bool(called and enough and vouched and waited and by != asked.entered_by)
 
     def teardown(self) -> None:
         """Nobody did anything alone, no secret left, the owner was told, and what left proves nothing."""

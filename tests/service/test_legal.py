@@ -277,3 +277,29 @@ async def test_the_desk_needs_its_role(house: House) -> None:
     for action in ("legal.approve", "legal.release"):
         assert reason(await sue.asks("alice", action)) == ("deny", "not_entitled")
         assert reason(await alice.ask({"action": action, "actor": {"kind": "platform"}})) == ("deny", "not_entitled")
+
+
+async def test_a_clerk_who_left_said_nothing(house: House) -> None:
+    """Who approved and was retired, or stopped by his own freeze link, counts for nothing, by his own stream."""
+    alice, police, (lena, luc) = await office(house)
+    (liv,) = await staffed(house, liv=Role.LEGAL)
+    await lena.signs_in()
+    await luc.signs_in()
+    received = await came_in(alice, police)
+    await rung(lena, police, received)
+    await lena.asks("alice", "legal.approve")
+    await luc.asks("alice", "legal.approve")
+    house.clock.at += 4 * HOUR
+    (ann,) = await staffed(house, ann2=Role.POLICY)
+    assert (await ann.asks("staff-luc", "staff.retire"))["decision"] == "allow"
+    await lena.signs_in()
+    assert reason(await lena.asks("alice", "legal.release")) == ("deny", "approval_required")
+    await liv.signs_in()
+    await liv.asks("alice", "legal.approve")
+    frozen = await lena.ask(lena.by(lena.account, lena.body("account.freeze"), lena.session))
+    assert frozen["decision"] == "allow", frozen
+    assert reason(await liv.asks("alice", "legal.release")) == ("deny", "call_back_required")
+    answer = await rung(liv, police, received)
+    assert answer["decision"] == "allow", answer
+    assert reason(await liv.asks("alice", "legal.release")) == ("deny", "approval_required")
+    assert await house.faults("alice", "agency-police", "staff-lena", "staff-liv") == []

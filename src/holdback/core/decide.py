@@ -119,7 +119,7 @@ class Needs(NamedTuple):
 
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
     `first` is one that is read only: who asked first for what a second one of the staff asks now.
-    `agency` is a stream that is read.
+    `agency` is a stream that is read, and so are `spoke`: who of the staff had a word before in a legal request.
     """
 
     parts: tuple[PartKey, ...]
@@ -129,6 +129,7 @@ class Needs(NamedTuple):
     member: str = ""
     first: str = ""
     agency: str = ""
+    spoke: tuple[str, ...] = ()
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -146,7 +147,8 @@ def needs(request: Request, peek: Head | None) -> Needs:
         held = peek.exits[action.which]
         asset, counterparty = held.asset, held.counterparty
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
-    return Needs(parts, alike, asset, counterparty, member, _first(action, peek), legal.agency_of(action, peek))
+    others = _first(action, peek), legal.agency_of(action, peek), legal.spoke(action, peek)
+    return Needs(parts, alike, asset, counterparty, member, *others)
 
 
 def _first(action: Action, peek: Head | None) -> str:

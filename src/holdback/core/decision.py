@@ -221,7 +221,8 @@ class StaffFact(msgspec.Struct, frozen=True, array_like=True):
     `involved` says that this member lately read the customer, or opened what is to be judged. `fault` is the reason
     why he may do nothing at all now, "" if there is none. `free_at` is when he may read customers again, 0 for now.
     `canary` says that the account is nobody's, and is there to see who reads it. `acts_at` is when he may have a word
-    about colleagues again, 0 for now; `first` is who asked first to enrol one, "" unless he still may.
+    about colleagues again, 0 for now; `first` is who asked first to enrol one, "" unless he still may. `still` are
+    those who had a word before in the legal request that is meant, and may still have one.
     """
 
     member: str
@@ -232,6 +233,7 @@ class StaffFact(msgspec.Struct, frozen=True, array_like=True):
     canary: bool = False
     acts_at: Instant = 0
     first: str = ""
+    still: tuple[str, ...] = ()
 
 
 class AgencyFact(msgspec.Struct, frozen=True, array_like=True):

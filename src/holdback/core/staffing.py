@@ -59,10 +59,12 @@ def attending(  # noqa: PLR0913 - who, of what heads, shown how, under which rul
     now: Instant,
     *,
     canary: bool,
+    clerks: Iterable[Head | None] = (),
 ) -> StaffFact:
     """Who of the staff asks. With a fault he may do nothing.
 
-    `heads` are his own, that of whom he asks about, and that of who asked the same first.
+    `heads` are his own, that of whom he asks about, and that of who asked the same first. `clerks` are those of who had
+    a word before him in the legal request that he asks about.
     """
     head, subject, first = heads
     fault = _fault(head, actor.session, proof, policy, now)
@@ -74,13 +76,14 @@ def attending(  # noqa: PLR0913 - who, of what heads, shown how, under which rul
     roles = tuple(role.value for role in member.roles)
     free_at = capped_until(member.read_at, now, policy.staff)
     acts_at = _free_at(member.acted_at, now, DAY, policy.staff.words_per_day)
-    return StaffFact(actor.key, roles, involved, "", free_at, canary, acts_at, _still_may(first))
+    still = tuple(one for one in (_still_may(clerk, Role.LEGAL) for clerk in clerks) if one)
+    return StaffFact(actor.key, roles, involved, "", free_at, canary, acts_at, _still_may(first, Role.POLICY), still)
 
 
-def _still_may(first: Head | None) -> str:
-    """Who asked first to enrol somebody, if he could ask it again now."""
-    able = first is not None and first.member is not None and Role.POLICY in first.member.roles and not first.frozen_at
-    return first.account if first is not None and able else ""
+def _still_may(spoke: Head | None, role: Role) -> str:
+    """Who had a word before, if he could say it again now; "" if he left, was suspended or holds the role no more."""
+    able = spoke is not None and spoke.member is not None and role in spoke.member.roles and not spoke.frozen_at
+    return spoke.account if spoke is not None and able else ""
 
 
 def _fault(

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.decision import AgencyFact, Allow, Hold, Reason, why
@@ -184,9 +185,14 @@ def named(head: Head, which: str, now: Instant) -> tuple[str, LegalRequest] | No
 
 
 def _meant(case: Case, which: str) -> tuple[str, LegalRequest]:
+    """The request that is meant, with the words of those alone who may still say them: who left vouches for nothing."""
     found = named(case.head, which, case.now)
     assert found is not None  # noqa: S101 - every rule that gets here objects without one
-    return found
+    name, request = found
+    still = case.facts.staff.still if case.facts.staff is not None else ()
+    approved = tuple(one for one in request.approved if one in still)
+    called_by, thaw_by = (one if one in still else "" for one in (request.called_by, request.thaw_by))
+    return name, replace(request, called_by=called_by, approved=approved, thaw_by=thaw_by)
 
 
 def agency_of(action: Action, peek: Head | None) -> str:
@@ -197,10 +203,21 @@ def agency_of(action: Action, peek: Head | None) -> str:
     """
     if isinstance(action, LegalReceive | LegalFreezeOrder):
         return STREAM_PREFIX[StreamKind.AGENCY] + action.agency
+    request = _asked_about(action, peek)
+    return STREAM_PREFIX[StreamKind.AGENCY] + request.agency if request is not None else ""
+
+
+def spoke(action: Action, peek: Head | None) -> tuple[str, ...]:
+    """Who of the staff had a word already in the request an action is about; whoever was not read counts no more."""
+    request = _asked_about(action, peek)
+    words = (request.called_by, *request.approved, request.thaw_by) if request is not None else ()
+    return tuple(dict.fromkeys(one for one in words if one))
+
+
+def _asked_about(action: Action, peek: Head | None) -> LegalRequest | None:
     if not isinstance(action, _Step) or peek is None:
-        return ""
-    name = action.which or peek.legal_latest
-    return STREAM_PREFIX[StreamKind.AGENCY] + peek.legal[name].agency if name in peek.legal else ""
+        return None
+    return peek.legal.get(action.which or peek.legal_latest)
 
 
 def agency_fact(stream: str, agency: Head | None, now: Instant, *, answered: bool) -> AgencyFact:
@@ -230,7 +247,7 @@ def _handled(case: Case, action: _Step) -> Finding | None:
 
 
 def _apart(case: Case, request: LegalRequest) -> Finding | None:
-    """Who entered a request, or lately read the customer, takes no step towards granting it (law 6)."""
+    """Who entered a request, or lately read the customer, takes no step towards granting or undoing it (law 6)."""
     clerk = _clerk(case)
     apart = clerk is not None and not clerk.involved and clerk.member != request.entered_by
     return None if apart else why(Reason.SAME_PERSON, Role.LEGAL)
@@ -347,6 +364,15 @@ def _release(case: Case, action: LegalRelease) -> Ruling:
     return Ruling(Allow((why(Reason.NO_HARM),), name), tuple(events))
 
 
+def _rejectable(case: Case, action: LegalReject) -> Finding | None:
+    """No to what is open can be said by all of the role; what stops exits is let go by those who have no part in it."""
+    fault = _handled(case, action)
+    if fault is not None:
+        return fault
+    _, request = _meant(case, action.which)
+    return _apart(case, request) if request.frozen_until else None
+
+
 def _reject(case: Case, action: LegalReject) -> Ruling:
     """One says no to what is open. What stops exits already is lifted by two, as everything that holds money."""
     name, request = _meant(case, action.which)
@@ -369,5 +395,5 @@ RULES: dict[type[Action], Rule] = {
     LegalCallBack: Rule(STAFF, _call_back, objection=_callable),
     LegalApprove: Rule(STAFF, _approve, objection=_approvable),
     LegalRelease: Rule(STAFF, _release, objection=_releasable),
-    LegalReject: Rule(STAFF, _reject, objection=_handled, loosens=False),
+    LegalReject: Rule(STAFF, _reject, objection=_rejectable, loosens=False),
 }
