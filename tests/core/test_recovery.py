@@ -33,6 +33,7 @@ from holdback.core.decision import Allow, Context, EvidenceFact, Proof, Reason, 
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, Channel, Ending, Lane
 from holdback.core.evidence import BURNABLE, EVIDENCE, JUDGED, EvidenceClass, Path
 from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.address import AddressRemove
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorSuspend
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
 from holdback.core.rules.exit import ExitRelease
@@ -460,6 +461,7 @@ def with_papers(one: Claimant) -> None:
 
 def with_signature(one: Claimant) -> None:
     """The key of an address that was used for long, which a recovery since then may rest on."""
+    one.account.pay("1", "home", one.account.sign_in())
     one.account.wait(days=40)
     one.opens()
     one.signs()
@@ -835,7 +837,9 @@ def test_no_verdict_without_a_case() -> None:
 
 def long_held(*kinds: AuthenticatorKind) -> tuple[Account, Claimant]:
     """An account whose address `home` was paid for long, and someone who opened a recovery."""
-    account, _ = long_standing(*(kinds or (PASSWORD, TOTP, BACKUP_CODE)))
+    account, session = grown(*(kinds or (PASSWORD, TOTP, BACKUP_CODE)))
+    assert isinstance(account.pay("1", "home", session), Allow)
+    account.wait(days=40)
     one = Claimant(account)
     assert isinstance(one.opens(), Allow)
     return account, one
@@ -848,6 +852,33 @@ def test_the_key_of_a_long_used_address_signs() -> None:
     (piece,) = case_of(account).shown
     assert (piece.evidence, piece.source) == ("address_signature", bitcoin("home"))
     assert not account.head.challenges
+
+
+@pytest.mark.parametrize(("paid", "days", "counts"), [("", 90, False), ("home", 29, False), ("home", 30, True)])
+def test_an_address_that_is_not_paid_is_not_used(paid: str, days: int, *, counts: bool) -> None:
+    """However old an entry is, its key shows something only if it was first paid a month before the case."""
+    account, _ = grown(PASSWORD, TOTP, BACKUP_CODE)
+    account.wait(days=60)
+    assert isinstance(account.pay("1", paid or "elsewhere", account.sign_in()), Allow)
+    account.wait(days=days)
+    assert isinstance(account.pay("1", "home", account.sign_in()), Allow)  # too late to say anything, or not the first
+    one = Claimant(account)
+    one.opens()
+    assert isinstance(one.signs(), Allow) is counts
+
+
+def test_who_enters_an_address_again_begins_again() -> None:
+    """What was paid to an address before it was taken out of the book says nothing of who entered it anew."""
+    account, session = grown(PASSWORD, TOTP, BACKUP_CODE)
+    account.pay("1", "home", session)
+    assert account.beneficiary(bitcoin("home")).paid_at == account.now
+    account.ask(AddressRemove("bitcoin", destination("home")), session)
+    account.add("home", session)
+    assert account.beneficiary(bitcoin("home")).paid_at == 0
+    account.settle(days=60)
+    one = Claimant(account)
+    one.opens()
+    assert codes(one.signs()) == [Reason.EVIDENCE_WRONG]
 
 
 def test_a_signature_tells_nobody_what_the_book_holds() -> None:

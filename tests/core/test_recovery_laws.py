@@ -116,12 +116,14 @@ class Recoveries(RuleBasedStateMachine):
         self.thief = self.owner = self.last = Claimant(self.account)
         self.rich = False
 
-    @initialize(rich=st.booleans())
-    def begin(self, *, rich: bool) -> None:
-        """A grown account of someone with little or much."""
+    @initialize(rich=st.booleans(), paid=st.sampled_from((True, True, False)))
+    def begin(self, *, rich: bool, paid: bool) -> None:
+        """A grown account of someone with little or much, who paid his address long ago or never."""
         self.rich = rich
         kinds = (PASSWORD, TOTP, BACKUP_CODE, PASSKEY)
-        grow(self.account, *kinds, contacts=(Channel.EMAIL, Channel.SMS), equity="200000" if rich else "1000")
+        session = grow(self.account, *kinds, contacts=(Channel.EMAIL, Channel.SMS), equity="200000" if rich else "1000")
+        if paid:
+            self.account.pay("1", "home", session)
         self.account.wait(days=40)
         self.thief, self.owner = Claimant(self.account), Claimant(self.account)
         self.last = self.owner
@@ -406,8 +408,24 @@ class Recoveries(RuleBasedStateMachine):
         waiting = {held.recovery for held in self.account.head.exits.values()}
         assert waiting.isdisjoint(over)
 
+    def signatures_rest_on_payments(self) -> None:
+        """The key of an address shows something only if the address was first paid a month before the case."""
+        paid: dict[str, Instant] = {}
+        opened_at = 0
+        for one in self.account.log:
+            match one:
+                case ev.ExitAllowed():
+                    paid.setdefault(one.beneficiary, one.at)
+                case ev.RecoveryOpened():
+                    opened_at = one.at
+                case ev.RecoveryShown(evidence="address_signature"):
+                    assert paid[one.source] + 30 * DAY <= opened_at
+                case _:
+                    pass
+
     def teardown(self) -> None:
         """Nobody without proof ever came in, whoever was bought, and the stream holds."""
+        self.signatures_rest_on_payments()
         self.payments_obey()
         for case in self.cases():
             finished = [one for one in self.account.log if isinstance(one, ev.RecoveryFinished)]

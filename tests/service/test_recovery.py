@@ -167,12 +167,19 @@ async def test_nobody_outside_judges(house: House) -> None:
 
 
 async def long_held(house: House, address: str, network: str) -> tuple[Customer, Claim]:
-    """Alice, whose book has held one more address for long, and a recovery that was opened a moment ago."""
+    """Alice, who has long paid one more address, and a recovery that was opened a moment ago."""
     alice = Customer(house, "alice")
     body = alice.importing()
     body["address_book"].append({"name": "cold", "network": network, "address": address})
     await alice.ask(body)
     await house.deliver()
+    for _ in range(2):  # the device is new the first time
+        house.clock.at += 4 * DAY
+        await alice.sign_in(alice.code())
+        await house.deliver()
+    await house.priced()
+    paying = alice.withdrawal(1, to=address, proofs=alice.proofs()) | {"network": network}
+    assert (await alice.ask(paying))["decision"] == "allow"
     house.clock.at += 40 * DAY
     claim = Claim(alice)
     assert (await claim.opens())["decision"] == "allow"

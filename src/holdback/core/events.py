@@ -607,6 +607,7 @@ class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
     """Value may leave. It drew `micro_usd` on `lane`: `none` if it was held as over budget, `own` for sweeps.
 
     `usual_micro_usd` is the part that may shape the account's habit: Holdback's own price of it, 0 if it had none.
+    `first` says that nothing went to this entry of the book before.
     """
 
     exit: str
@@ -617,6 +618,7 @@ class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
     digest: bytes
     account: str
     usual_micro_usd: int = 0
+    first: bool = False
 
 
 class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):

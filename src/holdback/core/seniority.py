@@ -78,3 +78,9 @@ def beneficiary_is_long_standing(head: Head, beneficiary: Beneficiary, policy: P
     ended = undisputed_at(head, beneficiary.added_at, beneficiary.ripens)
     old = ended is not None and ended + policy.outflow.long_standing_d * DAY <= now
     return old and beneficiary_is_senior(head, beneficiary, now)
+
+
+def beneficiary_is_long_used(head: Head, beneficiary: Beneficiary, policy: Policy, now: Instant) -> bool:
+    """Whether it is long-standing and was first paid as long ago: one that only lies in the book is nobody's habit."""
+    paid = bool(beneficiary.paid_at) and beneficiary.paid_at + policy.outflow.long_standing_d * DAY <= now
+    return paid and beneficiary_is_long_standing(head, beneficiary, policy, now)

@@ -410,7 +410,10 @@ SETTING_UNSET: Final = {Setting.ALLOWLIST: 0, Setting.LOCK_HOURS: 0, Setting.LIM
 
 
 class Beneficiary(msgspec.Struct, frozen=True, array_like=True):
-    """Someone value may go to: an address, bank account, counterparty, or an opened kind, with its provenance."""
+    """Someone value may go to: an address, bank account, counterparty, or an opened kind, with its provenance.
+
+    `paid_at` is when an exit to it was first allowed, 0 if none was since it was entered.
+    """
 
     label: Sealed
     network: str
@@ -422,6 +425,7 @@ class Beneficiary(msgspec.Struct, frozen=True, array_like=True):
     device: str
     authenticator: str
     removed: bool = False
+    paid_at: Instant = 0
 
 
 class Device(msgspec.Struct, frozen=True, array_like=True):
@@ -1152,6 +1156,7 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.AddressAdded,
         ev.AddressRenewed,
         ev.AddressRemoved,
+        ev.ExitAllowed,
         ev.DeviceMet,
         ev.DeviceSeen,
         ev.DeviceDisowned,
@@ -1171,6 +1176,10 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)
             return _replaced(parts, key, _beneficiary(parts.get(key), event))
+        case ev.ExitAllowed(first=True):
+            key = ("beneficiary", event.beneficiary)
+            entry = parts.get(key)
+            return parts | {key: replace(entry, paid_at=event.at)} if isinstance(entry, Beneficiary) else parts
         case ev.DeviceMet() | ev.DeviceSeen() | ev.DeviceDisowned() if event.device:
             key = ("device", event.device)
             return _replaced(parts, key, _device(parts.get(key), event))

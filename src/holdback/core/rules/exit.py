@@ -355,9 +355,10 @@ class Paid(NamedTuple):
 
 
 def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
-    usual = value.own_micro_usd or 0
+    usual, entry = value.own_micro_usd or 0, case.customer.beneficiary(paid.beneficiary)
+    first = entry is not None and not entry.paid_at
     gone = ev.ExitAllowed(
-        case.now, paid.exit, paid.kind, paid.beneficiary, lane, value.micro_usd, paid.digest, paid.account, usual
+        case.now, paid.exit, paid.kind, paid.beneficiary, lane, value.micro_usd, paid.digest, paid.account, usual, first
     )
     return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone,), _received(case, network, value))
 

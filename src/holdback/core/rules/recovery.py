@@ -70,7 +70,7 @@ from holdback.core.rules.asking import (
 )
 from holdback.core.rules.exit import Asset, ExitRequest, Kind, evacuate, request_parts
 from holdback.core.rules.standing import lacking, standing
-from holdback.core.seniority import beneficiary_is_long_standing, contact_is_senior
+from holdback.core.seniority import beneficiary_is_long_used, contact_is_senior
 from holdback.core.staffing import lacks_role
 from holdback.core.state import Shown
 from holdback.core.texting import texted_again_at
@@ -339,7 +339,7 @@ def _found_wrong(case: Case, kind: str, fact: EvidenceFact | None) -> Ruling:
 
 
 def _by_signature(case: Case, action: RecoveryEvidence) -> Ruling:
-    """The key of an address that was long-standing when the case was opened signs the message of a challenge.
+    """The key of an address that was paid for long when the case was opened signs the message of a challenge.
 
     What the book holds is told to nobody before: whichever address is named, a message is given to sign.
     """
@@ -354,7 +354,7 @@ def _by_signature(case: Case, action: RecoveryEvidence) -> Ruling:
         if one.kind == SIGNATURE and one.right and one.authenticator == name and one.digest == case.facts.digest
     ]
     opened_at = _recovery(case).opened_at
-    if entry is None or not signed or not beneficiary_is_long_standing(case.head, entry, case.policy, opened_at):
+    if entry is None or not signed or not beneficiary_is_long_used(case.head, entry, case.policy, opened_at):
         return _missed(case, SIGNATURE)
     return _shown(case, SIGNATURE, name, name.encode(), ev.ChallengeClosed(case.now, case.request.challenge))
 
