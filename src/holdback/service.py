@@ -40,6 +40,7 @@ from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
 from holdback.core.staffing import attending, may_judge
 from holdback.core.state import Customer
+from holdback.core.waiting import AGENCY, is_over
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
 from holdback.roster import roster
@@ -451,14 +452,16 @@ class Service:
     async def remind(self) -> int:
         """Tell everybody once more of what waits, and of what ended by itself; how many were looked at.
 
-        A row that says so too early is made anew. Raises Tampered or NewerState after all others had their turn.
+        A row that says so too early is made anew, and one that is over goes. Raises Tampered or NewerState after all
+        others had their turn.
         """
         rows = await self.store.desk_due(TELL_AT_ONCE)
         failed: Tampered | NewerState | None = None
         for row in rows:
             try:
-                answer = await self.record(row.account, RecoveryRemind())
-                if _SAID.decode(answer).decision != "allow":
+                is_quiet = row.kind == AGENCY
+                answer = b"" if is_quiet else await self.record(row.account, RecoveryRemind())
+                if is_quiet or _SAID.decode(answer).decision != "allow":
                     await self.refresh_desk(row.account, [row])
             except (Tampered, NewerState) as error:
                 failed = error
@@ -471,7 +474,8 @@ class Service:
         async with self.store.transaction() as transaction:
             loaded = await transaction.load([Wanted(account)])
             snapshot = loaded.snapshots.get(account)
-            rows = desk_rows(account, self.tools.snapshots.head(snapshot), self.tools.policy) if snapshot else []
+            made = desk_rows(account, self.tools.snapshots.head(snapshot), self.tools.policy) if snapshot else []
+            rows = [row for row in made if not is_over(row.kind, row.due_at, loaded.now)]
             gone = {row[:3] for row in known} - {row[:3] for row in rows}
             if rows or gone:
                 await transaction.write(Writes(desk=rows, off_desk=sorted(gone)))

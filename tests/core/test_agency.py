@@ -16,6 +16,7 @@ from holdback.core.decision import Allow, Hold, Reason
 from holdback.core.events import DAY, HOUR, Actor, ActorKind, Role, StreamKind
 from holdback.core.rules.agency import AgencyAdd, AgencyOfficer, AgencyRemove
 from holdback.core.rules.legal import LegalApprove, LegalReceive, agency_fact, named
+from holdback.core.state import Agency
 
 OFFICER = AgencyOfficer("o1", sealed("Dana"), sealed("+15550100"))
 ENTRY = AgencyAdd(sealed("Police"), (OFFICER,), "age1" + "q" * 58, ("police.example",), ("c" * 64,))
@@ -113,6 +114,40 @@ def test_one_takes_it_out_at_once() -> None:
     ann.stream.now = made.now
     ann.signs_in()
     assert codes(ann.asks(made, AgencyRemove())) == [Reason.NOT_FOUND]
+
+
+@pytest.mark.parametrize("role", [Role.POLICY, Role.LEGAL])
+def test_one_takes_back_what_waits(role: Role) -> None:
+    """What does not count yet goes by one person's word, and what is in force stays."""
+    made, ann, bo = entered()
+    zoe = Colleague("zoe", role)
+    assert isinstance(zoe.asks(made, AgencyRemove(waiting=True)), Allow)
+    assert made.head.agency == Agency()
+    assert codes(zoe.asks(made, AgencyRemove(waiting=True))) == [Reason.NOT_FOUND]
+    for one in (ann, bo):
+        one.asks(made, ENTRY)
+    made.wait(hours=72)
+    other = replace(ENTRY, officers=(replace(OFFICER, id="o2"),))
+    for one in (zoe, ann, bo):
+        one.stream.now = made.now
+        one.signs_in()
+    assert codes(zoe.asks(made, AgencyRemove(waiting=True))) == [Reason.NOT_FOUND], "it is in force"
+    for one in (ann, bo):
+        one.asks(made, other)
+    assert isinstance(zoe.asks(made, AgencyRemove(waiting=True)), Allow)
+    made.wait(hours=72)
+    assert fact(made).officers == ("o1",)
+
+
+def test_one_takes_back_what_one_asked_for() -> None:
+    """A proposal is taken back, and what a second person then asks is a first word."""
+    ann, bo = pair()
+    made = police()
+    ann.asks(made, ENTRY)
+    assert isinstance(bo.asks(made, AgencyRemove(waiting=True)), Allow)
+    assert isinstance(bo.asks(made, ENTRY), Hold)
+    assert isinstance(bo.asks(made, AgencyRemove()), Allow)
+    assert codes(bo.asks(made, AgencyRemove())) == [Reason.NOT_FOUND]
 
 
 def test_who_handles_requests_enters_nobody() -> None:

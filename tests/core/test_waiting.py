@@ -12,8 +12,8 @@ from tests.core.recoveries import Claimant, attested, reviewed
 from holdback.core.disclosure import EMERGENCY
 from holdback.core.events import DAY, HOUR, Role, Sealed
 from holdback.core.rules.incident import IncidentClose, IncidentReport
-from holdback.core.state import Head, LegalRequest, Member, Proposal
-from holdback.core.waiting import For, Item, is_unchanged, items
+from holdback.core.state import Agency, AgencyEntry, Head, LegalRequest, Member, Proposal
+from holdback.core.waiting import For, Item, is_over, is_unchanged, items
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +141,29 @@ def test_a_member_to_be_waits_for_a_second_person() -> None:
     assert items(replace(head, member=Member()), POLICY) == ()
 
 
+def test_an_agencys_new_entry_is_seen_before_it_counts() -> None:
+    """While it waits it is on the desk of those who handle requests and of the auditors, and then it is over."""
+    entry = AgencyEntry((), "age1", (), (), from_at=99, entered_at=5)
+    head = Head("agency-tax", Sealed(bytes(16), b""), 0, (), agency=Agency(entry, entry))
+    found = items(head, POLICY)
+    assert [(one.kind, one.role, one.waits_for) for one in found] == [
+        ("agency", "legal", For.TIME),
+        ("agency", "auditor", For.TIME),
+    ]
+    assert {(one.opened_at, one.due_at, one.wake_at) for one in found} == {(5, 99, 99)}
+    assert [is_over("agency", 99, at) for at in (98, 99)] == [False, True]
+    assert not is_over("legal", 99, 100)
+    assert items(replace(head, agency=Agency(entry)), POLICY) == ()
+
+
+def test_an_agency_to_be_waits_for_a_second_person() -> None:
+    """What one of the staff asked for is on the desk of those who may confirm it, as long as they may."""
+    head = Head("agency-tax", Sealed(bytes(16), b""), 0, (), agency=Agency(proposal=Proposal(b"d", "ann", 5)))
+    (waiting,) = items(head, POLICY)
+    assert (waiting.kind, waiting.role, waiting.waits_for) == ("agency", Role.POLICY, For.APPROVAL)
+    assert waiting.due_at == waiting.wake_at == 5 + POLICY.staff.proposed_d * DAY
+
+
 def test_what_did_not_change_is_not_looked_at() -> None:
     """Only a change of what the desk is made of makes it anew: a sign-in does not, an opening does."""
     account, _ = grown()
@@ -151,5 +174,5 @@ def test_what_did_not_change_is_not_looked_at() -> None:
     assert is_unchanged(before, account.head)
     Claimant(account).opens()
     assert not is_unchanged(before, account.head)
-    for changed in (replace(before, legal={}), replace(before, member=Member())):
+    for changed in (replace(before, legal={}), replace(before, member=Member()), replace(before, agency=Agency())):
         assert not is_unchanged(before, changed)

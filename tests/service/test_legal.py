@@ -14,6 +14,7 @@ from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, Channel, Role
+from holdback.desk import Desk
 from holdback.evidence.document import Documents
 from holdback.intake import BadRequest
 from holdback.papers import Papers
@@ -303,3 +304,35 @@ async def test_a_clerk_who_left_said_nothing(house: House) -> None:
     assert answer["decision"] == "allow", answer
     assert reason(await liv.asks("alice", "legal.release")) == ("deny", "approval_required")
     assert await house.faults("alice", "agency-police", "staff-lena", "staff-liv") == []
+
+
+async def on_desk(house: House) -> list[tuple[str, str, str]]:
+    """What stands there of agencies: whose, which, and for whom."""
+    rows = await house.store.desk("", (0, "", "", ""), 100)
+    return sorted((one.account, one.id, one.role) for one in rows if one.kind == "agency")
+
+
+async def test_the_registrys_next_entry_is_on_the_desk(house: House) -> None:
+    """Who handles requests and who audits see it before it counts; one of them takes it back; in force it is gone."""
+    ann, bo, lena = await staffed(house, ann=Role.POLICY, bo=Role.POLICY, lena=Role.LEGAL)
+    wish = Precinct(house).entry()
+    await ann.asks("agency-police", "agency.add", **wish)
+    assert await on_desk(house) == [("agency-police", "proposal", "policy")]
+    await bo.asks("agency-police", "agency.add", **wish)
+    seen = [("agency-police", "auditor", "auditor"), ("agency-police", "legal", "legal")]
+    assert await on_desk(house) == seen
+    assert (await lena.asks("agency-police", "agency.remove", waiting=True))["decision"] == "allow"
+    assert await on_desk(house) == []
+    for one in (ann, bo):
+        await one.asks("agency-police", "agency.add", **wish)
+    await house.service.remind()
+    assert await on_desk(house) == seen
+    house.clock.at += 72 * HOUR
+    assert await house.service.remind() == 2
+    assert await on_desk(house) == []
+    assert await house.service.remind() == 0
+    await Desk(house.service).rebuild()
+    assert await on_desk(house) == []
+    shown = await Views(house.service).account("agency-police")
+    assert shown is not None
+    assert shown.agency is not None

@@ -1150,9 +1150,10 @@ class AgencyEntered(Event, frozen=True, array_like=True, tag="agency.entered"):
 
 
 class AgencyRemoved(Event, frozen=True, array_like=True, tag="agency.removed"):
-    """An agency was taken out of the registry."""
+    """An agency was taken out of the registry, or of it only what did not count yet (`waiting`)."""
 
     by: str
+    waiting: bool = False
 
 
 LegalEvent = (

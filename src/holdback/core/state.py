@@ -281,13 +281,14 @@ class Untold(msgspec.Struct, frozen=True, array_like=True):
 
 
 class AgencyEntry(msgspec.Struct, frozen=True, array_like=True):
-    """How an agency stands in the registry, from `from_at` on."""
+    """How an agency stands in the registry, from `from_at` on, as was said at `entered_at`."""
 
     officers: tuple[ev.Officer, ...]
     recipient: str
     domains: tuple[str, ...]
     certificates: tuple[bytes, ...]
     from_at: Instant
+    entered_at: Instant = 0
 
 
 class Agency(msgspec.Struct, frozen=True, array_like=True):
@@ -694,10 +695,11 @@ def _registered(head: Head, event: ev.AgencyProposed | ev.AgencyEntered | ev.Age
         case ev.AgencyProposed():
             agency = replace(agency, proposal=Proposal(event.digest, event.by, event.at))
         case ev.AgencyEntered():
-            new = AgencyEntry(event.officers, event.recipient, event.domains, event.certificates, event.until)
+            said = event.officers, event.recipient, event.domains, event.certificates
+            new = AgencyEntry(*said, event.until, event.at)
             agency = Agency(agency.in_force(event.at), new)
         case ev.AgencyRemoved():
-            agency = Agency()
+            agency = Agency(agency.in_force(event.at)) if event.waiting else Agency()
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
     return replace(head, agency=agency)

@@ -7,7 +7,7 @@ head. Nothing is decided by them, and they can be made anew from the heads at an
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core.disclosure import approvers
 from holdback.core.events import DAY, Role
@@ -16,7 +16,10 @@ from holdback.core.evidence import WAYS, EvidenceClass, Path, next_word, of_clas
 if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import Head, Incident, LegalRequest, Proposal, Recovery
+    from holdback.core.state import Agency, Head, Incident, LegalRequest, Proposal, Recovery
+
+
+AGENCY: Final = "agency"
 
 
 class For(StrEnum):
@@ -34,9 +37,9 @@ class For(StrEnum):
 
 
 class Item(NamedTuple):
-    """One thing that waits, since `opened_at`: at `due_at` it is over or late, at `wake_at` to be told of (0: never).
+    """One thing that waits, since `opened_at`: at `due_at` it is over or late, at `wake_at` looked at again (0: never).
 
-    `role` is who of the staff can move it, "" if nobody can.
+    `role` is who of the staff can move it, or is to see it, "" if nobody.
     """
 
     kind: str
@@ -60,14 +63,21 @@ def items(head: Head, policy: Policy) -> tuple[Item, ...]:
             found.append(_legal(name, request, policy))
     if head.member is not None and head.member.proposal is not None:
         found.append(_proposal(head.member.proposal, policy))
+    if head.agency is not None:
+        found += _agency(head.agency, policy)
     return tuple(found)
+
+
+def is_over(kind: str, due_at: Instant, now: Instant) -> bool:
+    """Whether an item has gone with nothing happening to its head: an entry of the registry that is in force now."""
+    return kind == AGENCY and due_at <= now
 
 
 def is_unchanged(before: Head | None, after: Head) -> bool:
     """Whether nothing that the desk is made of has changed: the usual case, seen without making it."""
     if before is None or before.recovery is not after.recovery or before.incident is not after.incident:
         return False
-    return before.legal is after.legal and before.member is after.member
+    return before.legal is after.legal and before.member is after.member and before.agency is after.agency
 
 
 def _recovery(case: Recovery, policy: Policy) -> Item:
@@ -112,3 +122,20 @@ def _proposal(first: Proposal, policy: Policy) -> Item:
     """Someone is to be a member of staff, as soon as a second person asks the same."""
     due_at = first.at + policy.staff.proposed_d * DAY
     return Item("staff", "proposal", first.at, due_at, 0, For.APPROVAL, Role.POLICY)
+
+
+def _agency(agency: Agency, policy: Policy) -> list[Item]:
+    """An entry of the registry that a second person must ask for, and one that waits: time to see it, and to object.
+
+    What is seen by two kinds of people stands there twice. It goes at its time, for nothing happens to the head then.
+    """
+    found, waiting, first = [], agency.waiting, agency.proposal
+    if waiting is not None:
+        found += [
+            Item(AGENCY, role, waiting.entered_at, waiting.from_at, waiting.from_at, For.TIME, role)
+            for role in (Role.LEGAL, Role.AUDITOR)
+        ]
+    if first is not None:
+        due_at = first.at + policy.staff.proposed_d * DAY
+        found.append(Item(AGENCY, "proposal", first.at, due_at, due_at, For.APPROVAL, Role.POLICY))
+    return found

@@ -584,6 +584,8 @@ def _agency_line(event: ev.AgencyProposed | ev.AgencyEntered | ev.AgencyRemoved,
                 f"The agency stands in the registry from {day_text(event.until)}, by {' and '.join(event.by)}: {who}."
             )
         case ev.AgencyRemoved():
+            if event.waiting:
+                return f"What was to stand in the registry of the agency was taken back by {event.by}."
             return f"The agency was taken out of the registry by {event.by}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)

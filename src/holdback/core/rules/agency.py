@@ -50,7 +50,12 @@ class AgencyAdd(Action, frozen=True, tag="agency.add"):
 
 
 class AgencyRemove(Action, frozen=True, tag="agency.remove"):
-    """Take an agency out of the registry, at once: nothing is granted to it any more. One person does."""
+    """Take an agency out of the registry, at once: nothing is granted to it any more. One person does.
+
+    With `waiting` only what does not count yet is taken back, and what is in force stays.
+    """
+
+    waiting: bool = False
 
 
 def _proposed(now: Instant, account: str, action: AgencyAdd, facts: Facts) -> ev.AgencyProposed:
@@ -106,16 +111,18 @@ def _add(case: Case, action: AgencyAdd) -> Ruling:
     )
 
 
-def _removable(case: Case, _action: AgencyRemove) -> Finding | None:
+def _removable(case: Case, action: AgencyRemove) -> Finding | None:
     agency = _agency(case)
-    gone = agency.entry is None and agency.waiting is None
+    in_force = agency.in_force(case.now)
+    waits = agency.proposal is not None or (agency.waiting is not None and agency.waiting is not in_force)
+    gone = not waits and (action.waiting or in_force is None)
     refusal = may_not_say(case.facts, case.now, Role.POLICY, Role.LEGAL)
     return refusal or (why(Reason.NOT_FOUND, about="agency") if gone else None)
 
 
-def _remove(case: Case, _action: AgencyRemove) -> Ruling:
+def _remove(case: Case, action: AgencyRemove) -> Ruling:
     staff = case.facts.staff
-    removed = tightened(ev.AgencyRemoved(case.now, staff.member if staff is not None else ""))
+    removed = tightened(ev.AgencyRemoved(case.now, staff.member if staff is not None else "", action.waiting))
     return removed._replace(elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
 
 
