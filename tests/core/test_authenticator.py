@@ -294,10 +294,10 @@ class TestRemove:
         facts = account.facts(request, ("a1-1", "a1-4"))
         case = Case(account.head, account.everything(), request, facts, account.policy, account.now)
         rule = decide.RULES[AuthenticatorRemove]
-        refused = rule.ruling(case._replace(proved=facts.proofs), request.action)
+        refused = rule.ruling(replace(case, proved=facts.proofs), request.action)
         assert (codes(refused.decision), refused.events) == ([Reason.WEAKER_AUTHENTICATOR], ())
         stronger = account.facts(request, ("a1-3",)).proofs
-        assert kind_of(rule.ruling(case._replace(proved=stronger), request.action).decision) == "hold"
+        assert kind_of(rule.ruling(replace(case, proved=stronger), request.action).decision) == "hold"
 
     def test_what_came_later_can_be_stopped_by_what_was_there(self) -> None:
         """Law 10: a junior passkey, a thief's maybe, is removed by the senior TOTP it would outrank."""

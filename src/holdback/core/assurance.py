@@ -16,15 +16,17 @@ as what was held first.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from holdback.core.decision import Reason, why
-from holdback.core.events import MINUTE, AuthenticatorKind
+from holdback.core.events import MINUTE, AuthenticatorKind, Finding
 from holdback.core.seniority import authenticator_is_senior, contact_is_senior, ripe_at
 
 if TYPE_CHECKING:
     from holdback.core.decision import Proof
-    from holdback.core.events import Finding, Instant
+    from holdback.core.events import Instant
     from holdback.core.policy import Policy
     from holdback.core.state import Authenticator, Head, HeldExit, Session
 
@@ -64,7 +66,11 @@ class Level(StrEnum):
     EARLY_RELEASE = "early_release"
 
 
-class Demand(NamedTuple):
+STRICT: Final = frozenset({Level.MONEY, Level.EARLY_RELEASE})
+"""Levels for which only what is senior does, and nothing that somebody else can read."""
+
+
+class Demand(msgspec.Struct, frozen=True):
     """What must be shown: any one of `accept`, all its kinds together, each by an authenticator in `usable`.
 
     `refusal` is set, and `accept` empty, when nothing the account holds could satisfy it now.
@@ -86,7 +92,7 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     before it was replaced. It does not count (law 10): changes and the unfreezing wait in any case, exits wait until it
     does (`rules/exit.py`), and no hold ends early by it. A passkey needs no password beside it.
     """
-    strict = level in {Level.MONEY, Level.EARLY_RELEASE}
+    strict = level in STRICT
     confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed and (strict or not one.recycled)}
     senior = {key: one for key, one in confirmed.items() if authenticator_is_senior(head, one, now)}
     if strict and not senior:

@@ -7,7 +7,9 @@ outflow. Windows slide: an hour (or day) that is only partly in the window count
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from holdback.core.events import DAY, HOUR, Lane
 from holdback.core.policy import MICRO
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from holdback.core.state import Head, Received
 
 
-class Room(NamedTuple):
+class Room(msgspec.Struct, frozen=True):
     """What is left of a lane, in micro-USD: in the day, and in 30 days (None = no monthly limit)."""
 
     day: int

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from holdback.core import devices
 from holdback.core import events as ev
 from holdback.core.assurance import (
@@ -161,7 +164,7 @@ def _first(action: Action, peek: Head | None) -> str:
     return first.by if first is not None else ""
 
 
-class Advance(NamedTuple):
+class Advance(msgspec.Struct, frozen=True):
     """An answer and everything it writes: this customer's entry, the state after it, the counterparty's events."""
 
     decision: Decision
@@ -352,7 +355,7 @@ def _judge(  # noqa: PLR0913 - the arguments of `advance`, and what it found out
     for guard in GUARDS:
         refusal = guard(case, rule)
         if refusal is not None:
-            return denied(refusal)._replace(events=_alarm(case, rule) if guard is _shows_key else ())
+            return Ruling(Deny((refusal,)), _alarm(case, rule) if guard is _shows_key else ())
     objection = rule.objection(case, action)
     if objection is not None:
         return denied(objection)
@@ -366,8 +369,8 @@ def _judge(  # noqa: PLR0913 - the arguments of `advance`, and what it found out
 
 
 def _entitled(case: Case, rule: Rule) -> Finding | None:
-    own = {case.head.account, *(f"{case.head.account}.{sub}" for sub in case.head.sub_accounts)}
-    if case.request.account not in own:
+    main, named = case.head.account, case.request.account
+    if named != main and named not in {f"{main}.{sub}" for sub in case.head.sub_accounts}:
         return why(Reason.UNKNOWN_ACCOUNT, about="account")
     if case.head.stream not in rule.streams:
         return why(Reason.NOT_ENTITLED, about="account")
@@ -413,7 +416,7 @@ def _not_too_many_failures(case: Case, rule: Rule) -> Finding | None:
 
     Sign-ins are slowed before they come here, by failures of their own origin: what strangers do delays no session.
     """
-    if not case.facts.proofs or rule.proofless or rule.anonymous:
+    if not case.head.failures or not case.facts.proofs or rule.proofless or rule.anonymous:
         return None
     return slowed_down(Tally(case.head.failures, case.head.failed_at), case.policy, case.now)
 
@@ -490,13 +493,13 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
     proofs = satisfying(case.head, wanted, shown, case.facts.digest, sent_to)
     if proofs is None:
         return _step_up(case, wanted, _contact_asked(case, action) if level is Level.EARLY_RELEASE else "")
-    doubt = rule.doubts(Case(*case[:-1], proofs), action)
+    doubt = rule.doubts(replace(case, proved=proofs), action)
     if doubt is not None:
-        wanted = wanted._replace(accept=tuple((*kinds, CONTACT_CODE) for kinds in wanted.accept))
+        wanted = replace(wanted, accept=tuple((*kinds, CONTACT_CODE) for kinds in wanted.accept))
         proofs = satisfying(case.head, wanted, case.facts.proofs, case.facts.digest, sent_to)
         if proofs is None or sent_to != doubt.contact:
             return _step_up(case, wanted, doubt.contact, doubt)
-    ruling = rule.ruling(Case(*case[:-1], proofs), action)
+    ruling = rule.ruling(replace(case, proved=proofs), action)
     used: list[AnyEvent] = [
         ev.ProofUsed(case.now, one.authenticator, one.counter, one.backed_up) for one in _spendable(proofs)
     ]

@@ -9,6 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from holdback.core import events as ev
 from holdback.core.events import HOUR, MINUTE, About, AuthenticatorKind, ChangeKind, Lane, Setting, Severity
 
@@ -36,7 +39,7 @@ class Ends(StrEnum):
     DEVICES = "devices"
 
 
-class Effect(NamedTuple):
+class Effect(msgspec.Struct, frozen=True):
     """What one kind of event does: how loudly it is announced (None = not at all), and what it cools (None = nothing).
 
     `about` names the kind of thing whose wait runs only once the owner was told, `ends` the sessions that end with it.
@@ -73,7 +76,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.AuthenticatorConfirmed: Effect(Direction.NEUTRAL, Severity.MILD, Severity.MILD, "authenticator"),
     ev.AuthenticatorSuspended: Effect(Direction.TIGHTENING, Severity.SEVERE, ends=Ends.OTHERS),
     ev.AuthenticatorReinstated: Effect(Direction.LOOSENING, Severity.SEVERE, Severity.MILD),
-    ev.AuthenticatorRemoved: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
+    ev.AuthenticatorRemoved: replace(_SEVERE_CHANGE, ends=Ends.OTHERS),
     ev.AuthenticatorRecycled: Effect(Direction.TIGHTENING, Severity.SEVERE, Severity.SEVERE, ends=Ends.OTHERS),
     ev.AuthenticatorAsked: _SILENT,
     ev.SecretReplaced: Effect(Direction.NEUTRAL, Severity.SEVERE, Severity.SEVERE, "authenticator", Ends.OTHERS),
@@ -118,7 +121,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.RecoveryReviewed: Effect(Direction.NEUTRAL, Severity.MILD),
     ev.RecoveryContested: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.RecoveryEnded: Effect(Direction.TIGHTENING, Severity.SEVERE),
-    ev.RecoveryFinished: _SEVERE_CHANGE._replace(ends=Ends.OTHERS),
+    ev.RecoveryFinished: replace(_SEVERE_CHANGE, ends=Ends.OTHERS),
     ev.RecoveryReminded: Effect(Direction.NEUTRAL, Severity.SEVERE),
     ev.EvidenceBurned: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.IncidentReported: Effect(Direction.TIGHTENING, Severity.SEVERE),
@@ -206,6 +209,8 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
         if before is None and not isinstance(event, ev.AccountImported | ev.MemberEnrolled):
             continue
         effect = effect_of(event)
+        if effect is _SILENT and type(event) not in _ASKS_FOR_CODE:
+            continue
         number = f"{prefix}{len(found)}"
         about = (About(effect.about, getattr(event, effect.about)),) if effect.about else ()
         if effect.cools is not None:
@@ -229,8 +234,10 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
 
 def _sent_to(event: AnyEvent, after: Head) -> tuple[str, ...]:
     """Who is told of an event: everybody, but of a secrecy that is over only those who have no notice of their own."""
-    known = event.known if isinstance(event, ev.LegalTold) else ()
-    return tuple(one for one in told(after, event.at) if one not in known)
+    everybody = told(after, event.at)
+    if not isinstance(event, ev.LegalTold):
+        return everybody
+    return tuple(one for one in everybody if one not in event.known)
 
 
 def _ended(event: AnyEvent, after: Head, asking: bytes) -> list[bytes]:
@@ -266,9 +273,9 @@ def effect_of(event: AnyEvent) -> Effect:
     if isinstance(event, ev.ContactConfirmed) and not event.wait_ms:
         return _TIGHTER
     if isinstance(event, ev.ChangeAsked):
-        return effect._replace(cools=CHANGES[event.kind].cools)
+        return replace(effect, cools=CHANGES[event.kind].cools)
     if isinstance(event, ev.LegalRejected) and event.forged:
-        return effect._replace(notice=Severity.SEVERE)
+        return replace(effect, notice=Severity.SEVERE)
     return effect
 
 

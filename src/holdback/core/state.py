@@ -482,21 +482,26 @@ NOBODY: Final = Customer(None, {})
 
 def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
     """The customer after an event. Total over histories that `decide` wrote; pure."""
-    if isinstance(event, ev.AccountImported):
-        equity = _lowest({}, event.at, event.equity_micro_usd)
-        born = Head(event.account, event.name, event.at, event.sub_accounts, at=event.at, seq=1, equity=equity)
-        return Customer(replace(born, face_at=event.at) if event.face is not None else born, {})
-    if customer.head is None and isinstance(event, ev.MemberProposed):
-        begun = Head(event.account, event.name, event.at, (), at=event.at, seq=1)
-        return Customer(_staffed(begun, event), {})
-    if customer.head is None and isinstance(event, ev.AgencyProposed):
-        begun = Head(event.account, event.name, event.at, (), at=event.at, seq=1)
-        return Customer(_registered(begun, event), {})
     if customer.head is None:
-        return customer
+        return _begun(customer, event)
     kind = type(event)
     head = customer.head if kind in _LEAVES_HEAD else _head(customer.head, event)
     return Customer(head, _parts(customer.parts, event) if kind in _TOUCHES_PARTS else customer.parts)
+
+
+def _begun(nobody: Customer, event: ev.AnyEvent) -> Customer:
+    """The customer, member of staff or agency that an event begins; nobody still, if it begins none."""
+    match event:
+        case ev.AccountImported():
+            equity = _lowest({}, event.at, event.equity_micro_usd)
+            born = Head(event.account, event.name, event.at, event.sub_accounts, at=event.at, seq=1, equity=equity)
+            return Customer(replace(born, face_at=event.at) if event.face is not None else born, {})
+        case ev.MemberProposed():
+            return Customer(_staffed(Head(event.account, event.name, event.at, (), at=event.at, seq=1), event), {})
+        case ev.AgencyProposed():
+            return Customer(_registered(Head(event.account, event.name, event.at, (), at=event.at, seq=1), event), {})
+        case _:
+            return nobody
 
 
 _LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
@@ -1048,6 +1053,9 @@ def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, in
     return kept
 
 
+_CODES: Final = frozenset({ev.CONTACT_CODE, ev.AUTHENTICATOR_CODE})
+"""Causes of notices that carry a code, and may go by text."""
+
 _WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeAccepted | ev.WaitMoved
 
 
@@ -1057,7 +1065,7 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             return replace(head, cool_offs=_cooled(head.cool_offs, event), changed_at=event.at)
         case ev.NoticeDue():
             head = replace(_to_be_told(head, event), folded=head.folded | {event.cause: event.at})
-            if event.cause in {ev.CONTACT_CODE, ev.AUTHENTICATOR_CODE} and _is_number(head, event.contacts[0]):
+            if event.cause in _CODES and _is_number(head, event.contacts[0]):
                 lately = tuple(at for at in head.texted_at if at > event.at - HOUR)
                 head = replace(head, texted_at=(*lately, event.at))
             if not event.about:
@@ -1175,6 +1183,8 @@ _TOUCHES_PARTS: Final = frozenset(
 
 def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part]:
     match event:
+        case ev.NoticeDue():
+            return _told(parts, event.about, lambda wait: replace(wait, heard=False)) if event.about else parts
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             key = ("beneficiary", event.beneficiary)
             return _replaced(parts, key, _beneficiary(parts.get(key), event))
@@ -1191,8 +1201,6 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
             return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
         case ev.SecretReplaced() | ev.CredentialRehashed():
             return parts | {("credential", event.authenticator): Credential(event.credential, event.epoch)}
-        case ev.NoticeDue():
-            return _told(parts, event.about, lambda wait: replace(wait, heard=False))
         case ev.WaitMoved():
             return _told(parts, (event.about,), lambda wait: wait.moved(event.until))
         case _:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason, why
@@ -123,7 +124,7 @@ def _removable(case: Case, action: AgencyRemove) -> Finding | None:
 def _remove(case: Case, action: AgencyRemove) -> Ruling:
     staff = case.facts.staff
     removed = tightened(ev.AgencyRemoved(case.now, staff.member if staff is not None else "", action.waiting))
-    return removed._replace(elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
+    return replace(removed, elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
 
 
 RULES: dict[type[Action], Rule] = {

@@ -6,9 +6,10 @@ Asking needs the strongest senior proof first, so that nobody without it learns 
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import budget, cooling
 from holdback.core import events as ev
@@ -96,7 +97,7 @@ class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
     kind: str = ""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """What is to be weighed: a new request, or a held exit with the wait of its own that it has had."""
 
     beneficiary: str
@@ -108,7 +109,7 @@ OUTWAITED_MS = 2**53
 """A wait longer than any policy asks for: what an early release puts in place of the exit's own."""
 
 
-class Weighed(NamedTuple):
+class Weighed(msgspec.Struct, frozen=True):
     """What stands against an exit now, the lane it would draw on, and how long a wait of its own it needs (ms)."""
 
     findings: tuple[Finding, ...]
@@ -133,7 +134,7 @@ def request_parts(_request: Request, action: ExitRequest, _peek: Head | None) ->
     return (*(("beneficiary", name) for name in sorted(names)), ("beneficiary", "p2p"), ("beneficiary", "card"))
 
 
-class Value(NamedTuple):
+class Value(msgspec.Struct, frozen=True):
     """What an amount is worth, in micro-USD.
 
     `micro_usd` is Holdback's own price or the platform's word, whichever is more, and counts against every budget.
@@ -166,6 +167,10 @@ def value_of(case: Case, asset: str, amount: str, stated: int) -> Value:
     fresh = case.now - price.at <= case.policy.signals.price_age_m * MINUTE
     worth = max(own, stated)
     return Value(min(worth, MOST_MICRO_USD), own if fresh and worth <= MOST_MICRO_USD else None)
+
+
+def _asked_value(case: Case, action: ExitRequest) -> Value:
+    return value_of(case, action.asset, action.amount, 0 if action.usd is None else micro_usd(action.usd))
 
 
 def weigh(case: Case, asked: Asked) -> Weighed:
@@ -330,7 +335,7 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
     if network == "own":
         return _sweep(case, action)
     name = destination(action, network)
-    value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
+    value = _asked_value(case, action)
     refusal = _barred(case, network, name) or _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
@@ -340,11 +345,11 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
         return _hold(weighed, held, *_renewed(case, name))
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
     paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
-    _, events, elsewhere = _let_go(case, paid, weighed.lane, value, network)
-    return Ruling(Allow((why(reason),), paid.exit), (*events, *_renewed(case, name)), elsewhere)
+    ruling = _let_go(case, paid, weighed.lane, value, network)
+    return Ruling(Allow((why(reason),), paid.exit), (*ruling.events, *_renewed(case, name)), ruling.elsewhere)
 
 
-class Paid(NamedTuple):
+class Paid(msgspec.Struct, frozen=True):
     """Which exit is let go: its id and kind, who is paid, and account and digest of the action that asked for it."""
 
     exit: str
@@ -364,10 +369,10 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
 
 
 def _sweep(case: Case, action: ExitRequest) -> Ruling:
-    value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
+    value = _asked_value(case, action)
     paid = Paid(f"x{case.seq}", action.kind, "own", case.facts.digest, case.request.account)
     ruling = _let_go(case, paid, Lane.OWN, value, "own")
-    return ruling._replace(decision=Allow((why(Reason.NO_HARM),), paid.exit))
+    return replace(ruling, decision=Allow((why(Reason.NO_HARM),), paid.exit))
 
 
 def _renewed(case: Case, name: str, recovery: str = "") -> tuple[ev.AddressRenewed, ...]:
@@ -412,17 +417,17 @@ def evacuate(case: Case, action: ExitRequest, recovery: Recovery, asked_with: tu
     old = entry is not None and beneficiary_is_senior(case.head, entry, recovery.opened_at)
     if entry is None or not old or not beneficiary_is_senior(case.head, entry, case.now):
         return denied(why(Reason.SENIOR_BENEFICIARY_REQUIRED, about="address"))
-    value = value_of(case, action.asset, action.amount, micro_usd(action.usd or "0"))
+    value = _asked_value(case, action)
     refusal = _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
     weighed = _confirmed_by(recovery.id, weigh(case, Asked(name, value)))
     if weighed.findings:
         held = _held_event(case, action, name, value, weighed)
-        return _hold(weighed, msgspec.structs.replace(held, asked_with=asked_with, recovery=recovery.id))
+        return _hold(weighed, replace(held, asked_with=asked_with, recovery=recovery.id))
     paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
     ruling = _let_go(case, paid, weighed.lane, value, network)
-    return ruling._replace(events=(*ruling.events, *_renewed(case, name, recovery.id)))
+    return replace(ruling, events=(*ruling.events, *_renewed(case, name, recovery.id)))
 
 
 def _confirmed_by(recovery: str, weighed: Weighed) -> Weighed:
@@ -430,7 +435,7 @@ def _confirmed_by(recovery: str, weighed: Weighed) -> Weighed:
     if not recovery:
         return weighed
     against = tuple(one for one in weighed.findings if one.code != Reason.VERIFICATION_EXPIRED)
-    return weighed._replace(findings=against)
+    return replace(weighed, findings=against)
 
 
 def _hold(weighed: Weighed, held: ev.ExitHeld, *events: ev.AnyEvent) -> Ruling:
@@ -514,7 +519,7 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
         return Ruling(Hold(findings, action.which, until), (ev.ExitMoved(case.now, action.which, until),))
     paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account)
     ruling = _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
-    return ruling._replace(events=(*ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
+    return replace(ruling, events=(*ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
 
 
 def _not_yet(case: Case, held: HeldExit) -> list[Finding]:

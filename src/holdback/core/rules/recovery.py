@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import devices
 from holdback.core import events as ev
@@ -459,13 +460,13 @@ def _missed(case: Case, kind: str) -> Ruling:
     """
     wrong = denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=kind))
     missed = ev.RecoveryMissed(case.now, _recovery(case).id, kind)
-    return wrong._replace(events=(missed,)) if kind in GUESSABLE or kind == CONTACT_CODE else wrong
+    return replace(wrong, events=(missed,)) if kind in GUESSABLE or kind == CONTACT_CODE else wrong
 
 
 def _doubted(case: Case, fact: EvidenceFact) -> Ruling:
     """Evidence that did not pass where that says something: told once a case, and nothing goes without people then."""
     doubt = ev.RecoveryDoubted(case.now, _recovery(case).id, fact.kind, fact.judged_by)
-    return denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=fact.kind))._replace(events=(doubt,))
+    return replace(denied(why(Reason.EVIDENCE_WRONG, "recovery.evidence", about=fact.kind)), events=(doubt,))
 
 
 def _spent_tries(case: Case) -> Finding | None:
@@ -617,10 +618,10 @@ def _finish(case: Case, action: RecoveryFinish) -> Ruling:
     if not recovery.path:
         closed = _closing(case, standing(case, recovery))
         first = lacking(case, recovery, Path(closed.path)) or why(Reason.RECOVERY_WAITS, "time", until=closed.until)
-        return denied(first)._replace(events=(*used, closed))
+        return replace(denied(first), events=(*used, closed))
     refusal = lacking(case, recovery, Path(recovery.path)) or _waiting(case)
     if refusal is not None:
-        return denied(refusal)._replace(events=tuple(used))
+        return replace(denied(refusal), events=tuple(used))
     return _finished(case, action.password, used) if action.password is not None else _evacuated(case, action, used)
 
 
@@ -633,7 +634,7 @@ def _evacuated(case: Case, action: RecoveryFinish, used: list[AnyEvent]) -> Ruli
     else:
         asked_with = tuple(holder_of(case.head, one) for one in case.facts.proofs if used and one.kind == CONTACT_CODE)
         ruling = evacuate(case, asked, recovery, asked_with)
-    return ruling._replace(events=(*used, *ruling.events))
+    return replace(ruling, events=(*used, *ruling.events))
 
 
 def _waiting(case: Case) -> Finding | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason, why
@@ -138,7 +139,7 @@ def _second_person(account: str, proposed: ev.MemberProposed) -> Ruling:
 
 def _judged(case: Case, ruling: Ruling) -> Ruling:
     """The same, and in the asker's own stream that he had a word in it: nobody has many a day."""
-    return ruling._replace(elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
+    return replace(ruling, elsewhere=(ev.ColleagueJudged(case.now, case.head.account),))
 
 
 def _made(
