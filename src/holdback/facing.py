@@ -5,6 +5,10 @@ customer's key opens, and each ticket counts once: its number is written down be
 keeps answers, so that nobody goes back a step at another replica and learns what comes next. The same rows count how
 often a case was checked.
 
+The last step tells nothing that is to be kept from anybody, and a verdict must not be lost. So it is handed in first,
+under a key of the check's own, and then written down as said: whoever died in between is asked the same again, and one
+check puts one verdict into the case however often its last step comes.
+
 The picture that faces are compared with is in the event of the account's import, sealed like every personal field. It
 is read for a check and kept nowhere.
 """
@@ -15,6 +19,7 @@ import base64
 import binascii
 import hmac
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -22,7 +27,7 @@ import msgspec
 from holdback import intake
 from holdback.core import events as ev
 from holdback.core.decision import EvidenceFact
-from holdback.core.events import decode_events
+from holdback.core.events import DAY, decode_events
 from holdback.core.evidence import is_enrolled, live
 from holdback.ports import Answer, Conflict, FaceRefused, FaceStep, FaceVerdict, Wanted, Writes
 from holdback.sealing import SealBroken
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
 CALLER: Final = "face"
 """Who asks where no platform key does; no key can be called so, for ids of keys are never so short."""
 FIELD: Final = "face check"
+KEPT_MS: Final = 366 * DAY
+"""How long it is known of what was used: longer than a case can be kept alive step by step."""
 HINTS_KEPT: Final = 1_000
 
 
@@ -104,18 +111,30 @@ class FaceDesk:
         """Go one step further. Raises NoSuchCase, FaceRefused or FaceUnavailable."""
         seat = await self._seat(account, token)
         held = self._read(seat, ticket)
+        said = await self._said(seat, held)
+        if said is not None:
+            return said
         if held.done:
             return await self._result(seat, token, held)
-        await self._spend(seat, f"{held.check}/{held.number}", FaceRefused("this step was taken before"))
+        last = bool(given.pictures or held.session)
+        if not last:
+            await self._spend(seat, f"{held.check}/{held.number}", FaceRefused("this step was taken before"))
         reference = await self._reference(seat) if given.pictures else b""
-        step = await self._check.ingest(held.state, given, reference, seat.now)
+        try:
+            step = await self._check.ingest(held.state, given, reference, seat.now)
+        except FaceRefused:
+            if last:
+                await self._spend(seat, _result_of(held), FaceRefused("this step was taken before"))
+            raise
         if step.done:
             return await self._result(seat, token, _next(held, step))
+        if last:
+            await self._spend(seat, f"{held.check}/{held.number}", FaceRefused("this step was taken before"))
         return self._shown(seat, step, held)
 
-    def hear(self, headers: Mapping[str, str], body: bytes, now: Instant) -> bool:
+    def hear(self, headers: Mapping[str, str], body: bytes) -> bool:
         """A vendor's message: who waits for that check may ask at once. False if it is nobody's."""
-        session = self._check.parse_webhook(headers, body, now)
+        session = self._check.parse_webhook(headers, body)
         if session is not None:
             self._asked.pop(session, None)
         return session is not None
@@ -144,14 +163,24 @@ class FaceDesk:
             return number
         raise TooManyChecks
 
-    async def _spend(self, seat: _Seat, name: str, otherwise: Exception) -> None:
+    async def _spend(self, seat: _Seat, name: str, otherwise: Exception, words: bytes = b"") -> None:
         """Write down that something of a case was used, once for all replicas. Raises `otherwise` if it was before."""
-        used = Answer(CALLER, f"{seat.account}/{seat.case.id}/{name}", b"", b"", seat.now)
+        used = Answer(CALLER, _named(seat, name), b"", words, seat.now + KEPT_MS)
         try:
             async with self._service.store.transaction(locks=False) as transaction:
                 await transaction.write(Writes(answers=[used]))
         except Conflict:
             raise otherwise from None
+
+    async def _said(self, seat: _Seat, held: _Ticket) -> Shown | None:
+        """What was said at the end of a check that is over; None if it is not. Raises FaceRefused if nothing was."""
+        name = CALLER, _named(seat, _result_of(held))
+        row = (await self._service.store.read([Wanted(seat.account, answer=name)])).answers.get(name)
+        if row is None:
+            return None
+        if not row.answer:
+            raise FaceRefused("this step was taken before")
+        return Shown(msgspec.json.decode(seat.key.open_bytes(row.answer, field=FIELD)))
 
     async def _reference(self, seat: _Seat) -> bytes:
         """The picture that came with the import, the first entry there is."""
@@ -174,11 +203,13 @@ class FaceDesk:
         if result is None:
             wait_ms = self._numbers.vendor_asked_s * 1000
             return Shown({"wanted": "patience", "again_ms": wait_ms}, self._sealed(seat, held))
-        if held.session:
-            await self._spend(seat, f"{held.check}/result", FaceRefused("the result was handed in before"))
-        return await self._handed_in(seat, token, result)
+        shown = await self._handed_in(seat, token, held, result)
+        words = seat.key.seal_bytes(msgspec.json.encode(shown.told), field=FIELD)
+        with suppress(FaceRefused):  # somebody else was first, and handed in the same
+            await self._spend(seat, _result_of(held), FaceRefused("the result was handed in before"), words)
+        return shown
 
-    async def _handed_in(self, seat: _Seat, token: str, result: FaceResult) -> Shown:
+    async def _handed_in(self, seat: _Seat, token: str, held: _Ticket, result: FaceResult) -> Shown:
         """Hand a result in as evidence, and tell the page no more than whether it passed, and what light it lacks."""
         verdict = result.verdict
         told: dict[str, Any] = {"wanted": "nothing", "verdict": verdict.value, "why": ""}
@@ -186,7 +217,8 @@ class FaceDesk:
             return Shown(told | {"why": result.challenge.why or result.match.why})
         fact = EvidenceFact("face", verdict is FaceVerdict.PASS, in_words(self._check.name, result))
         body = {"action": "recovery.evidence", "kind": "face", "actor": {"kind": "owner", "session": token}}
-        answer = await self._service.ask(Question(CALLER, seat.account, body, evidence=fact))
+        key = _named(seat, f"{held.check}/verdict")
+        answer = await self._service.ask(Question(CALLER, seat.account, body, key, evidence=fact))
         decision = msgspec.json.decode(answer)
         return Shown(told | {"decision": decision["decision"], "reasons": decision["reasons"]})
 
@@ -206,6 +238,15 @@ class FaceDesk:
         if held.case != seat.case.id:
             raise FaceRefused("there is no such check")
         return held
+
+
+def _named(seat: _Seat, name: str) -> str:
+    """Under what a thing of a case is written down."""
+    return f"{seat.account}/{seat.case.id}/{name}"
+
+
+def _result_of(held: _Ticket) -> str:
+    return f"{held.check}/result"
 
 
 def _next(before: _Ticket, step: FaceStep) -> _Ticket:

@@ -107,7 +107,7 @@ class Outbox:
                 await self._service.tell_failures()
                 await self._service.remind()
                 if number % FORGET_EACH == 0:
-                    await self._service.store.forget_attempts()
+                    await self._service.forget()
             except (StoreUnavailable, Overloaded):
                 log.warning("outbox.store_unavailable")
             except (Tampered, NewerState) as error:

@@ -748,10 +748,11 @@ class FaceCheck(Protocol):
     """Looks whether the person before a camera is whom a picture shows, and is there now.
 
     It keeps nothing: all that a check knows is in `state`, which grows with no input and holds no picture. The caller
-    keeps it secret from the page and from itself, and hands each one in at most once; who can go back a step knows
-    what comes next. `reference` is a picture (JPEG or PNG) of who it should be, b"" if there is none: then no finding
-    says `pass` of `match`. Nothing raises but what is named, whatever is handed in, within bounded time and memory.
-    No exception, `shown` or finding repeats what was sent, and none says more of a face than its scores.
+    keeps it secret from the page and from itself, and hands each one in at most once, for who can go back a step knows
+    what comes next; only the last, which tells nothing more, may come again after a failure, and gives the same.
+    `reference` is a picture (JPEG or PNG) of who it should be, b"" if there is none: then no finding says `pass` of
+    `match`. Nothing raises but what is named, whatever is handed in, within bounded time and memory. No exception,
+    `shown` or finding repeats what was sent, and none says more of a face than its scores.
     """
 
     name: str
@@ -763,7 +764,7 @@ class FaceCheck(Protocol):
     async def ingest(self, state: bytes, given: FaceGiven, reference: bytes, now: Instant) -> FaceStep:
         """Take what a page gives. Raises FaceRefused, which ends the check, or FaceUnavailable."""
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
         """The vendor's name of a check of which a message says that there is news; None for a message of others.
 
         A hint to `fetch`, and no more: nothing in a message is believed. Compared in constant time, over raw bytes.

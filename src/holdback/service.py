@@ -75,6 +75,8 @@ DEAR_MOST: Final = 32
 """The same, with those that wait for their turn; whoever comes then is told to come back."""
 ROSTER_S: Final = 5.0
 """How long the roster is believed when reviewers are drawn. What they do is judged by their own."""
+ANSWERS_KEPT_MS: Final = 2 * DAY
+"""How long an idempotency key brings its answer back, as `docs/reference/http.md` promises."""
 ENTRIES_AT_ONCE: Final = 500
 """Entries of a log that are read in one query."""
 TRIES: Final = 4
@@ -448,6 +450,12 @@ class Service:
             await self.record(row.account, telling(row))
             await self._counter.told(row)
         return len(rows)
+
+    async def forget(self) -> None:
+        """Delete what is of no use any more: strangers' tries, and answers that nobody asks for again."""
+        now = (await self.store.read([Wanted("")])).now
+        await self.store.forget_attempts()
+        await self.store.forget_answers(now - ANSWERS_KEPT_MS)
 
     async def remind(self) -> int:
         """Tell everybody once more of what waits, and of what ended by itself; how many were looked at.

@@ -115,7 +115,7 @@ async def test_what_makes_no_sense_harms_nobody(booth: Booth, given: FaceGiven) 
 async def test_a_message_of_anybody_is_no_hint(booth: Booth, body: bytes) -> None:
     """A message that does not prove where it comes from is no message."""
     for headers in ({}, {"webhook-signature": "v1,AAAA", "webhook-id": "1", "webhook-timestamp": "x"}):
-        assert booth.check.parse_webhook(headers, body, NOW) is None
+        assert booth.check.parse_webhook(headers, body) is None
 
 
 # Vendors
@@ -174,7 +174,7 @@ async def test_a_message_is_a_hint_and_no_more() -> None:
         begun = await booth.check.start(NOW, gentle=False)
         told = {"check": begun.shown["session"], "status": "done", "match": {"verdict": "pass"}}
         body = msgspec.json.encode(told)
-        assert booth.check.parse_webhook(signed(body), body, NOW) == begun.shown["session"]
+        assert booth.check.parse_webhook(signed(body), body) == begun.shown["session"]
         assert await booth.check.fetch(begun.state, HERSELF, NOW) is None
 
 
@@ -182,7 +182,7 @@ async def test_a_message_is_a_hint_and_no_more() -> None:
 async def test_a_signed_message_of_another_form_is_no_hint(body: bytes) -> None:
     """What is signed and names no check is passed over."""
     async with BOOTHS["vendor"]() as booth:
-        assert booth.check.parse_webhook(signed(body), body, NOW) is None
+        assert booth.check.parse_webhook(signed(body), body) is None
 
 
 async def test_every_byte_of_a_message_is_signed() -> None:
@@ -190,7 +190,7 @@ async def test_every_byte_of_a_message_is_signed() -> None:
     async with BOOTHS["vendor"]() as booth:
         body = b'{"check": "0123456789"}'
         right = signed(body)["X-HMAC-Signature"]
-        assert booth.check.parse_webhook({"x-hmac-signature": right.upper()}, body, NOW) == "0123456789"
+        assert booth.check.parse_webhook({"x-hmac-signature": right.upper()}, body) == "0123456789"
         for headers, said in (
             (signed(body), body + b" "),
             (signed(body, "another secret of enough bytes"), body),
@@ -198,7 +198,7 @@ async def test_every_byte_of_a_message_is_signed() -> None:
             ({"X-HMAC-Signature": "é" * 64}, body),
             ({}, body),
         ):
-            assert booth.check.parse_webhook(headers, said, NOW) is None
+            assert booth.check.parse_webhook(headers, said) is None
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,15 @@ class Trap:
     def __init__(self) -> None:
         self._set: tuple[Step, Fault] | None = None
         self._error: Exception = StoreUnavailable()
+        self._spared = 0
         self._meanwhile: tuple[Step, Callable[[], Awaitable[None]]] | None = None
         self.sprung = 0
         self.crowded = False
 
-    def set(self, step: Step, fault: Fault, error: Exception | None = None) -> None:
-        """Wait for a step, to raise this there."""
+    def set(self, step: Step, fault: Fault, error: Exception | None = None, *, after: int = 0) -> None:
+        """Wait for a step, to raise this there, or `after` so many of its kind."""
         self._set = (step, fault)
+        self._spared = after
         self._error = error or StoreUnavailable(f"{step}: {fault}")
 
     def meanwhile(self, step: Step, work: Callable[[], Awaitable[None]]) -> None:
@@ -67,6 +69,9 @@ class Trap:
     def check(self, step: Step, fault: Fault) -> None:
         """Raise if this is what was waited for."""
         if self._set == (step, fault):
+            self._spared -= 1
+            if self._spared >= 0:
+                return
             self._set = None
             self.sprung += 1
             raise self._error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ import pytest
 from tests.contracts.faces import NUMBERS
 from tests.contracts.far_faces import SECRET, FarVendor, signed
 from tests.face import sitters
+from tests.service.faulty import Fault, Step, Trap, faulty
 from tests.service.house import Customer, Hands, House, settings
 from tests.service.test_recovery import Claim
 
@@ -21,14 +23,15 @@ from holdback.evidence.face import PICTURES
 from holdback.evidence.face_colours import WORDS
 from holdback.facing import FaceDesk, NoSuchCase, TooManyChecks, in_words
 from holdback.intake import FACE_BYTES, BadRequest
-from holdback.ports import FaceGiven, FaceRefused, FaceResult
+from holdback.ports import FaceFinding, FaceGiven, FaceRefused, FaceResult, FaceStep, FaceVerdict, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from holdback.bench.relit import Scene
+    from holdback.core.events import Instant
     from holdback.facing import Shown
-    from holdback.ports import Store
+    from holdback.ports import FaceCheck, Store
 
 SMALL: Final = cv2.imencode(".jpg", cv2.resize(sitters.astronaut(), (240, 229)), [cv2.IMWRITE_JPEG_QUALITY, 80])[
     1
@@ -39,9 +42,9 @@ PORTRAIT: Final = base64.b64encode(SMALL).decode()
 class Sitter:
     """Somebody who goes through a recovery of alice's, before a camera that is a computation."""
 
-    def __init__(self, house: House, claim: Claim) -> None:
+    def __init__(self, house: House, claim: Claim, check: FaceCheck | None = None) -> None:
         """Nothing was asked yet."""
-        checks = house.service.tools.faces
+        checks = check or house.service.tools.faces
         assert checks is not None
         self.house, self.claim = house, claim
         self.desk = FaceDesk(house.service, checks)
@@ -56,6 +59,10 @@ class Sitter:
 
     async def sits(self, scene: Scene = sitters.LIVE) -> Shown:
         """A whole check, in the time it takes."""
+        return await self.goes_on(*await self.sat(scene))
+
+    async def sat(self, scene: Scene = sitters.LIVE) -> tuple[Shown, FaceGiven]:
+        """A check up to its last step, and what that is given."""
         began, shown = self.house.clock.at, await self.begins()
         times, camera = sitters.showing(NUMBERS.colours), sitters.before_a_camera(sitters.astronaut(), scene)
         told: list[int] = []
@@ -66,16 +73,17 @@ class Sitter:
             film += [camera.picture(at, times.shown_ms[: place + 1], told) for at in here]
             self.house.clock.at = began + here[-1] + 20
             shown = await self.goes_on(shown, sitters.committed(times, film, place))
-        return await self.goes_on(shown, sitters.sent(times, film))
+        return shown, sitters.sent(times, film)
 
 
-async def prepared(
+async def prepared(  # noqa: PLR0913 - each is one thing that a test is about
     store: Store,
     clock: Hands,
     *,
     days: int = 31,
     portrait: str = PORTRAIT,
     given: Mapping[str, str] = MappingProxyType({"face": "embedded"}),
+    check: FaceCheck | None = None,
 ) -> Sitter:
     """Alice came with her portrait so many days ago, and somebody opens a recovery now."""
     house = House(store, clock, given=msgspec.structs.replace(settings(), **given))
@@ -86,7 +94,7 @@ async def prepared(
     clock.at += days * DAY
     claim = Claim(alice)
     assert (await claim.opens())["decision"] == "allow"
-    return Sitter(house, claim)
+    return Sitter(house, claim, check)
 
 
 async def test_a_face_that_is_there_becomes_evidence(store: Store, clock: Hands) -> None:
@@ -141,6 +149,84 @@ async def test_each_step_counts_once_at_every_replica(store: Store, clock: Hands
             await somebody.goes_on(begun._replace(ticket=ticket), given)
 
 
+class Plain:
+    """Somebody who looks at one picture and calls it right or wrong, at once: what becomes of that is the test's."""
+
+    name = "plain"
+
+    async def start(self, now: Instant, *, gentle: bool) -> FaceStep:  # noqa: ARG002 - the port's
+        """See ports.FaceCheck."""
+        return FaceStep(b"begun", {"wanted": "pictures"})
+
+    async def ingest(self, state: bytes, given: FaceGiven, reference: bytes, now: Instant) -> FaceStep:  # noqa: ARG002 - the port's
+        """See ports.FaceCheck."""
+        if given.pictures[0] == b"torn":
+            raise FaceRefused("no picture")
+        return FaceStep(given.pictures[0], {}, done=True)
+
+    async def fetch(self, state: bytes, reference: bytes, now: Instant) -> FaceResult:  # noqa: ARG002 - the port's
+        """See ports.FaceCheck."""
+        found = FaceFinding(FaceVerdict.PASS if state == b"right" else FaceVerdict.FAIL, method="plain")
+        return FaceResult(match=found, challenge=found)
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
+        """See ports.FaceCheck."""
+
+    async def close(self) -> None:
+        """See ports.FaceCheck."""
+
+
+def pictured(what: bytes = b"right") -> FaceGiven:
+    """A film of one picture."""
+    return FaceGiven((), (), (), (what,))
+
+
+@pytest.mark.parametrize("fault", Fault)
+@pytest.mark.parametrize("step", [Step.READ, Step.BEGIN, Step.WRITE, Step.COMMIT])
+@pytest.mark.parametrize("after", range(4))
+async def test_a_verdict_is_not_lost(store: Store, clock: Hands, step: Step, fault: Fault, after: int) -> None:
+    """Whatever fails as the last step is handed in, before or after: asked again it says the same, and counts once."""
+    trap = Trap()
+    somebody = await prepared(faulty(store, trap), clock, check=Plain())
+    shown = await somebody.begins()
+    trap.set(step, fault, after=after)
+    with suppress(StoreUnavailable):
+        await somebody.goes_on(shown, pictured())
+    trap.disarm()
+    again = Sitter(somebody.house.restarted(store), somebody.claim, Plain())
+    said = await again.goes_on(shown, pictured())
+    assert (said.told["verdict"], said.told["decision"]) == ("pass", "allow")
+    assert (await again.goes_on(shown, pictured())).told == said.told
+    assert len(await again.house.happened("alice", ev.RecoveryShown)) == 1
+    assert await again.house.faults("alice") == []
+
+
+async def test_a_check_that_ended_says_what_it_said(store: Store, clock: Hands) -> None:
+    """Another film at the same last step changes nothing, at whatever replica; one that is refused ends the check."""
+    somebody = await prepared(store, clock, check=Plain())
+    shown = await somebody.begins()
+    said = await somebody.goes_on(shown, pictured(b"wrong"))
+    assert said.told["verdict"] == "fail"
+    elsewhere = Sitter(somebody.house.restarted(store), somebody.claim, Plain())
+    assert (await elsewhere.goes_on(shown, pictured())).told == said.told
+    shown = await elsewhere.begins()
+    with pytest.raises(FaceRefused, match="no picture"):
+        await elsewhere.goes_on(shown, pictured(b"torn"))
+    with pytest.raises(FaceRefused, match="taken before"):
+        await elsewhere.goes_on(shown, pictured())
+
+
+async def test_how_often_a_case_was_checked_is_not_forgotten(store: Store, clock: Hands) -> None:
+    """What forgets old answers does not give a case its checks back."""
+    somebody = await prepared(store, clock, check=Plain())
+    for _ in range(NUMBERS.checks_per_case):
+        await somebody.begins()
+    clock.at += 20 * DAY
+    await somebody.house.service.forget()
+    with pytest.raises(TooManyChecks):
+        await somebody.begins()
+
+
 async def test_a_case_is_checked_a_few_times(store: Store, clock: Hands) -> None:
     """Nobody tries until chance lets him pass, at whatever replica."""
     somebody = await prepared(store, clock)
@@ -186,15 +272,14 @@ async def test_a_vendor_is_asked_now_and_then_or_when_it_speaks(store: Store, cl
         stub.mood = "accept"
         stub.finished.add(session)
         body = msgspec.json.encode({"check": session})
-        assert not somebody.desk.hear(signed(body, "another secret of enough bytes"), body, clock.at)
+        assert not somebody.desk.hear(signed(body, "another secret of enough bytes"), body)
         assert (await somebody.goes_on(shown, FaceGiven())).told["wanted"] == "patience"
-        assert somebody.desk.hear(signed(body), body, clock.at)
+        assert somebody.desk.hear(signed(body), body)
         done = await somebody.goes_on(shown, FaceGiven())
         # The stub knows the astronaut by another picture of her than alice's portrait, in which it sees no face.
         assert (done.told["verdict"], done.told["why"]) == ("not_evaluated", "no_face")
         clock.at += NUMBERS.vendor_asked_s * 1000
-        with pytest.raises(FaceRefused, match="handed in before"):
-            await somebody.goes_on(shown, FaceGiven())
+        assert (await somebody.goes_on(shown, FaceGiven())).told == done.told
         checks = somebody.house.service.tools.faces
         assert checks is not None
         await checks.close()

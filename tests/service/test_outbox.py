@@ -232,6 +232,21 @@ async def test_without_channels(house: House) -> None:
     assert len(await house.store.claim(9, 1)) == 2
 
 
+async def test_old_answers_are_forgotten_while_it_runs(house: House) -> None:
+    """Where notices are delivered, answers that nobody may ask for again are deleted, too."""
+    (alice,) = await settled(house, "alice")
+    await alice.ask(alice.withdrawal(100), "k")
+    house.clock.at += 3 * DAY
+    stop = asyncio.Event()
+    running = asyncio.create_task(house.outbox.run(stop))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    stop.set()
+    await asyncio.wait_for(running, DEADLINE_S)
+
+    assert await house.store.forget_answers(house.clock.at) == 0
+
+
 # Waits that wait to be heard of
 
 

@@ -93,8 +93,9 @@ async def test_there_is_no_case_without_its_key(web: Web) -> None:
 
 
 async def test_a_vendors_message_needs_its_signature(web: Web) -> None:
-    """A message signed as agreed is taken, whether or not anybody waits for it, and every other one is refused."""
+    """A message signed as agreed is taken, whoever waits for it, every other one refused; the store is not asked."""
     looking(web, VendorFace("https://vendor.example", "key", SECRET))
+    await web.service.store.close()
     body = b'{"check": "0123456789"}'
     assert (await web.http.post("/face/webhook", content=body, headers=JSON | signed(body))).status_code == 204
     for headers in (JSON, JSON | signed(b"{}")):

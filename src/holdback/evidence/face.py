@@ -104,7 +104,7 @@ class EmbeddedFace:
         result = await self._looked_at(check, given, reference)
         return FaceStep(_packed(msgspec.structs.replace(check, result=result)), {}, done=True)
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:  # noqa: ARG002 - the port's; there is no vendor
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:  # noqa: ARG002 - the port's; there is no vendor
         """See ports.FaceCheck."""
         return None
 

@@ -87,7 +87,7 @@ class RekognitionFace:
         _read(state)
         return FaceStep(state, {}, done=True)
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:  # noqa: ARG002 - the port's; Amazon sends none
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:  # noqa: ARG002 - the port's; Amazon sends none
         """See ports.FaceCheck."""
         return None
 

@@ -122,7 +122,7 @@ class VendorFace:
         _read(state)
         return FaceStep(state, {}, done=True)
 
-    def parse_webhook(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:  # noqa: ARG002 - a hint may be old
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> str | None:
         """See ports.FaceCheck."""
         given = next((value for name, value in headers.items() if name.lower() == self._header), "")
         if len(body) > MESSAGE_BYTES or not _HEX.fullmatch(given):

@@ -67,6 +67,9 @@ _MIGRATING: Final = 0x486F6C646261636B
 _FILL_ROWS: Final = 2_000
 """Rows sent at once while a back-up is restored."""
 
+_FORGET_ROWS: Final = 2_000
+"""Stored answers deleted in one transaction: a day's arrears must not be one long one."""
+
 _TIMEOUTS: Final = ("statement_timeout", "idle_in_transaction_session_timeout")
 
 _MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -631,10 +634,15 @@ class PostgresStore:
 
     async def forget_answers(self, before: Instant) -> int:
         """See ports.Store."""
+        sql = "DELETE FROM answers WHERE ctid = ANY(ARRAY(SELECT ctid FROM answers WHERE at < $1 LIMIT $2))"
+        gone, count = 0, _FORGET_ROWS
         async with self._alone() as connection:
-            with _Translated():
-                done = await connection.execute("DELETE FROM answers WHERE at < $1", before)
-        return int(done.rpartition(" ")[2])
+            while count == _FORGET_ROWS:
+                with _Translated():
+                    done = await connection.execute(sql, before, _FORGET_ROWS)
+                count = int(done.rpartition(" ")[2])
+                gone += count
+        return gone
 
     async def dump(self) -> AsyncIterator[bytes]:
         """See ports.Store."""

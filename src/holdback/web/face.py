@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from holdback.facing import NoSuchCase, TooManyChecks
 from holdback.intake import BadRequest, bad_request
-from holdback.ports import FaceGiven, FaceRefused, FaceUnavailable, Wanted
+from holdback.ports import FaceGiven, FaceRefused, FaceUnavailable
 from holdback.web import problems
 from holdback.web.bodies import json_object
 from holdback.web.endpoint import JSON, Operation, Reply
@@ -141,12 +141,11 @@ class FacePage:
         return await self._answer(asked, FaceGiven(asked.shown_ms, asked.times_ms, (), tuple(pieces[1:])))
 
     async def hear(self, call: Call) -> Reply:
-        """A vendor's message. Whoever sends another one is told nothing of why."""
+        """A vendor's message, looked at before anything is read for it. Who sends another is told nothing of why."""
         if self._desk is None:
             raise Problem(problems.NO_FACE_CHECK)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in call.headers.items()}
-        now = (await self._service.store.read([Wanted("")])).now
-        if not self._desk.hear(headers, call.body, now):
+        if not self._desk.hear(headers, call.body):
             raise Problem(problems.UNAUTHENTICATED, "the message is not signed as agreed")
         return Reply(b"", 204)
 
