@@ -25,7 +25,7 @@ from holdback.snapshots import Tampered
 from holdback.wording.words import instant_text, masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from holdback.core.events import Instant
     from holdback.core.ledger import Entry
@@ -338,9 +338,9 @@ class Views:
         _check_chain(seen, entries)
         found = [entry for entry in entries if entry.seq > first]
         page = found[:size]
-        shown = [one for one in page if hidden_until(one, self._tools.policy) <= seen.now]
-        items = tuple(EntryForm(one.seq, one.link.hex(), told(one, seen.key)) for one in shown)
-        return EventsPage(items, str(page[-1].seq) if len(found) > size else None)
+        told_of = [(one, uncovered(one, self._tools.policy, seen.now)) for one in page]
+        items = [EntryForm(one.seq, one.link.hex(), told(events, seen.key)) for one, events in told_of if events]
+        return EventsPage(tuple(items), str(page[-1].seq) if len(found) > size else None)
 
     async def _seen(self, account: str) -> _Seen | None:
         main, _, sub = account.partition(".")
@@ -374,7 +374,7 @@ class Views:
         for entry in await self._store.entries(seen.head.account, seq - 1, 1):
             decided = ev.decode_events(entry.body)[0]
             if isinstance(decided, ev.Decided) and decided.digest == held.digest:
-                address = told(entry, seen.key)[0]["request"].get("address")
+                address = told((decided,), seen.key)[0]["request"].get("address")
                 return address if isinstance(address, str) else None
         return None
 
@@ -585,21 +585,30 @@ UNTOLD: Final = (ev.MemberFlagged,)
 """What a stream's own log does not show: whoever is asked after is not told by it."""
 
 
-def hidden_until(entry: Entry, policy: Policy) -> Instant:
-    """Until when a secrecy order hides an entry; 0 if none does.
+def uncovered(entry: Entry, policy: Policy, now: Instant) -> tuple[ev.AnyEvent, ...]:
+    """What of an entry no secrecy order hides now: its link covers all of it, whatever is shown.
 
-    A refusal names no request, so it is hidden for as long as any order may last: else it would tell of one.
+    What is hidden are the request's own events, who asked for them, and the notices of them. Whatever else happened in
+    that entry is the owner's own. A refusal names no request, so it is hidden for as long as any order may last: else
+    it would tell of one.
     """
-    decided, *events = ev.decode_events(entry.body)
-    asked = isinstance(decided, ev.Decided) and decided.action.startswith("legal.")
-    if asked and not any(isinstance(one, ev.LegalEvent) for one in events):
-        return decided.at + policy.legal.secrecy_max_d * DAY
-    return max((getattr(one, "told_at", 0) for one in events), default=0)
+    events = ev.decode_events(entry.body)
+    covered = {str(type(one).__struct_config__.tag) for one in events if getattr(one, "told_at", 0) > now}
+    steps = any(isinstance(one, ev.LegalEvent) for one in events)
+
+    def is_hidden(one: ev.AnyEvent) -> bool:
+        if isinstance(one, ev.Decided):
+            refused = one.action.startswith("legal.") and not steps
+            return bool(covered) or (refused and now < one.at + policy.legal.secrecy_max_d * DAY)
+        follows = isinstance(one, ev.NoticeDue | ev.NoticeFolded) and one.cause in covered
+        return follows or getattr(one, "told_at", 0) > now
+
+    return tuple(one for one in events if not is_hidden(one))
 
 
-def told(entry: Entry, key: CustomerKey) -> tuple[dict[str, Any], ...]:
-    """One entry's events for display."""
-    return tuple(_event(event, key) for event in ev.decode_events(entry.body) if not isinstance(event, UNTOLD))
+def told(events: Iterable[ev.AnyEvent], key: CustomerKey) -> tuple[dict[str, Any], ...]:
+    """Events for display."""
+    return tuple(_event(event, key) for event in events if not isinstance(event, UNTOLD))
 
 
 def _event(event: ev.AnyEvent, key: CustomerKey) -> dict[str, Any]:

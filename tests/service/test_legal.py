@@ -336,3 +336,31 @@ async def test_the_registrys_next_entry_is_on_the_desk(house: House) -> None:
     shown = await Views(house.service).account("agency-police")
     assert shown is not None
     assert shown.agency is not None
+
+
+async def test_a_secrecy_order_hides_nothing_of_the_owners_own(house: House) -> None:
+    """What came due in the same entry as a secret step is shown, the step is not, and its link is as in the chain."""
+    alice, police, _ = await office(house)
+    await alice.sign_in(alice.next_code())
+    off = await alice.ask(alice.body("allowlist.set", on=True, proofs=alice.proofs()))
+    assert off["decision"] == "allow", off
+    off = await alice.ask(alice.body("allowlist.set", on=False, proofs=alice.proofs()))
+    assert off["decision"] == "hold", off
+    await house.deliver()
+    house.clock.at += 73 * HOUR
+    await came_in(alice, police, secret_d=30)
+    entries = await house.store.entries("alice", 0, 1000)
+    entry = next(one for one in entries if b"legal.received" in one.body)
+    assert b"change.done" in entry.body
+    page = await Views(house.service).events("alice", entry.seq - 1, 1)
+    assert page is not None
+    (item,) = page.items
+    assert "change.done" in {one["event"] for one in item.events}
+    assert "decided" not in {one["event"] for one in item.events}
+    assert "legal" not in str(item.events)
+    assert item.link == entry.link.hex()
+    assert await house.faults("alice") == []
+    house.clock.at += 30 * DAY
+    page = await Views(house.service).events("alice", entry.seq - 1, 1)
+    assert page is not None
+    assert {"decided", "legal.received", "change.done"} <= {one["event"] for one in page.items[0].events}
