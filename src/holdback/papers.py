@@ -29,13 +29,15 @@ class Unreadable(Exception):
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True):
-    """What a token says: a paper's digest, what was found, when, and who signed."""
+    """What a token says: a paper's digest, what was found, when, who signed and when he says he did."""
 
     at: Instant
     digest: bytes
     outcome: str
     certificate: bytes = b""
     domain: str = ""
+    signed_at: Instant = 0
+    mark: bytes = b""
 
 
 class Handed(NamedTuple):
@@ -65,7 +67,7 @@ class Papers:
         found = await self._documents.check(paper, now)
         trusted = found.outcome is PaperOutcome.SIGNED_TRUSTED
         certificate = bytes.fromhex(found.certificate) if trusted else b""
-        said = Token(now, bytes.fromhex(found.digest), found.outcome.value, certificate)
+        said = _said(now, found, certificate=certificate)
         return Handed(self._token(said), found, found.subject if trusted else "")
 
     async def mail(self, mail: bytes, now: Instant) -> Handed:
@@ -74,7 +76,7 @@ class Papers:
             raise Unreadable
         found = await self._mails.check(mail, now)
         domain = found.domain.lower() if found.outcome is MailOutcome.VALID and found.aligned else ""
-        said = Token(now, bytes.fromhex(found.digest), found.outcome.value, domain=domain)
+        said = _said(now, found, domain=domain)
         return Handed(self._token(said), found, domain)
 
     def _token(self, said: Token) -> str:
@@ -90,4 +92,9 @@ class Papers:
             raise ValueError("is not what was answered when the paper was handed in") from None
         if not said.at <= now < said.at + GOOD_FOR_MS:
             raise ValueError("is too old: hand the paper in again")
-        return PaperFact(said.digest, said.outcome, said.certificate, said.domain)
+        return PaperFact(said.digest, said.outcome, said.certificate, said.domain, said.signed_at, said.mark)
+
+
+def _said(now: Instant, found: PaperFinding | MailFinding, *, certificate: bytes = b"", domain: str = "") -> Token:
+    digest, mark = bytes.fromhex(found.digest), bytes.fromhex(found.mark)
+    return Token(now, digest, found.outcome.value, certificate, domain, found.signed_at, mark)

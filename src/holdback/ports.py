@@ -557,6 +557,7 @@ class PaperFinding(NamedTuple):
     Who signed is a claim unless the outcome is `signed_trusted`: two names as a person reads them; the certificate's
     serial number and SHA-256 in hexadecimal, by which a program tells signers apart. `signed_at` is a claim always, 0
     if none is made. `why` tells more of the outcome in one word; `missing` names each fact not asked for, and why.
+    `mark` tells this signing from any other, however its bytes are written.
     """
 
     outcome: PaperOutcome
@@ -568,6 +569,7 @@ class PaperFinding(NamedTuple):
     certificate: str = ""
     signed_at: Instant = 0
     missing: tuple[str, ...] = ()
+    mark: str = ""
 
 
 class Documents(Protocol):
@@ -608,6 +610,7 @@ class MailFinding(NamedTuple):
     `sender` is the domain of its From header, `domain` the one that signed. They are `aligned` if they are the same or
     the sender's lies under it; a `valid` mail that is not aligned says nothing of its sender. Headers that are not
     among `signed_headers` are anybody's. `signed_at` is a claim, 0 if none is made; `why` tells more in one word.
+    `mark` tells this signing from any other, however the rest of the mail is changed.
     """
 
     outcome: MailOutcome
@@ -619,6 +622,7 @@ class MailFinding(NamedTuple):
     aligned: bool = False
     signed_headers: tuple[str, ...] = ()
     signed_at: Instant = 0
+    mark: str = ""
 
 
 class Mails(Protocol):

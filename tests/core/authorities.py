@@ -28,7 +28,8 @@ AGENCY: Final = Actor(ActorKind.AGENCY)
 STAFF: Final = Actor(ActorKind.STAFF)
 CERTIFICATE: Final = b"c" * 32
 POLICE: Final = AgencyFact("police", True, ("o1", "o2"), (CERTIFICATE,), ("police.example",), answered=True)  # noqa: FBT003 - registered, as the fact's order has it
-SIGNED: Final = PaperFact(b"p" * 32, "signed_trusted", CERTIFICATE)
+SIGNED: Final = PaperFact(b"p" * 32, "signed_trusted", CERTIFICATE, mark=b"m")
+"""Signed the moment it comes in, as `Office` has it, and another one each time."""
 UNSIGNED: Final = PaperFact(b"p" * 32, "unsigned")
 PACKAGE: Final = b"k" * 32
 FIELDS: Final = ("email", "phone", "kyc_file", "balance", "session_tokens")
@@ -48,13 +49,20 @@ class Office:
     def ask(self, action: Action, member: str = "", *roles: str, involved: bool = False) -> Decision:
         """Ask as a member of the desk, or without one as the agency; the facts are gone afterwards."""
         account = self.account
-        account.agency, account.paper, account.package = self.police, self.paper, self.package
+        account.agency, account.paper, account.package = self.police, self.fresh(), self.package
         still = tuple(one for one in spoke(action, account.state) if one not in self.gone)
         account.staff = StaffFact(member, roles or ("legal",), involved, still=still) if member else None
         try:
             return account.ask(action, replace(STAFF, key=member) if member else AGENCY)
         finally:
             account.agency, account.paper, account.package, account.staff = None, None, b"", None
+
+    def fresh(self) -> PaperFact | None:
+        """The paper in hand: one whose signing has no date is signed now, and is none that was seen before."""
+        if self.paper is None or self.paper.signed_at or not self.paper.mark:
+            return self.paper
+        self.account.counter += 1
+        return replace(self.paper, signed_at=self.account.now, mark=self.account.counter.to_bytes(8))
 
     def receives(self, *fields: str, basis: str = "court_order", by: str = "", **more: Any) -> Decision:  # noqa: ANN401 - the action's own
         """A request for data comes in, as a paper or entered by staff."""

@@ -105,13 +105,14 @@ def test_receiving_discloses_and_tells_nothing() -> None:
     ("paper", "signed"),
     [
         (SIGNED, True),
-        (PaperFact(b"p", "valid", domain="police.example"), True),
-        (PaperFact(b"p", "signed_trusted", b"another's"), False),
-        (PaperFact(b"p", "valid", domain="police.example.evil"), False),
+        (PaperFact(b"p", "valid", domain="police.example", mark=b"m"), True),
+        (PaperFact(b"p", "signed_trusted", b"another's", mark=b"m"), False),
+        (PaperFact(b"p", "valid", domain="police.example.evil", mark=b"m"), False),
+        (PaperFact(b"p", "valid", domain="police.example"), False),
         (UNSIGNED, False),
         (None, False),
     ],
-    ids=["certificate", "mail", "another's certificate", "another domain", "unsigned", "no paper"],
+    ids=["certificate", "mail", "another's certificate", "another domain", "no date", "unsigned", "no paper"],
 )
 def test_a_signature_counts_if_the_registry_has_its_signer(paper: PaperFact | None, signed: bool) -> None:  # noqa: FBT001 - a column
     """A whole, trusted signature of somebody else's, or none, is not the agency's."""
@@ -127,6 +128,62 @@ def test_an_empty_registry_entry_vouches_for_nothing() -> None:
     office.police, office.paper = replace(POLICE, certificates=(b"",), domains=("",)), UNSIGNED
     office.receives()
     assert not account.head.legal.popitem()[1].signed
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "signed"),
+    [(14 * DAY, False), (14 * DAY - 1, True), (0, True), (-30_000, True), (-30_001, False)],
+    ids=["too old", "old", "new", "of a clock that is fast", "from the future"],
+)
+def test_a_signature_vouches_while_it_is_new(age_ms: int, signed: bool) -> None:  # noqa: FBT001 - a column
+    """A mail server's key signs for years: what was signed long ago, or tomorrow, says nothing of today's request."""
+    account, office = begun()
+    assert account.policy.signals.clock_tolerance_s == 30
+    office.paper = replace(SIGNED, signed_at=account.now - age_ms)
+    office.receives()
+    assert account.head.legal.popitem()[1].signed is signed
+
+
+def test_a_paper_vouches_once() -> None:
+    """The same signing under a second id is refused, also when the first request is over, and by whoever enters it."""
+    account, office = begun()
+    office.paper = replace(SIGNED, signed_at=account.now)
+    office.receives(request="one")
+    for refused in (office.receives(request="two"), office.orders(), office.receives(by="ella")):
+        assert codes(refused) == [Reason.ALREADY_EXISTS]
+        assert refused.findings[0].about == "document"
+    office.rejects("lena")
+    assert codes(office.receives(request="one")) == [Reason.ALREADY_EXISTS]
+    office.paper = replace(office.paper, mark=b"another")
+    assert isinstance(office.receives(request="two"), Allow)
+    account.wait(days=14)
+    office.paper = replace(office.paper, mark=b"a third", signed_at=account.now)
+    office.receives()
+    assert list(account.head.papers) == [b"a third"]
+
+
+def test_an_unsigned_paper_is_no_vouching_that_could_be_spent() -> None:
+    """What vouches for nothing is not remembered: a stranger's copy uses up no agency's own paper."""
+    account, office = begun()
+    office.knows_nobody()
+    office.paper = replace(SIGNED, signed_at=account.now)
+    office.receives()
+    assert not account.head.papers
+    office.police = POLICE
+    assert isinstance(office.receives(), Allow)
+
+
+def test_there_is_room_for_so_many_papers() -> None:
+    """What is remembered is bounded, and what has no room is refused: a paper that is forgotten would vouch again."""
+    policy = policy_with(**{"bounds.papers": 1})
+    account, _ = grown(policy=policy)
+    office = Office(account)
+    office.receives()
+    refused = office.receives()
+    assert codes(refused) == [Reason.TOO_MANY]
+    assert refused.findings[0].until == account.now + 14 * DAY
+    office.paper = UNSIGNED
+    assert isinstance(office.receives(), Allow)
 
 
 def test_staff_enter_requests_in_their_role_only() -> None:

@@ -589,6 +589,7 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.incident_notes": 1,
     "staff.decile_usd": [1, 20, 100, 300, 1_000, 3_000, 21_000, 30_000, 100_000],
     "legal.secrecy_max_d": 89,
+    "bounds.papers": 1,
     "legal.freeze_order_max_d": 181,
     "signals.place": "step_up",
     "risk.step_up_centinats": -1_000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,18 @@ def documents(court: Authority) -> Documents:
 def order(court: Authority) -> bytes:
     """A paper as it should be."""
     return signed(blank(), hand(court))
+
+
+async def test_a_signing_is_known_again(documents: Documents, order: bytes, court: Authority) -> None:
+    """The signature's digits in other letters make another file of a paper and no other signing."""
+    first = await documents.check(order, NOW)
+    digits = re.search(rb"/Contents\s*<([0-9A-Fa-f]+)>", order)
+    assert digits is not None
+    again = await documents.check(order.replace(digits[1], digits[1].swapcase()), NOW)
+    assert (again.outcome, again.mark) == (PaperOutcome.SIGNED_TRUSTED, first.mark)
+    assert again.digest != first.digest
+    assert (await documents.check(signed(blank(), hand(court)), NOW)).mark != first.mark
+    assert (await documents.check(blank(), NOW)).mark == ""
 
 
 async def test_a_signed_paper(documents: Documents, court: Authority) -> None:

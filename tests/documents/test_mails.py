@@ -47,6 +47,24 @@ async def test_a_signed_mail(key: rsa.RSAPrivateKey, algorithm: str) -> None:
     assert abs(found.signed_at - NOW) < 3_600_000
 
 
+async def test_a_signing_is_known_again() -> None:
+    """Another header, or the signature's lines folded anew, make another file of a mail and no other signing."""
+    mail = signed()
+    first = await checked(mail, record())
+    assert len(bytes.fromhex(first.mark)) == 32
+    for other in (b"X-Later: a copy\r\n" + mail, re.sub(rb" b=(.{8})", rb" b=\1\r\n ", mail, count=1)):
+        again = await checked(other, record())
+        assert (again.outcome, again.mark) == (MailOutcome.VALID, first.mark)
+        assert again.digest != first.digest
+    assert (await checked(signed(mail.replace(b"1042", b"1043")), record())).mark != first.mark
+    assert (await checked(mails_without_a_key(), record())).mark == ""
+
+
+def mails_without_a_key() -> bytes:
+    """A mail that was altered after it was signed."""
+    return signed().replace(b"1042.", b"1043.")
+
+
 async def test_line_ends_of_a_file() -> None:
     """A mail that was saved with another system's line ends is the same mail."""
     assert (await checked(signed().replace(b"\r\n", b"\n"), record())).outcome is MailOutcome.VALID

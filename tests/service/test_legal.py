@@ -69,7 +69,8 @@ class Precinct:
         masters = self.house.service.tools.masters
         said = msgspec.msgpack.decode(masters.read_token("paper", document))
         self.house.service.tools = self.house.service.tools._replace(papers=reads)
-        return masters.token("paper", msgspec.msgpack.encode([self.house.clock.at, *said[1:]]))
+        at = self.house.clock.at
+        return masters.token("paper", msgspec.msgpack.encode([at, *said[1:5], at - DAY, said[6]]))
 
     def reads(self, text: str) -> str:
         """What was sealed for it."""

@@ -255,13 +255,16 @@ class PaperFact(msgspec.Struct, frozen=True, array_like=True):
     """What was found out about a paper that was handed in: its digest, the outcome, and who signed it, if anybody.
 
     `certificate` is the digest of the one that a whole and trusted signature was made with, `domain` the one that an
-    aligned mail's server signed for; each is empty if there is none.
+    aligned mail's server signed for; each is empty if there is none. `signed_at` is when its signer says he signed, 0
+    if he does not, and `mark` tells this signing from any other.
     """
 
     digest: bytes
     outcome: str
     certificate: bytes = b""
     domain: str = ""
+    signed_at: Instant = 0
+    mark: bytes = b""
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):

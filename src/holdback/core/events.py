@@ -1026,7 +1026,8 @@ class LegalReceived(Event, frozen=True, array_like=True, tag="legal.received"):
     `fields` are those that its legal basis reaches, `refused` the others. `entered_by` is the member of staff who
     entered it, empty if it came as a paper; `signed` says that the paper is signed as the registry says. It lapses at
     `expires_at`. `told_at` is when the owner is told at the earliest, 0 for at once; `freeze_ms` is how long a freeze
-    order is to last, 0 for a disclosure. `paper` is the digest of what was handed in.
+    order is to last, 0 for a disclosure. `paper` is the digest of what was handed in. Until `spent_until` the signing
+    that `mark` names vouches for no other request.
     """
 
     request: str
@@ -1041,6 +1042,8 @@ class LegalReceived(Event, frozen=True, array_like=True, tag="legal.received"):
     expires_at: Instant
     told_at: Instant = 0
     freeze_ms: int = 0
+    mark: bytes = b""
+    spent_until: Instant = 0
 
 
 class LegalCalledBack(Event, frozen=True, array_like=True, tag="legal.called_back"):

@@ -286,6 +286,7 @@ class Legal(Section, frozen=True):
     targeted_d: Days
     freeze_order_max_d: Days
     agency_wait_h: Hours
+    paper_d: Days
 
 
 class Bounds(Section, frozen=True):
@@ -300,6 +301,7 @@ class Bounds(Section, frozen=True):
     device_proofs: Count
     incident_notes: Count
     tickets: Count
+    papers: Count
 
 
 class Difference(NamedTuple):
@@ -350,6 +352,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "staff.reads_per_day",
         "staff.ones_min",
         "legal.expires_d",
+        "legal.paper_d",
         "legal.secrecy_max_d",
         "face.background_percent_most",
         "face.checks_per_case",
@@ -569,6 +572,7 @@ RELATIONS: Final = (
     ("staff.watched_d", "staff.peers_d", "people would be compared with fewer days than they are watched"),
     ("legal.emergency_approvers", "legal.approvers", "haste must not need more people than time does"),
     ("legal.wait_h", "legal.agency_wait_h", "an agency could be entered for a paper that is in hand"),
+    ("legal.paper_d", "legal.expires_d", "a paper would vouch again after its request has lapsed"),
     ("legal.secrecy_max_d", "recovery.burned_d", "what was disclosed in secret would count again before it is told"),
     ("recovery.expires_d", "legal.targeted_d", "a recovery begun beside a forgery would outlast what it doubles"),
 )

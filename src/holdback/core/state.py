@@ -394,6 +394,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     doubted_at: Instant = 0
     legal_latest: str = ""
     recovery_opened_at: Instant = 0
+    papers: dict[bytes, Instant] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -657,7 +658,11 @@ def _helped(head: Head, event: ev.TicketOpened | ev.TicketClosed | ev.LookedUp) 
 def _legal(head: Head, event: ev.LegalEvent) -> Head:
     if isinstance(event, ev.LegalReceived):
         alive = {key: one for key, one in head.legal.items() if event.at < one.ends_at()}
-        return replace(head, legal=alive | {event.request: _received(event)}, legal_latest=event.request)
+        papers = {mark: until for mark, until in head.papers.items() if event.at < until}
+        if event.spent_until:
+            papers[event.mark] = event.spent_until
+        legal = alive | {event.request: _received(event)}
+        return replace(head, legal=legal, legal_latest=event.request, papers=papers)
     if isinstance(event, ev.LegalRejected | ev.LegalDisclosed | ev.LegalThawed):
         until = event.targeted_until if isinstance(event, ev.LegalRejected) else 0
         rest = _without(head.legal, event.request)

@@ -54,6 +54,7 @@ class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     serial: Name = ""
     certificate: Name = ""
     signed_at: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
+    mark: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
 
 
 _JOB: Final = msgspec.msgpack.Encoder()
@@ -103,4 +104,5 @@ class Documents:
             reading.certificate,
             reading.signed_at,
             NOT_ASKED,
+            reading.mark,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import hashlib
 import importlib
 import re
 from datetime import UTC, datetime
@@ -111,7 +112,7 @@ async def _read(job: Job) -> Reading:
     moment = datetime.fromtimestamp(job.now / 1000, UTC)
     context = ValidationContext(trust_roots=roots, moment=moment, allow_fetching=False)
     status = await async_validate_pdf_signature(judged, context, skip_diff=True)
-    return _reading(_outcome(status, whole=bool(whole)), status)
+    return _reading(_outcome(status, whole=bool(whole)), status, _mark(judged, job.paper) if whole else "")
 
 
 def _covers(signature: EmbeddedPdfSignature, paper: bytes) -> bool:
@@ -154,7 +155,15 @@ def _outcome(status: PdfSignatureStatus, *, whole: bool) -> PaperOutcome:
     return PaperOutcome.SIGNED_TRUSTED if status.trusted else PaperOutcome.UNFIT_CERTIFICATE
 
 
-def _reading(outcome: PaperOutcome, status: PdfSignatureStatus) -> Reading:
+def _mark(signature: EmbeddedPdfSignature, paper: bytes) -> str:
+    """What is signed, by its digest: how the signature itself is written changes nothing of it."""
+    _, before, after, _ = (int(number) for number in signature.byte_range)
+    signed = hashlib.sha256(paper[:before])
+    signed.update(paper[after:])
+    return signed.hexdigest()
+
+
+def _reading(outcome: PaperOutcome, status: PdfSignatureStatus, mark: str) -> Reading:
     signer = status.signing_cert
     claimed = status.signer_reported_dt
     why = getattr(status.trust_problem_indic, "name", "").lower()
@@ -166,6 +175,7 @@ def _reading(outcome: PaperOutcome, status: PdfSignatureStatus) -> Reading:
         serial=f"{signer.serial_number:x}"[:NAME_MOST],
         certificate=signer.sha256.hex(),
         signed_at=_instant(claimed) if claimed is not None else 0,
+        mark=mark,
     )
 
 

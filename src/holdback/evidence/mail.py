@@ -68,6 +68,7 @@ class Reading(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True)
     aligned: bool = False
     signed_headers: Annotated[tuple[Name, ...], msgspec.Meta(max_length=HEADERS_TOLD)] = ()
     signed_at: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] = 0
+    mark: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -109,6 +110,7 @@ class Mails:
             reading.aligned,
             reading.signed_headers,
             reading.signed_at,
+            reading.mark,
         )
 
     async def _read(self, job: Job) -> Reading:

@@ -47,7 +47,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.REVIEW_REQUIRED: "Two reviewers must approve this first. Wait for them.",
     Reason.SAME_PERSON: "Nobody does this alone, or after reading the customer. Leave it to somebody else.",
     Reason.AGENCY_UNKNOWN: "This agency is in no registry here. Two people must enter it first.",
-    Reason.PAPER_UNSIGNED: "Nothing shows that the paper is from that agency. Ask for one that is signed.",
+    Reason.PAPER_UNSIGNED: "Nothing shows that the paper is from that agency. Ask for one that was signed lately.",
     Reason.FIELD_REFUSED: "The legal basis does not reach this, and none reaches a secret. Ask for less.",
     Reason.PHRASE_WRONG: "The phrase is not the one that was sent to the agency. Ask whoever answered again.",
     Reason.CALL_BACK_REQUIRED: "The agency must be called back at the number in the registry first.",

@@ -109,6 +109,9 @@ def _receivable(case: Case, action: LegalReceive | LegalFreezeOrder) -> Finding 
         return why(Reason.BAD_FIELD, about="secret_d")
     elif not reached(action.legal_basis, action.fields)[0]:
         return why(Reason.FIELD_REFUSED, *sorted(REACHES[action.legal_basis]), about="fields")
+    spent = _spent(case, action)
+    if spent is not None:
+        return spent
     vouched = bool(_entered_by(case)) or _signed(case, action)
     beside = [one for one in open_ones.values() if (bool(one.entered_by) or one.signed) == vouched]
     return why(Reason.TOO_MANY, "legal.reject", about="requests") if len(beside) >= numbers.open_max else None
@@ -133,10 +136,37 @@ def _registered(case: Case, agency: str) -> AgencyFact | None:
     return fact if fact is not None and fact.agency == agency and fact.registered else None
 
 
+def _spent(case: Case, action: LegalReceive | LegalFreezeOrder) -> Finding | None:
+    """A paper vouches once in a stream: who found an old one in the post must not have it carried out again.
+
+    One paper may name several customers, so in each stream it vouches for one request. Which customers it names is
+    written in it, and for those who approve to read: no count of streams would say more than they see.
+    """
+    paper = case.facts.paper
+    spent = {mark: until for mark, until in case.head.papers.items() if case.now < until}
+    if paper is not None and paper.mark in spent:
+        return why(Reason.ALREADY_EXISTS, about="document")
+    full = len(spent) >= case.policy.bounds.papers and _signed(case, action)
+    return why(Reason.TOO_MANY, "time", until=min(spent.values()), about="papers") if full else None
+
+
+def _vouches_until(case: Case) -> Instant:
+    """Until when the paper's signature says something, 0 if it says nothing now.
+
+    It must say itself when it was made, and lately: a domain's key signs for years, whoever forwards the mail.
+    """
+    paper, rules = case.facts.paper, case.policy
+    if paper is None or not paper.mark or not paper.signed_at:
+        return 0
+    begun = paper.signed_at <= case.now + rules.signals.clock_tolerance_s * 1000
+    until = paper.signed_at + rules.legal.paper_d * DAY
+    return until if begun and case.now < until else 0
+
+
 def _signed(case: Case, action: LegalReceive | LegalFreezeOrder) -> bool:
-    """Whether the paper is signed by a certificate, or its mail by a domain, of the agency's own entry."""
+    """Whether the paper was lately signed by a certificate, or its mail by a domain, of the agency's own entry."""
     agency, paper = _registered(case, action.agency), case.facts.paper
-    if agency is None or paper is None:
+    if agency is None or paper is None or not _vouches_until(case):
         return False
     by_officer = bool(paper.certificate) and paper.certificate in agency.certificates
     return by_officer or (bool(paper.domain) and paper.domain in agency.domains)
@@ -144,7 +174,7 @@ def _signed(case: Case, action: LegalReceive | LegalFreezeOrder) -> bool:
 
 def _receive(case: Case, action: LegalReceive | LegalFreezeOrder) -> Ruling:
     """What the basis does not reach is refused field by field, and the rest goes on."""
-    numbers, paper = case.policy.legal, case.facts.paper
+    numbers, paper, signed = case.policy.legal, case.facts.paper, _signed(case, action)
     name = _name(case, action)
     basis, told_at, freeze_ms = FREEZE_ORDER, 0, 0
     fields: tuple[str, ...] = ()
@@ -164,11 +194,13 @@ def _receive(case: Case, action: LegalReceive | LegalFreezeOrder) -> Ruling:
         refused=refused,
         entered_by=_entered_by(case),
         registered=_registered(case, action.agency) is not None,
-        signed=_signed(case, action),
+        signed=signed,
         paper=paper.digest if paper is not None else b"",
         expires_at=case.now + numbers.expires_d * DAY,
         told_at=told_at,
         freeze_ms=freeze_ms,
+        mark=paper.mark if paper is not None and signed else b"",
+        spent_until=_vouches_until(case) if signed else 0,
     )
     findings = [why(Reason.FIELD_REFUSED, about=field) for field in refused]
     return Ruling(Allow((*findings, why(Reason.CALL_BACK_REQUIRED, "legal.call_back")), name), (received,))
