@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from holdback.core.rules.legal import LegalCallBack, named
+from holdback.core.rules.legal import LegalCallBack, LegalRelease, named
 from holdback.wording.notices import phrase
 
 if TYPE_CHECKING:
@@ -23,15 +23,34 @@ if TYPE_CHECKING:
     from holdback.sealing import MasterKeys
 
 
-class Packed(NamedTuple):
-    """A package as it was made on an unlocked read: for which request and fields, and for whose key."""
+class Grant(NamedTuple):
+    """One disclosure: which request, of whom, on what basis, what it reaches, and whose key it is sealed for."""
 
     request: str
+    agency: str
+    basis: str
     fields: tuple[str, ...]
+    received_at: Instant
+    told_at: Instant
     recipient: str
+
+
+def meant(action: LegalRelease, head: Head | None, entry: AgencyEntry | None, now: Instant) -> Grant | None:
+    """What a release is about now; None if that is open no more, discloses nothing, or is of nobody in the registry."""
+    found = named(head, action.which, now) if head is not None else None
+    if found is None or not found[1].fields or entry is None:
+        return None
+    name, one = found
+    return Grant(name, one.agency, one.basis, one.fields, one.received_at, one.told_at, entry.recipient)
+
+
+class Packed(NamedTuple):
+    """A package as it was made on an unlocked read: for one disclosure, and no other."""
+
+    grant: Grant
     text: str
     digest: bytes
-    export: Export
+    export: Export | None
 
     def form(self) -> dict[str, object]:
         """What was disclosed, for the answer.
@@ -41,15 +60,10 @@ class Packed(NamedTuple):
         """
         return {"body": self.text, "digest": self.digest.hex(), "export": msgspec.to_builtins(self.export)}
 
-    def fits(self, head: Head | None, entry: AgencyEntry | None, now: Instant) -> bool:
-        """Whether it is what would be disclosed now, for whom it would be."""
-        found = named(head, self.request, now) if head is not None else None
-        return found is not None and found[1].fields == self.fields and entry_key(entry) == self.recipient
 
-
-def entry_key(entry: AgencyEntry | None) -> str:
-    """The key that an agency opens with, "" without an entry."""
-    return entry.recipient if entry is not None else ""
+def planned(grant: Grant) -> Packed:
+    """A package that nobody made: to find out whether there would be one."""
+    return Packed(grant, "", b"planned", None)
 
 
 def in_force(agency: Head | None, now: Instant) -> AgencyEntry | None:

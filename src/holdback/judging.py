@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback import dpop
-from holdback.agencies import answered, in_force, letter
+from holdback.agencies import answered, in_force, letter, meant, planned
 from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
@@ -19,7 +19,7 @@ from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.ledger import GENESIS, Entry, link
-from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, agency_fact, agency_of, spoke
+from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, LegalRelease, agency_fact, agency_of, spoke
 from holdback.core.rules.recovery import RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
@@ -36,7 +36,7 @@ from holdback.wording.words import instant_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.agencies import Packed
+    from holdback.agencies import Grant, Packed
     from holdback.ahead import Reading
     from holdback.answers import AnswerForm, ChallengeForm
     from holdback.core.decide import Advance
@@ -283,12 +283,26 @@ class Unit:
         return agency_fact(name, self._stand(name).customer.head, now, answered=said)
 
     def _package(self, asked: Asked, now: Instant) -> bytes:
-        """The digest of what would be disclosed; nothing if it was made for another request, or for another key."""
-        if asked.package is None:
-            return b""
+        """The digest of what would be disclosed; nothing if that was made for anything but what is disclosed now."""
+        made = asked.package
+        return made.digest if made is not None and made.grant == self._meant(asked, now) else b""
+
+    def _meant(self, asked: Asked, now: Instant) -> Grant | None:
         action, head = asked.request.action, self._subject(asked)
-        entry = in_force(self._stand(agency_of(action, head)).customer.head, now)
-        return asked.package.digest if asked.package.fits(head, entry, now) else b""
+        if not isinstance(action, LegalRelease):
+            return None
+        return meant(action, head, in_force(self._stand(agency_of(action, head)).customer.head, now), now)
+
+    def to_disclose(self, asked: Asked) -> Grant | None:
+        """What a question would disclose if there were a package; None if the core would refuse it in any case."""
+        customer = self._stand(asked.request.account.partition(".")[0]).customer
+        now = self._now(customer)
+        grant = self._meant(asked, now)
+        if grant is None:
+            return None
+        facts = self._facts(asked._replace(package=planned(grant)), now)
+        step = decide.advance(customer, asked.request, facts, self._tools.policy, now)
+        return grant if any(isinstance(one, ev.LegalDisclosed) for one in step.events) else None
 
     def _subject(self, asked: Asked) -> Head | None:
         return self._stand(asked.request.account.partition(".")[0]).customer.head

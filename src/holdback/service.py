@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback import ahead, disclosing, dpop, intake
-from holdback.agencies import Packed, in_force
+from holdback.agencies import Packed
 from holdback.ahead import GOOD_FOR_S, Reading
 from holdback.answers import ChallengeForm, answer_body, answer_form
 from holdback.batching import Batcher, Job
@@ -34,7 +34,7 @@ from holdback.core.rules.account import AccountImport
 from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
-from holdback.core.rules.legal import LegalRelease, named
+from holdback.core.rules.legal import LegalRelease
 from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
@@ -595,7 +595,7 @@ class Service:
         kept = None if isinstance(action, StaffLookUp) else _answer_to(question)  # what was shown is not shown again
         if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
             request = msgspec.structs.replace(request, counterparty=needs.counterparty)
-        return Asked(
+        asked = Asked(
             request,
             facts,
             tuple(wanted),
@@ -607,8 +607,9 @@ class Service:
             ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
             first=needs.first,
-            package=await self._packed(main, action, peek, needs.agency) if needs.member else None,
         )
+        releases = isinstance(action, LegalRelease)
+        return asked._replace(package=await self._packed(main, asked, peek)) if releases else asked
 
     async def _token(self, parsed: Parsed, peek: Peek, actor: ev.Actor) -> tuple[str, dict[str, Any]]:
         """For what begins a session or a recovery: a token, and the facts of it and of where it was asked from.
@@ -637,23 +638,23 @@ class Service:
         actor = ev.Actor(ActorKind.STAFF, session=intake.token_hash(session), key=member)
         return attending(actor, (head, None, None), shown, self.tools.policy, now, canary=False)
 
-    async def _packed(self, main: str, action: Action, peek: Peek, stream: str) -> Packed | None:
-        """What a release would disclose, sealed: judging compares it with what it finds under the lock."""
-        found = named(peek.head, action.which, peek.now) if isinstance(action, LegalRelease) else None
-        if found is None or not found[1].fields or self.tools.envelopes is None:
+    async def _packed(self, main: str, asked: Asked, peek: Peek) -> Packed | None:
+        """What a release discloses, sealed: made only if the core would release it by what stands in the store now.
+
+        Judging compares it with what it finds under the lock.
+        """
+        envelopes = self.tools.envelopes
+        if envelopes is None or asked.dry_run:
             return None
-        name, request = found
-        row = (await self.store.read([Wanted(stream)])).snapshots.get(stream)
-        entry = in_force(self.tools.snapshots.head(row), peek.now) if row is not None else None
-        if entry is None:
+        grant = Unit(self.tools, await self.store.read(asked.wanted), self._clock.now()).to_disclose(asked)
+        if grant is None or not envelopes.fits(grant.recipient):
             return None
-        known = await self._known(main, peek, request.fields)
-        wanted = disclosing.Wanted(name, request.agency, request.basis, request.fields)
+        known = await self._known(main, peek, grant.fields)
+        wanted = disclosing.Wanted(grant.request, grant.agency, grant.basis, grant.fields)
         keys = self.tools.masters.mark_keys()
         made = await asyncio.to_thread(disclosing.package, wanted, known, peek.now, next(iter(keys.items())))
-        text = self.tools.envelopes.seal(entry.recipient, made.body)
-        digest = hashlib.sha256(text.encode()).digest()
-        return Packed(name, request.fields, entry.recipient, text, digest, made.export)
+        text = envelopes.seal(grant.recipient, made.body)
+        return Packed(grant, text, hashlib.sha256(text.encode()).digest(), made.export)
 
     async def _known(self, main: str, peek: Peek, fields: tuple[str, ...]) -> disclosing.Known:
         """What the fields are rendered from: all parts, and of the log its end."""

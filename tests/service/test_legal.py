@@ -15,6 +15,7 @@ from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, Channel, Role
 from holdback.desk import Desk
+from holdback.enveloping import AgeEnvelopes
 from holdback.evidence.document import Documents
 from holdback.intake import BadRequest
 from holdback.papers import Papers
@@ -365,3 +366,76 @@ async def test_a_secrecy_order_hides_nothing_of_the_owners_own(house: House) -> 
     page = await Views(house.service).events("alice", entry.seq - 1, 1)
     assert page is not None
     assert {"decided", "legal.received", "change.done"} <= {one["event"] for one in page.items[0].events}
+
+
+class Counting:
+    """Envelopes that are real, and counted."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.real, self.sealed = AgeEnvelopes(), 0
+
+    def fits(self, recipient: str) -> bool:
+        """See ports.Envelopes."""
+        return self.real.fits(recipient)
+
+    def seal(self, recipient: str, data: bytes) -> str:
+        """See ports.Envelopes."""
+        self.sealed += 1
+        return self.real.seal(recipient, data)
+
+
+async def test_nothing_is_packed_before_it_may_leave(house: House) -> None:
+    """Nobody's data is gathered and sealed for who may not release it, before its time, or where nothing is written."""
+    alice, police, (lena, luc) = await office(house)
+    (sue,) = await staffed(house, sue=Role.SUPPORT)
+    for one in (lena, luc):
+        await one.signs_in()
+    received = await came_in(alice, police)
+    await rung(lena, police, received)
+    envelopes = Counting()
+    house.service.tools = house.service.tools._replace(envelopes=envelopes)
+    assert reason(await lena.asks("alice", "legal.release")) == ("deny", "approval_required")
+    await lena.asks("alice", "legal.approve")
+    await luc.asks("alice", "legal.approve")
+    assert reason(await sue.asks("alice", "legal.release")) == ("deny", "not_entitled")
+    assert reason(await lena.asks("alice", "legal.release")) == ("deny", "not_yet_due")
+    house.clock.at += 4 * HOUR
+    assert (await luc.asks("alice", "legal.release"))["decision"] == "deny", "his session is over"
+    await lena.signs_in()
+    with pytest.raises(BadRequest, match="no dry runs"):
+        await lena.asks("alice", "legal.release", dry_run=True)
+    tried = await alice.ask({"action": "legal.release", "actor": {"kind": "platform"}, "dry_run": True})
+    assert reason(tried) == ("deny", "not_entitled")
+    assert envelopes.sealed == 0
+    answer = await lena.asks("alice", "legal.release")
+    assert (answer["decision"], envelopes.sealed) == ("allow", 1)
+    assert police.reads(answer["package"]["body"])
+
+
+async def test_a_package_leaves_under_no_other_request(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is packed another comes in and is approved: what was made for the first stays here."""
+    alice, police, (lena, luc) = await office(house)
+    received = await came_in(alice, police, request="one", fields=["name", "phone"])
+    await rung(lena, police, received)
+    await lena.asks("alice", "legal.approve")
+    await luc.asks("alice", "legal.approve")
+    house.clock.at += 4 * HOUR
+    await lena.signs_in()
+    await luc.signs_in()
+    parts = house.store.parts
+
+    async def meanwhile(account: str) -> Any:  # noqa: ANN401 - as the store has it
+        monkeypatch.undo()
+        second = await came_in(alice, police, request="two", legal_basis="emergency", fields=["name", "phone"])
+        assert (await rung(lena, police, second))["decision"] == "allow"
+        assert (await luc.asks("alice", "legal.approve"))["decision"] == "allow"
+        return await parts(account)
+
+    monkeypatch.setattr(house.store, "parts", meanwhile)
+    assert reason(await lena.asks("alice", "legal.release")) == ("deny", "package_missing")
+    assert await house.happened("alice", ev.LegalDisclosed) == []
+    answer = await lena.asks("alice", "legal.release", which="one")
+    assert '"request":"one"' in police.reads(answer["package"]["body"])
+    answer = await lena.asks("alice", "legal.release")
+    assert '"request":"two"' in police.reads(answer["package"]["body"])

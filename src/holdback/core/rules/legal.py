@@ -363,11 +363,11 @@ def _releasable(case: Case, action: LegalRelease) -> Finding | None:
         return why(Reason.APPROVAL_REQUIRED, "legal.approve", about="request")
     if request.freeze_ms:
         return None
-    if not case.facts.package:
-        return why(Reason.PACKAGE_MISSING, "agency.add", about="package")
     free_at = request.received_at + case.policy.legal.wait_h * HOUR
-    hurried = request.basis != EMERGENCY and case.now < free_at
-    return why(Reason.NOT_YET_DUE, "time", until=free_at, about="request") if hurried else None
+    if request.basis != EMERGENCY and case.now < free_at:
+        return why(Reason.NOT_YET_DUE, "time", until=free_at, about="request")
+    # The last of all: a package is made for what nothing else stands against.
+    return None if case.facts.package else why(Reason.PACKAGE_MISSING, "agency.add", about="package")
 
 
 def _release(case: Case, action: LegalRelease) -> Ruling:
