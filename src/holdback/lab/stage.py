@@ -24,6 +24,7 @@ from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
 from holdback.core.rules.incident import IncidentReport
+from holdback.core.rules.legal import spoke
 from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
 from holdback.core.rules.session import SessionEnd, SessionStart
 from holdback.lab.moves import OFFICER, SIGNED
@@ -154,11 +155,19 @@ class Stage:
         return Judged(evidence, staff, device=DeviceProof(key, self.world.now.to_bytes(16), self.world.now))
 
     def _papers(self, action: Action, staff: StaffFact | None) -> Judged:
-        """What the registry and the reading of papers say: a registered agency's signed paper is as it should be."""
+        """What the registry and the reading of papers say: a registered agency's signed paper is as it should be.
+
+        It was signed a moment ago, and nobody who had a word has left.
+        """
         named = getattr(action, "agency", "") or next((one.agency for one in reversed(self._requests())), "")
         agency = AgencyFact(named, named == _REGISTERED, (OFFICER,), (_CERTIFICATE,), answered=True)
         signed = getattr(action, "document", "") == SIGNED
-        paper = PaperFact(_PAPER, "signed_trusted" if signed else "unsigned", _CERTIFICATE if signed else b"")
+        paper = PaperFact(_PAPER, "unsigned")
+        if signed:
+            now = self.world.now
+            paper = PaperFact(_PAPER, "signed_trusted", _CERTIFICATE, signed_at=now, mark=now.to_bytes(8))
+        if staff is not None:
+            staff = replace(staff, still=spoke(action, self.world.head))
         return Judged(staff=staff, agency=agency, paper=paper, package=_PACKAGE)
 
     def _requests(self) -> list[LegalRequest]:
