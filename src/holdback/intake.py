@@ -33,6 +33,7 @@ from holdback.core.evidence import SIGNATURE
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.address import beneficiary_name
+from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
@@ -43,6 +44,7 @@ from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish, RecoveryRemind
 from holdback.core.rules.session import SessionFailures, SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, TicketClose, TicketOpen
+from holdback.enveloping import is_recipient
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
 from holdback.signing import Called, passkeys
@@ -532,6 +534,8 @@ class Intake:
         if kind is decide.NotAvailable:
             return decide.NotAvailable(fields["action"])
         action: Action = _converted(_spelled(kind, fields), kind, key)
+        if isinstance(action, AgencyAdd) and not is_recipient(action.recipient):
+            raise BadRequest("is no age key: a digit is missing or wrong", "/recipient")
         return action
 
     def check(self, parsed: Parsed) -> None:

@@ -439,3 +439,16 @@ async def test_a_package_leaves_under_no_other_request(house: House, monkeypatch
     assert '"request":"one"' in police.reads(answer["package"]["body"])
     answer = await lena.asks("alice", "legal.release")
     assert '"request":"two"' in police.reads(answer["package"]["body"])
+
+
+async def test_a_key_with_a_wrong_digit_is_refused_at_the_door(house: House) -> None:
+    """Nobody enters a key that opens nothing: the first and any later word name the field."""
+    (ann,) = await staffed(house, ann=Role.POLICY)
+    wish = Precinct(house).entry()
+    key = wish["recipient"]
+    slip = key[:-1] + ("q" if key[-1] != "q" else "p")
+    for _ in range(2):
+        with pytest.raises(BadRequest, match="age key") as error:
+            await ann.asks("agency-police", "agency.add", **wish | {"recipient": slip})
+        assert error.value.pointer == "/recipient"
+        assert (await ann.asks("agency-police", "agency.add", **wish))["decision"] == "hold"
