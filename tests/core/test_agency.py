@@ -207,7 +207,7 @@ def test_an_agency_nobody_entered_vouches_for_nothing() -> None:
 
 def test_what_lapsed_is_not_meant() -> None:
     """With the last request lapsed, a step that names none is about none."""
-    account, _ = grown(policy=policy_with(**{"legal.expires_d": 5}))
+    account, _ = grown(policy=policy_with(**{"legal.expires_d": 5, "legal.paper_d": 5}))
     account.ask(LegalReceive("police", ("email",), "court_order", request="one"), Actor(ActorKind.AGENCY))
     assert named(account.head, "", account.now) is not None
     assert named(account.head, "", account.now + 5 * DAY) is None
