@@ -90,6 +90,7 @@ class Authenticator:
     codes: set[int] = field(default_factory=set)
     suspended: bool = False
     recycled: bool = False
+    lost: bool = False
 
 
 @dataclass
@@ -343,8 +344,10 @@ class Past:
                     one.waiting = Waiting(one.since, length, self.told(number, event))
                 case ev.AuthenticatorSuspended():
                     held[event.authenticator].suspended = True
+                    held[event.authenticator].lost = event.lost
                 case ev.AuthenticatorReinstated():
                     held[event.authenticator].suspended = False
+                    held[event.authenticator].lost = False
                 case ev.AuthenticatorRecycled():
                     held[event.authenticator].recycled = True
                 case ev.AuthenticatorRemoved():

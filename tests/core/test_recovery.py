@@ -29,12 +29,17 @@ from tests.core.histories import (
 from tests.core.recoveries import STAFF, Claimant, attested, reviewed
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, EvidenceFact, Proof, Reason, Seen, StaffFact, StepUp
+from holdback.core.decision import Allow, Context, EvidenceFact, Hold, Proof, Reason, Seen, StaffFact, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, Channel, Ending, Lane
 from holdback.core.evidence import BURNABLE, EVIDENCE, JUDGED, EvidenceClass, Path
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressRemove
-from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorSuspend
+from holdback.core.rules.authenticator import (
+    AuthenticatorBind,
+    AuthenticatorConfirm,
+    AuthenticatorReinstate,
+    AuthenticatorSuspend,
+)
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.recovery import (
@@ -689,6 +694,71 @@ def test_what_was_lost_is_gone_and_the_password_is_new() -> None:
     assert account.head.recovery is None
     cool = [one for one in account.head.cool_offs.values() if one.cause == "recovery.finished"]
     assert [(one.senior.length_ms, one.others.length_ms) for one in cool] == [(24 * HOUR, 72 * HOUR)]
+
+
+def came_back(*lost_kinds: AuthenticatorKind, shown: tuple[str, ...], reviewers: tuple[str, ...] = ()) -> Account:
+    """Somebody showed two things of four and came back; what he called lost is these kinds."""
+    account, _ = grown(PASSWORD, TOTP, BACKUP_CODE, PASSKEY)
+    one = Claimant(account)
+    one.opens(*lost_kinds)
+    for kind in shown:
+        one.shows(kind)
+    for member in reviewers:
+        reviewed(account, member)
+    account.settle(days=1)
+    assert isinstance(one.finishes(), Allow)
+    account.deliver()
+    return account
+
+
+@pytest.mark.parametrize(
+    ("shown", "reviewers", "suspended"),
+    [
+        (("totp", "backup_code"), (), {"a1-4"}),
+        (("passkey", "totp"), (), set()),
+        (("totp", "backup_code"), ("rita", "ron"), set()),
+        (("totp", "backup_code"), ("rita",), {"a1-4"}),
+    ],
+)
+def test_what_is_stronger_than_all_shown_is_suspended(
+    shown: tuple[str, ...], reviewers: tuple[str, ...], suspended: set[str]
+) -> None:
+    """Law 2: where no two reviewers approved, nothing weaker removes something stronger; its owner is told."""
+    account = came_back(PASSWORD, PASSKEY, TOTP, shown=shown, reviewers=reviewers)
+    assert {key for key, one in account.head.authenticators.items() if one.suspended} == suspended
+    assert {one.kind for one in account.head.authenticators.values()} == (
+        {PASSWORD, BACKUP_CODE, PASSKEY} if suspended else {PASSWORD, BACKUP_CODE}
+    )
+    told = [one.cause for one in account.log if isinstance(one, ev.NoticeDue)]
+    assert ("authenticator.suspended" in told) is bool(suspended)
+
+
+def test_what_is_suspended_bars_money_and_nobody() -> None:
+    """Who came back signs in and binds what is as strong, and moves money once that is senior, not before."""
+    account = came_back(PASSWORD, PASSKEY, shown=("totp", "backup_code"))
+    account.wait(days=4)
+    session = account.sign_in("a1-1", "a1-2")
+    assert codes(account.pay("1", "home", session, "a1-1", "a1-2")) == [Reason.AUTHENTICATOR_SUSPENDED]
+    bound = account.ask(AuthenticatorBind(PASSKEY, sealed("another")), session, "a1-1", "a1-2")
+    assert isinstance(bound, Allow)
+    confirmed = account.ask(AuthenticatorConfirm(bound.id, sealed("another")), session, bound.id)
+    assert isinstance(confirmed, Allow)
+    account.settle(days=4)
+    session = account.sign_in(bound.id)
+    assert isinstance(account.pay("1", "home", session, bound.id), Allow)
+
+
+def test_whoever_still_has_it_reinstates_it() -> None:
+    """What a recovery suspended comes back by itself alone, and by nothing weaker; then it is as it was."""
+    account = came_back(PASSWORD, PASSKEY, shown=("totp", "backup_code"))
+    account.wait(days=4)
+    session = account.sign_in("a1-1", "a1-2")
+    assert isinstance(account.ask(AuthenticatorReinstate("a1-4"), session, "a1-1", "a1-2"), StepUp)
+    assert isinstance(account.ask(AuthenticatorReinstate("a1-4"), session, "a1-4"), Hold)
+    account.settle(days=8)
+    account.ask(AccountFreeze(), session)
+    one = account.head.authenticators["a1-4"]
+    assert (one.suspended, one.lost) == (False, False)
 
 
 def test_codes_replace_the_password_alone() -> None:

@@ -25,6 +25,7 @@ from tests.core.histories import (
     policy_with,
     sealed,
 )
+from tests.core.past import STRENGTH
 from tests.core.recoveries import Claimant, attested, reviewed
 from tests.core.watched import Watched
 
@@ -157,7 +158,7 @@ class Recoveries(RuleBasedStateMachine):
         """Somebody opens a recovery a day after the last one, shows what opens one way, and is reviewed."""
         self.account.wait(hours=25)
         one = self.claimant(who)
-        if kind_of(one.opens(PASSWORD)) == "allow":
+        if kind_of(one.opens(PASSWORD, PASSKEY)) == "allow":
             self.last = one
         for kind in shown:
             if kind in JUDGED:
@@ -423,9 +424,31 @@ class Recoveries(RuleBasedStateMachine):
                 case _:
                     pass
 
+    def nothing_weaker_removed(self) -> None:
+        """Law 2: a finish that no two people approved removed nothing stronger than what was shown for it."""
+        kinds = {one.authenticator: one.kind for one in self.account.log if isinstance(one, ev.AuthenticatorBound)}
+        approved: set[str] = set()
+        shown: set[str] = set()
+        removed: set[int] = set()
+        for one in self.account.log:
+            match one:
+                case ev.RecoveryOpened():
+                    approved, shown, removed = set(), set(), set()
+                case ev.RecoveryReviewed(approved=True):
+                    approved.add(one.reviewer)
+                case ev.RecoveryShown():
+                    shown.add(one.evidence)
+                case ev.AuthenticatorRemoved():
+                    removed.add(STRENGTH[kinds[one.authenticator]])
+                case ev.RecoveryFinished() if len(approved) < 2:
+                    assert max(removed, default=0) <= max(STRENGTH[kind] for kind in STRENGTH if kind in shown)
+                case _:
+                    pass
+
     def teardown(self) -> None:
         """Nobody without proof ever came in, whoever was bought, and the stream holds."""
         self.signatures_rest_on_payments()
+        self.nothing_weaker_removed()
         self.payments_obey()
         for case in self.cases():
             finished = [one for one in self.account.log if isinstance(one, ev.RecoveryFinished)]

@@ -326,11 +326,13 @@ class Case:
         """What may be shown: nothing weaker than the strongest that is senior, and where it matters senior itself.
 
         While nothing is senior, what was held first sets the bar. What lives where someone else reads proves nothing,
-        and sets the bar for money alone.
+        and sets the bar for money alone; so does what a recovery suspended, but for reinstating it.
         """
         money = level in {MONEY, EARLY}
         confirmed = {
-            key: one for key, one in self.past.authenticators.items() if one.confirmed and (money or not one.recycled)
+            key: one
+            for key, one in self.past.authenticators.items()
+            if one.confirmed and (money or not (one.recycled or (one.lost and level != REINSTATE)))
         }
         senior = {key: one for key, one in confirmed.items() if self.past.ripe(one.waiting, self.now)}
         refuse((money and not senior, Reason.NO_SENIOR_AUTHENTICATOR))

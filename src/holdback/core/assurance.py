@@ -10,7 +10,9 @@ number or mailbox was given to someone else proves nothing again. It still count
 money, or whoever has a number reported would have made the password enough; that closes money until something at least
 as strong is senior, and no longer. It does not count for signing in and for changes, or its owner could never come in
 and bind that something: what a thief with the password asks for there waits, and is told. Nor does it ever set the bar
-as what was held first.
+as what was held first. The same is so of one that a recovery suspended because its owner said that it was lost, and
+that was stronger than what he showed: he comes in without it, and moves no money before something as strong is senior;
+whoever still has it reinstates it.
 """
 
 from __future__ import annotations
@@ -93,7 +95,8 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     does (`rules/exit.py`), and no hold ends early by it. A passkey needs no password beside it.
     """
     strict = level in STRICT
-    confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed and (strict or not one.recycled)}
+    away = {key for key, one in head.authenticators.items() if not strict and _bars_nobody(one, level)}
+    confirmed = {key: one for key, one in head.authenticators.items() if one.confirmed and key not in away}
     senior = {key: one for key, one in confirmed.items() if authenticator_is_senior(head, one, now)}
     if strict and not senior:
         return Demand((), frozenset(), _nothing_senior(head, confirmed))
@@ -120,6 +123,11 @@ def demand(head: Head, level: Level, session: Session | None, policy: Policy, no
     if level is Level.EARLY_RELEASE:
         accept = tuple((*kinds_together, CONTACT_CODE) for kinds_together in accept)
     return Demand(accept, frozenset(usable) | passwords)
+
+
+def _bars_nobody(one: Authenticator, level: Level) -> bool:
+    """Whether signing in and changes go by as if it were not there: its owner could never come in, or bind another."""
+    return one.recycled or (one.lost and level is not Level.REINSTATE)
 
 
 def _nothing_senior(head: Head, confirmed: dict[str, Authenticator]) -> Finding:

@@ -412,9 +412,13 @@ class AuthenticatorConfirmed(Event, frozen=True, array_like=True, tag="authentic
 
 
 class AuthenticatorSuspended(Event, frozen=True, array_like=True, tag="authenticator.suspended"):
-    """It proves nothing from here on, yet still counts for law 2."""
+    """It proves nothing from here on, yet still counts for law 2.
+
+    `lost` by the word of a recovery that showed less than it: then it bars nobody from coming in, and money alone.
+    """
 
     authenticator: str
+    lost: bool = False
 
 
 class AuthenticatorReinstated(Event, frozen=True, array_like=True, tag="authenticator.reinstated"):

@@ -61,7 +61,7 @@ class Authenticator(msgspec.Struct, frozen=True, array_like=True):
 
     `bound_at` is when its present secret came, `held_since` when it was first bound. A `recycled` one lives where
     someone else reads: it proves nothing again. `codes_at` says when codes were sent there in the last hour.
-    `backed_up` is what a passkey's device said of it last.
+    `backed_up` is what a passkey's device said of it last. One that is `lost` a recovery suspended that showed less.
     """
 
     kind: ev.AuthenticatorKind
@@ -77,6 +77,7 @@ class Authenticator(msgspec.Struct, frozen=True, array_like=True):
     recycled: bool = False
     codes_at: tuple[Instant, ...] = ()
     backed_up: bool = False
+    lost: bool = False
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
@@ -846,9 +847,9 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
         case ev.AuthenticatorConfirmed():
             new = replace(held[key], confirmed=True, ripens=Wait(event.wait_ms, event.until, heard=True))
         case ev.AuthenticatorSuspended():
-            new = replace(held[key], suspended=True)
+            new = replace(held[key], suspended=True, lost=event.lost)
         case ev.AuthenticatorReinstated():
-            new = replace(held[key], suspended=False)
+            new = replace(held[key], suspended=False, lost=False)
         case ev.AuthenticatorRemoved():
             return _without(held, key)
         case ev.AuthenticatorRecycled():

@@ -234,6 +234,9 @@ def _authenticator_line(event: _AuthenticatorEvent, known: Known) -> str:
         case ev.AuthenticatorConfirmed():
             counts = f"It counts for money from {day_text(event.until)} at the earliest."
             return f"A new way of confirming works: {name}. {counts}"
+        case ev.AuthenticatorSuspended(lost=True):
+            stronger = "It is stronger than what the recovery showed, so it was not removed, and can be reinstated"
+            return f"A way of confirming was suspended, for a recovery says that it is lost: {name}. {stronger}."
         case ev.AuthenticatorSuspended():
             return f"A way of confirming was suspended, and proves nothing now: {name}."
         case ev.AuthenticatorReinstated():

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from holdback.core import devices
 from holdback.core import events as ev
-from holdback.core.assurance import CONTACT_CODE, Level, holder_of, spent
+from holdback.core.assurance import CLASS, CONTACT_CODE, Level, holder_of, spent
 from holdback.core.decision import Allow, EvidenceFact, Reason, StepUp, why
 from holdback.core.events import (
     DAY,
@@ -602,7 +602,7 @@ def _finishable(case: Case, action: RecoveryFinish) -> Finding | None:
 
 
 def _finish(case: Case, action: RecoveryFinish) -> Ruling:
-    """The first try fixes the wait; the last one replaces the password and removes what was lost."""
+    """The first try fixes the wait; the last one replaces the password, and removes or suspends what was lost."""
     recovery = _recovery(case)
     used: list[AnyEvent] = []
     if not any(one.evidence == "in_person" for one in recovery.shown):
@@ -652,7 +652,9 @@ def _finished(case: Case, chosen: Sealed, used: list[AnyEvent]) -> Ruling:
     until = case.now + ripens
     lost = () if codes else recovery.lost
     gone = [
-        ev.AuthenticatorRemoved(case.now, name)
+        ev.AuthenticatorSuspended(case.now, name, lost=True)
+        if _outranks(case, one.kind)
+        else ev.AuthenticatorRemoved(case.now, name)
         for name, one in case.head.authenticators.items()
         if one.kind in lost and one.kind is not AuthenticatorKind.PASSWORD
     ]
@@ -665,6 +667,15 @@ def _finished(case: Case, chosen: Sealed, used: list[AnyEvent]) -> Ruling:
     done = ev.RecoveryFinished(case.now, recovery.id, recovery.path, weak, cools)
     findings = (why(Reason.RECOVERED_LATELY, "session.start", until=weak),)
     return Ruling(Allow(findings, recovery.id, until), (*used, *gone, new, done))
+
+
+def _outranks(case: Case, kind: AuthenticatorKind) -> bool:
+    """Whether a kind is stronger than all that was shown, and no reviewers said that it may go (law 2)."""
+    recovery = _recovery(case)
+    if len(recovery.approved) >= case.policy.recovery.reviewers:
+        return False
+    shown = {one.evidence for one in standing(case, recovery)}
+    return CLASS[kind] > max((CLASS[one] for one in AuthenticatorKind if one in shown), default=0)
 
 
 def _burnable(case: Case, action: EvidenceBurn) -> Finding | None:
