@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from holdback.core.events import Channel
+from holdback.core.disclosure import to_be_read
+from holdback.core.events import DAY, Channel
 from holdback.core.evidence import live
 from holdback.core.policy import MICRO
+from holdback.core.state import Untold
 from holdback.wording.words import instant_text, masked
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant, Sealed
     from holdback.core.policy import Policy
     from holdback.core.rules.staff import StaffLookUp
-    from holdback.core.state import Head
+    from holdback.core.state import Head, LegalRequest
 
 
 def seen(
@@ -48,6 +50,8 @@ def _field(  # noqa: PLR0913, PLR0917 - one field, of whom, under which rules
                 {"channel": one.channel, "since": instant_text(one.added_at), "removed": one.removed}
                 for one in head.contacts.values()
             ]
+        case "legal_request":
+            return _request(to_be_read(head, action.ticket, now))
         case _:
             return sorted(one.id for one in (live(head, policy, now), head.incident) if one is not None)
 
@@ -65,3 +69,18 @@ def _balance(head: Head, policy: Policy, *, reveal: bool) -> str:
     below = [line for line in policy.staff.decile_usd if line <= owns]
     above = [line for line in policy.staff.decile_usd if line > owns]
     return f"{below[-1] if below else 0} to {above[0]} USD" if above else f"{below[-1]} USD or more"
+
+
+def _request(one: LegalRequest | Untold | None) -> object:
+    """A legal request as those have it who decide about it, a secret one too."""
+    if one is None:  # pragma: no cover - the core let nobody read what there is not
+        return None
+    shown: dict[str, object] = {"agency": one.agency, "legal_basis": one.basis, "fields": one.fields}
+    shown["secret_until"] = instant_text(one.told_at) if one.told_at else None
+    if isinstance(one, Untold):
+        return shown | {"disclosed_at": instant_text(one.disclosed_at)}
+    by = {"entered_by": one.entered_by, "called_by": one.called_by, "approved": one.approved}
+    until = instant_text(one.frozen_until) if one.frozen_until else None
+    order = {"order_days": one.freeze_ms // DAY, "order_until": until}
+    times = {"received_at": instant_text(one.received_at), "ends_at": instant_text(one.ends_at())}
+    return shown | times | by | order | {"registered": one.registered, "signed": one.signed}

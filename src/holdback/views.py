@@ -18,6 +18,7 @@ from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
 from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
+from holdback.core.rules.staff import LEGAL_REQUEST, StaffLookUp
 from holdback.core.state import Customer, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
@@ -594,16 +595,27 @@ def uncovered(entry: Entry, policy: Policy, now: Instant) -> tuple[ev.AnyEvent, 
     """
     events = ev.decode_events(entry.body)
     covered = {str(type(one).__struct_config__.tag) for one in events if getattr(one, "told_at", 0) > now}
-    steps = any(isinstance(one, ev.LegalEvent) for one in events)
+    steps = any(isinstance(one, ev.LegalEvent | ev.LookedUp) for one in events)
 
     def is_hidden(one: ev.AnyEvent) -> bool:
         if isinstance(one, ev.Decided):
-            refused = one.action.startswith("legal.") and not steps
-            return bool(covered) or (refused and now < one.at + policy.legal.secrecy_max_d * DAY)
+            return bool(covered) or (
+                not steps and _is_of_papers(one) and now < one.at + policy.legal.secrecy_max_d * DAY
+            )
         follows = isinstance(one, ev.NoticeDue | ev.NoticeFolded) and one.cause in covered
         return follows or getattr(one, "told_at", 0) > now
 
     return tuple(one for one in events if not is_hidden(one))
+
+
+def _is_of_papers(asked: ev.Decided) -> bool:
+    """Whether a question is about what authorities asked for."""
+    if asked.action == "staff.look_up":
+        return LEGAL_REQUEST in _LOOKED_UP.decode(asked.request).fields
+    return asked.action.startswith("legal.")
+
+
+_LOOKED_UP: Final = ev.stored_decoder(StaffLookUp)
 
 
 def told(events: Iterable[ev.AnyEvent], key: CustomerKey) -> tuple[dict[str, Any], ...]:

@@ -30,6 +30,7 @@ from holdback.core.rules.contact import ContactAdd, ContactConfirm
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.legal import LegalReceive, LegalReject
 from holdback.core.rules.recovery import EvidenceBurn
+from holdback.core.rules.staff import StaffLookUp
 
 PROOFS = ("a1-1", "a1-2")
 
@@ -353,6 +354,50 @@ def test_other_roles_do_nothing() -> None:
     for role in ("reviewer", "support"):
         account.wait(minutes=1)
         assert codes(office.ask(LegalReject(forged=False), "sue", role)) == [Reason.NOT_ENTITLED]
+
+
+def reads_request(office: Office, which: str, *more: str, role: str = "legal") -> Any:  # noqa: ANN401 - a Decision
+    """Somebody of the staff reads a request itself."""
+    fields: Any = ("legal_request", *more)
+    return office.ask(StaffLookUp(which, fields, sealed("to decide")), "lena", role)
+
+
+@pytest.mark.parametrize("role", ["legal", "auditor"])
+def test_who_decides_about_a_request_may_read_it(role: str) -> None:
+    """A secret one too, with a line in the log that is as secret, and nobody is partial by it."""
+    account, office = begun()
+    office.receives(request="one", secret_d=30)
+    told_at = account.head.legal["one"].told_at
+    assert isinstance(reads_request(office, "one", role=role), Allow)
+    (read,) = happened(account, ev.LookedUp)
+    assert (read.member, read.ticket, read.involved, read.told_at) == ("lena", "one", False, told_at)
+    assert "lena" not in account.head.readers
+    office.orders(request="two")
+    assert isinstance(reads_request(office, "two", role=role), Allow)
+    assert happened(account, ev.LookedUp)[-1].told_at == 0
+
+
+def test_nobody_else_reads_a_request() -> None:
+    """It takes the role, the id of one that is there, and nothing else is read with it."""
+    _, office = begun()
+    office.receives(request="one")
+    for role in ("support", "reviewer", "investigator", "policy"):
+        assert codes(reads_request(office, "one", role=role)) == [Reason.NOT_ENTITLED]
+    assert codes(reads_request(office, "two")) == [Reason.TICKET_REQUIRED]
+    assert codes(reads_request(office, "one", "email")) == [Reason.BAD_FIELD]
+    asked = StaffLookUp("one", ("email",), sealed("with the request"))
+    assert codes(office.ask(asked, "lena")) == [Reason.TICKET_REQUIRED]
+
+
+def test_a_secret_disclosure_is_read_until_it_is_told() -> None:
+    """What was disclosed in secret can be audited until its owner knows, and then stands in his log."""
+    account, _ = begun()
+    office = approved(account, secret_d=30, request="one")
+    account.wait(hours=5)
+    office.releases("luc")
+    assert isinstance(reads_request(office, "one", role="auditor"), Allow)
+    account.wait(days=30)
+    assert codes(reads_request(office, "one", role="auditor")) == [Reason.TICKET_REQUIRED]
 
 
 def test_unsigned_papers_are_not_granted() -> None:

@@ -452,3 +452,53 @@ async def test_a_key_with_a_wrong_digit_is_refused_at_the_door(house: House) -> 
             await ann.asks("agency-police", "agency.add", **wish | {"recipient": slip})
         assert error.value.pointer == "/recipient"
         assert (await ann.asks("agency-police", "agency.add", **wish))["decision"] == "hold"
+
+
+async def test_who_approves_sees_what_he_approves(house: House) -> None:
+    """The desk and an auditor read a secret request by their own door; the owner's log and support do not have it."""
+    alice, police, (lena, luc) = await office(house)
+    (sue, aude) = await staffed(house, sue=Role.SUPPORT, aude=Role.AUDITOR)
+    await lena.signs_in()
+    await luc.signs_in()
+    received = await came_in(alice, police, secret_d=30)
+    wish = {"ticket": received["id"], "fields": ["legal_request"], "reason": "to decide"}
+    for one in (lena, aude):
+        (shown,) = (await one.asks("alice", "staff.look_up", **wish))["customer"].values()
+        assert (shown["agency"], shown["legal_basis"]) == ("police", "court_order")
+        assert shown["fields"] == ["email", "beneficiaries", "sign_ins"]
+        assert shown["secret_until"] is not None
+        assert (shown["signed"], shown["approved"]) == (True, [])
+    assert reason(await sue.asks("alice", "staff.look_up", **wish)) == ("deny", "not_entitled")
+    await rung(lena, police, received)
+    assert (await lena.asks("alice", "legal.approve"))["decision"] == "allow", "reading it makes nobody partial"
+    await luc.asks("alice", "legal.approve")
+    views = Views(house.service)
+    page = await views.events("alice", 0, 200)
+    assert page is not None
+    assert received["id"] not in str([one.events for one in page.items])
+    assert "legal" not in str(page)
+    house.clock.at += 4 * HOUR
+    await luc.signs_in()
+    assert (await luc.asks("alice", "legal.release"))["decision"] == "allow"
+    await aude.signs_in()
+    (shown,) = (await aude.asks("alice", "staff.look_up", **wish))["customer"].values()
+    assert shown["disclosed_at"]
+    house.clock.at += 30 * DAY
+    await house.deliver()
+    page = await views.events("alice", 0, 200)
+    assert page is not None
+    read = [one for item in page.items for one in item.events if one["event"] == "staff.looked_up"]
+    assert [one["member"] for one in read] == ["staff-lena", "staff-aude", "staff-aude"]
+
+
+async def test_an_order_is_read_by_who_decides_about_it(house: House) -> None:
+    """An order says for how long, and is no secret: the owner sees who read it."""
+    alice, police, (lena, _) = await office(house)
+    order = {"action": "legal.freeze_order", "actor": {"kind": "agency"}, "agency": "police", "days": 30}
+    received = await alice.ask(order | {"document": await police.paper()})
+    wish = {"ticket": received["id"], "fields": ["legal_request"], "reason": "to decide"}
+    (shown,) = (await lena.asks("alice", "staff.look_up", **wish))["customer"].values()
+    assert (shown["order_days"], shown["order_until"], shown["secret_until"]) == (30, None, None)
+    page = await Views(house.service).events("alice", 0, 200)
+    assert page is not None
+    assert "staff.looked_up" in str(page.items[-1].events)

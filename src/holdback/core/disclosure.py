@@ -13,7 +13,7 @@ from holdback.core import events as ev
 if TYPE_CHECKING:
     from holdback.core.events import AnyEvent, Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import Head, LegalRequest
+    from holdback.core.state import Head, LegalRequest, Untold
 
 GIVES_AWAY: Final[dict[str, tuple[str, ...]]] = {
     "name": (),
@@ -75,6 +75,12 @@ def given_away(fields: tuple[str, ...]) -> tuple[str, ...]:
 def alive(head: Head, now: Instant) -> dict[str, LegalRequest]:
     """The legal requests that are open, and the orders in force, the latest last."""
     return {key: one for key, one in head.legal.items() if now < one.ends_at()}
+
+
+def to_be_read(head: Head, which: str, now: Instant) -> LegalRequest | Untold | None:
+    """The request of an id that its handlers may read: open, in force, or disclosed and not told of yet."""
+    untold = head.untold.get(which)
+    return alive(head, now).get(which) or (untold if untold is not None and now < untold.told_at else None)
 
 
 def ordered_until(head: Head, now: Instant) -> Instant:

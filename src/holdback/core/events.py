@@ -1014,7 +1014,8 @@ class TicketClosed(Event, frozen=True, array_like=True, tag="ticket.closed"):
 class LookedUp(Event, frozen=True, array_like=True, tag="staff.looked_up"):
     """In the customer's stream: a member of staff read these fields for a ticket. `revealed` means not masked.
 
-    `involved` is false for a reviewer who read what he was drawn to judge.
+    `involved` is false for a reviewer who read what he was drawn to judge, and for whoever read a legal request itself.
+    Of a secret one the owner is told at `told_at`.
     """
 
     member: str
@@ -1022,6 +1023,7 @@ class LookedUp(Event, frozen=True, array_like=True, tag="staff.looked_up"):
     fields: tuple[str, ...]
     revealed: bool
     involved: bool
+    told_at: Instant = 0
 
 
 class LegalReceived(Event, frozen=True, array_like=True, tag="legal.received"):

@@ -16,6 +16,7 @@ from holdback.core.events import (
     Severity,
 )
 from holdback.core.rules.address import OPENED_KINDS
+from holdback.core.rules.staff import LEGAL_REQUEST
 from holdback.wording.asked import Known, setting_text
 from holdback.wording.words import (
     KINDS,
@@ -506,6 +507,8 @@ def _read_line(event: ev.TicketOpened | ev.TicketClosed | ev.LookedUp) -> str:
         case ev.TicketClosed():
             return f"The help desk closed ticket {event.ticket}: nobody reads this account for it any more."
         case ev.LookedUp():
+            if event.fields == (LEGAL_REQUEST,):
+                return f"The legal request ({event.ticket}) was read by {event.member} of the staff."
             how = "as it is" if event.revealed else "masked"
             return f"Seen by {event.member} of the staff, ticket {event.ticket}: {', '.join(event.fields)} ({how})."
 

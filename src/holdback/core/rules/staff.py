@@ -5,13 +5,14 @@ Who asks is known from the member's own stream (`core/staffing.py`). Nobody has 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason, why
+from holdback.core.disclosure import to_be_read
 from holdback.core.events import (
     DAY,
     HOUR,
@@ -50,6 +51,11 @@ if TYPE_CHECKING:
     from holdback.core.policy import Policy
 
 
+LEGAL_REQUEST: Final = "legal_request"
+"""The field of a look-up that shows a legal request as its handlers have it."""
+MAY_READ_REQUESTS: Final = frozenset({Role.LEGAL, Role.AUDITOR})
+
+
 class StaffEnrol(Action, frozen=True, tag="staff.enrol"):
     """Make someone a member of staff, or give a member other roles. A second person asks the very same.
 
@@ -70,12 +76,15 @@ class StaffRetire(Action, frozen=True, tag="staff.retire"):
 class StaffLookUp(Action, frozen=True, tag="staff.look_up"):
     """Read a customer for a ticket: some fields masked or, with `reveal`, one as it is.
 
-    `ticket` is one of the help desk, the id of an incident, or, for reviewers who were drawn, of the recovery.
+    `ticket` is one of the help desk, the id of an incident, or, for reviewers who were drawn, of the recovery. With the
+    id of a legal request, those who handle such and auditors read that request itself, as `legal_request` alone.
     """
 
     ticket: Id
     fields: Annotated[
-        tuple[Literal["name", "email", "phone", "balance", "authenticators", "contacts", "cases"], ...],
+        tuple[
+            Literal["name", "email", "phone", "balance", "authenticators", "contacts", "cases", "legal_request"], ...
+        ],
         msgspec.Meta(min_length=1, max_length=8),
     ]
     reason: Sealed
@@ -243,10 +252,14 @@ def _judges(case: Case, ticket: str) -> bool:
 
 
 def _readable(case: Case, action: StaffLookUp) -> Finding | None:
-    refusal = lacks_role(case.facts, *MAY_LOOK_UP)
+    reads_request = LEGAL_REQUEST in action.fields
+    refusal = lacks_role(case.facts, *(MAY_READ_REQUESTS if reads_request else MAY_LOOK_UP))
     if refusal is not None:
         return refusal
-    if not _is_reason(case, action.ticket):
+    if reads_request and len(action.fields) > 1:
+        return why(Reason.BAD_FIELD, about="fields")
+    of_request = to_be_read(case.head, action.ticket, case.now) is not None
+    if not (of_request if reads_request else _is_reason(case, action.ticket)):
         return why(Reason.TICKET_REQUIRED, "ticket", about="ticket")
     if action.reveal and len(action.fields) > 1:
         return why(Reason.BAD_FIELD, about="fields")
@@ -255,11 +268,14 @@ def _readable(case: Case, action: StaffLookUp) -> Finding | None:
 
 
 def _look_up(case: Case, action: StaffLookUp) -> Ruling:
-    """What is read goes into both logs. Reading the case that he was drawn to judge makes nobody partial."""
-    staff, judges = case.facts.staff, _judges(case, action.ticket)
+    """What is read goes into both logs. Reading the case or the request that he is to judge makes nobody partial."""
+    staff, judges = case.facts.staff, _judges(case, action.ticket) or LEGAL_REQUEST in action.fields
     assert staff is not None  # noqa: S101 - `_readable` objects without
     fields = tuple(dict.fromkeys(action.fields))
-    looked = ev.LookedUp(case.now, staff.member, action.ticket, fields, action.reveal, involved=not judges)
+    request = to_be_read(case.head, action.ticket, case.now) if LEGAL_REQUEST in fields else None
+    told_at = request.told_at if request is not None and request.told_at > case.now else 0
+    read_as = (action.ticket, fields, action.reveal)
+    looked = ev.LookedUp(case.now, staff.member, *read_as, involved=not judges, told_at=told_at)
     read = ev.CustomerRead(case.now, case.head.account, action.ticket, _decile(case), staff.canary)
     return Ruling(Allow((why(Reason.NO_HARM),)), (looked,), (read,))
 
