@@ -140,6 +140,7 @@ class Unit:
         self._tools = tools
         self._loaded = loaded
         self._tolerance_ms = tools.policy.signals.clock_tolerance_s * 1000
+        self._second_source = second_source
         self._clock_agrees = abs(loaded.now - second_source) <= self._tolerance_ms
         self._standing: dict[str, _Standing] = {}
         self._entries: list[Entry] = []
@@ -262,10 +263,12 @@ class Unit:
         price = self._loaded.prices.get(asked.asset)
         other = asked.request.counterparty
         staff = self._staff(asked, now) if asked.request.actor.kind is ActorKind.STAFF else None
+        agrees = self._clock_agrees and now - self._loaded.now <= self._tolerance_ms
         return msgspec.structs.replace(
             asked.facts,
             price=PriceFact(price.asset, price.micro_usd, price.at) if price else None,
-            clock_agrees=self._clock_agrees and now - self._loaded.now <= self._tolerance_ms,
+            clock_agrees=agrees,
+            ahead_ms=0 if agrees else max(0, self._second_source - now),
             reconciling=self._loaded.reconciling,
             counterparty_known=bool(other) and _is_customer(self._stand(other).customer.head),
             staff=staff,

@@ -116,6 +116,7 @@ class Account:
         self.entries: list[ledger.Entry] = []
         self.last: decide.Advance | None = None
         self.clock_agrees = True
+        self.ahead_ms = 0
         self.seen: Seen | None = None
         self.reconciling = False
         self.tries = 0
@@ -204,6 +205,7 @@ class Account:
             proofs=tuple(fitting(self.proof(one), digest, self.now) for one in proofs),
             price=price,
             clock_agrees=self.clock_agrees,
+            ahead_ms=0 if self.clock_agrees else self.ahead_ms,
             reconciling=self.reconciling,
             counterparty_known=known and bool(request.counterparty),
             token=self.token(self.tokens) if isinstance(request.action, SessionStart | RecoveryOpen) else b"",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback.core import events as ev
+from holdback.core.decision import Facts
 from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Instant, Lane
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ MANY_ALIKE: Final = 4
 """Cool-offs of one cause that are told apart while they run."""
 
 CONTACT_EVENTS: Final = (ev.ContactAdded, ev.ContactAsked, ev.ContactConfirmed, ev.ContactRemoved, ev.ContactRecycled)
+
+FACTS: Final = ev.stored_decoder(Facts)
 
 HELD_KINDS: Final = {"totp", "backup_code", "passkey", "device"}
 
@@ -210,14 +213,15 @@ class Past:
     # Being told
 
     @cached_property
-    def reports(self) -> list[tuple[int, Instant, str, str]]:
-        """Each report that a notice was accepted: entry, instant, notice, contact."""
+    def reports(self) -> list[tuple[int, Instant, str, str, int]]:
+        """Each report that a notice was accepted: entry, instant, notice, contact, and how late it was elsewhere."""
         found = []
         for number, event in self.events():
             if isinstance(event, ev.Decided) and event.action == "notice.outcome":
                 said: dict[str, Any] = msgspec.msgpack.decode(event.request)
                 if said["accepted"]:
-                    found.append((number, event.at, said["notice"], said["contact"]))
+                    ahead = FACTS.decode(event.facts).ahead_ms
+                    found.append((number, event.at, said["notice"], said["contact"], ahead))
         return found
 
     def told(self, number: int, event: AnyEvent) -> Instant | None:
@@ -237,9 +241,9 @@ class Past:
         """The entry in which that was reported, and when; far in the future and never, if it was not."""
         entry = self.entries[number]
         notices = [one.notice for one in entry if isinstance(one, ev.NoticeDue) and one.cause == cause]
-        for reported, at, notice, contact in self.reports:
+        for reported, at, notice, contact, ahead in self.reports:
             if notices[place : place + 1] == [notice] and reported > number and self.counts(reported, contact, at):
-                return reported, at
+                return reported, at + ahead
         return sys.maxsize, None
 
     def counts(self, number: int, contact: str, at: Instant) -> bool:

@@ -283,6 +283,7 @@ class Stories(RuleBasedStateMachine):
     def clock_jumps(self, ms: int, *, forwards: bool) -> None:
         """One clock jumps, either way; the other one does not agree."""
         self.alice.clock_agrees = False
+        self.alice.ahead_ms = 0 if forwards else ms
         self.tick(ms if forwards else -ms)
 
     @rule()

@@ -585,6 +585,7 @@ class Watched(Account):
             "state",
             "folded",
             "clock_agrees",
+            "ahead_ms",
             "reconciling",
             "price_age_ms",
             "counter",

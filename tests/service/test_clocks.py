@@ -88,6 +88,20 @@ async def test_nothing_is_released(store: Store, clock: Hands, second: Hands) ->
     assert released["decision"] == "allow", released
 
 
+async def test_no_wait_ends_early_by_a_clock_that_lagged(store: Store, clock: Hands, second: Hands) -> None:
+    """A notice that is accepted while the database's clock lags starts its wait at the later of the two times."""
+    house, alice = await two_sources(store, clock, second)
+    together(clock, second, clock.at + 30_000)
+    body = alice.body("address.add", proofs=alice.proofs(alice.code()), name="new", network="bitcoin", address=STRANGER)
+    assert (await alice.ask(body))["decision"] == "allow"
+    second.at = clock.at + 6 * HOUR
+    await house.deliver()
+    (moved,) = [one for one in await house.happened("alice", ev.WaitMoved) if one.at == clock.at]
+    assert moved.until == second.at + 72 * HOUR
+    together(clock, second, second.at)
+    assert await house.faults("alice") == []
+
+
 async def test_time_never_runs_back(store: Store, clock: Hands, second: Hands) -> None:
     """When the database's clock is set back, entries keep the last time they had, and what loosens waits for it."""
     house, alice = await two_sources(store, clock, second)

@@ -270,7 +270,8 @@ class PaperFact(msgspec.Struct, frozen=True, array_like=True):
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
-    `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ.
+    `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ, and then
+    `ahead_ms` is how much later the second one says it is, 0 if it does not.
     `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
     token made for this request, `device` what the asking device's key signed. `seen` is None but at a sign-in of which
     its origin was said, and `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff`
@@ -297,6 +298,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     paper: PaperFact | None = None
     package: bytes = b""
     link: Sealed | None = None
+    ahead_ms: int = 0
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

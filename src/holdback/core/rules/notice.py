@@ -44,7 +44,11 @@ def counts_as_told(head: Head, contact: str, policy: Policy, now: Instant) -> bo
 
 
 def _outcome(case: Case, action: NoticeOutcome) -> Ruling:
-    """The first acceptance that counts starts every wait that was about this notice, counted from now."""
+    """The first acceptance that counts starts every wait that was about this notice, counted from now.
+
+    Where two clocks disagree it counts from the later one: a database's clock that lags, and is set right meanwhile,
+    would end each wait as much too early. Nothing is given back if it was the other one that was wrong (law 8).
+    """
     if not action.accepted:
         return Ruling(Allow((why(Reason.NO_HARM),)), (ev.NoticeFailed(case.now, action.notice, action.contact),))
     waiting = case.head.unheard.get(action.notice)
@@ -56,12 +60,12 @@ def _outcome(case: Case, action: NoticeOutcome) -> Ruling:
 
 
 def _moved(case: Case, about: About) -> ev.WaitMoved | None:
-    head, now = case.head, case.now
+    head, now, since = case.head, case.now, case.now + case.facts.ahead_ms
     if about.kind == "cool_off":
         cool = head.cool_offs.get(about.id)
         if cool is None:
             return None
-        return ev.WaitMoved(now, about, now + cool.others.length_ms, now + cool.senior.length_ms)
+        return ev.WaitMoved(now, about, since + cool.others.length_ms, since + cool.senior.length_ms)
     wait = None
     if about.kind == "beneficiary":
         entry = case.customer.beneficiary(about.id)
@@ -76,7 +80,7 @@ def _moved(case: Case, about: About) -> ev.WaitMoved | None:
         wait = head.contacts[about.id].ripens
     elif about.kind == "recovery" and head.recovery is not None and head.recovery.id == about.id:
         wait = head.recovery.wait
-    return ev.WaitMoved(now, about, now + wait.length_ms) if wait is not None else None
+    return ev.WaitMoved(now, about, since + wait.length_ms) if wait is not None else None
 
 
 RULES: dict[type[Action], Rule] = {
