@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import dpop, formats, spelling
+from holdback import addresses, dpop, formats, spelling
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
@@ -32,12 +32,12 @@ from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Cha
 from holdback.core.evidence import SIGNATURE
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
-from holdback.core.rules.address import beneficiary_name
+from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew, beneficiary_name
 from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
-from holdback.core.rules.exit import ExitReconcile
+from holdback.core.rules.exit import ExitReconcile, ExitRequest
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from holdback.core.events import Instant
-    from holdback.core.policy import Policy
+    from holdback.core.policy import Network, Policy
     from holdback.core.state import Head
     from holdback.papers import Papers
     from holdback.ports import AddressSignatures, Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
@@ -79,6 +79,9 @@ INTERNAL: Final = frozenset(
 
 HANDED_IN: Final = frozenset({LegalReceive, LegalFreezeOrder})
 """What may be asked as an agency: what counts there is the paper, not who says that he is the agency."""
+
+PAYABLE: Final = frozenset({AddressAdd, AddressRenew, AddressRemove, ExitRequest, RecoveryFinish, RecoveryEvidence})
+"""Actions whose `address` is one of value, on their `network`."""
 
 CHOOSES_PASSWORD: Final = frozenset({PasswordChange, RecoveryFinish})
 """Actions that carry a password which their owner has just chosen."""
@@ -242,6 +245,8 @@ def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
         raise NotImplementedError
     if isinstance(value, Made):
         return key.seal(value)
+    if isinstance(value, spelling.Spelled) and issubclass(expected, Destination):
+        return key.seal_destination(value.text, compared=value.compared)
     if isinstance(value, spelling.Spelled):
         return key.seal(value.text, compared=value.compared)
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST or "\x00" in value:
@@ -251,8 +256,13 @@ def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
     return key.seal(value)
 
 
-def _spelled(kind: type[Action], fields: dict[str, Any]) -> Any:  # noqa: ANN401 - as `_reachable`
-    """The fields with every contact in its one spelling. Raises BadRequest naming one that could not be reached."""
+def _spelled(kind: type[Action], fields: dict[str, Any], networks: Mapping[str, Network]) -> Any:  # noqa: ANN401 - as `_reachable`
+    """The fields with every contact and address in its one spelling.
+
+    Raises BadRequest naming one that could not be reached, or is not written as addresses of its network are.
+    """
+    if kind in PAYABLE:
+        return _payable(fields, networks, "", strict=kind is not AddressRemove)
     if kind is ContactAdd:
         return _reachable(fields, "channel", "")
     if kind is AuthenticatorBind:
@@ -262,13 +272,36 @@ def _spelled(kind: type[Action], fields: dict[str, Any]) -> Any:  # noqa: ANN401
     if kind is not AccountImport:
         return fields
     lists = {name: fields[name] for name in ("contacts", "authenticators") if isinstance(fields.get(name), list)}
-    return fields | {
+    reached = {
         name: [
             _reachable(one, "channel" if name == "contacts" else "kind", f"/{name}/{place}")
             for place, one in enumerate(given)
         ]
         for name, given in lists.items()
     }
+    book = fields.get("address_book")
+    if isinstance(book, list):
+        listed = [_payable(one, networks, f"/address_book/{place}") for place, one in enumerate(book)]
+        reached["address_book"] = listed
+    return fields | reached
+
+
+def _payable(one: Any, networks: Mapping[str, Network], pointer: str, *, strict: bool = True) -> Any:  # noqa: ANN401 - as `_reachable`
+    """What names a destination, with its address in its one spelling.
+
+    Unless `strict`, one that no network would take is left as it is: it may have been taken once, and is to go.
+    """
+    if not isinstance(one, dict) or not isinstance(one.get("address"), str):
+        return one
+    address, network = one["address"], one.get("network", "bank")
+    if not isinstance(network, str) or not 1 <= len(address) <= LONGEST or "\x00" in address:
+        return one
+    try:
+        return one | {"address": addresses.spelled(networks, network, address)}
+    except ValueError as error:
+        if strict:
+            raise BadRequest(f"the address {error}", f"{pointer}/address") from None
+        return one
 
 
 def _mailbox(fields: dict[str, Any]) -> dict[str, Any]:
@@ -369,14 +402,17 @@ class Intake:
         signing: Signing,
         entropy: Entropy,
         origins: tuple[Networks, Browsers] | None = None,
-        addresses: AddressSignatures | None = None,
+        signatures: AddressSignatures | None = None,
+        networks: Mapping[str, Network] | None = None,
     ) -> None:
         """Use these keys, verifiers (of passwords, and one for each other kind but passkeys), chance and origins.
 
-        Without `origins` no sign-in is scored; without `addresses` nobody shows the key of one.
+        Without `origins` no sign-in is scored; without `signatures` nobody shows the key of an address. Addresses are
+        read as those of `networks` are written.
         """
         self._masters = masters
-        self._addresses = addresses
+        self._signatures = signatures
+        self._networks = networks or {}
         self._origins = origins
         self._passwords = passwords
         self._signing = signing
@@ -426,7 +462,7 @@ class Intake:
         elif parsed.kind is AuthenticatorBind:
             label = holder.key.open(holder.head.name) if holder is not None else ""
             return await self._bound(fields, holder, label)
-        elif parsed.kind is RecoveryEvidence and fields.get("kind") == SIGNATURE and self._addresses is None:
+        elif parsed.kind is RecoveryEvidence and fields.get("kind") == SIGNATURE and self._signatures is None:
             raise BadRequest("signatures of addresses are not checked here: it takes the extra `signatures`", "/kind")
         elif parsed.kind is AuthenticatorConfirm:
             return self._confirmed(fields, parsed.envelope, holder)
@@ -533,7 +569,7 @@ class Intake:
         """The action with its personal fields sealed. Raises BadRequest naming the field that is wrong."""
         if kind is decide.NotAvailable:
             return decide.NotAvailable(fields["action"])
-        action: Action = _converted(_spelled(kind, fields), kind, key)
+        action: Action = _converted(_spelled(kind, fields, self._networks), kind, key)
         if isinstance(action, AgencyAdd) and not is_recipient(action.recipient):
             raise BadRequest("is no age key: a digit is missing or wrong", "/recipient")
         return action
@@ -704,9 +740,10 @@ class Intake:
         name, right = "", False
         message = self._signing.address_message(holder.head, parsed.envelope.challenge or "")
         if isinstance(address, str) and isinstance(network, str) and 1 <= len(address) <= LONGEST:
-            name = beneficiary_name(network, holder.key.seal_destination(address))
-            known = self._addresses if message else None
-            right = known is not None and known.signed(address, message, wire.response)
+            spelled = addresses.spelled(self._networks, network, address)
+            name = beneficiary_name(network, holder.key.seal_destination(address, compared=spelled.compared))
+            known = self._signatures if message else None
+            right = known is not None and known.signed(spelled.compared, message, wire.response)
         return Proof(SIGNATURE, name, 0, 0, digest, holder.now, right)
 
     def _passkey_proof(self, wire: WireProof, step_up: Called, holder: Holder, digest: bytes) -> Proof:

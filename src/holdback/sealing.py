@@ -93,14 +93,17 @@ class CustomerKey:
         mac = self.mac(text if compared is None else compared, field=field)
         return Sealed(mac, self._boxed(text.encode(), _framed(field.encode(), mac, b"")))
 
-    def seal_destination(self, text: str, *, network: str = "") -> Destination:
+    def seal_destination(self, text: str, *, network: str = "", compared: str | None = None) -> Destination:
         """Seal a destination of value, and hash what the eye would compare of it (see `skeleton`).
+
+        It is known by its own text, or by another spelling of it that it is compared by.
 
         With a network, both hashes are of that network alone. Without, a look-alike on another network is found as
         well, and one address on two networks is one.
         """
-        mac = self.mac(text, field=DESTINATION, network=network)
-        alike = self._hashed(b"alike", DESTINATION, network, skeleton(text))[:ALIKE_BYTES]
+        known = text if compared is None else compared
+        mac = self.mac(known, field=DESTINATION, network=network)
+        alike = self._hashed(b"alike", DESTINATION, network, skeleton(known))[:ALIKE_BYTES]
         return Destination(mac, self._boxed(text.encode(), _framed(DESTINATION.encode(), mac, alike)), alike)
 
     def open(self, sealed: Sealed, *, field: str | None = None) -> str:
@@ -343,6 +346,9 @@ class MasterKeys:
 _CONSTANT: Final = re.compile("bitcoincash:[qp]|bcrt1[qp]|ltc1[qp]|addr1|bc1[qp]|tb1[qp]|0x")
 """Beginnings that all addresses of a family share."""
 
+_ALIKE: Final = str.maketrans("01i|582", "olllsbz")
+"""Characters that are taken for one another, a zero for an o, a one for an l."""
+
 _TRON_LENGTH: Final = 34
 _EDGE: Final = 4
 _READ_WHOLE: Final = 16
@@ -356,8 +362,8 @@ def skeleton(text: str) -> str:
     0xd9A1C3...853a91 instead of 0xd9A1b0...853a91 (SlowMist, 8 May 2024). Wallets show the edges and hide the middle,
     in mixed case that nobody compares. A prefix such as `0x`, `bc1q` or Tron's `T` is stripped, for it tells nothing
     apart and would fill the four characters by itself. Texts of up to 16 characters (counterparties, short account
-    numbers) are read as a whole and confused only with themselves in another case. Edges that agree in fewer characters
-    are not found: this is a net, not a proof.
+    numbers) are read as a whole. Characters that look like one another count as one. Edges that agree in fewer
+    characters are not found: this is a net, not a proof.
     """
     folded = text.strip().casefold()
     constant = _CONSTANT.match(folded)
@@ -365,7 +371,8 @@ def skeleton(text: str) -> str:
     if not prefix and len(folded) == _TRON_LENGTH and folded.startswith("t"):
         prefix = "t"
     rest = folded.removeprefix(prefix)
-    return rest if len(rest) <= _READ_WHOLE else rest[:_EDGE] + rest[-_EDGE:]
+    edges = rest if len(rest) <= _READ_WHOLE else rest[:_EDGE] + rest[-_EDGE:]
+    return edges.translate(_ALIKE)
 
 
 def _derived(key: bytes, purpose: str) -> bytes:

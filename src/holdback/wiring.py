@@ -512,7 +512,7 @@ def _by_apprise(settings: Settings) -> Sender:
         raise SettingError(f"HOLDBACK_APPRISE_URL: {error}") from None
 
 
-def addresses() -> AddressSignatures | None:
+def signatures() -> AddressSignatures | None:
     """What verifies signatures by the keys of addresses, if its extra is installed."""
     try:
         from holdback.evidence.address_signature import WalletSignatures  # noqa: PLC0415 - an extra
@@ -534,7 +534,8 @@ def build_service(
     second = _Given(clock) if clock is not None else SteadyClock()
     made = tools(settings)
     by = passwords(settings, hasher), verifiers(settings), made.signing
-    intake = Intake(made.masters, *by, SystemEntropy(), origins(settings, made.policy), addresses())
+    where = origins(settings, made.policy)
+    intake = Intake(made.masters, *by, SystemEntropy(), where, signatures(), made.policy.networks)
     lanes = 1 if isinstance(store, SqliteStore) else 2
     return Service(store, made, intake, second, lanes=lanes)
 

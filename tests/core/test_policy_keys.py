@@ -656,7 +656,7 @@ OUTSIDE: Final[dict[str, ModuleType]] = {
 KEYS: Final = [
     f"{section}.{key}"
     for section, keys in DEFAULT.items()
-    if isinstance(keys, dict) and section != "exits"
+    if isinstance(keys, dict) and section not in {"exits", "networks"}
     for key in keys
 ]
 
@@ -706,6 +706,18 @@ def test_every_exit_kind_is_read(kind: str) -> None:
 
     kinds = {name: network for name, network in DEFAULT["exits"].items() if name != kind}
     assert written(asking, policy_with(exits=kinds)) != written(asking, policy_with())
+
+
+@pytest.mark.parametrize("network", DEFAULT["networks"])
+def test_every_listed_network_is_read(network: str) -> None:
+    """A network that is struck off the list is closed."""
+
+    def asking(account: Account) -> None:
+        account.open()
+        account.ask(AddressAdd(sealed("new"), network, destination("new")), account.sign_in(), *PROOFS)
+
+    others = {name: one for name, one in DEFAULT["networks"].items() if name != network}
+    assert written(asking, policy_with(networks=others)) != written(asking, policy_with())
 
 
 def test_the_table_knows_only_real_keys() -> None:

@@ -647,7 +647,7 @@ def address_add(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, AddressAdd)
     badly_named = (action.network in {"p2p", "card"}) != (action.address is None)
-    refuse((badly_named, Reason.BAD_FIELD))
+    refuse((badly_named, Reason.BAD_FIELD), (network_closed(case, action.network), Reason.NETWORK_CLOSED))
     proofs = case.prove(CHANGE)
     if isinstance(proofs, Answer):
         return proofs
@@ -657,6 +657,11 @@ def address_add(case: Case) -> Answer:
             alike = one.address.alike == action.address.alike and one.address.mac != action.address.mac
             refuse((alike, Reason.LOOK_ALIKE))
     return case.ripens(newness_h(case))
+
+
+def network_closed(case: Case, network: str | None) -> bool:
+    """Whether nobody could say what an address there is: all that are none of the kinds' own must be listed."""
+    return network not in {None, "bank", "internal", "p2p", "card", "own", "*", *case.policy.networks}
 
 
 def newness_h(case: Case) -> int:
@@ -957,6 +962,7 @@ def exit_request(case: Case) -> Answer:
     listed = named and beneficiary_of(action, network) in case.past.book
     refuse(
         (not named or itself or not Fraction(action.amount), Reason.BAD_FIELD),
+        (network == "*" and network_closed(case, action.network), Reason.NETWORK_CLOSED),
         (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
     )
     proofs = case.prove(MONEY)
@@ -1004,6 +1010,7 @@ def evacuate(case: Case, opened_at: Instant) -> Answer:
     try:
         refuse(
             (case.past.is_frozen, Reason.FROZEN),
+            (network_closed(case, action.network), Reason.NETWORK_CLOSED),
             (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
             (not senior, Reason.SENIOR_BENEFICIARY_REQUIRED),
         )

@@ -19,6 +19,7 @@ import pyotp
 from argon2 import PasswordHasher
 
 from holdback import audit, cli, wiring
+from holdback.addresses import invented
 from holdback.core.events import DAY, HOUR, Channel, decode_events
 from holdback.outbox import Outbox
 from holdback.ports import Price, Wanted
@@ -54,8 +55,15 @@ STRANGER: Final = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 NEW_MAIL: Final = "somewhere@else.example"
 PLATFORM: Final[dict[str, Any]] = {"kind": "platform"}
 
+NETWORKS: Final = wiring.load_policy("default").networks
+
 RING: Final = "1:" + base64.b64encode(bytes(range(32))).decode()
 RECEIPTS: Final = ReceiptKeys.generate().to_json()
+
+
+def somewhere(name: str, network: str = "bitcoin") -> str:
+    """An address of a network, always the same of one name, that nobody has the key of."""
+    return invented(NETWORKS[network], name)
 
 
 class Hands:

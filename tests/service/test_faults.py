@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 from tests.service.faulty import Fault, Step, Trap, faulty
-from tests.service.house import STRANGER, Customer, Hands, House, dump, settled
+from tests.service.house import Customer, Hands, House, dump, settled, somewhere
 
 from holdback.core import events as ev
 from holdback.core.effects import tag_of
@@ -196,7 +196,7 @@ async def test_each_step_of_the_outbox(opened: Opener, clock: Hands, step: Step,
     store, trap = await opened(clock.now), Trap()
     (alice,) = await settled(House(store, clock), "alice")
     for name in ("x", "y"):
-        added = alice.body("address.add", proofs=alice.proofs(), name=name, network="bitcoin", address=STRANGER + name)
+        added = alice.body("address.add", proofs=alice.proofs(), name=name, network="bitcoin", address=somewhere(name))
         assert (await alice.ask(added))["decision"] == "allow"
     house = House(faulty(store, trap), clock)
     Weather(house, trap)

@@ -237,7 +237,7 @@ async def test_a_strangers_address_gets_the_same_message(house: House) -> None:
 
 async def test_without_the_extra_no_key_is_shown(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where signatures of addresses cannot be checked the kind is refused, and says what it takes."""
-    monkeypatch.setattr(house.service._intake, "_addresses", None)  # noqa: SLF001 - as if it were not installed
+    monkeypatch.setattr(house.service._intake, "_signatures", None)  # noqa: SLF001 - as if it were not installed
     _, claim = await long_held(house, ethereum_key(7)[1], "ethereum")
     with pytest.raises(BadRequest, match="it takes the extra `signatures`"):
         await claim.ask("recovery.evidence", kind="address_signature", network="ethereum", address="0x00")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from tests.service.house import PASSWORD, STEP, Customer, House, settled
+from tests.service.house import HOME, PASSWORD, STEP, Customer, House, settled
 
 from holdback.core.events import HOUR
 
@@ -54,7 +54,7 @@ async def enrolled(house: House) -> tuple[Customer, dict[str, Any]]:
     return alice, shown
 
 
-PAYMENT: Final = {"kind": "withdrawal", "asset": "USDT", "amount": "5", "address": "x", "network": "bitcoin"}
+PAYMENT: Final = {"kind": "withdrawal", "asset": "USDT", "amount": "5", "address": HOME, "network": "bitcoin"}
 
 
 def proof(code: str, name: str) -> list[dict[str, str]]:

@@ -47,6 +47,7 @@ TOTP: Final = "JBSWY3DPEHPK3PXP"
 MAIL: Final = "alice.liddell@example.com"
 PHONE: Final = "+15550100042"
 HOME: Final = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
+OTHER: Final = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 PLATFORM: Final = {"kind": "platform"}
 
 
@@ -226,7 +227,7 @@ def service_over(path: Path, clock: FakeClock) -> Service:
     policy = Policy.parse(tomllib.loads(files("holdback").joinpath("policies/default.toml").read_text()))
     password, totp = FakeVerifier(AuthenticatorKind.PASSWORD), FakeVerifier(AuthenticatorKind.TOTP)
     signing = Signing(masters, None)
-    intake = Intake(masters, password, {totp.kind: totp}, signing, SystemEntropy())
+    intake = Intake(masters, password, {totp.kind: totp}, signing, SystemEntropy(), networks=policy.networks)
     tools = Tools(
         policy, masters, Snapshots(masters), ReceiptKeys.generate(), "holdback-test", signing, canaries(masters, policy)
     )

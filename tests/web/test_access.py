@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from structlog.testing import capture_logs
-from tests.web.platform_side import HOME, PASSWORD, PLATFORM, START, FakeClock, Web, is_problem
+from tests.web.platform_side import HOME, OTHER, PASSWORD, PLATFORM, START, FakeClock, Web, is_problem
 
 from holdback.web import problems
 from holdback.web.keys import KEPT_S, Keys, Scope, issued
@@ -115,7 +115,7 @@ OWNERS_ONLY: Final[list[dict[str, Any]]] = [
         "address": HOME,
         "network": "bitcoin",
     },
-    {"action": "address.add", "name": "x", "network": "bitcoin", "address": "bc1qother"},
+    {"action": "address.add", "name": "x", "network": "bitcoin", "address": OTHER},
     {"action": "allowlist.set", "on": True},
     {"action": "limit.set", "usd_per_day": "5"},
     {"action": "lock.set", "hours": 5},

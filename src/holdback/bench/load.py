@@ -15,6 +15,8 @@ import msgspec
 import pyotp
 import uvloop
 
+from holdback.addresses import segwit
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -84,7 +86,7 @@ class Load:
             "kind": "withdrawal",
             "asset": "BTC",
             "amount": "0.0004",
-            "address": self.plan.address if old else f"bc1qstranger{number:012}",
+            "address": self.plan.address if old else segwit("bc", 0, number.to_bytes(20)),
             "network": "bitcoin",
             "actor": {"kind": "owner", "session": f"session-{account}"},
             "context": {"ip": "203.0.113.7", "user_agent": "Bench/1.0", "device": f"device-{account}"},

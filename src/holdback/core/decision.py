@@ -35,6 +35,7 @@ class Reason(StrEnum):
     FROZEN = "frozen"
     UNDER_ORDER = "under_order"
     BAD_FIELD = "bad_field"
+    NETWORK_CLOSED = "network_closed"
     TOO_MANY = "too_many"
     RECOVERED_LATELY = "recovered_lately"
     EVIDENCE_CLOSED = "evidence_closed"

@@ -7,6 +7,7 @@ are refused with the key's name, so that a file that loads is a file that can be
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -289,6 +290,39 @@ class Legal(Section, frozen=True):
     paper_d: Days
 
 
+class Network(Section, frozen=True):
+    """How addresses of a network are written (`addresses.py` reads them); one that is not listed is closed.
+
+    `segwit` has a human-readable part, and `versions` where there are older addresses, too; `bech32` has the former
+    alone, `base58check` version bytes alone. `base58` is so many bytes without a checksum. `pattern` is for all others:
+    characters and classes of them, each so often, at most one of them more or less often.
+    """
+
+    family: Literal["segwit", "bech32", "base58check", "base58", "evm", "pattern"]
+    hrp: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{0,20}\Z")] = ""
+    versions: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=255)], ...], msgspec.Meta(max_length=8)] = ()
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    pattern: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+SPELT_BY: Final = {
+    "segwit": ({"hrp"}, {"versions"}),
+    "bech32": ({"hrp"}, set[str]()),
+    "base58check": ({"versions"}, set[str]()),
+    "base58": ({"size_bytes"}, set[str]()),
+    "evm": (set[str](), set[str]()),
+    "pattern": ({"pattern"}, set[str]()),
+}
+"""What a network of each family must say, and what it may."""
+
+_ONE: Final = r"(?:[A-Za-z0-9:_-]|\[[A-Za-z0-9:._-]{1,64}\])"
+_TIMES: Final = r"\{[0-9]{1,2}\}"
+_PLAIN_PATTERN: Final = re.compile(
+    rf"(?:{_ONE}(?:{_TIMES})?)*(?:{_ONE}\{{[0-9]{{1,2}},[0-9]{{1,2}}\}})?(?:{_ONE}(?:{_TIMES})?)*"
+)
+"""Patterns that are matched in time with the text's length: nothing is tried twice but where one length varies."""
+
+
 class Bounds(Section, frozen=True):
     """How many things of a kind one customer may have at once."""
 
@@ -371,6 +405,7 @@ NEITHER: Final = frozenset(
         "signals",
         "risk",
         "exits",
+        "networks",
         "sessions.open_max",
         "step_up.challenges_open",
         "staff.rich_deciles",
@@ -396,7 +431,7 @@ def _way(key: str, before: object, after: object) -> str:
         return "looser" if (after > before) == (key in LOOSER_WHEN_LARGER) else "tighter"
     if key == "sessions.device_key":
         return "looser" if after == "optional" else "tighter"
-    if key.startswith("exits."):
+    if key.startswith(("exits.", "networks.")):
         return "looser" if before is None else "tighter" if after is None else "other"
     return "other"
 
@@ -412,6 +447,9 @@ def _flat(data: dict[str, Any]) -> dict[str, object]:
         below = {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
         flat |= below
     return flat
+
+
+_NETWORK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class PolicyError(ValueError):
@@ -447,6 +485,7 @@ class Policy(Section, frozen=True):
     staff: Staff
     legal: Legal
     face: Face
+    networks: dict[str, Network]
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -492,6 +531,7 @@ class Policy(Section, frozen=True):
         if list(self.staff.decile_usd) != sorted(self.staff.decile_usd):
             raise PolicyError("`staff.decile_usd` must rise")
         self._check_risk()
+        self._check_networks()
         for kind, network in self.exits.items():
             if network not in NETWORKS or (kind == "sweep") != (network == "own"):
                 msg = (
@@ -511,6 +551,31 @@ class Policy(Section, frozen=True):
                 raise PolicyError(msg)
             if field in {"paces_m", "tries_most", "factor_ages_d"} and (min(table) < 0 or list(table) != sorted(table)):
                 msg = f"`risk.{field}` must rise"
+                raise PolicyError(msg)
+
+    def _check_networks(self) -> None:
+        """Refuse networks of which nobody could tell an address, or whose patterns could take long to match."""
+        for name, network in self.networks.items():
+            if name in NETWORKS or not _NETWORK_NAME.fullmatch(name):
+                raise PolicyError(f"`networks.{name}` is not the name of a network that has addresses")
+            must, may = SPELT_BY[network.family]
+            said = {field for field in ("hrp", "versions", "size_bytes", "pattern") if getattr(network, field)}
+            if not must <= said <= must | may:
+                msg = (
+                    f"`networks.{name}` is `{network.family}`: it must say {', '.join(sorted(must)) or 'nothing else'}"
+                )
+                raise PolicyError(msg)
+            try:
+                plain = not network.pattern or bool(
+                    _PLAIN_PATTERN.fullmatch(network.pattern) and re.compile(network.pattern)
+                )
+            except re.error:
+                plain = False
+            if not plain:
+                msg = (
+                    f"`networks.{name}.pattern` must be characters and classes of them, each with how often it comes, "
+                    "such as `r[1-9A-Za-z]{24,34}`; only one may come more or less often"
+                )
                 raise PolicyError(msg)
 
     def differences(self, other: Policy) -> list[Difference]:

@@ -17,14 +17,13 @@ from typing import Final
 from coincurve import PublicKey
 from Crypto.Hash import RIPEMD160, keccak
 
+from holdback.addresses import base58check, segwit
+
 SIGNATURE_BYTES: Final = 65
 """A header or recovery byte, and two numbers of 32 bytes."""
 
 _ETHEREUM: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 _HEX: Final = re.compile(r"(0x)?[0-9a-fA-F]{130}")
-_BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 _UNCOMPRESSED: Final = range(27, 31)
 _COMPRESSED: Final = range(31, 35)
@@ -83,8 +82,8 @@ def _bitcoin_signers(text: bytes, signature: str) -> list[str]:
     if not key:
         return []
     named = _hash160(key)
-    old = _base58check(b"\x00" + named)
-    nested, native = _base58check(b"\x05" + _hash160(b"\x00\x14" + named)), _segwit(named)
+    old = base58check(b"\x00" + named)
+    nested, native = base58check(b"\x05" + _hash160(b"\x00\x14" + named)), segwit("bc", 0, named)
     if made[0] in _UNCOMPRESSED:
         return [old]
     if made[0] in _COMPRESSED:
@@ -103,32 +102,3 @@ def _keccak(data: bytes) -> bytes:
 
 def _hash160(data: bytes) -> bytes:
     return RIPEMD160.new(hashlib.sha256(data).digest()).digest()
-
-
-def _base58check(payload: bytes) -> str:
-    data = payload + hashlib.sha256(hashlib.sha256(payload).digest()).digest()[:4]
-    number, text = int.from_bytes(data), ""
-    while number:
-        number, digit = divmod(number, 58)
-        text = _BASE58[digit] + text
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
-
-
-def _segwit(named: bytes) -> str:
-    """A native address of version 0 on the main network (BIP-173)."""
-    bits = "".join(f"{byte:08b}" for byte in named)
-    words = [0, *(int(bits[place : place + 5], 2) for place in range(0, len(bits), 5))]
-    prefix = [ord(char) >> 5 for char in "bc"] + [0] + [ord(char) & 31 for char in "bc"]
-    rest = _polymod([*prefix, *words, 0, 0, 0, 0, 0, 0]) ^ 1
-    check = [rest >> 5 * (5 - place) & 31 for place in range(6)]
-    return "bc1" + "".join(_BECH32[word] for word in (*words, *check))
-
-
-def _polymod(words: list[int]) -> int:
-    rest = 1
-    for word in words:
-        top = rest >> 25
-        rest = (rest & 0x1FFFFFF) << 5 ^ word
-        for place, one in enumerate(_GENERATOR):
-            rest ^= one if top >> place & 1 else 0
-    return rest

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from holdback.addresses import invented
 from holdback.core import decide
 from holdback.core.disclosure import GIVES_AWAY
 from holdback.core.events import AuthenticatorKind, Channel, Role
@@ -30,12 +32,13 @@ from holdback.lab import playbooks as words
 from holdback.lab.people import OWNER, People
 from holdback.lab.sealing import fake_destination, fake_sealed
 from holdback.lab.world import CUSTOMER
+from holdback.wiring import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdback.core.events import Destination
-    from holdback.core.policy import Policy
+    from holdback.core.policy import Network, Policy
     from holdback.core.rules.asking import Action
     from holdback.core.state import Head
     from holdback.lab.playbooks import Playbook, Step
@@ -68,7 +71,14 @@ def address_text(name: str, network: str) -> str:
     """Where a name of the story points: a name that is written like an address is itself one."""
     if _ADDRESS.fullmatch(name):
         return name
-    return hashlib.sha256(f"{network}/{name}".encode()).hexdigest()[:40]
+    listed = _networks().get(network)
+    made = f"{network}/{name}"
+    return invented(listed, made) if listed is not None else hashlib.sha256(made.encode()).hexdigest()[:40]
+
+
+@cache
+def _networks() -> dict[str, Network]:
+    return load_policy("default").networks
 
 
 def place_in_book(name: str, network: str) -> Destination | None:

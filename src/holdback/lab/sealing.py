@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
 
 from holdback.core.events import ALIKE_BYTES, MAC_BYTES, Destination, Sealed
-
-SHOWN: Final = 4
-"""How many characters of an address, at each end, people compare."""
+from holdback.sealing import skeleton
 
 
 def _digest(text: str) -> bytes:
@@ -22,6 +19,5 @@ def fake_sealed(text: str) -> Sealed:
 
 def fake_destination(text: str) -> Destination:
     """A destination as the core sees it; two that begin and end alike look alike."""
-    seen = text.removeprefix("0x")
-    alike = _digest(f"alike:{seen[:SHOWN]}:{seen[-SHOWN:]}")[:ALIKE_BYTES]
+    alike = _digest(f"alike:{skeleton(text)}")[:ALIKE_BYTES]
     return Destination(_digest(text)[:MAC_BYTES], text.encode(), alike)

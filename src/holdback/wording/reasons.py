@@ -34,6 +34,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.FROZEN: "The account is frozen by its owner. Nothing leaves until the owner has unfrozen it.",
     Reason.UNDER_ORDER: "Payments are stopped by order of an authority, not by the owner. Wait for its end.",
     Reason.BAD_FIELD: "A field does not fit this action. Correct it.",
+    Reason.NETWORK_CLOSED: "This network is not open here. Choose another.",
     Reason.TOO_MANY: "There are too many of these open at once. Wait for one to end, or end one.",
     Reason.RECOVERED_LATELY: "The account was recovered lately. Read and secure it, and wait until the rest opens.",
     Reason.EVIDENCE_CLOSED: "Nothing more can be shown for this recovery. Wait for its end.",

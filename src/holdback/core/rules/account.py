@@ -21,7 +21,7 @@ from holdback.core.events import (
     Finding,
     Sealed,
 )
-from holdback.core.rules.address import Provenance, added
+from holdback.core.rules.address import Provenance, added, network_closed
 from holdback.core.rules.asking import (
     EVERYBODY,
     OWNER,
@@ -111,12 +111,21 @@ class AccountUnfreeze(Action, frozen=True, tag="account.unfreeze"):
     mistaken: bool = False
 
 
+def _unfit(action: AccountImport, policy: Policy) -> Finding | None:
+    """An owner who could never be told, or an entry of the book on a network that is closed."""
+    if not any(contact.channel in policy.notices.independent for contact in action.contacts):
+        return why(Reason.BAD_FIELD, *(str(one) for one in policy.notices.independent), about="contacts")
+    closed = (network_closed(entry.network, policy) for entry in action.address_book)
+    return next((one for one in closed if one is not None), None)
+
+
 def _begin(request: Request, action: AccountImport, _facts: Facts, policy: Policy, now: ev.Instant) -> Ruling:
     """The import of an account that does not exist yet. Refuses one whose owner could never be told."""
     if request.account.startswith(tuple(STREAM_PREFIX.values())):
         return denied(why(Reason.BAD_FIELD, about="account"))
-    if not any(contact.channel in policy.notices.independent for contact in action.contacts):
-        return denied(why(Reason.BAD_FIELD, *(str(one) for one in policy.notices.independent), about="contacts"))
+    unfit = _unfit(action, policy)
+    if unfit is not None:
+        return denied(unfit)
     own = (action.name, action.sub_accounts, micro_usd(action.equity_usd), action.face)
     events: list[AnyEvent] = [ev.AccountImported(now, request.account, *own)]
     waits = policy.waits

@@ -12,6 +12,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import DAY, HOUR, Actor, Destination, Finding, Instant, Sealed, Setting
+from holdback.core.policy import NETWORKS
 from holdback.core.rules.asking import (
     OWNER,
     Action,
@@ -123,8 +124,14 @@ def _named(action: AddressAdd | AddressRenew | AddressRemove) -> Finding | None:
     return why(Reason.BAD_FIELD, about="address")
 
 
-def _nameable(_case: Case, action: AddressAdd) -> Finding | None:
-    return _named(action)
+def network_closed(network: str | None, policy: Policy) -> Finding | None:
+    """A network with addresses must be listed: of one that is not nobody could say what an address is."""
+    listed = network is None or network in NETWORKS or network in policy.networks
+    return None if listed else why(Reason.NETWORK_CLOSED, about="network")
+
+
+def _nameable(case: Case, action: AddressAdd) -> Finding | None:
+    return _named(action) or network_closed(action.network, case.policy)
 
 
 def look_alike(case: Case, address: Destination) -> str | None:

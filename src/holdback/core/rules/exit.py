@@ -18,7 +18,7 @@ from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
 from holdback.core.policy import MICRO
-from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, newness_ms
+from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
     OWNER,
@@ -270,6 +270,9 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
     unfit = _unfit_field(action, network)
     if unfit:
         return why(Reason.BAD_FIELD, about=unfit)
+    closed = network_closed(action.network, case.policy) if network == "*" else None
+    if closed is not None:
+        return closed
     if network == "own":
         return _sweep_door(case)
     if network in RECEIVED_INSIDE and case.request.counterparty == case.head.account:
