@@ -7,6 +7,8 @@ was found grows old (a certificate may run out), so a token does, too.
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -20,12 +22,43 @@ if TYPE_CHECKING:
     from holdback.ports import Documents, MailFinding, Mails, PaperFinding
     from holdback.sealing import MasterKeys
 
+HOUR_S: Final = 3600.0
 GOOD_FOR_MS: Final = DAY
 """How long a token says something."""
 
 
 class Unreadable(Exception):
     """This deployment reads no papers of this kind: it has no trust roots, or not the extra `documents`."""
+
+
+class TooOften(Exception):
+    """A key handed in more than it may in an hour. `retry_after_s` is when there is room again."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        """Say when to come back."""
+        super().__init__("too many papers")
+        self.retry_after_s = retry_after_s
+
+
+class Pace:
+    """How much each key handed in within the last hour, as this process knows.
+
+    Whoever holds a key may hand in papers as any agency: this keeps one that was stolen from filling the desk's day.
+    """
+
+    def __init__(self, most: int) -> None:
+        """So many an hour by one key."""
+        self._most = most
+        self._handed: dict[str, deque[float]] = {}
+
+    def take(self, caller: str, now_s: float) -> None:
+        """Count one. Raises TooOften, and then counts nothing."""
+        handed = self._handed.setdefault(caller, deque())
+        while handed and handed[0] <= now_s - HOUR_S:
+            handed.popleft()
+        if len(handed) >= self._most:
+            raise TooOften(max(1, math.ceil(handed[0] + HOUR_S - now_s)))
+        handed.append(now_s)
 
 
 class Token(msgspec.Struct, frozen=True, array_like=True):

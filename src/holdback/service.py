@@ -42,6 +42,7 @@ from holdback.core.staffing import attending, may_judge
 from holdback.core.state import Customer
 from holdback.core.waiting import AGENCY, is_over
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
+from holdback.papers import Pace
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
 from holdback.roster import roster
 from holdback.signing import Called, Holder, passkeys
@@ -165,6 +166,7 @@ class Service:
         self._decoys: list[Decoy] = []
         self._making_decoys = asyncio.Lock()
         self._turns: dict[str, _Turns] = {}
+        self._pace = Pace(tools.policy.legal.papers_per_h)
         self._staff: list[Head] = []
         self._staff_read_at = -ROSTER_S
         self._reads: Batcher[Wanted, Reading] = Batcher(self._read_batch, largest=BATCH)
@@ -175,6 +177,10 @@ class Service:
         """What the service has to do, and has done."""
         return Work(len(self._decisions), self._decisions.batches, self._decisions.jobs)
 
+    def handed_in(self, caller: str) -> None:
+        """Count what a key hands in for agencies. Raises papers.TooOften."""
+        self._pace.take(caller, asyncio.get_running_loop().time())
+
     async def warm(self) -> None:
         """Load, beside the loop, what the first sign-in would keep everybody waiting for."""
         await asyncio.to_thread(self._intake.warm)
@@ -182,13 +188,15 @@ class Service:
     async def ask(self, question: Question) -> bytes:
         """Answer one question durably, as a JSON object (design section 5).
 
-        Raises BadRequest, KeyReused, ChallengeRefused, Overloaded, StoreUnavailable, or snapshots.Tampered.
+        Raises BadRequest, KeyReused, ChallengeRefused, Overloaded, TooOften, StoreUnavailable, or snapshots.Tampered.
         """
         parsed = intake.parse(question.body)
         if not intake.ACCOUNT_ID.fullmatch(question.account):
             raise intake.BadRequest("this is not an account id", "/account")
         if "." in question.account and decide.RULES[parsed.kind].begins is not None:
             raise intake.BadRequest("a sub-account comes with its customer, in `sub_accounts`")
+        if parsed.envelope.actor.kind is ActorKind.AGENCY:
+            self.handed_in(question.caller)
         if parsed.kind is AccountImport:
             return await self._begun(question, parsed)
         main = question.account.partition(".")[0]

@@ -32,7 +32,7 @@ from tests.core.histories import (
 from tests.core.members import Colleague, enrolment
 from tests.core.recoveries import Claimant, reviewed
 
-from holdback import cli, facing, intake, judging, strangers, watching, wiring
+from holdback import cli, facing, intake, judging, service, strangers, watching, wiring
 from holdback.core import attempts
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Seen, StepUp
@@ -637,6 +637,7 @@ STAFFED: Final = {
 OUTSIDE: Final[dict[str, ModuleType]] = {
     "signals.clock_tolerance_s": judging,
     "signals.network_age_d": wiring,
+    "legal.papers_per_h": service,
     "passwords.characters_min": intake,
     "passwords.characters_alone_min": intake,
     "passwords.strength_min": intake,

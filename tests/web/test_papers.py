@@ -141,3 +141,19 @@ async def test_a_token_cannot_be_made_up_and_grows_old(desk: Web) -> None:
         with pytest.raises(ValueError, match="too old"):
             reads(desk).fact(token, at)
     assert reads(desk).fact(token, NOW + GOOD_FOR_MS - 1) is not None
+
+
+async def test_a_key_that_hands_in_too_much_is_told_when_to_come_back(desk: Web) -> None:
+    """Papers and what is asked as an agency count together; what staff enter does not."""
+    most = desk.service.tools.policy.legal.papers_per_h
+    key = desk.key("ask")
+    caller = key["Authorization"].split("_")[1]
+    for _ in range(most - 1):
+        desk.service.handed_in(caller)
+    assert (await handed(desk, desk.order)).status_code == 200  # type: ignore[attr-defined] # as above
+    refused = await handed(desk, desk.order)  # type: ignore[attr-defined] # as above
+    assert is_problem(refused, problems.TOO_OFTEN)
+    assert 3500 < int(refused.headers["retry-after"]) <= 3600
+    body = {"action": "legal.freeze_order", "actor": {"kind": "agency"}, "agency": "police", "days": 3}
+    asked = await desk.http.post("/v1/accounts/alice/actions", json=body, headers=desk.fresh() | key)
+    assert is_problem(asked, problems.TOO_OFTEN)

@@ -288,6 +288,7 @@ class Legal(Section, frozen=True):
     freeze_order_max_d: Days
     agency_wait_h: Hours
     paper_d: Days
+    papers_per_h: Count
 
 
 class Network(Section, frozen=True):
@@ -417,6 +418,7 @@ NEITHER: Final = frozenset(
         "staff.false_cases_permille",
         "staff.false_accusations_ppm",
         "legal.open_max",
+        "legal.papers_per_h",
         "legal.freeze_order_max_d",
         "face.hold_ms",
         "face.gentle_hold_ms",

@@ -79,6 +79,7 @@ class PaperDesk:
 
     async def _read(self, call: Call, check: Callable[[bytes, Instant], Awaitable[Handed]]) -> Reply:
         call.parameters()
+        self._service.handed_in(call.caller)
         now = (await self._service.store.read([Wanted("")])).now
         try:
             handed = await check(call.body, now)

@@ -15,6 +15,7 @@ import msgspec
 from holdback.batching import Overloaded
 from holdback.intake import BadRequest
 from holdback.judging import ChallengeRefused, KeyReused
+from holdback.papers import TooOften
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
 from holdback.wording.reasons import sentence
@@ -56,6 +57,7 @@ MEDIA_TYPE: Final = Kind("media-type", 415, "The body is not of the media type t
 KEY_REUSED: Final = Kind("key-reused", 422, "The idempotency key was used before, with another body.")
 ABSURD_PRICE: Final = Kind("absurd-price", 422, "A price is too far from the one before it.")
 CHECKED_OUT: Final = Kind("checked-out", 429, "This recovery was checked as often as it may be.")
+TOO_OFTEN: Final = Kind("too-often", 429, "This key handed in as much as it may in an hour.", retryable=True)
 INTERNAL: Final = Kind("internal", 500, "Holdback failed.")
 TAMPERED: Final = Kind("tampered", 500, "The account's stored rows do not verify; nothing is decided on them.")
 UNREADABLE: Final = Kind("unreadable", 501, "This deployment reads no papers of this kind.")
@@ -83,6 +85,7 @@ KINDS: Final = (
     KEY_REUSED,
     ABSURD_PRICE,
     CHECKED_OUT,
+    TOO_OFTEN,
     INTERNAL,
     TAMPERED,
     UNREADABLE,
@@ -157,6 +160,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(KEY_REUSED)
         case ChallengeRefused():
             return Problem(CHALLENGE, sentence(error.reason), pointer="/challenge")
+        case TooOften():
+            return Problem(TOO_OFTEN, headers=retry_after(error.retry_after_s))
         case Overloaded():
             return Problem(OVERLOADED, headers=retry_after(error.retry_after_s))
         case _:
