@@ -21,7 +21,7 @@ from tests.core.recoveries import Claimant
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, PaperFact, Reason
 from holdback.core.disclosure import EMERGENCY, GIVES_AWAY, NEVER, REACHES, given_away, reached
-from holdback.core.effects import SECRECY
+from holdback.core.effects import EFFECTS, SECRECY
 from holdback.core.events import DAY, HOUR, Actor, ActorKind, Channel
 from holdback.core.evidence import BURNABLE
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
@@ -530,9 +530,11 @@ def test_secrecy_that_ran_out_hides_nothing() -> None:
 
 
 def test_only_disclosures_can_be_hidden() -> None:
-    """Law 5: nothing else that happens to an account has a way to be told later."""
+    """Law 5: nothing else that happens to an account can be told later, but that the request was read."""
     hidden = {kind for kind in get_args(ev.AnyEvent) if "told_at" in kind.__struct_fields__}
-    assert hidden - {ev.LegalReceived, ev.LegalCalledBack, ev.LegalApproved} == SECRECY
+    steps: set[type[ev.AnyEvent]] = {ev.LegalReceived, ev.LegalCalledBack, ev.LegalApproved, ev.LookedUp}
+    assert hidden - steps == SECRECY
+    assert all(EFFECTS[one].notice is None for one in steps), "there is no notice of these"
 
 
 def test_contacts_that_came_meanwhile_are_told_at_the_end() -> None:
