@@ -57,7 +57,7 @@ MEDIA_TYPE: Final = Kind("media-type", 415, "The body is not of the media type t
 KEY_REUSED: Final = Kind("key-reused", 422, "The idempotency key was used before, with another body.")
 ABSURD_PRICE: Final = Kind("absurd-price", 422, "A price is too far from the one before it.")
 CHECKED_OUT: Final = Kind("checked-out", 429, "This recovery was checked as often as it may be.")
-TOO_OFTEN: Final = Kind("too-often", 429, "This key handed in as much as it may in an hour.", retryable=True)
+TOO_OFTEN: Final = Kind("too-often", 429, "This key handed in as much as it may in an hour.")
 INTERNAL: Final = Kind("internal", 500, "Holdback failed.")
 TAMPERED: Final = Kind("tampered", 500, "The account's stored rows do not verify; nothing is decided on them.")
 UNREADABLE: Final = Kind("unreadable", 501, "This deployment reads no papers of this kind.")
