@@ -13,6 +13,7 @@ from holdback import wiring
 from holdback.core.assurance import Level
 from holdback.core.decide import PLANNED, RULES
 from holdback.core.decision import Reason
+from holdback.core.doors import DOORS, MOVES, VERBS, State
 from holdback.intake import ENVELOPE, PUBLIC
 from holdback.views import LARGEST
 from holdback.web import api, endpoint, keys, openapi, prices, problems
@@ -154,6 +155,41 @@ def problem_page() -> str:
     return PROBLEMS.format(problems=table(("type", "status", "title", "retryable"), rows))
 
 
+EXITS = """# Exits: every way value leaves
+
+All kinds draw on one budget, that of the whole family of accounts; a move within the family draws nothing. Whoever is
+paid, by whatever sort of name, is an entry of the book with the same provenance, wait and expiry, or is new. What
+decides is the same for all; what differs is here. A kind that is not listed in the policy is closed.
+
+{doors}
+## Who may do what
+
+In each state, once waits and proofs allow it. Whoever is not named may not, in that state, and what is not named here
+moves nothing. Where nobody is named nothing moves any more.
+
+{moves}
+"""
+
+
+def exits() -> str:
+    """Every door, and who may do what in each state."""
+    kinds: dict[str, list[str]] = {}
+    for kind, place in wiring.load_policy("default").exits.items():
+        kinds.setdefault(place, []).append(f"`{kind}`")
+    rows = ((", ".join(kinds.get(place, ["none"])), *door) for place, door in DOORS.items())
+    moves = (
+        (state, *("; ".join(f"{who}: {to}" for who, to in MOVES.get((state, verb), {}).items()) for verb in VERBS))
+        for state in State
+    )
+    return (
+        EXITS.format(
+            doors=table(("kinds", "irrevocable by", "who is paid", "who cancels"), rows),
+            moves=table(("state", *(f"`{verb}`" for verb in VERBS)), moves),
+        ).rstrip()
+        + "\n"
+    )
+
+
 HTTP = """# HTTP
 
 `/openapi.json` has the types. Expose `/freeze` to the world, and where `HOLDBACK_FACE` is set `/face`, `/face/steps`
@@ -221,7 +257,14 @@ def settings() -> str:
 
 def pages() -> dict[str, str]:
     """Every page by its file's name."""
-    made = {"actions": actions, "http": http, "problems": problem_page, "reasons": reasons, "settings": settings}
+    made = {
+        "actions": actions,
+        "exits": exits,
+        "http": http,
+        "problems": problem_page,
+        "reasons": reasons,
+        "settings": settings,
+    }
     return {f"{name}.md": HEAD + page() for name, page in made.items()}
 
 

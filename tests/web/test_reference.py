@@ -22,7 +22,7 @@ def written() -> dict[str, str]:
     return pages
 
 
-@pytest.mark.parametrize("name", ["actions.md", "http.md", "problems.md", "reasons.md", "settings.md"])
+@pytest.mark.parametrize("name", ["actions.md", "exits.md", "http.md", "problems.md", "reasons.md", "settings.md"])
 def test_each_page_is_current(name: str) -> None:
     """A page that is checked in is what `docs/reference/generate.py` writes."""
     assert (REFERENCE / name).read_text() == written()[name], "run docs/reference/generate.py"

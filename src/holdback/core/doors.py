@@ -1,0 +1,85 @@
+"""Every door in one table: what makes value irrevocable there, who is paid, what cancels it, and who may do what.
+
+The rules of exits do not read it, they are held to it: the tests walk every state, party and action. The page
+docs/reference/exits.md is written from it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from holdback.core.events import ActorKind
+
+
+class Door(NamedTuple):
+    """What is true of every exit of the kinds that lead to one place (`exits` in the policy)."""
+
+    irrevocable: str
+    beneficiary: str
+    cancelled: str
+
+
+_UNTIL_ALLOWED: Final = "the owner, his freeze or the platform, while it is held"
+
+DOORS: Final[dict[str, Door]] = {
+    "*": Door(
+        "the receipt, which the platform's signer consumes within its 60 s; then the network",
+        "an address on a network, entered in the book or new",
+        _UNTIL_ALLOWED,
+    ),
+    "bank": Door(
+        "the receipt; a bank may still call a transfer back, which nobody counts on",
+        "a bank account, entered in the book or new",
+        _UNTIL_ALLOWED,
+    ),
+    "internal": Door(
+        "the receipt; the value may trade but not leave the receiver for 24 h, or 72 h if the sender cools",
+        "a customer of this platform, named in the book or new",
+        _UNTIL_ALLOWED,
+    ),
+    "p2p": Door(
+        "the receipt; the value may trade but not leave the buyer for 24 h, or 72 h if the seller cools",
+        "any customer of this platform: the kind is opened with a wait, and strangers stay strangers",
+        _UNTIL_ALLOWED,
+    ),
+    "card": Door(
+        "the receipt",
+        "any merchant: the kind is opened with a wait, and strangers stay strangers",
+        _UNTIL_ALLOWED,
+    ),
+    "own": Door(
+        "nothing: value stays with its owner, and leaves by another door",
+        "the main account or a sub-account of the same customer",
+        "nothing to cancel: it is allowed at once or refused, in a cool-off always",
+    ),
+}
+"""Every place that an exit kind may lead to (`policy.NETWORKS`)."""
+
+
+class State(StrEnum):
+    """Where an exit stands, once it was asked for and not denied."""
+
+    HELD = "held"
+    ALLOWED = "allowed"
+    SETTLED = "settled"
+    CANCELLED = "cancelled"
+
+
+VERBS: Final = ("exit.cancel", "exit.release", "exit.settle", "account.freeze")
+"""What anybody could ask that an exit would feel."""
+
+_OWNER, _LINK, _PLATFORM = ActorKind.OWNER, ActorKind.LINK, ActorKind.PLATFORM
+
+MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
+    (State.HELD, "exit.cancel"): {_OWNER: State.CANCELLED, _PLATFORM: State.CANCELLED},
+    (State.HELD, "exit.release"): {_OWNER: State.ALLOWED, _PLATFORM: State.ALLOWED},
+    (State.HELD, "account.freeze"): {_OWNER: State.CANCELLED, _LINK: State.CANCELLED},
+    (State.ALLOWED, "exit.settle"): {_PLATFORM: State.SETTLED},
+    (State.SETTLED, "exit.settle"): {_PLATFORM: State.SETTLED},
+}
+"""Who may move an exit from a state by an action, and where to, once waits and proofs allow it; nobody else may.
+
+The platform's release comes at its time and weighs again, the owner's earlier takes what law 10 asks. Staff, agencies,
+API keys and links of a notice move nothing but by the freeze; what a receiver freezes moves nothing of the sender's.
+"""

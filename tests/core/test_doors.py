@@ -1,0 +1,185 @@
+"""The table of doors is what the rules do: every state, party and action, and every kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from msgspec.structs import replace
+from tests.core.histories import (
+    DEFAULT,
+    PLATFORM,
+    USD,
+    Account,
+    codes,
+    destination,
+    grown,
+    held_id,
+    kind_of,
+    sealed,
+)
+
+from holdback.core import events as ev
+from holdback.core.decision import Reason, StepUp
+from holdback.core.doors import DOORS, MOVES, VERBS, State
+from holdback.core.events import DAY, Actor, ActorKind, Destination, Lane
+from holdback.core.policy import NETWORKS
+from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from holdback.core.rules.asking import Action
+
+PROOFS: Final = ("a1-1", "a1-2")
+
+
+def stands(account: Account, which: str) -> State:
+    """Where an exit stands, as its last event says."""
+    found = State.HELD
+    for event in account.log:
+        match event:
+            case ev.ExitAllowed(exit=name) if name == which:
+                found = State.ALLOWED
+            case ev.ExitSettled(exit=name) if name == which:
+                found = State.SETTLED
+            case ev.ExitCancelled(exit=name) if name == which:
+                found = State.CANCELLED
+            case _:
+                pass
+    return found
+
+
+def held(account: Account, session: bytes) -> str:
+    """A withdrawal that waited out all it had to wait for."""
+    which = held_id(
+        account.ask(
+            ExitRequest("withdrawal", "USD", "900000", address=destination("home"), network="bitcoin"), session, *PROOFS
+        )
+    )
+    account.settle(days=4)
+    return which
+
+
+def allowed(account: Account, session: bytes) -> str:
+    """The same, let go."""
+    which = held(account, session)
+    account.ask(ExitRelease(which), PLATFORM)
+    return which
+
+
+def settled(account: Account, session: bytes) -> str:
+    """The same, and final."""
+    which = allowed(account, session)
+    account.ask(ExitSettle(which, "paid"), PLATFORM)
+    return which
+
+
+def cancelled(account: Account, session: bytes) -> str:
+    """One that was stopped for good."""
+    which = held(account, session)
+    account.ask(ExitCancel(which), PLATFORM)
+    return which
+
+
+REACHED: Final[dict[State, Callable[[Account, bytes], str]]] = {
+    State.HELD: held,
+    State.ALLOWED: allowed,
+    State.SETTLED: settled,
+    State.CANCELLED: cancelled,
+}
+
+
+def action(verb: str, which: str) -> Action:
+    """What is asked of an exit."""
+    made: dict[str, Action] = {
+        "exit.cancel": ExitCancel(which),
+        "exit.release": ExitRelease(which),
+        "exit.settle": ExitSettle(which, "paid"),
+        "account.freeze": AccountFreeze(),
+    }
+    return made[verb]
+
+
+def asks(account: Account, party: ActorKind, verb: str, which: str) -> str:
+    """A party asks with all it has, codes that are sent to senior contacts among it."""
+    actor = Actor(party, contact="c1-1" if party is ActorKind.LINK else "", key="someone")
+    if party is not ActorKind.OWNER:
+        return kind_of(account.ask(action(verb, which), actor, *PROOFS))
+    session = account.any_session()
+    first = account.ask(action(verb, which), session)
+    if not isinstance(first, StepUp):
+        return kind_of(first)
+    code = account.head.challenges[first.challenge].contact
+    return kind_of(account.ask(action(verb, which), session, *PROOFS, code, challenge=first.challenge))
+
+
+@pytest.mark.parametrize("party", ActorKind, ids=str)
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("state", State, ids=str)
+def test_who_may_move_an_exit(state: State, verb: str, party: ActorKind) -> None:
+    """In every state each party moves an exit where the table says, and nobody else moves it at all."""
+    account, session = grown()
+    which = REACHED[state](account, session)
+    assert stands(account, which) is state
+    answer = asks(account, party, verb, which)
+    expected = MOVES.get((state, verb), {}).get(party)
+    assert stands(account, which) is (expected or state), answer
+    if verb != "account.freeze":
+        assert (answer == "allow") is (expected is not None)
+
+
+def test_every_door_is_in_the_table() -> None:
+    """Wherever a policy may let a kind lead to, the table says what makes it irrevocable, who is paid, who cancels."""
+    assert set(DOORS) == set(NETWORKS)
+    assert all(all(door) for door in DOORS.values())
+    assert set(DEFAULT["exits"].values()) <= set(DOORS)
+    assert set(REACHED) == set(State)
+
+
+NAMED: Final[dict[str, tuple[Destination | None, ExitRequest]]] = {
+    "bitcoin": (destination("b"), ExitRequest("withdrawal", "USD", "900", address=destination("b"), network="bitcoin")),
+    "bank": (destination("b"), ExitRequest("fiat_payout", "USD", "900", address=destination("b"))),
+    "internal": (destination("b"), ExitRequest("gift", "USD", "900", counterparty=destination("b"))),
+    "p2p": (None, ExitRequest("p2p_sale", "USD", "900", counterparty=destination("b"))),
+    "card": (None, ExitRequest("card", "USD", "900", counterparty=destination("b"))),
+}
+"""One beneficiary of every sort, and an exit to it."""
+
+
+@pytest.mark.parametrize("network", NAMED)
+def test_every_sort_of_beneficiary_waits_and_expires_alike(network: str) -> None:
+    """An entry knows who made it and how, is paid after its wait, and is confirmed again by proof after its time."""
+    account, session = grown(equity="1000000")
+    target, paying = NAMED[network]
+    name = account.ask(AddressAdd(sealed("b"), network, target), session, *PROOFS)
+    assert kind_of(name) == "allow"
+    entry = account.beneficiary(getattr(name, "id", ""))
+    assert (entry.actor.session, entry.device, entry.authenticator) == (session, "laptop", "a1-2")
+    early = account.ask(paying, session, *PROOFS, counterparty="bob")
+    assert codes(early) == [Reason.DESTINATION_NEW]
+    account.settle(days=4)
+    session = account.sign_in()
+    assert codes(account.ask(paying, session, *PROOFS, counterparty="bob")) == [Reason.PROVED]
+    large = replace(paying, amount="80000")
+    which = held_id(account.ask(large, session, *PROOFS, counterparty="bob"))
+    account.deliver()
+    account.now += account.policy.book.verified_d * DAY
+    assert codes(account.ask(ExitRelease(which), PLATFORM, counterparty="bob")) == [Reason.VERIFICATION_EXPIRED]
+
+
+def test_the_family_is_one() -> None:
+    """Sub-accounts draw on one budget, are held alike, and one freeze stops them all."""
+    account, session = grown(subs=("savings", "bot"), equity="100000")
+    for sub in ("savings", "bot"):
+        paid = account.pay("2000", "home", session, account=f"alice.{sub}")
+        assert codes(paid) == [Reason.PROVED]
+    assert codes(account.pay("2000", "home", session)) == [Reason.OVER_BUDGET]
+    which = held_id(account.pay("3000", "home", session, account="alice.bot"))
+    assert account.head.meters[Lane.TOTAL].days[account.now // DAY] == 4000 * USD
+    account.ask(AccountFreeze(), Actor(ActorKind.LINK, contact="c1-1"))
+    assert which not in account.head.exits
+    for name in ("alice", "alice.savings", "alice.bot"):
+        assert codes(account.pay("1", "home", session, account=name)) == [Reason.FROZEN]
