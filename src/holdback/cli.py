@@ -19,7 +19,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 import holdback
-from holdback import audit, backup, bench, demo, desk, first_members, leaks, marking, timeline, wiring
+from holdback import audit, backup, bench, demo, desk, first_members, leaked_keys, leaks, marking, timeline, wiring
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
 from holdback.desk import Desk
@@ -68,6 +68,8 @@ app.command(letters)
 app.command(staff)
 desks = App(name="desk", help="What waits for people.", help_format="markdown")
 app.command(desks)
+api_keys = App(name="api-keys", help="API keys of customers.", help_format="markdown")
+app.command(api_keys)
 
 Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
@@ -609,6 +611,40 @@ async def _desks(service: Service) -> list[marking.Export]:
     """A record for each copy of the desk that anybody of the staff may ever have had."""
     members = [head.account for head in await roster(service.store, service.tools.snapshots)]
     return [desk.export_of(member, key) for member in members for key in service.tools.masters.mark_keys()]
+
+
+@api_keys.command(name="revoke-leaked")
+def revoke_leaked(file: Path, *, json: Json = False) -> int:
+    """Revoke the customers' API keys on a list, and tell their owners.
+
+    A line is a customer and a key (`alice:k12`); blank lines and those that begin with `#` are passed over. Nothing is
+    revoked if a line cannot be read. May be run again: what is gone already counts as unknown.
+
+    Examples:
+        holdback api-keys revoke-leaked paste.txt
+
+        holdback api-keys revoke-leaked paste.txt --json
+
+    Args:
+        file: The list.
+        json: Print one JSON object.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            named = leaked_keys.keys_of(lines)
+    except (OSError, UnicodeDecodeError, leaked_keys.BadList) as error:
+        _wrong(f"{file}: {error}")
+        return 2
+    with _progress("keys looked at:") as progress:
+        task = progress.add_task("", total=len(named))
+        found = _with_service(
+            lambda service: leaked_keys.revoke(service, named, lambda done: progress.update(task, completed=done))
+        )
+    if json:
+        _print_json(found._asdict())
+    else:
+        out.print(f"{found.revoked} revoked, {found.unknown} unknown.", highlight=False)
+    return 0
 
 
 @app.command(name="backup")

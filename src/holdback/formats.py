@@ -26,6 +26,11 @@ WORDS: Final[dict[str, str]] = {
     r"^(password|totp|passkey|sms|email|backup_code|contact_code|address_signature)\Z": (
         "one of `password`, `totp`, `passkey`, `sms`, `email`, `backup_code`, `contact_code`, `address_signature`"
     ),
+    r"^[A-Z0-9]{1,16}/[A-Z0-9]{1,16}\Z": "two assets in capitals with `/` between them, such as BTC/USDT",
+    r"^[A-Za-z0-9_-]{43}\Z": "an Ed25519 public key, its 32 bytes in base64url without padding",
+    r"^[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{43})?\Z": (
+        "an HMAC-SHA-256 or an Ed25519 signature, 32 or 64 bytes in base64url without padding"
+    ),
     r"^[0-9a-f]{64}\Z": "a SHA-256 as 64 hexadecimal digits in small letters",
     r"^age1[02-9ac-hj-np-z]{58}\Z": "a public key of age, which begins with age1",
     r"^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,7}\Z": "the name of a domain in small letters, such as police.example",

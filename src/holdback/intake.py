@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import addresses, dpop, formats, spelling
+from holdback import addresses, api_keys, dpop, formats, spelling
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import CODE_MS as AUTHENTICATOR_CODE_MS
 from holdback.core.assurance import CONTACT_CODE, RESTRICTED, password_stands_alone
-from holdback.core.decision import Context, DeviceProof, PaperFact, Proof, Seen
+from holdback.core.decision import Context, DeviceProof, KeyFact, PaperFact, Proof, Seen
 from holdback.core.devices import key_fault
 from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Channel, Destination, Sealed
 from holdback.core.evidence import SIGNATURE
@@ -34,6 +34,7 @@ from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew, beneficiary_name
 from holdback.core.rules.agency import AgencyAdd
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked
 from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.contact import ContactAdd
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
     from holdback.core.events import Instant
     from holdback.core.policy import Network, Policy
-    from holdback.core.state import Head
+    from holdback.core.state import Head, Program
     from holdback.papers import Papers
     from holdback.ports import AddressSignatures, Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
     from holdback.sealing import CustomerKey, MasterKeys
@@ -73,7 +74,7 @@ LONGEST: Final = 512
 """The longest personal field, in characters."""
 
 INTERNAL: Final = frozenset(
-    {NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose, RecoveryRemind}
+    {ApiKeyLeaked, NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose, RecoveryRemind}
 )
 """Actions that no one outside can name."""
 
@@ -105,7 +106,8 @@ class BadRequest(Exception):
 class WireActor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who asks: an owner or a `member` of staff by session token, a link by its token, or the platform itself.
 
-    `dpop` is what the asker's device signed (RFC 9449), for the route that `context` says it called.
+    `dpop` is what the asker's device signed (RFC 9449), for the route that `context` says it called. A program
+    names its API `key`, and signs the action with a `timestamp` (ms since the epoch) and a `nonce` that rises.
     """
 
     kind: ActorKind
@@ -113,6 +115,10 @@ class WireActor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Short | None = None
     dpop: DeviceKeyProof | None = None
     member: Id | None = None
+    key: Id | None = None
+    timestamp: api_keys.Nonce | None = None
+    nonce: api_keys.Nonce | None = None
+    signature: api_keys.Signature | None = None
 
 
 class WireContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,6 +212,9 @@ def _check_actor(envelope: Envelope, kind: type[Action]) -> None:
         raise BadRequest("an agency hands in papers, which prove themselves, and asks for nothing else", "/actor/kind")
     if (envelope.actor.kind is ActorKind.STAFF) != (envelope.actor.member is not None):
         raise BadRequest("`member` names who of the staff asks; nobody else has one", "/actor/member")
+    signed = (envelope.actor.key, envelope.actor.timestamp, envelope.actor.nonce, envelope.actor.signature)
+    if any((one is not None) != (envelope.actor.kind is ActorKind.API_KEY) for one in signed):
+        raise BadRequest("`key`, `timestamp`, `nonce` and `signature` come with an API key, all four", "/actor")
     if envelope.actor.kind is ActorKind.STAFF and envelope.proofs:
         raise BadRequest("the staff prove themselves as they sign in, not here", "/proofs")
     if envelope.actor.kind is ActorKind.STAFF and envelope.dry_run:
@@ -269,6 +278,8 @@ def _spelled(kind: type[Action], fields: dict[str, Any], networks: Mapping[str, 
         return _reachable(fields, "kind", "")
     if kind is StaffEnrol:
         return fields | _mailbox(fields)
+    if kind is ApiKeyCreate:
+        return fields | _reaches(fields, networks)
     if kind is not AccountImport:
         return fields
     lists = {name: fields[name] for name in ("contacts", "authenticators") if isinstance(fields.get(name), list)}
@@ -302,6 +313,25 @@ def _payable(one: Any, networks: Mapping[str, Network], pointer: str, *, strict:
         if strict:
             raise BadRequest(f"the address {error}", f"{pointer}/address") from None
         return one
+
+
+def _reaches(fields: dict[str, Any], networks: Mapping[str, Network]) -> dict[str, Any]:
+    """From where a new API key may ask and whom it may pay, each in its one spelling."""
+    found: dict[str, Any] = {}
+    if isinstance(fields.get("ip_allowlist"), list):
+        found["ip_allowlist"] = [_network_listed(one, place) for place, one in enumerate(fields["ip_allowlist"])]
+    if isinstance(fields.get("addresses"), list):
+        listed = enumerate(fields["addresses"])
+        found["addresses"] = [_payable(one, networks, f"/addresses/{place}") for place, one in listed]
+    return found
+
+
+def _network_listed(given: Any, place: int) -> Any:  # noqa: ANN401 - as it was sent
+    """A network in its one spelling; what is no string is left for `msgspec.convert` to refuse."""
+    try:
+        return api_keys.network_spelled(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise BadRequest(str(error), f"/ip_allowlist/{place}") from None
 
 
 def _mailbox(fields: dict[str, Any]) -> dict[str, Any]:
@@ -428,6 +458,8 @@ class Intake:
         if wire.kind is ActorKind.STAFF and wire.member:
             session = token_hash(wire.session) if wire.session else b""
             return ev.Actor(ActorKind.STAFF, session=session, key=wire.member)
+        if wire.kind is ActorKind.API_KEY and wire.key:
+            return ev.Actor(ActorKind.API_KEY, key=wire.key)
         if wire.kind is ActorKind.AGENCY:
             return ev.Actor(ActorKind.AGENCY)
         if wire.kind is ActorKind.LINK:
@@ -464,6 +496,8 @@ class Intake:
             return await self._bound(fields, holder, label)
         elif parsed.kind is RecoveryEvidence and fields.get("kind") == SIGNATURE and self._signatures is None:
             raise BadRequest("signatures of addresses are not checked here: it takes the extra `signatures`", "/kind")
+        elif parsed.kind is ApiKeyCreate:
+            return self._keyed(fields)
         elif parsed.kind is AuthenticatorConfirm:
             return self._confirmed(fields, parsed.envelope, holder)
         elif parsed.kind is StaffEnrol and fields.get("passkey") is not None:
@@ -513,6 +547,18 @@ class Intake:
         if registered is None:
             return Enrolled(fields, {})
         return Enrolled(fields | {"secret": Made(registered.credential)}, {}, registered)
+
+    def _keyed(self, fields: dict[str, Any]) -> Enrolled:
+        """An API key with what its requests will be checked with; a secret that is made here is shown once."""
+        _refuse_secret(fields)
+        public_key = fields.get("public_key")
+        fault = api_keys.public_key_fault(public_key) if isinstance(public_key, str) else ""
+        if fault:
+            raise BadRequest(fault, "/public_key")
+        secret = self._entropy.token(32).hex()
+        given = public_key if isinstance(public_key, str) else None
+        kept = Made(api_keys.credential(secret, given))
+        return Enrolled(fields | {"secret": kept}, {} if given is not None else {"secret": secret})
 
     async def _bound(self, fields: dict[str, Any], holder: Holder | None, label: str) -> Enrolled:
         _refuse_secret(fields)
@@ -594,6 +640,20 @@ class Intake:
             token = dpop.token_digest(actor.session or "")
             expected = expected._replace(token=token, action=action)
         return dpop.read(actor.dpop, expected)
+
+    def key_fact(
+        self, account: str, wire: Envelope, program: Program | None, key: CustomerKey, digest: bytes
+    ) -> KeyFact | None:
+        """What a program signed, and whether it asked from where its key may; None if nobody shows a key."""
+        actor = wire.actor
+        if actor.kind is not ActorKind.API_KEY or actor.timestamp is None or actor.nonce is None:
+            return None
+        if program is None:
+            return KeyFact(right=False, nonce=actor.nonce, at=actor.timestamp, listed=False)
+        text = api_keys.signed_text(account, actor.key or "", actor.timestamp, actor.nonce, digest)
+        right = api_keys.is_signed(key.open(program.secret), text, actor.signature or "")
+        networks = [key.open(one) for one in program.networks]
+        return KeyFact(right, actor.nonce, actor.timestamp, api_keys.is_listed(networks, wire.context.ip))
 
     def context(
         self, wire: WireContext, key: CustomerKey, *, begins: bool = False, device: DeviceProof | None = None

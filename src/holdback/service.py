@@ -39,7 +39,7 @@ from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
 from holdback.core.staffing import attending, may_judge
-from holdback.core.state import Customer
+from holdback.core.state import Customer, Program
 from holdback.core.waiting import AGENCY, is_over
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
 from holdback.papers import Pace
@@ -111,7 +111,8 @@ class Question(NamedTuple):
 class Peek(NamedTuple):
     """A customer as it was read without a lock: enough to seal fields and verify proofs, never to decide.
 
-    `seen` is of sign-ins: the key that the device showed, and what the platform saw.
+    `seen` is of sign-ins: the key that the device showed, and what the platform saw. `program` is the API key's that
+    asks.
     """
 
     key: CustomerKey
@@ -122,6 +123,7 @@ class Peek(NamedTuple):
     devices: frozenset[str] = frozenset()
     own_key: CustomerKey | None = None
     seen: tuple[DeviceProof | None, Context] = (None, Context())
+    program: Program | None = None
 
     @property
     def now(self) -> Instant:
@@ -556,6 +558,8 @@ class Service:
     async def _peek(self, account: str, parsed: Parsed, answer: tuple[str, str] | None) -> Peek | None:
         """Read what parsing and proving need, and most likely judging, without a lock. None without such a customer."""
         named = tuple(("credential", one.authenticator) for one in parsed.envelope.proofs if one.authenticator)
+        signer = parsed.envelope.actor.key
+        named += (("api_key", signer),) if signer is not None else ()
         asset = parsed.fields.get("asset")
         assets = (asset,) if isinstance(asset, str) else ()
         asked = Wanted(account, named, assets=assets, answer=answer, whole=True)
@@ -577,7 +581,9 @@ class Service:
             for row in rows
             if (row.kind, row.name) in wanted
         }
-        return Peek(key, head, secrets, asked, reading)
+        programs = [self.tools.snapshots.part(row) for row in rows if row.kind == "api_key" and row.name == signer]
+        program = programs[0] if programs and isinstance(programs[0], Program) else None
+        return Peek(key, head, secrets, asked, reading, program=program)
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
@@ -597,7 +603,8 @@ class Service:
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
         paper = self._intake.paper(action, self.tools.papers, peek.now)
-        facts = Facts(digest, proofs, device=device, evidence=question.evidence, paper=paper, **begun)
+        signed = self._intake.key_fact(question.account, envelope, peek.program, peek.key, digest)
+        facts = Facts(digest, proofs, device=device, evidence=question.evidence, paper=paper, api_key=signed, **begun)
         needs = decide.needs(request, peek.head)
         wanted = _wanted(question, main, needs)
         kept = None if isinstance(action, StaffLookUp) else _answer_to(question)  # what was shown is not shown again

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback.core import budget, ledger, seniority
+from holdback.core import budget, ledger, programs, seniority
 from holdback.core import events as ev
 from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
 from holdback.core.evidence import live
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.ledger import Entry
     from holdback.core.policy import Policy
-    from holdback.core.state import AgencyEntry, Authenticator, Change, Contact, Head, HeldExit
+    from holdback.core.state import AgencyEntry, ApiKey, Authenticator, Change, Contact, Head, HeldExit
     from holdback.ports import Snapshot
     from holdback.sealing import CustomerKey
     from holdback.service import Service
@@ -136,6 +136,25 @@ class BudgetForm(msgspec.Struct, frozen=True):
     own_limit_usd: str | None
 
 
+class ApiKeyForm(msgspec.Struct, frozen=True):
+    """An API key, and for a Security Center what is amiss with it: dormant, or from anywhere and soon not to trade.
+
+    `account` is what it may ask for, with those below it. `trades_until` is null for one that trades till it expires.
+    """
+
+    id: str
+    account: str
+    scopes: tuple[str, ...]
+    created_at: str
+    usable_from: str | None
+    expires_at: str
+    listed: bool
+    suspended: bool
+    dormant: bool
+    used_at: str | None
+    trades_until: str | None
+
+
 class RecoveryForm(msgspec.Struct, frozen=True):
     """A recovery that is under way: what was shown for it, and which way it goes once its evidence is closed.
 
@@ -218,6 +237,7 @@ class AccountForm(msgspec.Struct, frozen=True):
     targeted_until: str | None
     agency: AgencyForm | None
     agency_waiting: AgencyForm | None
+    api_keys: tuple[ApiKeyForm, ...] = ()
 
 
 class HeldForm(msgspec.Struct, frozen=True):
@@ -314,6 +334,7 @@ class Views:
             targeted_until=instant_text(head.targeted_until) if head.targeted_until > now else None,
             agency=_entry(head.agency.in_force(now) if head.agency else None, seen.key),
             agency_waiting=_entry(_waiting(head, now), seen.key),
+            api_keys=tuple(_api_key(head, name, one, policy, now) for name, one in head.api_keys.items()),
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -454,6 +475,22 @@ def _settings(head: Head) -> SettingsForm:
         bool(head.setting(Setting.ALLOWLIST)),
         head.setting(Setting.LOCK_HOURS),
         None if limit < 0 else _usd(limit),
+    )
+
+
+def _api_key(head: Head, name: str, one: ApiKey, policy: Policy, now: Instant) -> ApiKeyForm:
+    return ApiKeyForm(
+        id=name,
+        account=one.account,
+        scopes=tuple(scope.value for scope in one.scopes),
+        created_at=instant_text(one.created_at),
+        usable_from=_instant(seniority.ripe_at(head, one.created_at, one.ripens)),
+        expires_at=instant_text(one.expires_at),
+        listed=one.listed,
+        suspended=one.suspended,
+        dormant=programs.is_asleep(one, policy, now),
+        used_at=instant_text(one.used_at) if one.used_at else None,
+        trades_until=_instant(programs.lapses_at(one, policy)),
     )
 
 
@@ -666,7 +703,7 @@ def _plain(name: str, value: Any, key: CustomerKey) -> Any:  # noqa: ANN401 - as
     return value
 
 
-STORED_SEALED: Final = frozenset({"name", "address", "counterparty", "story", "note", "number"})
+STORED_SEALED: Final = frozenset({"name", "address", "counterparty", "story", "note", "number", "ip_allowlist"})
 """Sealed fields of actions, which a stored question holds as bytes; their secrets are in `SECRETS`."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tests.core.histories import PASSWORD, TOTP, destination, sealed
 
 from holdback.core import decide
-from holdback.core.events import Channel, Role
+from holdback.core.events import Channel, Role, Scope
 from holdback.core.rules.account import (
     AccountFreeze,
     AccountImport,
@@ -17,6 +17,7 @@ from holdback.core.rules.account import (
 )
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
 from holdback.core.rules.agency import AgencyAdd, AgencyOfficer, AgencyRemove
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked, ApiKeyRevoke, ApiKeySuspend
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
     AuthenticatorConfirm,
@@ -87,6 +88,10 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     LockSet(24),
     LimitSet("5"),
     ChangeCancel("ch9"),
+    ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")),
+    ApiKeySuspend("k9", on=False),
+    ApiKeyRevoke(),
+    ApiKeyLeaked("k9"),
     ExitRequest("withdrawal", "USD", "10", address=HOME, network="bitcoin"),
     ExitCancel("x9"),
     ExitRelease("x9"),

@@ -25,6 +25,7 @@ from holdback.core.decision import (
     EvidenceFact,
     Facts,
     Hold,
+    KeyFact,
     PaperFact,
     PriceFact,
     Proof,
@@ -131,6 +132,7 @@ class Account:
         self.agency: AgencyFact | None = None
         self.paper: PaperFact | None = None
         self.package = b""
+        self.key_fact: dict[str, Any] = {}
 
     # What is true
 
@@ -219,7 +221,15 @@ class Account:
             paper=self.paper,
             package=self.package,
             link=self.link_of(request),
+            api_key=self.key_signed(request),
         )
+
+    def key_signed(self, request: Request) -> KeyFact | None:
+        """What an API key signs, rightly but for what `key_fact` says otherwise."""
+        if request.actor.kind is not ActorKind.API_KEY:
+            return None
+        self.counter += 1
+        return replace(KeyFact(right=True, nonce=self.counter, at=self.now, listed=True), **self.key_fact)
 
     def link_of(self, request: Request) -> ev.Sealed | None:
         """The token itself, sealed, of a recovery that staff opens."""

@@ -126,6 +126,22 @@ class Session:
         return min(self.until, self.seen + self.idle)
 
 
+@dataclass
+class Program:
+    """An API key, as the events up to now describe it."""
+
+    made: ev.ApiKeyCreated
+    waiting: Waiting
+    used: Instant = 0
+    nonces: set[int] = field(default_factory=set)
+    suspended: bool = False
+
+    def asleep(self, policy: Policy, now: Instant) -> bool:
+        """Whether nobody used it for too long since it could be used."""
+        usable = self.waiting.ends() or self.waiting.since + self.waiting.length
+        return now > max(self.used, usable) + policy.api_keys.dormant_d * DAY
+
+
 class Stop(NamedTuple):
     """A time in which the owner's stop was on: pressed first and last, and taken off (None: not yet)."""
 
@@ -367,6 +383,34 @@ class Past:
         return held
 
     @cached_property
+    def programs(self) -> dict[str, Program]:
+        """API keys that were made and not revoked; one is used by what it signs awake, from where it may."""
+        found: dict[str, Program] = {}
+        lock = 0
+        for number, event in self.events():
+            match event:
+                case ev.SettingChanged(setting=ev.Setting.LOCK_HOURS):
+                    lock = event.value
+                case ev.ApiKeyCreated():
+                    length = max(self.policy.api_keys.ripens_h, lock) * HOUR
+                    found[event.api_key] = Program(event, Waiting(event.at, length, self.told(number, event)))
+                case ev.Decided() if event.actor.kind is ev.ActorKind.API_KEY and event.actor.key in found:
+                    one, signed = found[event.actor.key], FACTS.decode(event.facts).api_key
+                    assert signed is not None
+                    one.nonces.add(signed.nonce)
+                    if signed.listed and not one.asleep(self.policy, event.at):
+                        one.used = event.at
+                case ev.ApiKeyWoken():
+                    found[event.api_key].used = event.at
+                case ev.ApiKeySuspended():
+                    found[event.api_key].suspended = True
+                case ev.ApiKeyResumed():
+                    found[event.api_key].suspended = False
+                case ev.ApiKeyRevoked():
+                    del found[event.api_key]
+        return found
+
+    @cached_property
     def contacts(self) -> dict[str, Contact]:
         """Those the account has, and replaced ones; once those are told no more, the next change forgets them."""
         found: dict[str, Contact] = {}
@@ -505,6 +549,8 @@ class Past:
             case ev.ContactAdded(confirmed=True):
                 known.add(event.contact)
                 return "", None
+            case ev.ApiKeyCreated() if ev.Scope.WITHDRAW in event.scopes:
+                return MILD, self.told(number, event)
             case ev.ChangeAsked(kind=ChangeKind.REMOVE_AUTHENTICATOR | ChangeKind.REMOVE_CONTACT):
                 return SEVERE, self.told(number, event)
             case _:

@@ -30,7 +30,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decide import PLANNED, RULES, NotAvailable, action_name, needs
 from holdback.core.decision import Context, Reason, StaffFact, StepUp, ranked, why
-from holdback.core.events import HOUR, MINUTE, Actor, ActorKind, Channel, Role, StreamKind
+from holdback.core.events import HOUR, MINUTE, Actor, ActorKind, Channel, Role, Scope, StreamKind
 from holdback.core.rules.account import (
     AccountFreeze,
     AccountImport,
@@ -39,6 +39,7 @@ from holdback.core.rules.account import (
     ImportedContact,
 )
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked, ApiKeyRevoke, ApiKeySuspend
 from holdback.core.rules.asking import Case
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
@@ -110,8 +111,12 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (LockSet(24), OWNER_ONLY),
     (LimitSet("5"), OWNER_ONLY),
     (ChangeCancel("ch1"), OWNER_ONLY),
-    (ExitRequest("withdrawal", "USD", "1", address=HOME, network="bitcoin"), OWNER_ONLY),
-    (ExitCancel("x1"), BOTH),
+    (ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")), OWNER_ONLY),
+    (ApiKeySuspend("k1"), OWNER_ONLY),
+    (ApiKeyRevoke(), OWNER_ONLY),
+    (ApiKeyLeaked("k1"), {ActorKind.SYSTEM}),
+    (ExitRequest("withdrawal", "USD", "1", address=HOME, network="bitcoin"), {ActorKind.OWNER, ActorKind.API_KEY}),
+    (ExitCancel("x1"), BOTH | {ActorKind.API_KEY}),
     (ExitRelease("x1"), BOTH),
     (ExitSettle("x1", "ref"), {ActorKind.PLATFORM}),
     (ExitReconcile("receipt", "1"), {ActorKind.SYSTEM}),
@@ -203,6 +208,7 @@ LOOSENS = {
     "contact.remove",
     "address.add",
     "address.renew",
+    "api_key.create",
     "exit.request",
     "exit.release",
     "recovery.open",

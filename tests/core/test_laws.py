@@ -37,6 +37,7 @@ from holdback.core.decision import Allow, Context, Proof, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel, Setting
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyRevoke, ApiKeySuspend
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
     AuthenticatorConfirm,
@@ -139,6 +140,7 @@ place = st.sampled_from(PLACES)
 amount = st.sampled_from(AMOUNTS)
 claim = st.sampled_from((None, None, None, 0, 1000 * USD, 10**9 * USD))
 claims = st.tuples(claim, claim)
+signing = st.sampled_from(({}, {}, {}, {"right": False}, {"listed": False}, {"nonce": 5}, {"at": -31_000}))
 soon = st.sampled_from((1, 30, 60, 71, 73, 90))
 
 
@@ -338,6 +340,39 @@ class Stories(RuleBasedStateMachine):
     def thief_pays(self, usd: str, to: str) -> None:
         """The thief does, with what he has."""
         self.alice.pay(usd, to, self.session("thief"), *self.proofs("thief", "good"))
+
+    @rule(by=who, how=style, scopes=st.sampled_from(((ev.Scope.WITHDRAW,), (ev.Scope.TRADE,))))
+    def make_key(self, by: str, how: str, scopes: tuple[ev.Scope, ...]) -> None:
+        """Someone makes an API key."""
+        made = ApiKeyCreate(sealed("bot"), scopes, (sealed("203.0.113.7"),), secret=sealed("key"))
+        self.ask(made, self.session(by), self.proofs(by, how))
+
+    @precondition(lambda self: self.alice.head.api_keys)
+    @rule(what=st.tuples(st.sampled_from(KINDS), amount), to=place, number=nth, signed=signing, how=style)
+    def ask_by_key(self, what: tuple[str, str], to: str, number: int, signed: dict[str, Any], how: str) -> None:
+        """A program asks to let value leave, or whoever stole its key does."""
+        kind, usd = what
+        self.alice.key_fact = {name: self.alice.now + one if name == "at" else one for name, one in signed.items()}
+        action = ExitRequest(kind, "USD", usd, address=destination(to), network="bitcoin")
+        if kind in {"internal_transfer", "gift"}:
+            action = replace(action, address=None, network=None, counterparty=destination("bob"))
+        other = "bob" if action.counterparty else ""
+        actor = Actor(ActorKind.API_KEY, key=pick(self.alice.head.api_keys, number))
+        self.ask(action, actor, self.proofs("owner", how) if how != "none" else (), counterparty=other)
+        self.alice.key_fact = {}
+
+    @precondition(lambda self: self.alice.head.api_keys)
+    @rule(by=who, number=nth, on=st.booleans(), how=style)
+    def suspend_key(self, by: str, number: int, how: str, *, on: bool) -> None:
+        """A key is stopped, or asked to go on."""
+        proofs = () if on else self.proofs(by, how)
+        self.ask(ApiKeySuspend(pick(self.alice.head.api_keys, number), on), self.session(by), proofs)
+
+    @precondition(lambda self: self.alice.head.api_keys)
+    @rule(number=nth)
+    def revoke_key(self, number: int) -> None:
+        """A key is ended."""
+        self.ask(ApiKeyRevoke(pick(self.alice.head.api_keys, number)), self.session("owner"))
 
     @precondition(lambda self: self.alice.head.exits)
     @rule(hours=st.sampled_from((0, 1, 23, 24, 25, 48, 71, 72, 73, 96)), told=st.booleans())

@@ -37,6 +37,7 @@ from holdback.core.decision import Allow, Context, Reason, StepUp
 from holdback.core.events import Actor, ActorKind, AuthenticatorKind, Channel
 from holdback.core.evidence import Path
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.api_key import ApiKeySuspend
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
     AuthenticatorConfirm,
@@ -79,6 +80,8 @@ ASKS: Final = {
     "allowlist.set",
     "lock.set",
     "limit.set",
+    "api_key.create",
+    "api_key.suspend",
     "exit.request",
     "exit.release",
     "recovery.cancel",
@@ -94,6 +97,7 @@ TIGHTENS: Final = {
     "address.remove",
     "change.cancel",
     "exit.cancel",
+    "api_key.revoke",
     "recovery.contest",
     "incident.report",
     "incident.note",
@@ -128,6 +132,7 @@ NOT_THE_OWNERS: Final = LEGAL | {
     "exit.reconcile",
     "notice.outcome",
     "session.failures",
+    "api_key.leaked",
 }
 
 ROUTES: Final = {
@@ -143,6 +148,7 @@ ROUTES: Final = {
     },
     ActorKind.SYSTEM: {
         "exit.reconcile",
+        "api_key.leaked",
         "recovery.remind",
         "notice.outcome",
         "session.failures",
@@ -151,7 +157,7 @@ ROUTES: Final = {
         "ticket.open",
         "ticket.close",
     },
-    ActorKind.API_KEY: set(),
+    ActorKind.API_KEY: {"exit.request", "exit.cancel"},
     ActorKind.STAFF: {
         "incident.note",
         "incident.close",
@@ -178,7 +184,7 @@ def test_every_action_has_its_place() -> None:
         assert decide.RULES[type(action)].proofless is (
             name
             in TIGHTENS
-            | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures"}
+            | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures", "api_key.leaked"}
             | {"staff.retire", "staff.flag", "ticket.close", "legal.reject", "agency.remove"}
         )
 
@@ -220,6 +226,11 @@ def scene(name: str, held: Kinds) -> Scene:
         case AuthenticatorReinstate():
             account.ask(AuthenticatorSuspend(strongest), session)
             action = AuthenticatorReinstate(strongest)
+        case ApiKeySuspend():
+            made = account.ask(EVERY["api_key.create"], session, *account.head.authenticators)
+            key = made.id if isinstance(made, Allow) else "none"
+            account.ask(ApiKeySuspend(key), session)
+            action = ApiKeySuspend(key, on=False)
         case AuthenticatorRemove():
             action = AuthenticatorRemove(strongest)
         case IncidentClose():

@@ -36,9 +36,10 @@ from holdback import cli, facing, intake, judging, service, strangers, watching,
 from holdback.core import attempts
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Seen, StepUp
-from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role
+from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role, Scope
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
 from holdback.core.rules.authenticator import AuthenticatorSuspend as Suspend
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
@@ -72,6 +73,7 @@ SPREAD: Final[dict[str, Any]] = {
     "outflow.over_budget_others_h": 90,
     "step_up.failures_max": 50,
     "recovery.codes_h": 30,
+    "api_keys.ripens_h": 103,
     "recovery.one_possession_h": 80,
 }
 """The default policy with numbers apart, so that each may change alone without breaking a relation."""
@@ -521,6 +523,26 @@ def is_reminded(account: Account) -> None:
         account.ask(RecoveryRemind(), SYSTEM)
 
 
+def programmed(account: Account) -> None:
+    """Programs that ask late, seldom and from anywhere, and more keys than there is room for."""
+    session = grow(account)
+    listed = ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), (sealed("203.0.113.7"),), secret=sealed("key"))
+    answer = account.ask(listed, session, *PROOFS)
+    assert isinstance(answer, Allow)
+    program = Actor(ActorKind.API_KEY, key=answer.id)
+    for _ in range(32):
+        account.ask(ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")), session, *PROOFS)
+        account.deliver()
+    account.wait(days=5)
+    pays = ExitRequest("withdrawal", "USD", "5", address=destination("home"), network="bitcoin")
+    account.key_fact = {"at": account.now - 30_500}
+    account.ask(pays, program)
+    account.key_fact = {}
+    for days in (1, 14.5, 50.5, 0.6, 0.6, 0.6, 12, 0.6, 0.6, 0.6, 4):
+        account.wait(days=days)
+        account.ask(pays, program)
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -548,6 +570,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     papers,
     is_reminded,
     registered,
+    programmed,
 )
 
 CHANGED: Final[dict[str, Any]] = {
@@ -588,6 +611,7 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.device_proofs": 63,
     "bounds.incident_notes": 1,
     "staff.decile_usd": [1, 20, 100, 300, 1_000, 3_000, 21_000, 30_000, 100_000],
+    "api_keys.warned_d": [14, 4],
     "legal.secrecy_max_d": 89,
     "bounds.papers": 1,
     "legal.freeze_order_max_d": 181,

@@ -586,4 +586,4 @@ def test_the_state_is_stored_and_read_back() -> None:
         assert stored_decoder(type(part)).decode(ENCODER.encode(part)) == part
     old = msgspec.msgpack.encode(["alice", sealed("alice").packed, START, []])
     assert stored_decoder(Head).decode(old) == Head("alice", sealed("alice"), START, ())
-    assert STATE_VERSION == 3
+    assert STATE_VERSION == 4

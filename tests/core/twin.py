@@ -30,6 +30,7 @@ from holdback.core.events import (
 )
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyRevoke, ApiKeySuspend
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
     AuthenticatorConfirm,
@@ -94,11 +95,15 @@ def refuse(*applying: tuple[bool, Reason]) -> None:
         raise Refused(min(reasons, key=ORDER.index))
 
 
+NONCES: Final = 64
+"""How many signed requests of one key may overtake each other."""
+
 OWNER: Final = {ActorKind.OWNER}
 WHO: Final[dict[type[Action], set[ActorKind]]] = {
     AccountFreeze: {ActorKind.OWNER, ActorKind.LINK},
     ContactReportRecycled: {ActorKind.OWNER, ActorKind.PLATFORM},
-    ExitCancel: {ActorKind.OWNER, ActorKind.PLATFORM},
+    ExitRequest: {ActorKind.OWNER, ActorKind.API_KEY},
+    ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM},
     ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM},
 }
 """Who may ask, where it is not the owner alone."""
@@ -112,6 +117,8 @@ STOPS_ONLY: Final = (
     LockSet,
     LimitSet,
     AuthenticatorSuspend,
+    ApiKeySuspend,
+    ApiKeyRevoke,
     ContactReportRecycled,
     AddressRemove,
     ChangeCancel,
@@ -124,6 +131,7 @@ PROVES_NOTHING: Final = (
     SessionEnd,
     SessionEndAll,
     AuthenticatorSuspend,
+    ApiKeyRevoke,
     AddressRemove,
     ChangeCancel,
     ExitCancel,
@@ -242,6 +250,7 @@ class Case:
             (not anonymous and not self.request.actor.session, Reason.SESSION_REQUIRED),
             (not anonymous and self.session is None, Reason.SESSION_ENDED),
             *self._key_faults(signs_in=self.by_owner and anonymous),
+            *self._program_faults(),
             (not self.facts.clock_agrees and action not in STOPS_ONLY, Reason.CLOCK_UNCERTAIN),
         )
         if action in PROVES_NOTHING:
@@ -275,6 +284,37 @@ class Case:
             used = any(proof.id == one.proof for _, one in self.past.signed)
             wrong = wrong or proof.thumbprint != self.session.key or used
         return [(wrong, Reason.DEVICE_KEY_WRONG)]
+
+    def _program_faults(self) -> list[tuple[bool, Reason]]:
+        """A key signs each request anew, from its own networks, and may only ask for value to leave."""
+        if self.request.actor.kind is not ActorKind.API_KEY:
+            return []
+        key, signed = self.past.programs.get(self.request.actor.key), self.facts.api_key
+        if key is None or signed is None or not signed.right:
+            return [(True, Reason.API_KEY_WRONG)]
+        limits = self.policy.api_keys
+        low = len(key.nonces) >= NONCES and signed.nonce < sorted(key.nonces)[-NONCES]
+        late = abs(self.now - signed.at) > limits.signed_s * 1000
+        ripe = self.past.ripe(key.waiting, self.now)
+        withdraws = ev.Scope.WITHDRAW in key.made.scopes
+        over = key.made.at + limits.expires_max_d * DAY <= self.now
+        return [
+            (late or low or signed.nonce in key.nonces, Reason.API_KEY_REPLAYED),
+            (key.suspended or over, Reason.API_KEY_SUSPENDED),
+            (not signed.listed or not withdraws, Reason.API_KEY_SCOPE),
+            (not ripe, Reason.API_KEY_NEW),
+        ]
+
+    @property
+    def by_key(self) -> bool:
+        """Whether a key asks that needs no more than its signature."""
+        return self.request.actor.kind is ActorKind.API_KEY and not self.asleep
+
+    @property
+    def asleep(self) -> bool:
+        """Whether a key asks that nobody used for too long."""
+        key = self.past.programs.get(self.request.actor.key)
+        return key is not None and key.asleep(self.policy, self.now)
 
     def _too_many_proofs(self) -> bool:
         """Only so many proofs are remembered at once, and what could not be remembered could be shown twice."""
@@ -771,7 +811,7 @@ class Weighed(NamedTuple):
 class Exit(NamedTuple):
     """An exit to weigh. `waited` is the wait that a held one has had; `early` says that its owner ends it now.
 
-    `counts_at` is when a password that was replaced lately, and now shown, is senior.
+    `counts_at` is when a password that was replaced lately, and now shown, is senior. `by_key`: nobody proved more.
     """
 
     beneficiary: str
@@ -780,6 +820,7 @@ class Exit(NamedTuple):
     waited: Waiting | None = None
     early: bool = False
     counts_at: Instant | None = None
+    by_key: bool = False
 
 
 BILLION: Final = 10**9 * 1_000_000
@@ -807,7 +848,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
     against = cooling(case, asked, senior=senior)
     if case.facts.reconciling:
         against.append((Reason.RECONCILING, None))
-    proved_now = asked.waited is None or asked.early
+    proved_now = (asked.waited is None or asked.early) and not asked.by_key
     if entry is not None and entry.verified <= now and not proved_now:
         against.append((Reason.VERIFICATION_EXPIRED, None))
     lane, own_wait = Lane.OTHERS, 0
@@ -816,7 +857,8 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         if since is not None and since + policy.outflow.long_standing_d * DAY <= now:
             lane = Lane.LONG_STANDING
     if not ripe:
-        if asked.priced and past.cooling_until(now) is None and fits(case, Lane.INSTANT, asked.value):
+        instant = asked.priced and not asked.by_key
+        if instant and past.cooling_until(now) is None and fits(case, Lane.INSTANT, asked.value):
             lane = Lane.INSTANT
         elif entry is not None:
             against.append((Reason.DESTINATION_NEW, past.ripe_at(entry.waiting) or entry.waiting.hoped(now)))
@@ -955,6 +997,9 @@ def exit_request(case: Case) -> Answer:
     assert network is not None
     named = names_destination(action, network)
     if network == "own":
+        asked_anew = case.prove(MONEY) if case.asleep else []
+        if isinstance(asked_anew, Answer):
+            return asked_anew
         refuse((not named or not Fraction(action.amount), Reason.BAD_FIELD))
         return sweep(case)
     inside = network in {"internal", "p2p"}
@@ -965,7 +1010,7 @@ def exit_request(case: Case) -> Answer:
         (network == "*" and network_closed(case, action.network), Reason.NETWORK_CLOSED),
         (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
     )
-    proofs = case.prove(MONEY)
+    proofs = [] if case.by_key else case.prove(MONEY)
     if isinstance(proofs, Answer):
         return proofs
     refuse(
@@ -975,8 +1020,8 @@ def exit_request(case: Case) -> Answer:
     said = 0 if action.usd is None else micro(action.usd)
     value, priced = value_of(case, action.asset, action.amount, said)
     refuse_by_value(case, value, priced=priced)
-    shown = counts_at(case, proofs)
-    weighed = weigh(case, Exit(beneficiary_of(action, network), value, priced, counts_at=shown))
+    shown = None if case.by_key else counts_at(case, proofs)
+    weighed = weigh(case, Exit(beneficiary_of(action, network), value, priced, counts_at=shown, by_key=case.by_key))
     if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
     return allow(Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED, lane=weighed.lane)
@@ -1106,7 +1151,41 @@ def may_end_early(case: Case, held: ev.ExitHeld) -> None:
         raise Refused(reason)
 
 
+def api_key_create(case: Case) -> Answer:
+    """A key is made with the strongest proof, and waits."""
+    refuse((len(case.past.programs) >= case.policy.bounds.api_keys, Reason.TOO_MANY))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    return case.ripens(max(case.policy.api_keys.ripens_h, case.past.settings[Setting.LOCK_HOURS]))
+
+
+def api_key_suspend(case: Case) -> Answer:
+    """Stopping costs nothing; going on waits."""
+    action = case.request.action
+    assert isinstance(action, ApiKeySuspend)
+    refuse((action.key not in case.past.programs, Reason.NOT_FOUND))
+    if action.on:
+        return allow(Reason.TIGHTENING)
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    refuse((not case.past.programs[action.key].suspended, Reason.NOT_FOUND))
+    return case.ask_loosening(ChangeKind.RESUME_API_KEY, action.key, 0, case.policy.waits.loosen_setting_h)
+
+
+def api_key_revoke(case: Case) -> Answer:
+    """Ending costs nothing."""
+    action = case.request.action
+    assert isinstance(action, ApiKeyRevoke)
+    refuse((action.key is not None and action.key not in case.past.programs, Reason.NOT_FOUND))
+    return allow(Reason.TIGHTENING)
+
+
 RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {
+    ApiKeyCreate: api_key_create,
+    ApiKeySuspend: api_key_suspend,
+    ApiKeyRevoke: api_key_revoke,
     SessionStart: session_start,
     SessionEnd: session_end,
     SessionEndAll: session_end_all,

@@ -24,7 +24,7 @@ from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish
 from holdback.core.rules.session import SessionStart
 from holdback.core.seniority import ripe_at
-from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, evolve
+from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, Program, evolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from holdback.core.state import Wait
 
 HEAD: Final = stored_decoder(Head)
-PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential, Profile)}
+PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential, Profile, Program)}
 
 LOOSENINGS: Final = (
     ev.ExitAllowed,
@@ -75,6 +75,9 @@ CHANGES_NOTHING: Final = (
     ev.NoticeFolded,
     ev.CredentialRehashed,
     ev.LegalTold,
+    ev.ApiKeySigned,
+    ev.ApiKeyWoken,
+    ev.ApiKeyWarned,
 )
 """What may be written beside a refusal: it was asked, tried and counted."""
 
@@ -394,7 +397,13 @@ def denials_change_nothing(step: Step) -> None:
         recovering = isinstance(step.request.action, RecoveryEvidence | RecoveryFinish)
         allowed = (*CHANGES_NOTHING, *((ev.SessionMisused, ev.CoolOffStarted) if alarm else ()))
         allowed += (ev.RecoveryMissed, ev.RecoveryClosed, ev.RecoveryEnded) if recovering else ()
-        causes = {"proof.failed", "legal.told", *({"session.misused"} if alarm else ())}
+        causes = {
+            "proof.failed",
+            "legal.told",
+            "api_key.woken",
+            "api_key.warned",
+            *({"session.misused"} if alarm else ()),
+        }
         causes |= {"recovery.missed", "recovery.closed", "recovery.ended"} if recovering else set()
         assert all(isinstance(one, allowed) for one in step.events)
         assert all(one.cause in causes for one in step.events if isinstance(one, ev.NoticeDue))
@@ -402,8 +411,9 @@ def denials_change_nothing(step: Step) -> None:
 
 
 def a_session_alone_learns_of_no_one(step: Step) -> None:
-    """Who is in the book, and who is a customer here, is told only in answer to sufficient proof."""
-    telling = isinstance(step.request.action, AddressAdd | AddressRenew | ExitRequest)
+    """Who is in the book, and who is a customer here, is told only to sufficient proof, or to a key that signed."""
+    by_key = step.request.actor.kind is ev.ActorKind.API_KEY
+    telling = not by_key and isinstance(step.request.action, AddressAdd | AddressRenew | ExitRequest)
     if telling and not any(isinstance(one, ev.ProofUsed) for one in step.events):
         assert not {finding.code for finding in step.decision.findings} & TELLING
 

@@ -251,8 +251,8 @@ def test_keys_and_staff_are_not_the_owner() -> None:
         step("4m", "legal_1", "legal.approve"),
         account=keys,
     )
-    assert [one.reasons[0] for one in story.steps] == [*["not_entitled"] * 4, "not_found"]
-    assert story.not_available == ("api_key.create",)
+    assert [one.reasons[0] for one in story.steps] == ["api_key_scope", *["not_entitled"] * 3, "not_found"]
+    assert story.not_available == ()
 
 
 def test_repetitions_interleave_by_time() -> None:

@@ -251,6 +251,8 @@ def test_every_instant_of_an_event_is_told_by_its_name() -> None:
         "ones",
         "reads",
         "usual_permille",
+        "nonce",
+        "warned",
     }
 
 

@@ -122,7 +122,7 @@ BAD: Final[dict[str, Bad]] = {
     "staff who says no name": bad("/actor/member", actor={"kind": "staff"}),
     "agency by platform key": bad("/actor/kind", actor={"kind": "agency"}),
     "the system itself by platform key": bad("/actor/kind", actor={"kind": "system"}),
-    "API key by platform key": bad("/actor/kind", actor={"kind": "api_key"}),
+    "API key by platform key": bad("/actor", actor={"kind": "api_key"}),
     "forged link": bad(
         "/actor/token",
         action="account.freeze",

@@ -14,6 +14,8 @@ from holdback.core.rules.session import SessionStart
 from holdback.wording.asked import asked_line
 
 PROOFLESS = {
+    "api_key.revoke",
+    "api_key.leaked",
     "agency.add",
     "agency.remove",
     "legal.receive",

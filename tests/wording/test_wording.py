@@ -33,6 +33,7 @@ from holdback.core.events import (
 )
 from holdback.core.rules.account import AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeySuspend
 from holdback.core.rules.authenticator import (
     AuthenticatorBind,
     AuthenticatorConfirm,
@@ -114,6 +115,8 @@ VALUES: Final[dict[Any, Any]] = {
     ev.Lane: ev.Lane.OTHERS,
     ev.Ending: ev.Ending.VETOED,
     tuple[ev.Role, ...]: (ev.Role.SUPPORT,),
+    tuple[ev.Scope, ...]: (ev.Scope.TRADE,),
+    tuple[Sealed, ...]: (),
     ev.Asker | None: ev.Asker(AT, Sealed(b"m" * 16, b"203.0.113.7"), Sealed(b"m" * 16, b"Firefox on Windows"), "NL"),
     tuple[str, ...]: ("password",),
     tuple[tuple[str, ...], ...]: (("password", "totp"),),
@@ -445,6 +448,8 @@ CONFIRMED: Final[list[tuple[object, str]]] = [
     (RecoveryCancel(), "end the recovery of your account"),
     (RecoveryFinish(sealed("new")), "finish the recovery of your account by a new password"),
     (IncidentClose(), "close the case of your robbery"),
+    (ApiKeyCreate(sealed("bot"), (ev.Scope.TRADE,)), "make an API key to trade, from anywhere"),
+    (ApiKeySuspend("k9", on=False), "let the suspended API key k9 work again"),
     (EvidenceBurn(("face",), "owner"), "say that others know what would prove"),
     (AddressAdd(sealed("Cold wallet"), "bitcoin", destination(ADDRESS)), f'"Cold wallet": {SHOWN} by bitcoin'),
     (AddressAdd(sealed("any"), "p2p"), 'add to the address book as "any": any receiver by p2p'),

@@ -37,6 +37,7 @@ from holdback.client.errors import (
     Unreachable,
 )
 from holdback.client.patience import Patience
+from holdback.client.programs import by_secret, signed_actor
 from holdback.client.receipts import ISSUER, Keys, Receipt, verify_receipt
 
 __all__ = [
@@ -69,8 +70,10 @@ __all__ = [
     "StepUp",
     "Unreachable",
     "action_digest",
+    "by_secret",
     "consume",
     "consume_async",
     "session_id",
+    "signed_actor",
     "verify_receipt",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from holdback.core import devices
+from holdback.core import devices, programs
 from holdback.core import events as ev
 from holdback.core.assurance import (
     CONTACT_CODE,
@@ -46,6 +46,7 @@ from holdback.core.rules import (
     account,
     address,
     agency,
+    api_key,
     authenticator,
     change,
     contact,
@@ -85,6 +86,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **staff.RULES,
     **legal.RULES,
     **agency.RULES,
+    **api_key.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -98,9 +100,6 @@ class NotAvailable(Action, frozen=True, tag="not_available"):
 PLANNED: Final = frozenset(
     {
         "vault.set",
-        "api_key.create",
-        "api_key.suspend",
-        "api_key.revoke",
         "order.place",
         "order.report",
         "policy.publish",
@@ -140,6 +139,8 @@ def needs(request: Request, peek: Head | None) -> Needs:
     action = request.action
     rule = RULES.get(type(action))
     parts = rule.parts(request, action, peek) if rule else ()
+    if request.actor.kind is ActorKind.API_KEY:
+        parts = (*parts, ("api_key", request.actor.key))
     alike = action.address.alike if isinstance(action, address.AddressAdd) and action.address else b""
     asset, counterparty = "", ""
     if isinstance(action, exits.ExitRequest):
@@ -177,13 +178,15 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     """Answer one request. `now` is never earlier than the head's last event; the caller sees to that."""
     due: list[AnyEvent] = []
     asking = _asking(customer.head, request, now)
-    fault = _key_fault(customer.head, asking, request, facts, policy, now)
+    fault = _key_fault(customer, asking, request, facts, policy, now)
     beat = _heartbeat(customer.head, request, facts, policy, now, used=asking if fault is None else None)
+    beat += _signed(customer.head, request, facts, policy, now) if fault is None else []
     current = customer
     for event in beat:
         current = evolve(current, event)
-    if customer.head is not None and facts.clock_agrees and (customer.head.changes or customer.head.untold):
+    if customer.head is not None and facts.clock_agrees and _may_be_due(customer.head):
         due = [*change.due(customer.head, policy, now), *told_now(customer.head, now)]
+        due += programs.warnings(customer.head, policy, now)
         current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
     ruling = _judge(current, request, facts, policy, now, key_fault=fault)
     if _leaves_no_trace(request, ruling):
@@ -199,6 +202,11 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     return Advance(ruling.decision, (decided, *beat, *due, *caused), after, ruling.elsewhere)
 
 
+def _may_be_due(head: Head) -> bool:
+    """Whether anything there could be due, which it seldom is: most questions find nothing to look through."""
+    return bool(head.changes or head.untold or head.api_keys)
+
+
 def _leaves_no_trace(request: Request, ruling: Ruling) -> bool:
     """Whether nobody proved anything and nothing follows: such sign-ins are counted outside, and told as one.
 
@@ -206,6 +214,8 @@ def _leaves_no_trace(request: Request, ruling: Ruling) -> bool:
     """
     if isinstance(request.action, recovery.RecoveryRemind) and request.actor.kind is ActorKind.SYSTEM:
         return isinstance(ruling.decision, Deny)
+    if request.actor.kind is ActorKind.API_KEY:
+        return isinstance(ruling.decision, Deny) and ruling.decision.findings[0].code in programs.UNPROVED
     rule = RULES.get(type(request.action))
     anonymous = rule is not None and rule.anonymous and request.actor.kind is ActorKind.OWNER
     return anonymous and not ruling.events and not isinstance(ruling.decision, Allow)
@@ -301,15 +311,27 @@ def _asking(head: Head | None, request: Request, now: Instant) -> Session | None
     return session if session is not None and now < session.ends_at() else None
 
 
-def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the session that asks
-    head: Head | None, session: Session | None, request: Request, facts: Facts, policy: Policy, now: Instant
-) -> Finding | None:
-    """What is wrong with how the asking device's key was shown; None if nothing is, or if there is nobody to ask it of.
+def _signed(head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
+    """That an API key signed the request; what it signed is spent whatever is then decided."""
+    key = programs.asking(head, request.actor)
+    if key is None or facts.api_key is None:
+        return []
+    awake = facts.api_key.listed and not programs.is_asleep(key, policy, now)
+    return [ev.ApiKeySigned(now, request.actor.key, facts.api_key.nonce, awake)]
 
-    It is judged by the head before anything else happens, for a proof that served is spent from then on.
+
+def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the session that asks
+    customer: Customer, session: Session | None, request: Request, facts: Facts, policy: Policy, now: Instant
+) -> Finding | None:
+    """What is wrong with how a device's key, or an API key, was shown; None if nothing is, or nobody shows one.
+
+    It is judged by the state before anything else happens, for a proof that served is spent from then on.
     """
+    head = customer.head
     if head is None:
         return None
+    if request.actor.kind is ActorKind.API_KEY:
+        return programs.unproved(customer, request.actor, facts, policy, now)
     if session is None:
         rule = RULES.get(type(request.action))
         if request.actor.kind is not ActorKind.OWNER or rule is None or not rule.anonymous:
@@ -382,6 +404,14 @@ def _staff_attends(case: Case, _rule: Rule) -> Finding | None:
     if case.request.actor.kind is not ActorKind.STAFF:
         return None
     return absent(case.request.actor, case.facts)
+
+
+def _key_may(case: Case, rule: Rule) -> Finding | None:
+    """An API key that signed must be one that may ask this now."""
+    key = programs.asking(case.head, case.request.actor)
+    if key is None:
+        return None
+    return programs.barred(case.head, key, case.request.account, rule.scope, case.facts.api_key, case.policy, case.now)
 
 
 def _signed_in(case: Case, rule: Rule) -> Finding | None:
@@ -457,6 +487,7 @@ GUARDS: Final = (
     _staff_attends,
     _signed_in,
     _shows_key,
+    _key_may,
     _clock_agrees,
     _not_too_many_failures,
     _challenge_fits,
@@ -507,6 +538,8 @@ def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noq
         used.append(ev.ChallengeClosed(case.now, case.request.challenge))
     if not rule.anonymous and any(one.kind == AuthenticatorKind.PASSWORD for one in proofs):
         used += _password_shown(case, ruling)
+    if case.asleep:
+        used.append(ev.ApiKeyWoken(case.now, case.request.actor.key))
     used += _rehashed(case, proofs)
     return Ruling(ruling.decision, (*used, *ruling.events), ruling.elsewhere)
 

@@ -23,6 +23,11 @@ class Reason(StrEnum):
     SESSION_ENDED = "session_ended"
     DEVICE_KEY_REQUIRED = "device_key_required"
     DEVICE_KEY_WRONG = "device_key_wrong"
+    API_KEY_WRONG = "api_key_wrong"
+    API_KEY_REPLAYED = "api_key_replayed"
+    API_KEY_SUSPENDED = "api_key_suspended"
+    API_KEY_SCOPE = "api_key_scope"
+    API_KEY_NEW = "api_key_new"
     TICKET_REQUIRED = "ticket_required"
     CLOCK_UNCERTAIN = "clock_uncertain"
     TOO_MANY_FAILURES = "too_many_failures"
@@ -184,6 +189,19 @@ class DeviceProof(msgspec.Struct, frozen=True, array_like=True):
     wrong: str = ""
 
 
+class KeyFact(msgspec.Struct, frozen=True, array_like=True):
+    """What the signature of an API key's request says, checked outside with the key's own secret.
+
+    `right`: it is the key's, over this very action, `nonce` and `at`, when its program says that it asked. `listed`:
+    the request came from where the key may ask from; an address that nobody said is on no list.
+    """
+
+    right: bool
+    nonce: int
+    at: Instant
+    listed: bool
+
+
 class PriceFact(msgspec.Struct, frozen=True, array_like=True):
     """Micro-USD for a whole unit of the action's asset, from Holdback's own feed, as of `at`."""
 
@@ -278,7 +296,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     its origin was said, and `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff`
     are None unless they were verified, `drawn` are reviewers that chance chose. `agency` and `paper` are None unless
     the registry was asked and a paper read; `package` is the digest of what would be disclosed, sealed for the agency.
-    `link` is the token itself, sealed, to be sent to the owner where staff asks. A fact that could not be had is absent
+    `link` is the token itself, sealed, to be sent to the owner where staff asks. `api_key` is what a program
+    signed. A fact that could not be had is absent
     or false, and never means allow.
     """
 
@@ -300,6 +319,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     package: bytes = b""
     link: Sealed | None = None
     ahead_ms: int = 0
+    api_key: KeyFact | None = None
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -148,6 +148,13 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.LegalThawAsked: _SILENT,
     ev.LegalThawed: Effect(Direction.LOOSENING, Severity.SEVERE),
     ev.LegalTold: Effect(Direction.NEUTRAL, Severity.SEVERE),
+    ev.ApiKeyCreated: Effect(Direction.LOOSENING, Severity.SEVERE, None, "api_key"),
+    ev.ApiKeySigned: _SILENT,
+    ev.ApiKeyWoken: Effect(Direction.NEUTRAL, Severity.MILD),
+    ev.ApiKeySuspended: Effect(Direction.TIGHTENING, Severity.MILD),
+    ev.ApiKeyResumed: Effect(Direction.LOOSENING, Severity.SEVERE),
+    ev.ApiKeyRevoked: Effect(Direction.TIGHTENING, Severity.MILD),
+    ev.ApiKeyWarned: Effect(Direction.NEUTRAL, Severity.MILD),
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 
@@ -164,6 +171,7 @@ CHANGES: Final[dict[ChangeKind, Loosening]] = {
     ChangeKind.REMOVE_AUTHENTICATOR: Loosening("waits.remove_authenticator_h", Severity.SEVERE),
     ChangeKind.REINSTATE_AUTHENTICATOR: Loosening("waits.reinstate_authenticator_h", None),
     ChangeKind.REMOVE_CONTACT: Loosening("waits.remove_contact_h", Severity.SEVERE),
+    ChangeKind.RESUME_API_KEY: Loosening("waits.loosen_setting_h", None),
     ChangeKind.UNFREEZE: Loosening("waits.unfreeze_h", None),
 }
 """Every loosening that an owner can ask for; `SettingChanged` and the others follow when its wait is over."""
@@ -257,7 +265,15 @@ def _told_at(event: AnyEvent) -> Instant:
 
 
 _DEPENDS: Final = frozenset(
-    {ev.AuthenticatorBound, ev.SignInScored, ev.ContactConfirmed, ev.ChangeAsked, ev.LegalRejected}
+    {
+        ev.AuthenticatorBound,
+        ev.SignInScored,
+        ev.ContactConfirmed,
+        ev.ChangeAsked,
+        ev.LegalRejected,
+        ev.ApiKeyCreated,
+        ev.ApiKeyRevoked,
+    }
 )
 
 
@@ -274,7 +290,12 @@ def effect_of(event: AnyEvent) -> Effect:
         return _TIGHTER
     if isinstance(event, ev.ChangeAsked):
         return replace(effect, cools=CHANGES[event.kind].cools)
-    if isinstance(event, ev.LegalRejected) and event.forged:
+    if isinstance(event, ev.ApiKeyCreated) and ev.Scope.WITHDRAW in event.scopes:
+        return replace(effect, cools=Severity.MILD)
+    severe = (isinstance(event, ev.LegalRejected) and event.forged) or (
+        isinstance(event, ev.ApiKeyRevoked) and event.leaked
+    )
+    if severe:
         return replace(effect, notice=Severity.SEVERE)
     return effect
 

@@ -128,6 +128,14 @@ class StreamKind(StrEnum):
     AGENCY = "agency"
 
 
+class Scope(StrEnum):
+    """What an API key may do. To read is the platform's to allow: Holdback is not asked."""
+
+    READ = "read"
+    TRADE = "trade"
+    WITHDRAW = "withdraw"
+
+
 STREAM_PREFIX: Final = {StreamKind.STAFF: "staff-", StreamKind.AGENCY: "agency-"}
 """How the ids of streams that are no customer's begin, so that they stand together and no customer is taken for one."""
 
@@ -168,6 +176,7 @@ class ChangeKind(StrEnum):
     REINSTATE_AUTHENTICATOR = "reinstate_authenticator"
     REMOVE_CONTACT = "remove_contact"
     UNFREEZE = "unfreeze"
+    RESUME_API_KEY = "resume_api_key"
 
 
 class Ending(StrEnum):
@@ -197,7 +206,10 @@ class Lane(StrEnum):
 
 
 class About(msgspec.Struct, frozen=True, array_like=True):
-    """Names one thing that waits: `kind` is change, exit, authenticator, contact, beneficiary, cool_off or recovery."""
+    """Names one thing that waits.
+
+    `kind` is change, exit, authenticator, contact, beneficiary, cool_off, recovery or api_key.
+    """
 
     kind: str
     id: str
@@ -575,6 +587,63 @@ class AddressRemoved(Event, frozen=True, array_like=True, tag="address.removed")
     """A beneficiary left the book."""
 
     beneficiary: str
+
+
+class ApiKeyEvent(Event, frozen=True, array_like=True):
+    """Base of what happens to an API key, by its id."""
+
+    api_key: str
+
+
+class ApiKeyCreated(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.created"):
+    """A program may ask for `account` (a customer's main one: for the family) with a key, after its wait.
+
+    `secret` is what its requests are checked with; `networks` are whence it may ask, none for anywhere. `pairs` and
+    `beneficiaries` (part names) are all that it may trade and pay, each none for any.
+    """
+
+    account: str
+    label: Sealed
+    scopes: tuple[Scope, ...]
+    secret: Sealed
+    networks: tuple[Sealed, ...]
+    pairs: tuple[str, ...]
+    beneficiaries: tuple[str, ...]
+    wait_ms: int
+    until: Instant
+    expires_at: Instant
+
+
+class ApiKeySigned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.signed"):
+    """A key signed a request, which serves no other. `awake`: it was not asleep, so that this counts as its use."""
+
+    nonce: int
+    awake: bool
+
+
+class ApiKeyWoken(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.woken"):
+    """The owner proved that a key which had slept is used again by him (Binance, 7 March 2018)."""
+
+
+class ApiKeySuspended(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.suspended"):
+    """A key proves nothing for now."""
+
+
+class ApiKeyResumed(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.resumed"):
+    """A suspended key proves again, after the wait of that."""
+
+
+class ApiKeyRevoked(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.revoked"):
+    """A key is no more; `leaked` if it stood on a list of leaked ones."""
+
+    leaked: bool = False
+
+
+class ApiKeyWarned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.warned"):
+    """A key that may ask from anywhere stops trading at `lapses_at`; the owner was told so often."""
+
+    lapses_at: Instant
+    warned: int
 
 
 class SettingChanged(Event, frozen=True, array_like=True, tag="setting.changed"):
@@ -1273,6 +1342,13 @@ AnyEvent = (
     | AgencyEntered
     | AgencyRemoved
     | LegalTold
+    | ApiKeyCreated
+    | ApiKeySigned
+    | ApiKeyWoken
+    | ApiKeySuspended
+    | ApiKeyResumed
+    | ApiKeyRevoked
+    | ApiKeyWarned
 )
 
 

@@ -324,6 +324,17 @@ _PLAIN_PATTERN: Final = re.compile(
 """Patterns that are matched in time with the text's length: nothing is tried twice but where one length varies."""
 
 
+class ApiKeys(Section, frozen=True):
+    """What a customer's programs may do (Binance, 7 March 2018; OKX, 9 June 2024)."""
+
+    ripens_h: Hours
+    dormant_d: Days
+    unlisted_trade_d: Days
+    warned_d: Annotated[tuple[Days, ...], msgspec.Meta(min_length=1, max_length=4)]
+    expires_max_d: Days
+    signed_s: Seconds
+
+
 class Bounds(Section, frozen=True):
     """How many things of a kind one customer may have at once."""
 
@@ -337,6 +348,7 @@ class Bounds(Section, frozen=True):
     incident_notes: Count
     tickets: Count
     papers: Count
+    api_keys: Count
 
 
 class Difference(NamedTuple):
@@ -488,6 +500,7 @@ class Policy(Section, frozen=True):
     legal: Legal
     face: Face
     networks: dict[str, Network]
+    api_keys: ApiKeys
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -532,6 +545,10 @@ class Policy(Section, frozen=True):
             raise PolicyError(msg)
         if list(self.staff.decile_usd) != sorted(self.staff.decile_usd):
             raise PolicyError("`staff.decile_usd` must rise")
+        if list(self.api_keys.warned_d) != sorted(self.api_keys.warned_d, reverse=True):
+            raise PolicyError("`api_keys.warned_d` must fall: the first warning comes the longest before")
+        if self.api_keys.warned_d[0] > self.api_keys.unlisted_trade_d:
+            raise PolicyError("`api_keys.warned_d` must lie within `api_keys.unlisted_trade_d`")
         self._check_risk()
         self._check_networks()
         for kind, network in self.exits.items():
@@ -641,6 +658,7 @@ RELATIONS: Final = (
     ("legal.wait_h", "legal.agency_wait_h", "an agency could be entered for a paper that is in hand"),
     ("legal.paper_d", "legal.expires_d", "a paper would vouch again after its request has lapsed"),
     ("legal.secrecy_max_d", "recovery.burned_d", "what was disclosed in secret would count again before it is told"),
+    ("cool_offs.others_h", "api_keys.ripens_h", "a key made in a cool-off would ripen inside it"),
     ("recovery.expires_d", "legal.targeted_d", "a recovery begun beside a forgery would outlast what it doubles"),
 )
 """Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""

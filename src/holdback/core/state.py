@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-STATE_VERSION: Final = 3
+STATE_VERSION: Final = 4
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
@@ -34,6 +34,8 @@ FLAGS_KEPT: Final = 32
 READERS_KEPT: Final = 64
 """The last of the staff who read a customer. Whoever is forgotten read him before so many others did."""
 UNTOLD_KEPT: Final = 16
+NONCES_KEPT: Final = 64
+"""How many requests of one key may overtake each other."""
 DISCLOSED: Final = "legal.disclosed"
 """The cause of the notice of a disclosure."""
 COOL_OFFS_APART: Final = 4
@@ -331,6 +333,24 @@ class LegalRequest(msgspec.Struct, frozen=True, array_like=True):
         return self.frozen_until or self.expires_at
 
 
+class ApiKey(msgspec.Struct, frozen=True, array_like=True):
+    """How an API key stands. What its requests are checked with is a part of the same name.
+
+    `listed`: it may ask from its own networks only. `used_at` is when it last asked awake, `warned` how often the owner
+    was told that it will stop trading.
+    """
+
+    account: str
+    scopes: tuple[ev.Scope, ...]
+    created_at: Instant
+    ripens: Wait
+    expires_at: Instant
+    listed: bool
+    suspended: bool = False
+    used_at: Instant = 0
+    warned: int = 0
+
+
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """What every decision about a customer needs.
 
@@ -341,7 +361,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     account. `hushed` are the kinds of evidence that are burned and of which the owner is told only then. `agency` is
     set if this is an agency's stream. `untold` are disclosures whose secrecy is not over. `doubted_at` is when
     evidence in a recovery was last found to be false, `legal_latest` the legal request that came last, open or not, and
-    `recovery_opened_at` when the last recovery was opened, over or not.
+    `recovery_opened_at` when the last recovery was opened, over or not. `api_keys` are those that were not revoked.
     """
 
     account: str
@@ -396,6 +416,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     legal_latest: str = ""
     recovery_opened_at: Instant = 0
     papers: dict[bytes, Instant] = {}
+    api_keys: dict[str, ApiKey] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -453,9 +474,23 @@ class Credential(msgspec.Struct, frozen=True, array_like=True):
     epoch: int
 
 
-Part = Beneficiary | Device | Credential | Profile
+class Program(msgspec.Struct, frozen=True, array_like=True):
+    """What the requests of an API key are checked with, and how far it reaches; see `events.ApiKeyCreated`.
+
+    `nonces` are the highest that it used, rising.
+    """
+
+    label: Sealed
+    secret: Sealed
+    networks: tuple[Sealed, ...]
+    pairs: tuple[str, ...]
+    beneficiaries: tuple[str, ...]
+    nonces: tuple[int, ...] = ()
+
+
+Part = Beneficiary | Device | Credential | Profile | Program
 PartKey = tuple[str, str]
-"""Kind (`beneficiary`, `device`, `credential`, `profile`) and name of a part."""
+"""Kind (`beneficiary`, `device`, `credential`, `profile`, `api_key`) and name of a part."""
 
 PROFILE: Final = ("profile", "sign_in")
 """The one part that says what an account's sign-ins look like."""
@@ -471,6 +506,11 @@ class Customer(msgspec.Struct, frozen=True):
         """A loaded beneficiary that is still in the book."""
         part = self.parts.get(("beneficiary", name))
         return part if isinstance(part, Beneficiary) and not part.removed else None
+
+    def program(self, name: str) -> Program | None:
+        """What the requests of an API key are checked with, if it was loaded."""
+        part = self.parts.get(("api_key", name))
+        return part if isinstance(part, Program) else None
 
     @property
     def profile(self) -> Profile:
@@ -605,6 +645,8 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _legal(head, event)
         case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
             return _registered(head, event)
+        case ev.ApiKeyEvent():
+            return replace(head, api_keys=_api_keys(head.api_keys, event))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -860,6 +902,40 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
     return held | {key: new}
+
+
+_ApiKeyEvent = (
+    ev.ApiKeyCreated
+    | ev.ApiKeySigned
+    | ev.ApiKeyWoken
+    | ev.ApiKeySuspended
+    | ev.ApiKeyResumed
+    | ev.ApiKeyRevoked
+    | ev.ApiKeyWarned
+)
+
+
+def _api_keys(held: dict[str, ApiKey], event: _ApiKeyEvent) -> dict[str, ApiKey]:
+    name = event.api_key
+    match event:
+        case ev.ApiKeyCreated():
+            ripens, listed = Wait(event.wait_ms, event.until, heard=True), bool(event.networks)
+            new = ApiKey(event.account, event.scopes, event.at, ripens, event.expires_at, listed)
+        case ev.ApiKeySigned():
+            new = replace(held[name], used_at=event.at) if event.awake else held[name]
+        case ev.ApiKeyWoken():
+            new = replace(held[name], used_at=event.at)
+        case ev.ApiKeySuspended():
+            new = replace(held[name], suspended=True)
+        case ev.ApiKeyResumed():
+            new = replace(held[name], suspended=False)
+        case ev.ApiKeyRevoked():
+            return _without(held, name)
+        case ev.ApiKeyWarned():
+            new = replace(held[name], warned=event.warned)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+    return held | {name: new}
 
 
 _ContactEvent = ev.ContactAdded | ev.ContactAsked | ev.ContactConfirmed | ev.ContactRemoved | ev.ContactRecycled
@@ -1142,6 +1218,10 @@ def _with_wait(head: Head, about: About, change: Callable[[Wait], Wait]) -> Head
             contact = head.contacts[about.id]
             ripened = replace(contact, ripens=change(contact.ripens))
             return replace(head, contacts=head.contacts | {about.id: ripened})
+        case "api_key" if about.id in head.api_keys:
+            program = head.api_keys[about.id]
+            readied = replace(program, ripens=change(program.ripens))
+            return replace(head, api_keys=head.api_keys | {about.id: readied})
         case "recovery" if head.recovery is not None and head.recovery.id == about.id and head.recovery.wait:
             case = head.recovery
             return replace(head, recovery=replace(case, wait=change(head.recovery.wait)))
@@ -1181,6 +1261,8 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.AuthenticatorConfirmed,
         ev.SecretReplaced,
         ev.CredentialRehashed,
+        ev.ApiKeyCreated,
+        ev.ApiKeySigned,
         ev.NoticeDue,
         ev.WaitMoved,
     }
@@ -1207,6 +1289,9 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
             return parts | {("credential", event.authenticator): Credential(event.credential, 1)}
         case ev.SecretReplaced() | ev.CredentialRehashed():
             return parts | {("credential", event.authenticator): Credential(event.credential, event.epoch)}
+        case ev.ApiKeyCreated() | ev.ApiKeySigned():
+            key = ("api_key", event.api_key)
+            return _replaced(parts, key, _program(parts.get(key), event))
         case ev.WaitMoved():
             return _told(parts, (event.about,), lambda wait: wait.moved(event.until))
         case _:
@@ -1254,6 +1339,15 @@ def _beneficiary(
     if isinstance(event, ev.AddressRenewed):
         return replace(part, verified_until=max(part.verified_until, event.until))
     return replace(part, removed=True)
+
+
+def _program(part: Part | None, event: ev.ApiKeyCreated | ev.ApiKeySigned) -> Program | None:
+    """The key's part; of its nonces only the highest are kept, and lower ones count as used."""
+    if isinstance(event, ev.ApiKeyCreated):
+        return Program(event.label, event.secret, event.networks, event.pairs, event.beneficiaries)
+    if not isinstance(part, Program):
+        return None
+    return replace(part, nonces=tuple(sorted((*part.nonces, event.nonce))[-NONCES_KEPT:]))
 
 
 def _told(parts: dict[PartKey, Part], about: tuple[About, ...], change: Callable[[Wait], Wait]) -> dict[PartKey, Part]:

@@ -13,14 +13,16 @@ from holdback.core.decision import Allow, Hold
 from holdback.core.events import DAY, HOUR, MINUTE, AuthenticatorKind, Channel, Setting
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew, beneficiary_name
+from holdback.core.rules.exit import ExitCancel
 from holdback.core.rules.setting import AllowlistSet, LockSet
 from holdback.core.seniority import authenticator_is_senior, contact_is_senior
 from holdback.core.state import Beneficiary
 from holdback.lab.durations import Ago, spoken
-from holdback.lab.moves import place_in_book, usd
+from holdback.lab.moves import key_of, place_in_book, usd
 from holdback.lab.people import OWNER, device_id
 from holdback.lab.playbooks import BookEntry, Exit, PlaybookError
 from holdback.lab.sealing import fake_sealed
+from holdback.lab.stage import HeldKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from holdback.core.decision import Decision
     from holdback.core.events import Instant
     from holdback.lab.moves import Moves
-    from holdback.lab.playbooks import ExitKind
+    from holdback.lab.playbooks import ApiKey, ExitKind
     from holdback.lab.stage import Stage
     from holdback.lab.timeline import Timeline
 
@@ -74,7 +76,7 @@ class History:
 
     def enact(self) -> None:
         """Let the past happen. Raises PlaybookError if some of it cannot, or did not come out as the story says."""
-        acts = [*self._beginning(), *self._book(), *self._payments(), *self._live_session()]
+        acts = [*self._beginning(), *self._book(), *self._payments(), *self._keys(), *self._live_session()]
         devices = list(self._devices())
         first_seen = min((one.at for one in devices), default=1)
         if any(one.at < first_seen for one in acts[1:]):
@@ -204,6 +206,24 @@ class History:
         yield _Act(self._account.opened, 4, "address.add", partial(self._stage.ask, OWNER, add))
         gone = min(last + self._stage.world.policy.outflow.over_budget_others_h * HOUR + DAY, -MINUTE)
         yield _Act(gone, 7, "address.remove", partial(self._stage.ask, OWNER, remove))
+
+    def _keys(self) -> Iterator[_Act]:
+        for key in self._account.api_keys:
+            yield _Act(key.created, 4, f"api_key.create `{key.name}`", partial(self._make_key, key))
+            if key.last_used is not None:
+                yield _Act(key.last_used, 5, f"use of key `{key.name}`", partial(self._use_key, key))
+
+    def _make_key(self, key: ApiKey) -> Decision:
+        decision = self._stage.ask(OWNER, key_of(key))
+        if isinstance(decision, Allow):
+            self._stage.keys[key.name] = HeldKey(decision.id, OWNER, bool(key.ip_allowlist))
+            self._moves.has_key(key.name, decision.id)
+        return decision
+
+    def _use_key(self, key: ApiKey) -> Decision:
+        """Any request is a use; this one asks for nothing that there is."""
+        self._stage.ask(OWNER, ExitCancel("none"), via=key.name)
+        return Allow(())
 
     def _live_session(self) -> Iterator[_Act]:
         """The session a thief will use, which is in use until t0."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from holdback.addresses import invented
 from holdback.core import decide
 from holdback.core.disclosure import GIVES_AWAY
-from holdback.core.events import AuthenticatorKind, Channel, Role
+from holdback.core.events import AuthenticatorKind, Channel, Role, Scope
 from holdback.core.rules import (
     account,
     address,
     agency,
+    api_key,
     authenticator,
     change,
     contact,
@@ -111,6 +112,7 @@ class Moves:
             **dict.fromkeys(("allowlist.set", "lock.set", "limit.set"), self._setting),
             **dict.fromkeys(_BY_WHICH, self._which),
             "exit.request": self._exit,
+            **dict.fromkeys(("api_key.create", "api_key.suspend", "api_key.revoke"), self._api_key),
             "recovery.open": lambda step: Move(recovery.RecoveryOpen(step.fields.lost)),
             "recovery.evidence": lambda step: Move(recovery.RecoveryEvidence(step.fields.kind, step.fields.channel)),
             "recovery.review": lambda step: Move(recovery.RecoveryReview(step.fields.verdict, fake_sealed("seen"))),
@@ -136,8 +138,14 @@ class Moves:
             self._last[_group(step.do)] = name
         if step.id is not None:
             self._made[step.id] = name
+        if isinstance(step.fields, words.NewKey):
+            self.has_key(step.fields.name, name)
         if isinstance(step.fields, words.NewContact):
             self._newest[step.fields.channel] = name
+
+    def has_key(self, name: str, key: str) -> None:
+        """Remember the id of a key by its name in the story."""
+        self._made[f"key {name}"] = key
 
     def of(self, step: Step) -> Move:
         """The action a step asks for."""
@@ -150,6 +158,12 @@ class Moves:
     @property
     def _head(self) -> Head:
         return self._world.head
+
+    def _api_key(self, step: Step) -> Move:
+        if isinstance(step.fields, words.NewKey):
+            return Move(key_of(step.fields))
+        name = self._made.get(f"key {step.fields.name}", _UNKNOWN)
+        return Move(api_key.ApiKeySuspend(name) if step.do == "api_key.suspend" else api_key.ApiKeyRevoke(name))
 
     def _import(self, _step: Step) -> Move:
         """Importing an account twice is all that a story could try."""
@@ -270,6 +284,15 @@ class Moves:
         other = f"other-{name}"
         self._world.know(other)
         return other
+
+
+def key_of(wish: words.NewKey | words.ApiKey) -> api_key.ApiKeyCreate:
+    """A key as a story has it."""
+    networks = tuple(fake_sealed(one) for one in wish.ip_allowlist)
+    secret = fake_sealed(f"key {wish.name}")
+    return api_key.ApiKeyCreate(
+        fake_sealed(wish.name), tuple(Scope(one) for one in wish.scopes), networks, secret=secret
+    )
 
 
 SIGNED: Final = "signed"

@@ -16,9 +16,9 @@ from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves, confirming
 from holdback.lab.people import ATTACKER, OWNER
-from holdback.lab.playbooks import Exit, Kind, Order, Which, read
+from holdback.lab.playbooks import Exit, Kind, NewKey, Order, Which, read
 from holdback.lab.report import StepResult, StoryResult
-from holdback.lab.stage import Stage
+from holdback.lab.stage import HeldKey, Stage
 from holdback.lab.timeline import LAST, Timeline
 from holdback.lab.world import CUSTOMER
 
@@ -117,10 +117,9 @@ class _Play:
                 yield f"step {number}, {step.do}: was not played to its end before the horizon"
 
     def _not_available(self) -> tuple[str, ...]:
-        """What the story needs and the core cannot judge yet, the keys of the account's past among it."""
-        past = ["api_key.create"] if self._story.account.api_keys else []
+        """What the story needs and the core cannot judge yet."""
         asked = [one.what.split()[0] for one in self._steps if "not_available" in one.reasons]
-        return tuple(dict.fromkeys([*past, *asked]))
+        return tuple(dict.fromkeys(asked))
 
     def _step(self, number: int, step: Step) -> None:
         move = self._moves.of(step)
@@ -157,6 +156,8 @@ class _Play:
             held = self._world.head.authenticators
             chosen = next(key for key, one in held.items() if one.kind is AuthenticatorKind.PASSWORD)
             self._people.replaced(chosen, step.by)
+        elif isinstance(step.fields, NewKey):
+            self._stage.keys[step.fields.name] = HeldKey(name, step.by, bool(step.fields.ip_allowlist))
         elif step.do == "contact.add":
             self._people.added(name, step.by)
         elif step.do == "authenticator.bind" and isinstance(step.fields, Kind):

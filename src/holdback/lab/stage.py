@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -16,6 +16,7 @@ from holdback.core.decision import (
     Decision,
     DeviceProof,
     EvidenceFact,
+    KeyFact,
     PaperFact,
     StaffFact,
     StepUp,
@@ -55,10 +56,16 @@ _PACKAGE: Final = b"digest of the package"
 _DRAWN: Final = ("reviewer_1", "reviewer_2")
 """The reviewers that chance draws in every story."""
 
-_PLANNED_WITH_SESSION: Final = frozenset(
-    {"vault.set", "api_key.create", "api_key.suspend", "api_key.revoke", "order.place"}
-)
+_PLANNED_WITH_SESSION: Final = frozenset({"vault.set", "order.place"})
 """Planned actions that an owner will ask by session."""
+
+
+class HeldKey(NamedTuple):
+    """An API key of the story: its id, who made it, and whether it may ask from a list of networks only."""
+
+    id: str
+    maker: str
+    listed: bool
 
 
 class Stage:
@@ -71,15 +78,32 @@ class Stage:
         self.people = People(story)
         self.step_ups = 0
         self.equity_micro_usd: int | None = None
+        self.keys: dict[str, HeldKey] = {}
+        self._nonce = 0
 
     def ask(
         self, person: str, action: Action, *, account: str = "main", via: str | None = None, counterparty: str = ""
     ) -> Decision:
         """Ask as a person, signing in first if need be, and answer a step-up at once with what he holds."""
-        actor = ev.Actor(ActorKind.API_KEY, key=via) if via is not None else self._actor(person, action)
+        actor = ev.Actor(ActorKind.API_KEY, key=self._key(via)) if via is not None else self._actor(person, action)
         if not isinstance(actor, ev.Actor):
             return actor
         return self._asked(person, self._request(person, action, actor, account, counterparty))
+
+    def _key(self, via: str) -> str:
+        return self.keys[via].id if via in self.keys else via
+
+    def _signed(self, person: str, actor: ev.Actor) -> KeyFact | None:
+        """What a person signs with a key: rightly if he holds it, and from its networks if they are his."""
+        if actor.kind is not ActorKind.API_KEY:
+            return None
+        self._nonce += 1
+        key = next((one for one in self.keys.values() if one.id == actor.key), None)
+        stolen = key is not None and key.maker == OWNER and self.people.has("api_key")
+        holds = key is not None and (person in {key.maker, OWNER} or (person == ATTACKER and stolen))
+        from_its_own = person == OWNER or (person == ATTACKER and self.people.has("own_device"))
+        listed = key is None or not key.listed or from_its_own
+        return KeyFact(holds, self._nonce, self.world.now, listed)
 
     def shown(self, person: str, action: Action, kind: str, name: str) -> Decision:
         """Ask something whose proof, of this kind and by this authenticator or contact, comes with the question."""
@@ -136,6 +160,8 @@ class Stage:
         if proofs is None:
             return decision
         self.step_ups += person == OWNER
+        if judged.api_key is not None:
+            judged = judged._replace(api_key=self._signed(person, request.actor))
         return self.world.ask(replace(request, challenge=decision.challenge), person, proofs, judged)
 
     def _judged(self, person: str, request: Request) -> Judged:
@@ -144,6 +170,8 @@ class Stage:
         staff = StaffFact(person, _STAFF[person], involved=False) if person in _STAFF else None
         if isinstance(action, RecoveryOpen):
             return Judged(staff=staff, drawn=_DRAWN)
+        if request.actor.kind is ActorKind.API_KEY:
+            return Judged(api_key=self._signed(person, request.actor))
         if decide.action_name(action).startswith("legal."):
             return self._papers(action, staff)
         if not isinstance(action, RecoveryEvidence):

@@ -19,6 +19,7 @@ from holdback.core.decision import (
     DeviceProof,
     EvidenceFact,
     Facts,
+    KeyFact,
     PaperFact,
     PriceFact,
     Proof,
@@ -67,7 +68,7 @@ class Delivery(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What others say to a question: of evidence, of who asks, of who was drawn, of an agency; what a device signed."""
+    """What others say to a question: of evidence, who asks, who was drawn, an agency; what a device or key signed."""
 
     evidence: EvidenceFact | None = None
     staff: StaffFact | None = None
@@ -76,6 +77,7 @@ class Judged(NamedTuple):
     agency: AgencyFact | None = None
     paper: PaperFact | None = None
     package: bytes = b""
+    api_key: KeyFact | None = None
 
 
 class World:

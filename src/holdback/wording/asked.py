@@ -12,6 +12,7 @@ from holdback.core.events import (
 )
 from holdback.core.rules.account import AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeySuspend
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
 from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
@@ -20,7 +21,7 @@ from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish, payment
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, wanted
-from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened
+from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,8 @@ _Confirmed = (
     | RecoveryFinish
     | EvidenceBurn
     | IncidentClose
+    | ApiKeyCreate
+    | ApiKeySuspend
 )
 """Every action that may ask for proof."""
 
@@ -185,6 +188,12 @@ def _guard(action: Action, known: Known, places: _Places) -> str:
         case ContactReportRecycled():
             name = known.contact(action.contact) if action.contact else known.authenticator(action.authenticator or "")
             return f"report that this belongs to someone else now: {name}"
+        case ApiKeyCreate():
+            whence = f"from {together([known.opened(one) for one in action.ip_allowlist])}"
+            scopes = together([scope.value for scope in action.scopes])
+            return f"make an API key to {scopes}, {whence if action.ip_allowlist else 'from anywhere'}"
+        case ApiKeySuspend(on=False):
+            return f"let the suspended API key {action.key} work again"
         case _:
             return ""
 

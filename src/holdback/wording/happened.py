@@ -119,6 +119,8 @@ def event_line(  # noqa: C901 - one case for each subject
             return _incident_line(event, known)
         case ev.TicketOpened() | ev.TicketClosed() | ev.LookedUp():
             return _read_line(event)
+        case ev.ApiKeyEvent():
+            return _key_line(event, known)
         case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
             return _agency_line(event, known)
         case (
@@ -347,6 +349,8 @@ def _wanted(event: ev.ChangeAsked, known: Known) -> str:
             return f"reinstate {known.authenticator(event.subject)}"
         case ChangeKind.REMOVE_CONTACT:
             return f"remove {known.contact(event.subject)}"
+        case ChangeKind.RESUME_API_KEY:
+            return f"let the suspended API key {event.subject} work again"
         case ChangeKind.UNFREEZE:
             return "unfreeze the account"
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
@@ -578,6 +582,44 @@ def _basis(event: ev.LegalReceived | ev.LegalDisclosed | ev.LegalTold) -> str:
 
 def _listed(fields: tuple[str, ...]) -> str:
     return ", ".join(quoted(one.replace("_", " "))[1:-1] for one in fields)
+
+
+_KeyEvent = (
+    ev.ApiKeyCreated
+    | ev.ApiKeySigned
+    | ev.ApiKeyWoken
+    | ev.ApiKeySuspended
+    | ev.ApiKeyResumed
+    | ev.ApiKeyRevoked
+    | ev.ApiKeyWarned
+)
+
+
+def _key_line(event: _KeyEvent, known: Known) -> str:
+    key = event.api_key
+    match event:
+        case ev.ApiKeyCreated():
+            scopes = together([scope.value for scope in event.scopes])
+            whence = f"from {len(event.networks)} networks" if event.networks else "from anywhere"
+            name = quoted(known.opened(event.label))
+            return (
+                f"An API key was made, {name} ({key}): to {scopes}, {whence}. It can be used {begun_text(event.until)}."
+            )
+        case ev.ApiKeySigned():
+            return f"A request was signed with the API key {key}."
+        case ev.ApiKeyWoken():
+            return f"The API key {key} is used again after a long time, confirmed by a proof."
+        case ev.ApiKeySuspended():
+            return f"The API key {key} was suspended."
+        case ev.ApiKeyResumed():
+            return f"The suspended API key {key} works again."
+        case ev.ApiKeyRevoked():
+            return f"The API key {key} was revoked{', for it had leaked' if event.leaked else ''}."
+        case ev.ApiKeyWarned():
+            when = day_text(event.lapses_at)
+            return f"The API key {key} stops trading on {when}, for it may be used from anywhere."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
 
 
 def _agency_line(event: ev.AgencyProposed | ev.AgencyEntered | ev.AgencyRemoved, known: Known) -> str:

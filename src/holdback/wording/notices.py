@@ -73,6 +73,12 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.LegalDisclosed: "Data about you was disclosed to an authority",
     ev.LegalTold: "Data about you was disclosed some time ago",
     ev.LegalFrozen: "An authority stops your payments by an order",
+    ev.ApiKeyCreated: "An API key was made for your account",
+    ev.ApiKeyWoken: "An API key that slept is used again",
+    ev.ApiKeySuspended: "An API key was suspended",
+    ev.ApiKeyResumed: "A suspended API key works again",
+    ev.ApiKeyRevoked: "An API key was revoked",
+    ev.ApiKeyWarned: "An API key will stop trading",
     ev.LegalThawed: "An order that stopped payments was ended early",
 }
 """The subject of every notice: our own words without names or amounts, fit for a locked screen."""
@@ -127,6 +133,9 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
         "This is no freeze of yours, and unfreezing does not end it. It ends at its date, or earlier if the authority "
         "takes it back and two members of staff confirm that. Ask the authority that is named; you may want a lawyer."
     ),
+    ev.ApiKeyCreated: "You can revoke it at once.",
+    ev.ApiKeyWoken: "If this was not you, revoke it: whoever used it showed a proof of yours, too.",
+    ev.ApiKeyWarned: "It may be used from anywhere. Make a new one with a list of the networks it is used from.",
     ev.EvidenceBurned: "Bind a passkey or new backup codes, so that you can still come back if you lose the others.",
 }
 """What an owner can do beside freezing."""

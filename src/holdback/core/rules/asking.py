@@ -13,9 +13,10 @@ import msgspec
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Context, Decision, Deny, Facts, Proof, Reason, why
-from holdback.core.events import ActorKind, AnyEvent, Finding, Instant, StreamKind
+from holdback.core.events import ActorKind, AnyEvent, Finding, Instant, Scope, StreamKind
 from holdback.core.evidence import live
 from holdback.core.policy import Policy
+from holdback.core.programs import asking, is_asleep
 from holdback.core.state import Customer, Head, PartKey
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ class Case(msgspec.Struct, frozen=True):
         return session if session is not None and self.now < session.ends_at() else None
 
     @property
+    def asleep(self) -> bool:
+        """Whether an API key asks that slept: what it asks for is its owner's to confirm."""
+        key = asking(self.head, self.request.actor)
+        return key is not None and is_asleep(key, self.policy, self.now)
+
+    @property
     def recovery(self) -> Recovery | None:
         """The recovery that is under way."""
         return live(self.head, self.policy, self.now)
@@ -157,7 +164,7 @@ class Rule(msgspec.Struct, frozen=True):
     take none away. `anonymous` lets an owner ask without a session. `restores` lets it be asked soon after a recovery,
     when whatever loosens is not. `streams` says in whose streams it can be asked at all; `begins` judges it where there
     is none yet, and what it causes begins one. `by_opener` lets whoever opened a recovery ask by its token, without a
-    session.
+    session. `scope` is what an API key must have to ask it.
     """
 
     actors: frozenset[ActorKind]
@@ -173,6 +180,7 @@ class Rule(msgspec.Struct, frozen=True):
     doubts: Callable[[Case, Any], Doubt | None] = _no_doubt
     streams: frozenset[StreamKind] = CUSTOMERS
     begins: Callable[[Request, Any, Facts, Policy, Instant], Ruling] | None = None
+    scope: Scope | None = None
 
     @property
     def proofless(self) -> bool:
@@ -184,6 +192,8 @@ OWNER = frozenset({ActorKind.OWNER})
 OWNER_OR_LINK = frozenset({ActorKind.OWNER, ActorKind.LINK})
 OWNER_LINK_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.LINK, ActorKind.STAFF})
 OWNER_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.STAFF})
+OWNER_OR_KEY = frozenset({ActorKind.OWNER, ActorKind.API_KEY})
+OWNER_KEY_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM})
 OWNER_OR_PLATFORM = frozenset({ActorKind.OWNER, ActorKind.PLATFORM})
 OWNER_PLATFORM_OR_STAFF = frozenset({ActorKind.OWNER, ActorKind.PLATFORM, ActorKind.STAFF})
 PLATFORM = frozenset({ActorKind.PLATFORM})

@@ -82,6 +82,8 @@ def _carried_out(head: Head, change: Change, policy: Policy, now: Instant) -> li
             return [ev.AuthenticatorReinstated(now, subject)]
         case ChangeKind.REMOVE_CONTACT if subject in head.contacts and contact_may_go(head, subject, policy):
             return [ev.ContactRemoved(now, subject, now + policy.notices.replaced_contact_d * DAY)]
+        case ChangeKind.RESUME_API_KEY if subject in head.api_keys:
+            return [ev.ApiKeyResumed(now, subject)]
         case ChangeKind.UNFREEZE if head.frozen_at:
             return [ev.Unfrozen(now, bool(change.value))]
         case _:

@@ -16,12 +16,13 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level, half_counts_at, holder_of, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
-from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Setting
+from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Scope, Setting
 from holdback.core.policy import MICRO
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
-    OWNER,
+    OWNER_KEY_OR_PLATFORM,
+    OWNER_OR_KEY,
     OWNER_OR_PLATFORM,
     PLATFORM,
     SYSTEM,
@@ -215,8 +216,9 @@ def weigh(case: Case, asked: Asked) -> Weighed:
 
 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
-    """Whether the small lane for beneficiaries that still wait is open: in no cool-off, and with room left."""
-    if not asked.value.priced or cooling.ends_at(case.head, case.now) is not None:
+    """Whether the small lane for beneficiaries that still wait is open: to proof, in no cool-off, with room left."""
+    by_key = case.request.actor.kind is ActorKind.API_KEY and not case.proved
+    if by_key or not asked.value.priced or cooling.ends_at(case.head, case.now) is not None:
         return False
     return budget.room(case.head, Lane.INSTANT, own, case.policy, case.now).holds(asked.value.micro_usd)
 
@@ -316,7 +318,9 @@ def _barred(case: Case, network: str, beneficiary: str) -> Finding | None:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
     if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(beneficiary) is None:
         return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
-    return None
+    program = case.customer.program(case.request.actor.key)
+    beyond = program is not None and program.beneficiaries and beneficiary not in program.beneficiaries
+    return why(Reason.API_KEY_SCOPE, "api_key.create", about="addresses") if beyond else None
 
 
 def _sweep_door(case: Case) -> Finding | None:
@@ -330,6 +334,8 @@ def _sweep_door(case: Case) -> Finding | None:
 
 
 def _proof(case: Case, action: ExitRequest) -> Level:
+    if case.request.actor.kind is ActorKind.API_KEY:
+        return Level.MONEY if case.asleep else Level.NONE
     return Level.NONE if case.policy.exits.get(action.kind) == "own" else Level.MONEY
 
 
@@ -562,8 +568,8 @@ def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
 
 
 RULES: dict[type[Action], Rule] = {
-    ExitRequest: Rule(OWNER, _request, level=_proof, objection=_door, parts=request_parts),
-    ExitCancel: Rule(OWNER_OR_PLATFORM, _cancel, objection=_held, loosens=False),
+    ExitRequest: Rule(OWNER_OR_KEY, _request, level=_proof, objection=_door, parts=request_parts, scope=Scope.WITHDRAW),
+    ExitCancel: Rule(OWNER_KEY_OR_PLATFORM, _cancel, objection=_held, loosens=False, scope=Scope.WITHDRAW),
     ExitRelease: Rule(
         OWNER_OR_PLATFORM, _release, level=_release_level, objection=_held, parts=_held_parts, peeks=True
     ),

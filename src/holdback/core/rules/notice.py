@@ -78,6 +78,8 @@ def _moved(case: Case, about: About) -> ev.WaitMoved | None:
         wait = head.authenticators[about.id].ripens
     elif about.kind == "contact" and about.id in head.contacts:
         wait = head.contacts[about.id].ripens
+    elif about.kind == "api_key" and about.id in head.api_keys:
+        wait = head.api_keys[about.id].ripens
     elif about.kind == "recovery" and head.recovery is not None and head.recovery.id == about.id:
         wait = head.recovery.wait
     return ev.WaitMoved(now, about, since + wait.length_ms) if wait is not None else None

@@ -1,0 +1,380 @@
+"""API keys: made with the strongest proof, good for nothing before a wait, and never more than a weak proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.core.histories import SYSTEM, Account, bitcoin, destination, grow, policy_with, sealed
+
+from holdback.core import events as ev
+from holdback.core.decision import Allow, Decision, Deny, Hold, KeyFact, Reason, StepUp
+from holdback.core.events import DAY, Actor, ActorKind, Scope, Severity
+from holdback.core.programs import barred, is_asleep, lapses_at
+from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked, ApiKeyRevoke, ApiKeySuspend, KeyAddress
+from holdback.core.rules.change import ChangeCancel
+from holdback.core.rules.exit import ExitCancel, ExitRequest
+from holdback.core.rules.setting import AllowlistSet, LockSet
+from holdback.core.state import NONCES_KEPT
+
+PROOFS = ("a1-1", "a1-2")
+LIST = (sealed("203.0.113.7"),)
+WITHDRAWS = ApiKeyCreate(sealed("bot"), (Scope.READ, Scope.WITHDRAW), LIST, secret=sealed("key"))
+TRADES = ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key"))
+HOME = destination("home")
+
+
+@pytest.fixture
+def account() -> Account:
+    """A grown account with one senior beneficiary, and the owner signed in."""
+    account = Account()
+    grow(account)
+    return account
+
+
+def made(account: Account, action: ApiKeyCreate = WITHDRAWS, *, days: float = 5) -> Actor:
+    """A key that was made some days ago, and told of."""
+    answer = account.ask(action, account.any_session(), *PROOFS)
+    assert isinstance(answer, Allow), answer
+    account.settle(days=days)
+    return Actor(ActorKind.API_KEY, key=answer.id)
+
+
+def pays(alice: Account, key: Actor, amount: str = "10", *proofs: str, to: str = "home", **fields: Any) -> Decision:  # noqa: ANN401 - Request's own
+    """A withdrawal asked with a key."""
+    action = ExitRequest("withdrawal", "USD", amount, address=destination(to), network="bitcoin")
+    return alice.ask(action, key, *proofs, **fields)
+
+
+def code(answer: Decision) -> str:
+    """The first reason of an answer."""
+    return answer.findings[0].code
+
+
+def test_a_key_pays_whom_the_book_knows(account: Account) -> None:
+    """A ripe key pays a senior beneficiary within the budget, with its signature alone, and that is its use."""
+    key = made(account)
+    assert isinstance(pays(account, key), Allow)
+    assert account.head.api_keys[key.key].used_at == account.now
+    assert not [one for one in account.last_events() if isinstance(one, ev.AddressRenewed)]
+
+
+def test_it_is_made_with_the_strongest_proof(account: Account) -> None:
+    """A session alone makes no key."""
+    assert isinstance(account.ask(WITHDRAWS, account.any_session()), StepUp)
+    assert not account.head.api_keys
+
+
+def test_a_secret_is_wanted(account: Account) -> None:
+    """Without anything that its requests could be checked with there is no key."""
+    without = ApiKeyCreate(sealed("bot"), (Scope.TRADE,))
+    assert code(account.ask(without, account.any_session(), *PROOFS)) == Reason.NOT_AVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("scopes", "listed", "days", "about"),
+    [
+        ((Scope.WITHDRAW,), (), None, "ip_allowlist"),
+        ((Scope.TRADE, Scope.TRADE), LIST, None, "scopes"),
+        ((Scope.TRADE,), LIST, 366, "expires_d"),
+    ],
+)
+def test_what_cannot_be_made(
+    account: Account, scopes: tuple[Scope, ...], listed: tuple[ev.Sealed, ...], days: int | None, about: str
+) -> None:
+    """To withdraw takes a list of networks; no scope is named twice, and none outlives the policy."""
+    action = ApiKeyCreate(sealed("bot"), scopes, listed, expires_d=days, secret=sealed("key"))
+    answer = account.ask(action, account.any_session(), *PROOFS)
+    assert (code(answer), answer.findings[0].about) == (Reason.BAD_FIELD, about)
+
+
+def test_there_are_only_so_many(account: Account) -> None:
+    """The head keeps no more keys than the policy says, until one is revoked."""
+    account.policy = policy_with(**{"bounds.api_keys": 1})
+    key = made(account)
+    answer = account.ask(TRADES, account.any_session(), *PROOFS)
+    assert (code(answer), answer.findings[0].about) == (Reason.TOO_MANY, "api_keys")
+    account.ask(ApiKeyRevoke(key.key), account.any_session())
+    assert isinstance(account.ask(TRADES, account.any_session(), *PROOFS), Allow)
+
+
+def test_a_new_key_waits(account: Account) -> None:
+    """A key is good for nothing before its wait is over, which runs once the owner was told, or his lock if longer."""
+    account.ask(LockSet(100), account.any_session(), *PROOFS)
+    answer = account.ask(WITHDRAWS, account.any_session(), *PROOFS)
+    assert isinstance(answer, Allow)
+    assert answer.usable_from == account.now + 100 * 3_600_000
+    key = Actor(ActorKind.API_KEY, key=answer.id)
+    account.wait(days=10)
+    assert code(pays(account, key)) == Reason.API_KEY_NEW
+    account.deliver()
+    account.wait(hours=99)
+    assert code(pays(account, key)) == Reason.API_KEY_NEW
+    account.wait(hours=2)
+    assert isinstance(pays(account, key), Allow)
+
+
+def test_making_one_cools(account: Account) -> None:
+    """A key that may withdraw cools exits as a mild change does, one that may not does not; both are told at once."""
+    account.ask(TRADES, account.any_session(), *PROOFS)
+    assert "api_key.created" not in {one.cause for one in account.head.cool_offs.values()}
+    account.ask(WITHDRAWS, account.any_session(), *PROOFS)
+    assert "api_key.created" in {one.cause for one in account.head.cool_offs.values()}
+    told = [one for one in account.log if isinstance(one, ev.NoticeDue) and one.cause == "api_key.created"]
+    assert [one.severity for one in told] == [Severity.SEVERE] * 2
+
+
+@pytest.mark.parametrize(
+    ("fact", "reason", "about"),
+    [
+        ({"right": False}, Reason.API_KEY_WRONG, ""),
+        ({"nonce": 1}, Reason.API_KEY_REPLAYED, "nonce"),
+        ({"at": 0}, Reason.API_KEY_REPLAYED, "timestamp"),
+    ],
+)
+def test_what_it_did_not_sign(account: Account, fact: dict[str, Any], reason: Reason, about: str) -> None:
+    """A wrong signature, an old request and one shown twice are refused, and leave no trace that could fill a log."""
+    key = made(account)
+    account.key_fact = {"nonce": 1}
+    assert isinstance(pays(account, key), Allow)
+    account.key_fact = {"nonce": 2} | fact
+    entries = len(account.entries)
+    answer = pays(account, key)
+    assert (code(answer), answer.findings[0].about) == (reason, about)
+    assert len(account.entries) == entries
+
+
+def test_a_key_of_nobodys(account: Account) -> None:
+    """A key that there is not is answered as one that did not sign, and so is one that was revoked."""
+    assert code(pays(account, Actor(ActorKind.API_KEY, key="k99"))) == Reason.API_KEY_WRONG
+    key = made(account)
+    account.ask(ApiKeyRevoke(key.key), account.any_session())
+    assert code(pays(account, key)) == Reason.API_KEY_WRONG
+
+
+def test_requests_may_overtake_each_other(account: Account) -> None:
+    """Nonces need not come in order, as long as not too many higher ones came before; each serves once."""
+    key = made(account)
+    for nonce in (50, 49, 51):
+        account.key_fact = {"nonce": nonce}
+        assert code(account.ask(ExitCancel("x0"), key)) == Reason.NOT_FOUND
+    for nonce in range(100, 100 + NONCES_KEPT):
+        account.key_fact = {"nonce": nonce}
+        account.ask(ExitCancel("x0"), key)
+    account.key_fact = {"nonce": 99}
+    assert code(account.ask(ExitCancel("x0"), key)) == Reason.API_KEY_REPLAYED
+
+
+def test_what_it_signed_is_spent_whatever_is_decided(account: Account) -> None:
+    """A signed request that was refused cannot be shown again."""
+    key = made(account)
+    account.key_fact = {"nonce": 7, "listed": False}
+    assert code(pays(account, key)) == Reason.API_KEY_SCOPE
+    account.key_fact = {"nonce": 7}
+    assert code(pays(account, key)) == Reason.API_KEY_REPLAYED
+
+
+def test_what_a_key_may_not(account: Account) -> None:
+    """It asks from its networks, within its scopes, and only what is for keys."""
+    key = made(account)
+    account.key_fact = {"listed": False}
+    answer = pays(account, key)
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SCOPE, "ip_allowlist")
+    account.key_fact = {}
+    trader = made(account, TRADES)
+    answer = pays(account, trader)
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SCOPE, "scopes")
+    for action in (AllowlistSet(on=True), AddressAdd(sealed("new"), "bitcoin", destination("new")), WITHDRAWS):
+        assert code(account.ask(action, key)) == Reason.NOT_ENTITLED
+
+
+def test_whom_a_key_may_pay(account: Account) -> None:
+    """A key with a list of addresses pays those, and nobody else."""
+    account.add("work", account.any_session(), *PROOFS)
+    only = (KeyAddress("bitcoin", HOME),)
+    key = made(account, ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), LIST, addresses=only, secret=sealed("key")))
+    assert isinstance(pays(account, key), Allow)
+    answer = pays(account, key, to="work")
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SCOPE, "addresses")
+
+
+def test_a_key_of_a_sub_account_stays_there() -> None:
+    """A key that was made for a sub-account asks for it alone, one of the main account for the family."""
+    account = Account()
+    grow(account, subs=("s1", "s2"))
+    answer = account.ask(WITHDRAWS, account.any_session(), *PROOFS, account="alice.s1")
+    assert isinstance(answer, Allow)
+    whole = made(account)
+    part = Actor(ActorKind.API_KEY, key=answer.id)
+    assert isinstance(pays(account, part, account="alice.s1"), Allow)
+    answer = pays(account, part, account="alice.s2")
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SCOPE, "account")
+    assert isinstance(pays(account, whole, account="alice.s2"), Allow)
+
+
+def test_no_key_opens_the_instant_lane(account: Account) -> None:
+    """A new destination waits for a key however little it is; an owner's proof may pay a little at once."""
+    key = made(account)
+    account.settle(days=5)
+    answer = pays(account, key, to="stranger")
+    assert isinstance(answer, Hold)
+    assert code(answer) == Reason.DESTINATION_NEW
+    assert isinstance(account.pay("10", "stranger", account.any_session(), *PROOFS), Allow)
+
+
+def test_a_payment_by_key_renews_nobody(account: Account) -> None:
+    """A beneficiary that senior proof has not confirmed for long is not paid by a key, and not renewed by it."""
+    key = made(account)
+    account.settle(days=10)
+    assert isinstance(pays(account, key), Allow)
+    account.settle(days=8)
+    assert isinstance(pays(account, key), Allow)
+    account.settle(days=5)
+    answer = pays(account, key)
+    assert code(answer) == Reason.VERIFICATION_EXPIRED
+
+
+def test_one_that_slept_is_its_owners_to_wake(account: Account) -> None:
+    """A key that nobody used for two weeks asks for its owner's proof, and is awake from then on."""
+    key = made(account)
+    account.settle(days=20)
+    assert is_asleep(account.head.api_keys[key.key], account.policy, account.now)
+    assert isinstance(pays(account, key), StepUp)
+    assert is_asleep(account.head.api_keys[key.key], account.policy, account.now)
+    assert isinstance(pays(account, key, "10", *PROOFS), Allow)
+    assert [one.api_key for one in account.last_events() if isinstance(one, ev.ApiKeyWoken)] == [key.key]
+    assert isinstance(pays(account, key), Allow)
+
+
+def test_whoever_asks_from_elsewhere_keeps_none_awake(account: Account) -> None:
+    """A request from outside a key's networks is no use of it."""
+    key = made(account)
+    account.key_fact = {"listed": False}
+    for _ in range(4):
+        account.settle(days=5)
+        pays(account, key)
+    account.key_fact = {}
+    assert isinstance(pays(account, key), StepUp)
+
+
+def test_one_that_expired(account: Account) -> None:
+    """A key ends at its time."""
+    key = made(account, ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), LIST, expires_d=9, secret=sealed("key")))
+    account.settle(days=4)
+    answer = pays(account, key)
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SUSPENDED, "expires_at")
+
+
+def test_suspending_is_free_and_going_on_waits(account: Account) -> None:
+    """One tap stops a key; to let it go on takes the strongest proof and a wait, and another tap ends that."""
+    key = made(account)
+    session = account.any_session()
+    assert isinstance(account.ask(ApiKeySuspend(key.key), session), Allow)
+    assert code(pays(account, key)) == Reason.API_KEY_SUSPENDED
+    resume = ApiKeySuspend(key.key, on=False)
+    assert isinstance(account.ask(resume, session), StepUp)
+    assert isinstance(account.ask(resume, session, *PROOFS), Hold)
+    assert isinstance(account.ask(ApiKeySuspend(key.key), session), Allow)
+    assert not account.head.changes
+    assert isinstance(account.ask(resume, session, *PROOFS), Hold)
+    account.settle(days=4)
+    assert isinstance(pays(account, key), Allow)
+    assert code(account.ask(resume, account.any_session(), *PROOFS)) == Reason.NOT_FOUND
+
+
+def test_going_on_can_be_cancelled_and_may_come_too_late(account: Account) -> None:
+    """A waiting going on is a loosening like any other; of a key revoked meanwhile nothing is left to go on."""
+    key = made(account)
+    session = account.any_session()
+    account.ask(ApiKeySuspend(key.key), session)
+    held = account.ask(ApiKeySuspend(key.key, on=False), session, *PROOFS)
+    assert isinstance(held, Hold)
+    assert isinstance(account.ask(ChangeCancel(held.id), session), Allow)
+    account.ask(ApiKeySuspend(key.key, on=False), session, *PROOFS)
+    account.ask(ApiKeyRevoke(key.key), session)
+    account.settle(days=4)
+    account.sign_in()
+    assert not account.head.changes
+    assert not account.head.api_keys
+
+
+def test_all_are_revoked_in_one_call(account: Account) -> None:
+    """Nothing needs to be named to end every key."""
+    made(account)
+    made(account, TRADES)
+    assert isinstance(account.ask(ApiKeyRevoke(), account.any_session()), Allow)
+    assert not account.head.api_keys
+
+
+def test_there_must_be_one_to_stop(account: Account) -> None:
+    """What is not there is neither suspended nor revoked."""
+    for action in (ApiKeySuspend("k99"), ApiKeyRevoke("k99")):
+        assert code(account.ask(action, account.any_session())) == Reason.NOT_FOUND
+    assert code(account.ask(ApiKeyLeaked("k99"), SYSTEM)) == Reason.NOT_FOUND
+
+
+def test_one_that_leaked_is_revoked_loudly(account: Account) -> None:
+    """A key on a list of leaked ones ends at once, and its owner is told as of a severe thing."""
+    key = made(account)
+    assert isinstance(account.ask(ApiKeyLeaked(key.key), SYSTEM), Allow)
+    told = [one for one in account.last_events() if isinstance(one, ev.NoticeDue)]
+    assert [(one.cause, one.severity) for one in told] == [("api_key.revoked", Severity.SEVERE)]
+    assert not account.head.api_keys
+
+
+def test_one_from_anywhere_stops_trading(account: Account) -> None:
+    """A key without a list loses its trade right after 90 days; its owner is told 14 and 3 days before, once each."""
+    key = made(account, TRADES)
+    at = lapses_at(account.head.api_keys[key.key], account.policy)
+    assert at is not None
+    warned = []
+    while account.now < at + 2 * DAY:
+        account.settle(days=1)
+        account.sign_in()
+        new = [one for one in account.last_events() if isinstance(one, ev.ApiKeyWarned)]
+        warned += [(at - account.now) // DAY for _ in new]
+    assert warned == [14, 3]
+    trading = (account.head.api_keys[key.key], "alice", Scope.TRADE, KeyFact(right=True, nonce=1, at=0, listed=True))
+    refused = barred(account.head, *trading, account.policy, account.now)
+    assert refused is not None
+    assert (refused.code, refused.about) == (Reason.API_KEY_SCOPE, "ip_allowlist")
+    assert barred(account.head, *trading, account.policy, at - 1) is None
+    listed = made(account).key
+    assert lapses_at(account.head.api_keys[listed], account.policy) is None
+
+
+def test_a_suspended_one_warns_nobody(account: Account) -> None:
+    """Of a key that is stopped nothing will be lost."""
+    key = made(account, TRADES)
+    account.ask(ApiKeySuspend(key.key), account.any_session())
+    account.settle(days=89)
+    account.sign_in()
+    assert not [one for one in account.log if isinstance(one, ev.ApiKeyWarned)]
+
+
+def test_a_freeze_disputes_a_key_that_waits(account: Account) -> None:
+    """What was made before the stop was pressed, and still waited, waits again from the thaw."""
+    answer = account.ask(WITHDRAWS, account.any_session(), *PROOFS)
+    assert isinstance(answer, Allow)
+    account.deliver()
+    key = Actor(ActorKind.API_KEY, key=answer.id)
+    account.ask(AccountFreeze(), account.any_session())
+    account.settle(days=5)
+    account.ask(AccountUnfreeze(), account.any_session(), *PROOFS)
+    account.settle(days=4)
+    account.sign_in()
+    assert not account.head.frozen_at
+    refused = pays(account, key)
+    assert isinstance(refused, Deny)
+    assert code(refused) == Reason.API_KEY_NEW
+
+
+def test_the_budget_is_one(account: Account) -> None:
+    """What a key lets out is drawn on the budget that every door draws on."""
+    key = made(account)
+    pays(account, key, "1000")
+    drawn = [one for one in account.last_events() if isinstance(one, ev.ExitAllowed)]
+    assert [one.micro_usd for one in drawn] == [1_000_000_000]
+    assert bitcoin("home") == drawn[0].beneficiary
