@@ -29,12 +29,13 @@ from holdback.intake import BadRequest
 from holdback.lab import report
 from holdback.lab.playbooks import PlaybookError
 from holdback.lab.player import play as play_stories
-from holdback.ports import NewerDatabase, StoreUnavailable
+from holdback.ports import ChannelRefused, ChannelUnavailable, NewerDatabase, StoreUnavailable
 from holdback.receipts import ReceiptForged, ReceiptKeys
 from holdback.roster import roster
 from holdback.sealing import MasterKeys
 from holdback.web import keys as platform_keys
 from holdback.web import serving
+from holdback.webhooks import post_test
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -70,6 +71,9 @@ desks = App(name="desk", help="What waits for people.", help_format="markdown")
 app.command(desks)
 api_keys = App(name="api-keys", help="API keys of customers.", help_format="markdown")
 app.command(api_keys)
+
+hooks = App(name="webhooks", help="What the platform is told of holds.", help_format="markdown")
+app.command(hooks)
 
 Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object.")]
@@ -785,6 +789,74 @@ def revive(id: str) -> int:  # noqa: A002 - the letter's own name
         return 0
     _wrong(f"there is no dead letter {id}")
     return 1
+
+
+@hooks.command(name="list")
+def hooks_list(*, limit: int = 100, json: Json = False) -> int:
+    """Show the newest messages to the platform that were given up.
+
+    Examples:
+        holdback webhooks list
+
+    Args:
+        limit: The most to show.
+        json: Print one JSON object.
+    """
+    rows = _with_store(lambda store: store.dead_webhooks(limit))
+    if json:
+        _print_json({"dead_webhooks": [one._asdict() for one in rows]})
+        return 0
+    table = Table("id", "kind", "tries", "last error")
+    for one in rows:
+        table.add_row(one.id, one.kind, str(one.tries), one.error)
+    out.print(table if rows else "No dead webhooks.")
+    return 0
+
+
+@hooks.command(name="revive")
+def revive_hook(id: str) -> int:  # noqa: A002 - the message's own name
+    """Try to post a dead message again.
+
+    Examples:
+        holdback webhooks revive alice/12-0
+
+    Args:
+        id: As `holdback webhooks list` shows it.
+    """
+    if _with_store(lambda store: store.revive_webhook(id)):
+        out.print("It is due again.")
+        return 0
+    _wrong(f"there is no dead webhook {id}")
+    return 1
+
+
+@hooks.command(name="test")
+def try_hook() -> int:
+    """Post a message of kind `webhook.test` to the endpoint of the settings, once, and say what it answered.
+
+    Examples:
+        holdback webhooks test
+    """
+    settings = wiring.settings_from(os.environ)
+
+    async def work() -> str:
+        hook = wiring.hook(settings)
+        if hook is None:
+            return "HOLDBACK_HOLD_WEBHOOK_URL is not set"
+        try:
+            await post_test(hook, f"test/{secrets.token_hex(8)}", time.time_ns() // 1_000_000)
+        except (ChannelUnavailable, ChannelRefused) as error:
+            return str(error)
+        finally:
+            await hook.close()
+        return ""
+
+    fault = asyncio.run(work())
+    if fault:
+        _wrong(fault)
+        return 1
+    out.print("The endpoint accepted it.")
+    return 0
 
 
 @desks.command(name="rebuild")

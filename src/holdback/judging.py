@@ -18,6 +18,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
+from holdback.core.hold_life import news
 from holdback.core.ledger import GENESIS, Entry, link
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, LegalRelease, agency_fact, agency_of, spoke
 from holdback.core.rules.recovery import RecoveryOpen
@@ -27,7 +28,7 @@ from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
 from holdback.core.waiting import is_unchanged, items
 from holdback.look_up import seen
-from holdback.ports import Answer, DeskRow, NoticeRow, PartRow, StoreUnavailable, Wanted, Writes
+from holdback.ports import Answer, DeskRow, NoticeRow, PartRow, StoreUnavailable, Wanted, WebhookRow, Writes
 from holdback.receipts import Receipt
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
@@ -108,6 +109,7 @@ class Tools(NamedTuple):
     """What every unit needs: policy, keys, and the issuer that receipts name.
 
     Without `papers` none is read here, without `envelopes` nothing is disclosed, without `faces` no face is looked at.
+    `tells_platform`: what becomes of holds is written down for the platform's webhook.
     """
 
     policy: Policy
@@ -120,6 +122,7 @@ class Tools(NamedTuple):
     papers: Papers | None = None
     envelopes: Envelopes | None = None
     faces: FaceCheck | None = None
+    tells_platform: bool = False
 
 
 class _Standing(NamedTuple):
@@ -151,6 +154,7 @@ class Unit:
         self._names: list[tuple[bytes, str]] = []
         self._sent: list[str] = []
         self._waiting: list[tuple[tuple[str, str, str], DeskRow | None]] = []
+        self._webhooks: list[WebhookRow] = []
 
     def judge(self, asked: Asked) -> bytes:
         """The answer to one question, as JSON.
@@ -168,7 +172,8 @@ class Unit:
 
     @property
     def _piles(self) -> tuple[list[Any], ...]:
-        return self._entries, self._parts, self._notices, self._new_answers, self._names, self._sent, self._waiting
+        written = self._entries, self._parts, self._notices, self._new_answers, self._names
+        return *written, self._sent, self._waiting, self._webhooks
 
     def _judged(self, asked: Asked) -> bytes:
         main = asked.request.account.partition(".")[0]
@@ -210,7 +215,8 @@ class Unit:
             self._names,
             self._sent,
             *self._desk(),
-            self._loaded.now,
+            webhooks=self._webhooks,
+            as_of=self._loaded.now,
         )
 
     def _desk(self) -> tuple[list[DeskRow], list[tuple[str, str, str]]]:
@@ -347,6 +353,8 @@ class Unit:
             if before.get(key) is not part:
                 self._parts.append(snapshots.part_row(account, key, part))
         self._put_on_desk(account, standing.customer.head, customer.head)
+        if self._tools.tells_platform and standing.customer.head is not None:
+            self._webhooks += webhook_rows(standing.customer.head, customer.head, now)
         row = snapshots.row(customer.head, chained, standing.key)
         after = self._standing[account] = _Standing(customer, chained, standing.key, standing.loaded_seq, row)
         return after
@@ -473,6 +481,26 @@ def desk_rows(account: str, head: Head, policy: Policy) -> list[DeskRow]:
         DeskRow(account, one.kind, one.id, one.opened_at, one.due_at, one.wake_at, one.waits_for.value, one.role)
         for one in items(head, policy)
     ]
+
+
+def webhook_rows(before: Head, after: Head, now: Instant) -> list[WebhookRow]:
+    """What the platform is told of one entry, as its rows are kept; `place` goes on from entry to entry."""
+    return [
+        WebhookRow(
+            f"{after.account}/{after.seq}-{number}",
+            after.account,
+            after.seq * NEWS_MOST + number,
+            one.kind.value,
+            one.which,
+            one.until,
+            one.due_at,
+        )
+        for number, one in enumerate(news(before, after, now))
+    ]
+
+
+NEWS_MOST = 1_000
+"""More than one entry can cause: two for each hold, of which `bounds.waiting_exits` wait at most, and a few more."""
 
 
 def kept_digest(sealing: CustomerKey, digest: bytes) -> bytes:

@@ -141,6 +141,24 @@ class DeskRow(NamedTuple):
         return self.opened_at, self.account, self.kind, self.id
 
 
+class WebhookRow(NamedTuple):
+    """One message to the platform (`core.hold_life.News`), to be posted from `due_at` on; nothing personal in it.
+
+    `id` is the same at each try. An account's messages go in order of `due_at`, then `place`. `which` is the held exit,
+    `until` the instant that is told; `tries` counts failed posts.
+    """
+
+    id: str
+    account: str
+    place: int
+    kind: str
+    which: str
+    until: Instant
+    due_at: Instant
+    tries: int = 0
+    error: str = ""
+
+
 class Wanted(NamedTuple):
     """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8.
 
@@ -182,9 +200,9 @@ class Writes(NamedTuple):
     hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more sending;
     those already gone are passed over. Of two rows for one part the later counts, and two heads of one account must
     follow each other. `desk` are things that wait, new or changed, and `off_desk` those that do no more, by account,
-    kind and id; one named in both stays. Whoever writes a part writes its account's snapshot too: a moved seq is how a
-    transaction that waited for a lock learns that what it had read is old. `as_of` is the database's time by which it
-    was judged.
+    kind and id; one named in both stays. `webhooks` are messages to the platform. Whoever writes a part writes its
+    account's snapshot too: a moved seq is how a transaction that waited for a lock learns that what it had read is old.
+    `as_of` is the database's time by which it was judged.
     """
 
     entries: Sequence[Entry] = ()
@@ -196,6 +214,7 @@ class Writes(NamedTuple):
     sent: Sequence[str] = ()
     desk: Sequence[DeskRow] = ()
     off_desk: Sequence[tuple[str, str, str]] = ()
+    webhooks: Sequence[WebhookRow] = ()
     as_of: Instant = 0
 
     @property
@@ -296,6 +315,31 @@ class Store(Protocol):
 
     async def revive(self, id: str) -> bool:  # noqa: A002 - the row's own name
         """Make a dead letter due again now, with no failed tries. False if there is none of that id."""
+
+    async def claim_webhooks(self, limit: int, lease_ms: int) -> list[WebhookRow]:
+        """Take messages to the platform that are due, hidden from other takers for `lease_ms`.
+
+        Of each account only the first that is neither sent nor a dead letter, so that they arrive in order: a message
+        whose `due_at` has not come yet is behind all others. A taker that dies leaves them to the next.
+        """
+
+    async def webhook_sent(self, id: str) -> None:  # noqa: A002 - the row's own name
+        """Forget a message that was accepted, or is no longer so."""
+
+    async def postpone_webhook(self, id: str, try_at: Instant, error: str) -> None:  # noqa: A002 - the row's own name
+        """Count a failed post, end its lease and try again at `try_at`; its place in the order stays."""
+
+    async def bury_webhook(self, id: str, error: str) -> None:  # noqa: A002 - the row's own name
+        """Move a message to the dead letters, counting a failed post; the account's later ones go on."""
+
+    async def dead_webhooks(self, limit: int) -> list[WebhookRow]:
+        """Messages given up, newest first."""
+
+    async def revive_webhook(self, id: str) -> bool:  # noqa: A002 - the row's own name
+        """Make a dead message due again now, with no failed tries. False if there is none of that id."""
+
+    async def webhook_backlog(self) -> tuple[int, Instant]:
+        """How many messages are due (dead ones apart), and since when the oldest has been (0 if none is)."""
 
     async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
         """What waits for this role, or for anything if it is "", in order from behind a place."""
@@ -402,6 +446,16 @@ class Sender(Protocol):
 
     async def send(self, message: Message) -> None:
         """Hand over one message. Raises ChannelUnavailable or ChannelRefused."""
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
+class Hook(Protocol):
+    """Where the platform is told of holds. Trusted with ids, kinds and instants."""
+
+    async def post(self, id: str, body: str) -> None:  # noqa: A002 - as the header is called
+        """Hand over one message, whose id is the same at each try. Raises ChannelUnavailable or ChannelRefused."""
 
     async def close(self) -> None:
         """Give back connections."""

@@ -161,6 +161,7 @@ class Service:
         self._intake = intake
         self._clock = clock
         self.noticed = asyncio.Event()
+        self.hooked = asyncio.Event()
         self._written: OrderedDict[str, int] = OrderedDict()
         self._crowded_until = 0.0
         self._counter = Counter(store, tools)
@@ -779,6 +780,8 @@ class Service:
         self._remember(writes)
         if writes.notices:
             self.noticed.set()
+        if writes.webhooks:
+            self.hooked.set()
         for job, answer in answers:
             if isinstance(answer, Exception):
                 job.failed(answer)

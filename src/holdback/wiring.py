@@ -22,7 +22,7 @@ from holdback import formats
 from holdback.channels.setting import BadSetting
 from holdback.channels.sms_gateway import SmsGateway
 from holdback.channels.smtp import SmtpSender
-from holdback.channels.webhook import WebhookSender
+from holdback.channels.webhook import SignedPost, WebhookSender
 from holdback.core.events import AuthenticatorKind, Channel
 from holdback.core.policy import Policy, PolicyError
 from holdback.enveloping import AgeEnvelopes
@@ -111,6 +111,8 @@ class Settings(msgspec.Struct, frozen=True):
     face_vendor_url: str = ""
     face_vendor_key: str = ""
     face_vendor_secret: str = ""
+    hold_webhook_url: str = ""
+    hold_webhook_secret: str = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -158,6 +160,8 @@ SETTINGS: Final[dict[str, str]] = {
     "face_vendor_key": "Key that the vendor knows this server by. Secret.",
     "face_vendor_secret": "Secret by which the vendor signs its messages to `/face/webhook`. Secret.",
     "trust_roots": "Certificates that vouch for signed papers: a PEM file, or a folder of them; without it none is.",
+    "hold_webhook_url": "Where the platform is told of holds, signed after Standard Webhooks; empty: it polls.",
+    "hold_webhook_secret": "Its signing secret, `whsec_...`; while you change it two, the new one first. Secret.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
@@ -177,6 +181,7 @@ SECRET: Final = frozenset(
         "apprise_url",
         "face_vendor_key",
         "face_vendor_secret",
+        "hold_webhook_secret",
     }
 )
 """Settings that may come from a file named by `HOLDBACK_<NAME>_FILE`."""
@@ -328,6 +333,7 @@ def tools(settings: Settings) -> Tools:
         papers(settings, masters),
         envelopes(),
         faces(settings, policy),
+        tells_platform=bool(settings.hold_webhook_url),
     )
 
 
@@ -487,6 +493,16 @@ def _senders(settings: Settings) -> dict[Channel, Sender]:
         with _named({name.removeprefix("sms_"): name for name in given}):
             found[Channel.SMS] = SmsGateway(**{name.removeprefix("sms_"): value for name, value in given.items()})
     return found
+
+
+def hook(settings: Settings) -> SignedPost | None:
+    """Where the platform is told of holds, None if it polls. Raises SettingError."""
+    if not settings.hold_webhook_url:
+        if settings.hold_webhook_secret:
+            raise SettingError("HOLDBACK_HOLD_WEBHOOK_URL must be set where its secret is")
+        return None
+    with _named({"url": "hold_webhook_url", "secret": "hold_webhook_secret"}):
+        return SignedPost(settings.hold_webhook_url, settings.hold_webhook_secret.split())
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from holdback.ports import (
     Price,
     StoreUnavailable,
     Wanted,
+    WebhookRow,
     Writes,
 )
 
@@ -64,6 +65,7 @@ def everything(account: str) -> Writes:
         notices=[notice(f"n-{account}", 500, account)],
         answers=[answer(f"k-{account}")],
         names=[(b"hash of " + account.encode(), account)],
+        webhooks=[WebhookRow(f"w-{account}", account, 2_000, "exit.held", "x1", 9, 500)],
     )
 
 
@@ -672,7 +674,17 @@ async def test_a_newer_database_is_refused(place: Place, store: Store) -> None:
 async def test_rolling_upgrade(place: Place, store: Store) -> None:
     """A database that a newer program migrated goes on working for an older one that it admits, new columns and all."""
     await execute(place, "INSERT INTO schema_version (version, oldest_reader) VALUES (99, 1)")
-    for table in ("customers", "entries", "parts", "notices", "answers", "names", "prices", "platform_keys"):
+    for table in (
+        "customers",
+        "entries",
+        "parts",
+        "notices",
+        "answers",
+        "names",
+        "prices",
+        "platform_keys",
+        "webhooks",
+    ):
         await execute(place, f"ALTER TABLE {table} ADD COLUMN added integer NOT NULL DEFAULT 7")
     assert await store.migrate() == 99
     await store.ready()
@@ -681,7 +693,8 @@ async def test_rolling_upgrade(place: Place, store: Store) -> None:
     await store.put_key(KeyRow("k", b"digest", (), 1))
     assert (await store.read(of("a"))).snapshots == {"a": snapshot("a", 2)}
     assert await store.claim(9, 9) == [notice("n-a", 500, "a")]
-    assert len(await contents(store)) == 10
+    assert [one.id for one in await store.claim_webhooks(9, 9)] == ["w-a"]
+    assert len(await contents(store)) == 11
 
 
 async def test_without_a_schema(place: Place) -> None:
@@ -732,6 +745,8 @@ async def filled(opened: Opener) -> Store:
     await store.claim(3, 1_000)
     await store.postpone("n-a01", 5_000, "full")
     await store.bury("n-a02", "gone")
+    await store.postpone_webhook("w-a01", 5_000, "full")
+    await store.bury_webhook("w-a02", "gone")
     return store
 
 
@@ -754,6 +769,8 @@ async def test_a_back_up_moves_between_stores(opened: Opener, other: Place) -> N
     assert not (await copy.read([])).reconciling
     assert [row.id for row in await copy.dead_letters(9)] == ["n-a02"]
     assert len(await copy.claim(99, 1_000)) == 28
+    assert [row.id for row in await copy.dead_webhooks(9)] == ["w-a02"]
+    assert len(await copy.claim_webhooks(99, 1_000)) == 28
     await put(copy, step("a00", 3))
     await copy.close()
 
@@ -820,6 +837,6 @@ async def test_a_dump_given_up(opened: Opener) -> None:
 
 
 def test_rows() -> None:
-    """Rows that gain a field must make a new back-up format: these are the fields of format 1."""
+    """Rows that gain a field must make a new back-up format: these are the fields of format 2."""
     assert Entry._fields == ("account", "seq", "body", "link")
     assert NoticeRow._fields == ("id", "account", "seq", "notice", "contact", "due_at", "tries", "error")

@@ -1,4 +1,4 @@
-"""Signed webhooks (Standard Webhooks 1.0): how push, and texts that the platform sends, reach its systems.
+"""Signed webhooks (Standard Webhooks 1.0): how push, texts by the platform and news of holds reach its systems.
 
 They pass through the platform, so no wait starts by them unless a policy says that their channel is independent.
 """
@@ -20,6 +20,8 @@ from holdback.channels.setting import BadSetting
 from holdback.ports import ChannelRefused, ChannelUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from holdback.core.events import Channel
     from holdback.ports import Message
 
@@ -33,15 +35,17 @@ ACCEPTED: Final = range(200, 300)
 FINAL: Final = range(300, 500)
 LATER: Final = frozenset({408, 425, 429})
 SECRET_BYTES_LEAST: Final = 16
+SECRETS_MOST: Final = 2
+"""Secrets at a time: the one that is used, and the one before it while receivers change over."""
 
 
-class WebhookSender:
-    """Posts notices of one channel to the platform.
+class SignedPost:
+    """Posts signed messages to one place. With several secrets, the current one first, each signs every message.
 
-    Example: `WebhookSender("https://platform.example/notices", "whsec_...", channel=Channel.PUSH)`.
+    Example: `await SignedPost("https://platform.example/hooks", ["whsec_..."]).post("msg_1", b"{}")`.
     """
 
-    def __init__(self, url: str, secret: str, *, channel: Channel, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(self, url: str, secrets: Sequence[str], *, deadline_s: float = DEADLINE_S) -> None:
         """Connects to nothing yet. Raises BadSetting on a weak secret, or a URL that is neither https nor loopback."""
         try:
             parsed = httpx.URL(url)
@@ -49,23 +53,25 @@ class WebhookSender:
             raise BadSetting("url", "must be a URL") from None
         if parsed.scheme != "https" and not (parsed.scheme == "http" and is_this_machine(parsed.host)):
             raise BadSetting("url", "must be https, but for this machine")
-        self.channel = channel
+        if not 1 <= len(secrets) <= SECRETS_MOST:
+            raise BadSetting(
+                "secret", f"must be one secret, or {SECRETS_MOST} separated by a space while one is changed"
+            )
         self._url = parsed
-        self._webhook = _webhook(secret)
+        self._webhooks = [_webhook(secret) for secret in secrets]
         self._deadline_s = deadline_s
         # What the environment says of proxies is not for notices.
         self._client = httpx.AsyncClient(timeout=deadline_s, follow_redirects=False, trust_env=False)
 
-    async def send(self, message: Message) -> None:
-        """Post one message. Only a 2xx is acceptance; a redirect would carry it elsewhere and is refused."""
+    async def post(self, id: str, body: str) -> None:  # noqa: A002 - as the header is called
+        """See ports.Hook. Only a 2xx is acceptance; a redirect would carry it elsewhere and is refused."""
         now = datetime.now(UTC)
-        body = self._body(message, now)
         # One id at each retry. A hash, as ids go into logs and must not hold the dots that signatures are made with.
-        name = f"msg_{hashlib.sha256(message.id.encode()).hexdigest()[:32]}"
+        name = f"msg_{hashlib.sha256(id.encode()).hexdigest()[:32]}"
         headers = {
             "webhook-id": name,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(name, now, body),
+            "webhook-signature": " ".join(one.sign(name, now, body) for one in self._webhooks),
             "content-type": "application/json",
         }
         status = 0
@@ -84,6 +90,26 @@ class WebhookSender:
         if status in LATER or status not in FINAL:
             raise ChannelUnavailable(f"the webhook answered {status}")
         raise ChannelRefused(f"the webhook answered {status}")
+
+    async def close(self) -> None:
+        """Close kept connections."""
+        await self._client.aclose()
+
+
+class WebhookSender:
+    """Posts notices of one channel to the platform.
+
+    Example: `WebhookSender("https://platform.example/notices", "whsec_...", channel=Channel.PUSH)`.
+    """
+
+    def __init__(self, url: str, secret: str, *, channel: Channel, deadline_s: float = DEADLINE_S) -> None:
+        """As SignedPost."""
+        self.channel = channel
+        self._post = SignedPost(url, [secret], deadline_s=deadline_s)
+
+    async def send(self, message: Message) -> None:
+        """Post one message."""
+        await self._post.post(message.id, self._body(message, datetime.now(UTC)))
 
     def _body(self, message: Message, now: datetime) -> str:
         data = message.data | {
@@ -104,7 +130,7 @@ class WebhookSender:
 
     async def close(self) -> None:
         """Close kept connections."""
-        await self._client.aclose()
+        await self._post.close()
 
 
 async def _passed_over(answer: httpx.Response) -> None:

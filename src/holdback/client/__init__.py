@@ -35,10 +35,12 @@ from holdback.client.errors import (
     ReceiptRefused,
     ReceiptUsed,
     Unreachable,
+    WebhookRefused,
 )
 from holdback.client.patience import Patience
 from holdback.client.programs import by_secret, signed_actor
 from holdback.client.receipts import ISSUER, Keys, Receipt, verify_receipt
+from holdback.client.webhooks import Webhook, verify_webhook
 
 __all__ = [
     "CREATE_RECEIPTS_SQL",
@@ -69,6 +71,8 @@ __all__ = [
     "Session",
     "StepUp",
     "Unreachable",
+    "Webhook",
+    "WebhookRefused",
     "action_digest",
     "by_secret",
     "consume",
@@ -76,4 +80,5 @@ __all__ = [
     "session_id",
     "signed_actor",
     "verify_receipt",
+    "verify_webhook",
 ]

@@ -6,6 +6,7 @@ HoldbackError
 |-- Problem              Holdback refused the request itself, and says why (RFC 9457)
 |   `-- ChallengeRefused its challenge is not open any more, or for something else; ask again without one
 |-- NotCanonical         the action holds something that has no one spelling, such as a float (also a ValueError)
+|-- WebhookRefused       not signed by Holdback, or too long ago
 `-- ReceiptRefused
     |-- ReceiptForged    not signed by Holdback, or not a receipt
     |   `-- KeyUnknown   signed under a key that is not among those given; fetch them again
@@ -22,6 +23,10 @@ class HoldbackError(Exception):
 
     Example: `except HoldbackError: pay_nothing()`.
     """
+
+
+class WebhookRefused(HoldbackError):
+    """A message is not signed with one of the secrets, not of now, or not to be read. Do nothing on it; answer 400."""
 
 
 class Unreachable(HoldbackError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -30,6 +31,7 @@ from holdback.ports import (
     Price,
     Snapshot,
     StoreUnavailable,
+    WebhookRow,
     Writes,
 )
 from holdback.store import migrations
@@ -39,6 +41,7 @@ from holdback.store.records import (
     ALIKE_LIMIT,
     FORMAT,
     Header,
+    Hook,
     Letter,
     Name,
     Packer,
@@ -165,7 +168,7 @@ SELECT CASE WHEN (SELECT count(*) FROM moved) + (SELECT count(*) FROM made) < ca
 """
 
 _WRITE: Final = _WRITING.replace("{more}", "")
-_WRITE_DESK_TOO: Final = _WRITING.replace(
+_WRITE_MORE: Final = _WRITING.replace(
     "{more}",
     """, waits AS (
     INSERT INTO desk (account, kind, id, opened_at, due_at, wake_at, waits_for, role)
@@ -176,11 +179,15 @@ _WRITE_DESK_TOO: Final = _WRITING.replace(
 ), waits_no_more AS (
     DELETE FROM desk d USING unnest($11::given_done[]) g
      WHERE d.account = g.account AND d.kind = g.kind AND d.id = g.id
+), hook AS (
+    INSERT INTO webhooks (id, account, place, kind, which, until, due_at, tries, error, try_at)
+    SELECT g.*, g.due_at FROM unnest($12::given_webhook[]) g
 )""",
 )
-"""The same with what waits for people, which changes once in many thousand writes."""
+"""The same with what waits for people and what the platform is told, which few writes change."""
 
 _DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
+_WEBHOOK: Final = "id, account, place, kind, which, until, due_at, tries, error"
 _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
 
 _CLAIM: Final = f"""
@@ -191,6 +198,18 @@ WITH clock AS MATERIALIZED (SELECT coalesce($3::bigint, {_MS}) AS now), due AS (
 )
 UPDATE notices SET leased_until = (SELECT now FROM clock) + $2 WHERE id = ANY(ARRAY(SELECT id FROM due))
 RETURNING {_NOTICE}
+"""
+
+_CLAIM_WEBHOOKS: Final = f"""
+WITH clock AS MATERIALIZED (SELECT coalesce($3::bigint, {_MS}) AS now), due AS (
+    SELECT w.id FROM webhooks w
+     WHERE w.dead_at IS NULL AND w.try_at <= (SELECT now FROM clock) AND w.leased_until <= (SELECT now FROM clock)
+       AND NOT EXISTS (SELECT FROM webhooks e WHERE e.account = w.account AND e.dead_at IS NULL
+                          AND (e.due_at, e.place) < (w.due_at, w.place))
+     ORDER BY w.try_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+UPDATE webhooks SET leased_until = (SELECT now FROM clock) + $2 WHERE id = ANY(ARRAY(SELECT id FROM due))
+RETURNING {_WEBHOOK}
 """
 
 _ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
@@ -235,6 +254,10 @@ _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
     ("SELECT name, account FROM names ORDER BY name", Name),
     ("SELECT asset, micro_usd, at FROM prices ORDER BY asset", Price),
     (_KEYS, lambda *row: _key(row)),
+    (
+        f"SELECT {_WEBHOOK}, try_at, dead_at FROM webhooks ORDER BY id",
+        lambda *row: Hook(WebhookRow(*row[:-2]), row[-2], row[-1]),
+    ),
 )
 
 _TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
@@ -246,6 +269,7 @@ _TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
     Name: ("names", Name._fields),
     Price: ("prices", Price._fields),
     KeyRow: ("platform_keys", KeyRow._fields),
+    Hook: ("webhooks", (*WebhookRow._fields, "try_at", "dead_at")),
 }
 
 
@@ -376,9 +400,9 @@ async def _write(connection: Connection, rows: Writes, *, until: Instant, now: I
     """
     heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
     given = (heads, rows.entries, rows.parts, rows.notices, rows.answers, rows.names)
-    if rows.desk or rows.off_desk:
-        desk = (rows.desk, rows.off_desk)
-        await connection.execute(_WRITE_DESK_TOO, *given, rows.sent, until, now, *desk)
+    more = (rows.desk, rows.off_desk, rows.webhooks)
+    if any(more):
+        await connection.execute(_WRITE_MORE, *given, rows.sent, until, now, *more)
     else:
         await connection.execute(_WRITE, *given, rows.sent, until, now)
 
@@ -551,6 +575,50 @@ class PostgresStore:
             self._now(),
         )
         return bool(rows)
+
+    async def claim_webhooks(self, limit: int, lease_ms: int) -> list[WebhookRow]:
+        """See ports.Store."""
+        rows = await self._fetch(_CLAIM_WEBHOOKS, limit, lease_ms, self._now())
+        return sorted((WebhookRow(*row) for row in rows), key=attrgetter("due_at", "id"))
+
+    async def webhook_sent(self, id: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        await self._fetch("DELETE FROM webhooks WHERE id = $1", id)
+
+    async def postpone_webhook(self, id: str, try_at: Instant, error: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        sql = "UPDATE webhooks SET try_at = $2, error = $3, tries = tries + 1, leased_until = 0 WHERE id = $1"
+        await self._fetch(sql, id, try_at, error)
+
+    async def bury_webhook(self, id: str, error: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        sql = (
+            "UPDATE webhooks SET error = $2, tries = tries + 1, leased_until = 0,"
+            f" dead_at = coalesce($3::bigint, {_MS}) WHERE id = $1"
+        )
+        await self._fetch(sql, id, error, self._now())
+
+    async def dead_webhooks(self, limit: int) -> list[WebhookRow]:
+        """See ports.Store."""
+        sql = f"SELECT {_WEBHOOK} FROM webhooks WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC LIMIT $1"
+        return [WebhookRow(*row) for row in await self._fetch(sql, limit)]
+
+    async def revive_webhook(self, id: str) -> bool:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        sql = (
+            f"UPDATE webhooks SET dead_at = NULL, tries = 0, try_at = coalesce($2::bigint, {_MS})"
+            " WHERE id = $1 AND dead_at IS NOT NULL RETURNING 1"
+        )
+        return bool(await self._fetch(sql, id, self._now()))
+
+    async def webhook_backlog(self) -> tuple[int, Instant]:
+        """See ports.Store."""
+        sql = (
+            "SELECT count(*), coalesce(min(due_at), 0) FROM webhooks"
+            f" WHERE dead_at IS NULL AND due_at <= coalesce($1::bigint, {_MS})"
+        )
+        rows = await self._fetch(sql, self._now())
+        return rows[0][0], rows[0][1]
 
     async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
         """See ports.Store."""
@@ -806,4 +874,6 @@ async def _copy(connection: Connection, rows: list[Row]) -> None:
 
 def _values(row: Row) -> tuple[Any, ...]:
     """A row of a back-up as the values of its table's columns."""
+    if isinstance(row, Hook):
+        return (*row.message, row.try_at, row.dead_at)
     return (*row.notice, row.dead_at) if isinstance(row, Letter) else row

@@ -16,13 +16,25 @@ import msgspec
 
 from holdback.core.events import Instant  # noqa: TC001 - msgspec reads the rows' annotations
 from holdback.core.ledger import Entry
-from holdback.ports import SMALL_BOOK, Answer, Conflict, KeyRow, NoticeRow, PartRow, Price, Snapshot, Wanted, Writes
+from holdback.ports import (
+    SMALL_BOOK,
+    Answer,
+    Conflict,
+    KeyRow,
+    NoticeRow,
+    PartRow,
+    Price,
+    Snapshot,
+    Wanted,
+    WebhookRow,
+    Writes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-FORMAT: Final = 1
-"""The back-up format this program writes, and the newest it reads. A row that gains a field makes a new one."""
+FORMAT: Final = 2
+"""The back-up format this program writes, and the newest it reads. A row that gains a field, or a new kind, is one."""
 
 ALIKE_LIMIT: Final = 8
 """The most look-alikes one request is given (ports.Wanted)."""
@@ -92,6 +104,7 @@ def settled(writes: Writes) -> Writes:
         sent=sorted(sent),
         desk=[desk[key] for key in sorted(desk)],
         off_desk=sorted(set(writes.off_desk) - desk.keys()),
+        webhooks=sorted(writes.webhooks),
         as_of=writes.as_of,
     )
 
@@ -133,7 +146,15 @@ class Letter(NamedTuple):
     dead_at: Instant | None
 
 
-Row = Snapshot | Entry | PartRow | Letter | Answer | Name | Price | KeyRow
+class Hook(NamedTuple):
+    """A message to the platform as it is kept: when it is tried next, and when it was given up."""
+
+    message: WebhookRow
+    try_at: Instant
+    dead_at: Instant | None
+
+
+Row = Snapshot | Entry | PartRow | Letter | Answer | Name | Price | KeyRow | Hook
 
 KINDS: Final[dict[str, type[Row]]] = {
     "customer": Snapshot,
@@ -144,6 +165,7 @@ KINDS: Final[dict[str, type[Row]]] = {
     "name": Name,
     "price": Price,
     "key": KeyRow,
+    "hook": Hook,
 }
 """The kinds of rows, in the order in which they are dumped."""
 

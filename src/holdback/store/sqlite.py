@@ -20,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -39,6 +40,7 @@ from holdback.ports import (
     Price,
     Snapshot,
     StoreUnavailable,
+    WebhookRow,
 )
 from holdback.store import migrations
 from holdback.store.attempt import Attempt
@@ -46,6 +48,7 @@ from holdback.store.records import (
     ALIKE_LIMIT,
     FORMAT,
     Header,
+    Hook,
     Letter,
     Name,
     Packer,
@@ -89,6 +92,7 @@ _ANSWER: Final = "caller, key, body_digest, answer, at"
 _PRICE: Final = "asset, micro_usd, at"
 _ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
 _DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
+_WEBHOOK: Final = "id, account, place, kind, which, until, due_at, tries, error"
 _KEY: Final = "id, digest, scopes, created_at, retired_at"
 
 # Every INSERT names its columns, so that an older program goes on when a newer one has added a column.
@@ -115,6 +119,7 @@ WITH given (account, kind, id) AS (VALUES {rows})
 DELETE FROM desk WHERE EXISTS (
     SELECT 1 FROM given g WHERE desk.account = g.account AND desk.kind = g.kind AND desk.id = g.id)
 """
+_ADD_WEBHOOKS: Final = f"INSERT INTO webhooks ({_WEBHOOK}, try_at) VALUES {{rows}}"
 _DROP_NOTICES: Final = "DELETE FROM notices WHERE id IN (VALUES {rows})"
 _PUT_PRICES: Final = f"""
 INSERT INTO prices ({_PRICE}) VALUES {{rows}}
@@ -126,6 +131,17 @@ _CLAIM: Final = f"""
 UPDATE notices SET leased_until = ? WHERE id IN (
     SELECT id FROM notices WHERE dead_at IS NULL AND due_at <= ? AND leased_until <= ? ORDER BY due_at LIMIT ?)
 RETURNING {_NOTICE}
+"""
+
+
+_CLAIM_WEBHOOKS: Final = f"""
+UPDATE webhooks SET leased_until = ? WHERE id IN (
+    SELECT w.id FROM webhooks w
+     WHERE w.dead_at IS NULL AND w.try_at <= ? AND w.leased_until <= ?
+       AND NOT EXISTS (SELECT 1 FROM webhooks e WHERE e.account = w.account AND e.dead_at IS NULL
+                          AND (e.due_at, e.place) < (w.due_at, w.place))
+     ORDER BY w.try_at LIMIT ?)
+RETURNING {_WEBHOOK}
 """
 
 
@@ -232,6 +248,7 @@ def _write(connection: sqlite3.Connection, writes: Writes) -> None:
     _many(connection, _DROP_NOTICES, [(id_,) for id_ in rows.sent])
     _many(connection, _PUT_DESK, rows.desk)
     _many(connection, _DROP_DESK, rows.off_desk)
+    _many(connection, _ADD_WEBHOOKS, [(*row, row.due_at) for row in rows.webhooks])
 
 
 _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
@@ -243,6 +260,10 @@ _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
     ("SELECT name, account FROM names ORDER BY name", Name),
     (f"SELECT {_PRICE} FROM prices ORDER BY asset", Price),
     (f"SELECT {_KEY} FROM platform_keys ORDER BY id", lambda *row: _key(row)),
+    (
+        f"SELECT {_WEBHOOK}, try_at, dead_at FROM webhooks ORDER BY id",
+        lambda *row: Hook(WebhookRow(*row[:-2]), row[-2], row[-1]),
+    ),
 )
 
 _FILLS: Final[dict[type, str]] = {
@@ -254,6 +275,7 @@ _FILLS: Final[dict[type, str]] = {
     Name: _ADD_NAMES,
     Price: _PUT_PRICES,
     KeyRow: f"INSERT INTO platform_keys ({_KEY}) VALUES {{rows}}",
+    Hook: f"INSERT INTO webhooks ({_WEBHOOK}, try_at, dead_at) VALUES {{rows}}",
 }
 
 
@@ -271,6 +293,8 @@ def _values(row: Row) -> tuple[Any, ...]:
     """A row of a back-up as the values of its table's columns."""
     if isinstance(row, Letter):
         return (*row.notice, row.dead_at)
+    if isinstance(row, Hook):
+        return (*row.message, row.try_at, row.dead_at)
     return _key_values(row) if isinstance(row, KeyRow) else row
 
 
@@ -636,6 +660,46 @@ class SqliteStore:
         sql = "UPDATE notices SET dead_at = NULL, tries = 0, due_at = ? WHERE id = ? AND dead_at IS NOT NULL"
         return await self._execute(sql, self._now(), id) == 1
 
+    async def claim_webhooks(self, limit: int, lease_ms: int) -> list[WebhookRow]:
+        """See ports.Store."""
+
+        def job(connection: sqlite3.Connection) -> list[WebhookRow]:
+            now = self._now()
+            rows = connection.execute(_CLAIM_WEBHOOKS, (now + lease_ms, now, now, limit)).fetchall()
+            return sorted((WebhookRow(*row) for row in rows), key=attrgetter("due_at", "id"))
+
+        return await self._change(job)
+
+    async def webhook_sent(self, id: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        await self._execute("DELETE FROM webhooks WHERE id = ?", id)
+
+    async def postpone_webhook(self, id: str, try_at: Instant, error: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        sql = "UPDATE webhooks SET try_at = ?, error = ?, tries = tries + 1, leased_until = 0 WHERE id = ?"
+        await self._execute(sql, try_at, error, id)
+
+    async def bury_webhook(self, id: str, error: str) -> None:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        sql = "UPDATE webhooks SET dead_at = ?, error = ?, tries = tries + 1, leased_until = 0 WHERE id = ?"
+        await self._execute(sql, self._now(), error, id)
+
+    async def dead_webhooks(self, limit: int) -> list[WebhookRow]:
+        """See ports.Store."""
+        sql = f"SELECT {_WEBHOOK} FROM webhooks WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, id DESC LIMIT ?"
+        return [WebhookRow(*row) for row in await self._fetch(sql, limit)]
+
+    async def revive_webhook(self, id: str) -> bool:  # noqa: A002 - the row's own name
+        """See ports.Store."""
+        sql = "UPDATE webhooks SET dead_at = NULL, tries = 0, try_at = ? WHERE id = ? AND dead_at IS NOT NULL"
+        return await self._execute(sql, self._now(), id) == 1
+
+    async def webhook_backlog(self) -> tuple[int, Instant]:
+        """See ports.Store."""
+        sql = "SELECT count(*), coalesce(min(due_at), 0) FROM webhooks WHERE dead_at IS NULL AND due_at <= ?"
+        rows = await self._fetch(sql, self._now())
+        return rows[0][0], rows[0][1]
+
     async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
         """See ports.Store."""
         sql = (
@@ -822,7 +886,17 @@ def _statements(script: str) -> Iterator[str]:
 
 def _empty(connection: sqlite3.Connection) -> None:
     """Raises ValueError if there is a row."""
-    for table in ("customers", "entries", "parts", "notices", "answers", "names", "prices", "platform_keys"):
+    for table in (
+        "customers",
+        "entries",
+        "parts",
+        "notices",
+        "answers",
+        "names",
+        "prices",
+        "platform_keys",
+        "webhooks",
+    ):
         if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]:
             raise ValueError(f"the store is not empty: {table} has rows")
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Send
     from starlette.types import Scope as AsgiScope
 
+    from holdback.core.events import Instant
     from holdback.service import Service
 
 log = structlog.get_logger()
@@ -184,10 +185,15 @@ class Platform:
 
     async def metrics(self, _call: Call) -> Reply:
         """What an operator watches."""
-        return Reply(self._metrics.text(*await self._backlog()), content_type=_TEXT)
+        store = self._service.store
+        notices, webhooks = await self._backlog(), await self._overdue(await store.webhook_backlog())
+        return Reply(self._metrics.text(notices, webhooks), content_type=_TEXT)
 
     async def _backlog(self) -> tuple[int, float]:
-        waiting, since = await self._service.store.backlog()
+        return await self._overdue(await self._service.store.backlog())
+
+    async def _overdue(self, backlog: tuple[int, Instant]) -> tuple[int, float]:
+        waiting, since = backlog
         now = (await self._service.store.read([Wanted("")])).now
         return waiting, max(0, now - since) / 1000 if since else 0.0
 

@@ -52,6 +52,10 @@ class Metrics:
         self._notices_s = Gauge(
             "holdback_notices_overdue_seconds", "How long the oldest due notice waits.", registry=self._registry
         )
+        self._webhooks = Gauge("holdback_webhooks_waiting", "Messages due to the platform.", registry=self._registry)
+        self._webhooks_s = Gauge(
+            "holdback_webhooks_overdue_seconds", "How long the oldest due message waits.", registry=self._registry
+        )
 
     def decided(self, action: str, decision: str, reason: str) -> None:
         """Count an answer by its first reason."""
@@ -82,8 +86,10 @@ class Metrics:
             seconds.add_metric(asked, times.buckets(), times.total_s)
         yield seconds
 
-    def text(self, notices: int, overdue_s: float) -> bytes:
-        """Everything in Prometheus' text format, with how the outbox stands."""
-        self._notices.set(notices)
-        self._notices_s.set(overdue_s)
+    def text(self, notices: tuple[int, float], webhooks: tuple[int, float]) -> bytes:
+        """Everything in Prometheus' text format, with how many wait and since how many seconds the oldest is due."""
+        self._notices.set(notices[0])
+        self._notices_s.set(notices[1])
+        self._webhooks.set(webhooks[0])
+        self._webhooks_s.set(webhooks[1])
         return generate_latest(self._registry)

@@ -22,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from holdback import wiring
 from holdback.reader_watch import ReaderWatch
 from holdback.web import api
+from holdback.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -90,6 +91,9 @@ def server(settings: Settings) -> Router:
                 asyncio.create_task(outbox.run(stop), name="outbox"),
                 asyncio.create_task(ReaderWatch(service).run(stop), name="readers"),
             }
+            hook = wiring.hook(settings)
+            if hook is not None:
+                working.add(asyncio.create_task(Webhooks(service, hook).run(stop), name="webhooks"))
             for task in working:
                 task.add_done_callback(_say_why)
             try:
@@ -97,6 +101,8 @@ def server(settings: Settings) -> Router:
             finally:
                 stop.set()
                 await asyncio.gather(*working)
+                if hook is not None:
+                    await hook.close()
 
     router = Router(lifespan=lifespan, redirect_slashes=False, default=api.nowhere)
     return router
