@@ -149,14 +149,16 @@ async def test_the_owner_is_who_holds_the_session(web: Web, fields: dict[str, An
     assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", wanted)
 
 
-@pytest.mark.parametrize("kind", ["agency", "system", "api_key"])
-async def test_nobody_is_staff_by_platform_key(web: Web, kind: str) -> None:
-    """Staff, agencies and the system itself cannot be claimed over this API at all."""
+@pytest.mark.parametrize(
+    ("kind", "pointer"), [("agency", "/actor/kind"), ("system", "/actor/kind"), ("api_key", "/actor")]
+)
+async def test_what_nobody_claims_by_platform_key(web: Web, kind: str, pointer: str) -> None:
+    """An agency asks for nothing but by papers, the system not over this API, and an API key not without a signature."""
     before = await web.dump()
 
     response = await web.act({"action": "account.freeze"}, {"kind": kind, "session": web.session})
 
-    assert is_problem(response, problems.BAD_REQUEST, "/actor/kind")
+    assert is_problem(response, problems.BAD_REQUEST, pointer)
     assert await web.dump() == before
 
 
