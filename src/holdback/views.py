@@ -19,7 +19,7 @@ from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
 from holdback.core.rules.staff import LEGAL_REQUEST, StaffLookUp
-from holdback.core.state import Customer, evolve
+from holdback.core.state import Customer, Vault, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
 from holdback.snapshots import Tampered
@@ -82,12 +82,21 @@ class OpenSessionForm(msgspec.Struct, frozen=True):
     misused_at: str | None
 
 
+class VaultForm(msgspec.Struct, frozen=True):
+    """The share in percent that waits longer, how long, and the contact whose code it needs as well, if any."""
+
+    share: int
+    hours: int
+    approver: str | None
+
+
 class SettingsForm(msgspec.Struct, frozen=True):
     """What the owner set."""
 
     allowlist: bool
     lock_hours: int
     limit_usd_per_day: str | None
+    vault: VaultForm | None = None
 
 
 class ChangeForm(msgspec.Struct, frozen=True):
@@ -475,6 +484,7 @@ def _settings(head: Head) -> SettingsForm:
         bool(head.setting(Setting.ALLOWLIST)),
         head.setting(Setting.LOCK_HOURS),
         None if limit < 0 else _usd(limit),
+        _vault(head.vault) if head.vault is not None else None,
     )
 
 
@@ -494,10 +504,17 @@ def _api_key(head: Head, name: str, one: ApiKey, policy: Policy, now: Instant) -
     )
 
 
+def _vault(vault: Vault) -> VaultForm:
+    return VaultForm(vault.percent, vault.hours, vault.approver or None)
+
+
 def _change(name: str, one: Change) -> ChangeForm:
     value = None
     if one.subject == Setting.LIMIT_MICRO_USD:
         value = None if one.value < 0 else _usd(one.value)
+    elif one.kind is ev.ChangeKind.VAULT:
+        vault = Vault.unpacked(one.value, one.subject)
+        value = f"{vault.percent} % for {vault.hours} h" if vault.percent else None
     elif one.kind is ev.ChangeKind.SET:
         value = str(one.value)
     effective = instant_text(one.wait.until) if one.wait.heard else None

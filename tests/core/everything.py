@@ -50,7 +50,7 @@ from holdback.core.rules.recovery import (
     RecoveryReview,
 )
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     AllowlistSet(on=True),
     LockSet(24),
     LimitSet("5"),
+    VaultSet(50),
     ChangeCancel("ch9"),
     ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")),
     ApiKeySuspend("k9", on=False),

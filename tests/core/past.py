@@ -191,11 +191,15 @@ class Closed(NamedTuple):
 
 
 class HeldExit(NamedTuple):
-    """An exit that waits: what was asked, its own part of the wait, and the instant its owner was told."""
+    """An exit that waits: what was asked, its own part of the wait, and the instant its owner was told.
+
+    `approved`: the vault's approver let it.
+    """
 
     asked: ev.ExitHeld
     waiting: Waiting
     said: Instant
+    approved: bool = False
 
 
 class Draw(NamedTuple):
@@ -637,6 +641,12 @@ class Past:
         return found
 
     @cached_property
+    def vault(self) -> ev.VaultChanged | None:
+        """What the owner locked last, if anything is."""
+        said = [one for _, one in self.events() if isinstance(one, ev.VaultChanged)]
+        return said[-1] if said and said[-1].percent else None
+
+    @cached_property
     def changes(self) -> dict[str, Pending]:
         """Loosenings that wait."""
         found: dict[str, Pending] = {}
@@ -662,6 +672,8 @@ class Past:
             elif isinstance(event, ev.ExitMoved):
                 one = found[event.exit]
                 found[event.exit] = one._replace(said=max(one.said, event.until))
+            elif isinstance(event, ev.ExitApproved):
+                found[event.exit] = found[event.exit]._replace(approved=True)
             elif isinstance(event, ev.ExitAllowed | ev.ExitCancelled):
                 found.pop(event.exit, None)
         return found

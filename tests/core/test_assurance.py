@@ -44,7 +44,7 @@ from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReport
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 
 if TYPE_CHECKING:
     from holdback.core.decision import Decision
@@ -67,6 +67,7 @@ CHANGES: dict[str, Action] = {
     "allowlist.set on": AllowlistSet(on=True),
     "lock.set": LockSet(24),
     "limit.set": LimitSet("5"),
+    "vault.set": VaultSet(50),
     "authenticator.remove": AuthenticatorRemove("a1-2"),
     "authenticator.reinstate": AuthenticatorReinstate("a1-3"),
 }

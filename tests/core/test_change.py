@@ -27,7 +27,7 @@ from holdback.core.rules.authenticator import AuthenticatorReinstate, Authentica
 from holdback.core.rules.change import ChangeCancel, due
 from holdback.core.rules.contact import ContactRemove
 from holdback.core.rules.session import SessionEnd
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 from holdback.core.state import Change, Wait
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def looser(name: str) -> tuple[Account, bytes, Action, str]:
         "lock down": (LockSet(30),),
         "limit up": (LimitSet("100"),),
         "limit off": (LimitSet("100"),),
+        "vault down": (VaultSet(50, 24),),
+        "vault off": (VaultSet(50, 24),),
         "unfreeze": (AccountFreeze(),),
         "reinstate": (AuthenticatorSuspend("a1-3"),),
     }
@@ -54,6 +56,8 @@ def looser(name: str) -> tuple[Account, bytes, Action, str]:
         "lock down": (LockSet(29), "SettingChanged"),
         "limit up": (LimitSet("100.000001"), "SettingChanged"),
         "limit off": (LimitSet(None), "SettingChanged"),
+        "vault down": (VaultSet(49), "VaultChanged"),
+        "vault off": (VaultSet(0), "VaultChanged"),
         "unfreeze": (AccountUnfreeze(), "Unfrozen"),
         "reinstate": (AuthenticatorReinstate("a1-3"), "AuthenticatorReinstated"),
         "remove authenticator": (AuthenticatorRemove("a1-3"), "AuthenticatorRemoved"),
@@ -67,6 +71,8 @@ LOOSENINGS = [
     "lock down",
     "limit up",
     "limit off",
+    "vault down",
+    "vault off",
     "unfreeze",
     "reinstate",
     "remove authenticator",

@@ -73,7 +73,7 @@ from holdback.core.rules.recovery import (
     RecoveryReview,
 )
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
 from holdback.core.state import NOBODY, PROFILE, Agency, Customer, Head, Member
 
@@ -110,6 +110,7 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (AllowlistSet(on=True), OWNER_ONLY),
     (LockSet(24), OWNER_ONLY),
     (LimitSet("5"), OWNER_ONLY),
+    (VaultSet(50), OWNER_ONLY),
     (ChangeCancel("ch1"), OWNER_ONLY),
     (ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")), OWNER_ONLY),
     (ApiKeySuspend("k1"), OWNER_ONLY),
@@ -639,7 +640,7 @@ class TestNeeds:
         assert parts(AuthenticatorConfirm("a7")) == {("credential", "a7")}
         assert parts(NoticeOutcome("n", "c", accepted=True, about=about)) == {("beneficiary", "b")}
         assert parts(LockSet(5)) == set()
-        assert parts(NotAvailable("vault.set")) == set()
+        assert parts(NotAvailable("breaker.reset")) == set()
 
 
 def test_reasons_are_told_in_their_order() -> None:

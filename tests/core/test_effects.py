@@ -177,6 +177,7 @@ def test_a_mild_change_cools_for_the_mild_time() -> None:
     ("kind", "cools"),
     [
         (ChangeKind.SET, None),
+        (ChangeKind.VAULT, None),
         (ChangeKind.UNFREEZE, None),
         (ChangeKind.REINSTATE_AUTHENTICATOR, None),
         (ChangeKind.REMOVE_AUTHENTICATOR, Severity.SEVERE),

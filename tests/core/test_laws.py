@@ -51,7 +51,7 @@ from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, Exi
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 
 if TYPE_CHECKING:
     from holdback.core.decision import Decision
@@ -618,6 +618,33 @@ class Stories(RuleBasedStateMachine):
             Setting.LIMIT_MICRO_USD: LimitSet(None if value == 1 else str(value)),
         }
         self.ask(actions[setting], self.session(by), self.proofs(by, how))
+
+    @rule(
+        by=who,
+        how=style,
+        share=st.sampled_from((0, 10, 90, 99, 100)),
+        hours=st.sampled_from((None, 24, 100)),
+        number=st.sampled_from((None, 0, 1, 2, 3)),
+    )
+    def set_vault(self, by: str, how: str, share: int, hours: int | None, number: int | None) -> None:
+        """Someone locks a share, or wants less of it locked, with a second person or without."""
+        approver = None if number is None else "" if not number else pick(self.alice.head.contacts, number)
+        self.ask(VaultSet(share, hours, approver), self.session(by), self.proofs(by, how))
+
+    @rule(share=st.sampled_from((50, 95, 100)), usd=amount, days=st.sampled_from((0, 1, 3, 8)), code=st.booleans())
+    def reach_into_vault(self, share: int, usd: str, days: int, *, code: bool) -> None:
+        """The owner locks a share behind a second person, asks for some of it, and somebody comes back for it."""
+        alice, session = self.alice, self.session("owner")
+        approver = pick(alice.head.contacts, 1)
+        self.ask(VaultSet(share, 24, approver if code else None), session, self.proofs("owner", "good"))
+        alice.pay(usd, "home", session, *self.proofs("owner", "good"))
+        if days:
+            alice.deliver()
+        self.tick(days * DAY)
+        for which in list(alice.head.exits)[-1:]:
+            self.ask(ExitRelease(which), PLATFORM)
+            self.owner_releases("owner", len(alice.head.exits) - 1, "good")
+            self.ask(ExitRelease(which), PLATFORM)
 
     # Sessions
 

@@ -82,6 +82,7 @@ ASKS: Final = {
     "limit.set",
     "api_key.create",
     "api_key.suspend",
+    "vault.set",
     "exit.request",
     "exit.release",
     "recovery.cancel",

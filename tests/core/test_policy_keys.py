@@ -48,7 +48,7 @@ from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, RecoveryRemind, RecoveryReview
 from holdback.core.rules.session import SessionEndAll, SessionStart
-from holdback.core.rules.setting import LimitSet, LockSet
+from holdback.core.rules.setting import LimitSet, LockSet, VaultSet
 from holdback.core.rules.staff import StaffLookUp, TicketOpen
 from holdback.evidence import face, face_rekognition
 
@@ -66,6 +66,7 @@ SPREAD: Final[dict[str, Any]] = {
     "waits.remove_contact_h": 201,
     "waits.loosen_setting_h": 202,
     "waits.reinstate_authenticator_h": 203,
+    "waits.vault_h": 204,
     "devices.known_after_h": 100,
     "cool_offs.mild_senior_h": 10,
     "cool_offs.senior_h": 20,
@@ -206,6 +207,13 @@ def received(account: Account) -> None:
     account.pay("90000", "home", account.sign_in())
     account.wait(days=4)
     account.pay("999950", "home", account.sign_in())
+
+
+def vaults(account: Account) -> None:
+    """A vault of the policy's hours, and a payment that reaches into it."""
+    session = grow(account)
+    account.ask(VaultSet(90), session, *PROOFS)
+    account.pay("110000", "home", session)
 
 
 def proving(account: Account) -> None:
@@ -554,6 +562,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     habits,
     few_days,
     received,
+    vaults,
     proving,
     sessions,
     recognised,

@@ -44,7 +44,7 @@ from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +116,7 @@ STOPS_ONLY: Final = (
     AllowlistSet,
     LockSet,
     LimitSet,
+    VaultSet,
     AuthenticatorSuspend,
     ApiKeySuspend,
     ApiKeyRevoke,
@@ -198,6 +199,8 @@ def carried_out(past: Past, kind: ChangeKind, subject: str, value: int, now: Ins
             return [ev.AuthenticatorReinstated(now, subject)]
         case ChangeKind.REMOVE_CONTACT if subject in past.contacts:
             return [ev.ContactRemoved(now, subject, 0)] if another_contact(past, subject) else []
+        case ChangeKind.VAULT if past.vault is not None:
+            return [ev.VaultChanged(now, value % 1000, value // 1000, subject)]
         case ChangeKind.UNFREEZE if past.is_frozen:
             return [ev.Unfrozen(now, bool(value))]
         case _:
@@ -757,6 +760,61 @@ def setting_change(case: Case) -> Answer:
     return allow(Reason.TIGHTENING)
 
 
+def vault_set(case: Case) -> Answer:
+    """A vault that keeps as much in every way is now, any other waits as long as the one there is."""
+    action = case.request.action
+    assert isinstance(action, VaultSet)
+    old = case.past.vault
+    percent, hours, approver = (old.percent, old.hours, old.approver) if old else (0, case.policy.waits.vault_h, "")
+    named = approver if action.approver is None else action.approver
+    unfit = named not in {"", approver} and not may_approve(case, named, ())
+    refuse((unfit, Reason.NO_SENIOR_CONTACT))
+    proofs = case.prove(CHANGE)
+    if isinstance(proofs, Answer):
+        return proofs
+    wanted = (action.share, action.hours or hours, named) if action.share else (0, 0, "")
+    less = wanted[0] < percent or wanted[1] < hours or approver not in {"", wanted[2]}
+    if old is not None and less:
+        value = wanted[1] * 1000 + wanted[0]
+        wait = max(case.policy.waits.loosen_setting_h, hours)
+        return case.ask_loosening(ChangeKind.VAULT, wanted[2], value, wait)
+    return allow(Reason.TIGHTENING)
+
+
+def may_approve(case: Case, name: str, took_part: tuple[bytes, ...]) -> bool:
+    """A contact of long standing, told outside of the platform, on which nothing rests that anybody proves with."""
+    one = case.past.contacts.get(name)
+    if one is None or not one.confirmed or one.recycled or one.told_until is not None:
+        return False
+    rests = {*took_part, *(other.holder for other in case.past.authenticators.values())}
+    apart = one.channel in case.policy.notices.independent and one.address not in rests
+    return apart and case.past.ripe(one.waiting, case.now)
+
+
+def reaches_into_vault(case: Case, value: int, *, priced: bool) -> bool:
+    """Whether more would have left in 30 days than is free; what nobody can price reaches everywhere."""
+    vault, past = case.past.vault, case.past
+    if vault is None or not priced:
+        return vault is not None
+    equity = past.lowest_equity(case.now, case.request.context.equity_micro_usd)
+    left = past.drawn(COUNTED, case.now, 30 * DAY, DAY)
+    return left + value > equity - Fraction(equity * vault.percent, 100)
+
+
+def vaulted(case: Case, asked: Exit) -> list[tuple[Reason, Instant | None]]:
+    """The vault's own wait runs from the telling and is skipped by nobody; its approver must have said so too."""
+    vault = case.past.vault
+    assert vault is not None
+    began = case.now
+    if asked.waited is not None and asked.waited.told is not None:
+        began = max(asked.waited.since, asked.waited.told)
+    until = began + vault.hours * HOUR
+    against: list[tuple[Reason, Instant | None]] = [(Reason.IN_VAULT, until)] if case.now < until else []
+    if vault.approver and not asked.approved:
+        against.append((Reason.VAULT_APPROVAL, None))
+    return against
+
+
 def change_cancel(case: Case) -> Answer:
     """Stopping a loosening is free."""
     action = case.request.action
@@ -821,6 +879,7 @@ class Exit(NamedTuple):
     early: bool = False
     counts_at: Instant | None = None
     by_key: bool = False
+    approved: bool = False
 
 
 BILLION: Final = 10**9 * 1_000_000
@@ -848,7 +907,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
     against = cooling(case, asked, senior=senior)
     if case.facts.reconciling:
         against.append((Reason.RECONCILING, None))
-    proved_now = (asked.waited is None or asked.early) and not asked.by_key
+    proved_now = (asked.waited is None or case.by_owner) and not asked.by_key
     if entry is not None and entry.verified <= now and not proved_now:
         against.append((Reason.VERIFICATION_EXPIRED, None))
     lane, own_wait = Lane.OTHERS, 0
@@ -871,6 +930,9 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         own_wait = max(own_wait, hours * HOUR)
         reason = Reason.OVER_BUDGET if asked.priced else Reason.PRICE_UNKNOWN
         against += still_waits(case, asked, hours * HOUR, reason)
+    if past.vault is not None and reaches_into_vault(case, asked.value, priced=asked.priced):
+        own_wait = max(own_wait, past.vault.hours * HOUR)
+        against += vaulted(case, asked)
     if asked.counts_at is not None and not (senior and is_usual(case, asked)):
         own_wait = max(own_wait, asked.counts_at - now)
         against.append((Reason.NO_SENIOR_AUTHENTICATOR, asked.counts_at))
@@ -1099,7 +1161,7 @@ def exit_release(case: Case) -> Answer:
     assert isinstance(action, ExitRelease)
     if action.which not in case.past.held:
         raise Refused(Reason.NOT_FOUND)
-    held, waiting, said = case.past.held[action.which]
+    held, waiting, said, approved = case.past.held[action.which]
     network = case.policy.exits.get(held.kind)
     listed = held.beneficiary in case.past.book
     refuse(
@@ -1111,20 +1173,26 @@ def exit_release(case: Case) -> Answer:
         (network in {"internal", "p2p"} and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
         (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
     )
+    value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
+    vault, reaches = case.past.vault, reaches_into_vault(case, value, priced=priced)
+    approver = vault.approver if vault is not None and reaches and not approved else ""
     if case.by_owner:
-        may_end_early(case, held)
-        proofs = case.prove(EARLY, witness(case, held))
+        refuse((bool(approver) and not may_approve(case, approver, held.asked_with), Reason.NO_SENIOR_CONTACT))
+        if not approver:
+            may_end_early(case, held)
+        proofs = case.prove(EARLY, approver or witness(case, held))
         if isinstance(proofs, Answer):
             return proofs
-    value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
     refuse_by_value(case, value, priced=priced)
-    weighed = weigh(case, Exit(held.beneficiary, value, priced, waiting, early=case.by_owner))
+    early, approved = case.by_owner and not approver, approved or case.by_owner
+    weighed = weigh(case, Exit(held.beneficiary, value, priced, waiting, early=early, approved=approved))
     if held.recovery:
         weighed = unless_unconfirmed(weighed)
-    if not case.by_owner:
+    if not early:
         weighed = not_yet(case, waiting, said, weighed)
     if weighed.against:
-        return Answer(HOLD, weighed.reasons, weighed.until() or said)
+        unsaid = Reason.VAULT_APPROVAL.value in weighed.reasons
+        return Answer(HOLD, weighed.reasons, None if unsaid else weighed.until() or said)
     return allow(Reason.PROVED, lane=weighed.lane)
 
 
@@ -1205,6 +1273,7 @@ RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {
     AllowlistSet: setting_change,
     LockSet: setting_change,
     LimitSet: setting_change,
+    VaultSet: vault_set,
     ChangeCancel: change_cancel,
     AccountFreeze: freeze,
     AccountUnfreeze: unfreeze,

@@ -243,6 +243,7 @@ MONEY_AND_CHANGES: Final = frozenset(
         "allowlist.set",
         "lock.set",
         "limit.set",
+        "vault.set",
         "password.change",
         "authenticator.bind",
         "authenticator.remove",
@@ -511,9 +512,9 @@ def claims_never_loosen(step: Step) -> None:
 
 
 def looseness(decision: Decision) -> tuple[int, int]:
-    """How much a decision lets happen: what it is, then for holds how soon."""
+    """How much a decision lets happen: what it is, then for holds how soon; nobody knows when is never by itself."""
     rank = {"allow": 3, "step_up": 2, "hold": 1, "deny": 0}[kind_of(decision)]
-    soon = -decision.release_at if isinstance(decision, Hold) and decision.release_at is not None else 0
+    soon = -(decision.release_at or 2**60) if isinstance(decision, Hold) else 0
     return rank, soon
 
 

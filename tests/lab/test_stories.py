@@ -83,6 +83,14 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (8, ("exit_kind_closed",)),
         (10, ("frozen",)),
     ],
+    "vault-holds-the-rest": [
+        (0, ("tightening",)),
+        (1, ("in_vault", "vault_approval")),
+        (2, ("loosening_waits",)),
+        (3, ("loosening_waits",)),
+        (4, ("proof_required",)),
+        (5, ("frozen",)),
+    ],
     "stranger-in-the-allowlist": [
         (0, ("not_on_allowlist",)),
         (1, ("loosening_waits",)),

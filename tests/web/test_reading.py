@@ -62,7 +62,7 @@ async def test_an_account_is_shown_as_it_stands(web: Web) -> None:
     ]
     assert len(shown["sessions"]) == 1
     assert shown["sessions"][0]["started_at"] == shown["at"]
-    assert shown["settings"] == {"allowlist": False, "lock_hours": 0, "limit_usd_per_day": None}
+    assert shown["settings"] == {"allowlist": False, "lock_hours": 0, "limit_usd_per_day": None, "vault": None}
     assert shown["policy"] == "default"
     assert len(bytes.fromhex(shown["head"])) == 32
 
@@ -104,7 +104,7 @@ async def test_a_loosening_that_waits_is_shown_until_it_is_in_force(web: Web) ->
     web.clock.at += 4 * DAY
     later = await account(web)
     assert later["changes"] == []
-    assert later["settings"] == {"allowlist": False, "lock_hours": 0, "limit_usd_per_day": "200"}
+    assert later["settings"] == {"allowlist": False, "lock_hours": 0, "limit_usd_per_day": "200", "vault": None}
 
 
 async def test_a_limit_that_is_to_end_is_shown(web: Web) -> None:
@@ -253,6 +253,8 @@ def test_every_instant_of_an_event_is_told_by_its_name() -> None:
         "usual_permille",
         "nonce",
         "warned",
+        "percent",
+        "hours",
     }
 
 

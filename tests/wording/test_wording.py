@@ -52,7 +52,7 @@ from holdback.core.rules.recovery import (
     RecoveryOpen,
 )
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 from holdback.core.state import Authenticator, Challenge, Contact, Head, HeldExit, Wait
 from holdback.wording.happened import event_line
 from holdback.wording.notices import CODE_MS, HEADLINES, Notice, notice_text, phrase
@@ -316,6 +316,12 @@ VARIANTS: Final[list[tuple[AnyEvent, str]]] = [
     (event(ev.ChangeAsked, kind=ChangeKind.REINSTATE_AUTHENTICATOR), "reinstate authenticator app (x7)"),
     (event(ev.ChangeAsked, kind=ChangeKind.REMOVE_CONTACT), "remove a***@example.com (x7)"),
     (event(ev.ChangeAsked, kind=ChangeKind.UNFREEZE, subject="account"), "unfreeze the account (x7)"),
+    (
+        event(ev.ChangeAsked, kind=ChangeKind.VAULT, subject="", value=168_025),
+        "change the vault: 25 % wait 168 hours (x7)",
+    ),
+    (event(ev.ChangeAsked, kind=ChangeKind.VAULT, subject="", value=0), "change the vault: none (x7)"),
+    (event(ev.VaultChanged, percent=40, hours=240), "40 % wait 240 hours, and need a code from a***@example.com (x7)."),
     (event(ev.ExitAllowed, lane=ev.Lane.OWN, beneficiary="own"), "to an own account"),
     (event(ev.ExitAllowed, beneficiary="p2p"), " by p2p."),
     (event(ev.CoolOffStarted, severity=Severity.MILD), "(usual amounts excepted)"),
@@ -467,6 +473,8 @@ CONFIRMED: Final[list[tuple[object, str]]] = [
     (LockSet(0), "change a setting: the settings lock (hours): 0"),
     (LimitSet("5000"), "change a setting: the daily limit: $5,000.00"),
     (LimitSet(None), "change a setting: the daily limit: none"),
+    (VaultSet(40), "change the vault: lock 40 %"),
+    (VaultSet(40, 240), "change the vault: lock 40 % for 240 hours"),
     ({"action": "exit.settle"}, "confirm something that was asked of your account"),
 ]
 

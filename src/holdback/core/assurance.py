@@ -258,8 +258,19 @@ def witness(head: Head, held: HeldExit, policy: Policy, now: Instant) -> str | N
 
 def senior_contact(head: Head, asking: frozenset[bytes], policy: Policy, now: Instant) -> str | None:
     """The first senior contact on an independent channel that is not one of the holders in `asking`, or None."""
-    for key, contact in head.contacts.items():
-        free = contact.channel in policy.notices.independent and contact.address.mac not in asking
-        if free and not contact.removed and contact_is_senior(head, contact, now):
-            return key
-    return None
+    return next((key for key in head.contacts if may_witness(head, key, asking, policy, now)), None)
+
+
+def may_witness(head: Head, name: str, asking: frozenset[bytes], policy: Policy, now: Instant) -> bool:
+    """Whether this is a senior contact on an independent channel, and not one of the holders in `asking`."""
+    contact = head.contacts.get(name)
+    if contact is None or contact.removed or contact.address.mac in asking:
+        return False
+    return contact.channel in policy.notices.independent and contact_is_senior(head, contact, now)
+
+
+def may_approve(head: Head, name: str, held: HeldExit | None, policy: Policy, now: Instant) -> bool:
+    """Whether a contact can be the second one of a vault: nothing that anybody proves with lives there."""
+    asked_with = held.asked_with if held is not None else ()
+    asking = frozenset((*asked_with, *(one.holder for one in head.authenticators.values())))
+    return may_witness(head, name, asking, policy, now)

@@ -92,6 +92,19 @@ def room(head: Head, lane: Lane, own: int, policy: Policy, now: Instant) -> Room
     return Room(min(outflow.instant_day_usd * MICRO - instant_day, left.day), left.month)
 
 
+def in_vault(head: Head, micro_usd: int | None, now: Instant) -> bool:
+    """Whether an exit of this much would reach into the share that the owner locked; one without a price would (law 8).
+
+    What is free is the rest of the lowest equity of 30 days, less all that left in them: it is not known which part
+    that was. So nobody empties a vault in small steps, nor by saying that the account owns more.
+    """
+    vault = head.vault
+    if vault is None or micro_usd is None:
+        return vault is not None
+    _, left = drawn(head, Lane.TOTAL, now)
+    return left + micro_usd > lowest_equity(head, now) * (100 - vault.percent) // 100
+
+
 def received_until(head: Head, micro_usd: int | None, policy: Policy, now: Instant) -> Instant | None:
     """Until when an exit of this much may be value received lately inside the platform; None if it may go.
 

@@ -23,7 +23,6 @@ from holdback.core.assurance import (
     demand,
     satisfying,
     spent,
-    witness,
 )
 from holdback.core.attempts import Tally, slowed_down
 from holdback.core.decision import Allow, Decision, Deny, Reason, StepUp, why
@@ -99,7 +98,6 @@ class NotAvailable(Action, frozen=True, tag="not_available"):
 
 PLANNED: Final = frozenset(
     {
-        "vault.set",
         "order.place",
         "order.report",
         "policy.publish",
@@ -683,4 +681,4 @@ def _oldest_closed(case: Case) -> list[AnyEvent]:
 
 
 def _contact_asked(case: Case, action: exits.ExitRelease) -> str:
-    return witness(case.head, case.head.exits[action.which], case.policy, case.now) or ""
+    return exits.confirming(case, case.head.exits[action.which])

@@ -94,6 +94,8 @@ class Reason(StrEnum):
     COOLING_OFF = "cooling_off"
     DESTINATION_NEW = "destination_new"
     OVER_BUDGET = "over_budget"
+    IN_VAULT = "in_vault"
+    VAULT_APPROVAL = "vault_approval"
     RECEIVED_LATELY = "received_lately"
     NOT_YET_DUE = "not_yet_due"
     LOOSENING_WAITS = "loosening_waits"

@@ -94,12 +94,14 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.AddressRenewed: _SILENT,
     ev.AddressRemoved: _TIGHTER,
     ev.SettingChanged: _TIGHTER,
+    ev.VaultChanged: _TIGHTER,
     ev.ChangeAsked: Effect(Direction.LOOSENING, Severity.SEVERE, None, "change"),
     ev.ChangeCancelled: _TIGHTER,
     ev.ChangeDone: _SILENT,
     ev.ExitAllowed: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.ExitHeld: Effect(Direction.NEUTRAL, Severity.MILD, None, "exit"),
     ev.ExitMoved: _SILENT,
+    ev.ExitApproved: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.ExitCancelled: _TIGHTER,
     ev.ExitSettled: _SILENT,
     ev.ExitReconciled: _SILENT,
@@ -173,6 +175,7 @@ CHANGES: Final[dict[ChangeKind, Loosening]] = {
     ChangeKind.REMOVE_CONTACT: Loosening("waits.remove_contact_h", Severity.SEVERE),
     ChangeKind.RESUME_API_KEY: Loosening("waits.loosen_setting_h", None),
     ChangeKind.UNFREEZE: Loosening("waits.unfreeze_h", None),
+    ChangeKind.VAULT: Loosening("waits.loosen_setting_h", None),
 }
 """Every loosening that an owner can ask for; `SettingChanged` and the others follow when its wait is over."""
 
@@ -188,10 +191,15 @@ def is_tighter(setting: Setting, old: int, new: int) -> bool:
 
 
 def loosening_wait(head: Head, kind: ChangeKind, policy: Policy, now: Instant) -> Instant:
-    """How long a loosening waits, in ms: the policy's wait, or the owner's own lock if that is longer."""
+    """How long a loosening waits, in ms: the policy's wait, or the owner's own lock if that is longer.
+
+    A vault is not opened sooner than it could be emptied.
+    """
     hours = policy.number(CHANGES[kind].wait)
     if kind is ChangeKind.UNFREEZE and head.changed_at + policy.waits.recent_change_h * HOUR > now:
         hours = policy.waits.unfreeze_after_change_h
+    if kind is ChangeKind.VAULT and head.vault is not None:
+        hours = max(hours, head.vault.hours)
     return max(hours, head.setting(Setting.LOCK_HOURS)) * HOUR
 
 

@@ -177,6 +177,7 @@ class ChangeKind(StrEnum):
     REMOVE_CONTACT = "remove_contact"
     UNFREEZE = "unfreeze"
     RESUME_API_KEY = "resume_api_key"
+    VAULT = "vault"
 
 
 class Ending(StrEnum):
@@ -653,6 +654,17 @@ class SettingChanged(Event, frozen=True, array_like=True, tag="setting.changed")
     value: int
 
 
+class VaultChanged(Event, frozen=True, array_like=True, tag="vault.changed"):
+    """So many percent of what the account owns wait `hours` before they leave; 0 percent are no vault.
+
+    `approver` is the contact whose code they need as well, "" for none.
+    """
+
+    percent: int
+    hours: int
+    approver: str
+
+
 class ChangeAsked(Event, frozen=True, array_like=True, tag="change.asked"):
     """A loosening waits until `until`; `subject` is the setting, authenticator or contact, `value` what it becomes."""
 
@@ -676,7 +688,11 @@ class ChangeDone(Event, frozen=True, array_like=True, tag="change.done"):
     change: str
 
 
-class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
+class ExitEvent(Event, frozen=True, array_like=True):
+    """What moves an exit, or draws as one."""
+
+
+class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     """Value may leave. It drew `micro_usd` on `lane`: `none` if it was held as over budget, `own` for sweeps.
 
     `usual_micro_usd` is the part that may shape the account's habit: Holdback's own price of it, 0 if it had none.
@@ -694,7 +710,7 @@ class ExitAllowed(Event, frozen=True, array_like=True, tag="exit.allowed"):
     first: bool = False
 
 
-class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):
+class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     """An exit waits until `until`, and `wait_ms` of it only count once the owner was told.
 
     `recovery` is the case that asked for it instead of the account, "" if the account did.
@@ -716,14 +732,21 @@ class ExitHeld(Event, frozen=True, array_like=True, tag="exit.held"):
     recovery: str = ""
 
 
-class ExitMoved(Event, frozen=True, array_like=True, tag="exit.moved"):
+class ExitMoved(ExitEvent, frozen=True, array_like=True, tag="exit.moved"):
     """A held exit must wait until a later instant than was said before."""
 
     exit: str
     until: Instant
 
 
-class ExitCancelled(Event, frozen=True, array_like=True, tag="exit.cancelled"):
+class ExitApproved(ExitEvent, frozen=True, array_like=True, tag="exit.approved"):
+    """The vault's approver let a held exit reach into it; it waits as before."""
+
+    exit: str
+    contact: str
+
+
+class ExitCancelled(ExitEvent, frozen=True, array_like=True, tag="exit.cancelled"):
     """A held exit will not happen."""
 
     exit: str
@@ -736,7 +759,7 @@ class ExitSettled(Event, frozen=True, array_like=True, tag="exit.settled"):
     reference: str
 
 
-class ExitReconciled(Event, frozen=True, array_like=True, tag="exit.reconciled"):
+class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconciled"):
     """A receipt from before a restore was shown by the signer and draws again on the budget."""
 
     receipt: str
@@ -1283,12 +1306,14 @@ AnyEvent = (
     | AddressRenewed
     | AddressRemoved
     | SettingChanged
+    | VaultChanged
     | ChangeAsked
     | ChangeCancelled
     | ChangeDone
     | ExitAllowed
     | ExitHeld
     | ExitMoved
+    | ExitApproved
     | ExitCancelled
     | ExitSettled
     | ExitReconciled

@@ -47,6 +47,7 @@ class Waits(Section, frozen=True):
     unfreeze_h: Hours
     unfreeze_after_change_h: Hours
     recent_change_h: Hours
+    vault_h: Hours
 
 
 class CoolOffs(Section, frozen=True):
@@ -632,6 +633,8 @@ RELATIONS: Final = (
     ("waits.unfreeze_h", "waits.unfreeze_after_change_h", "a changed account must not thaw sooner"),
     ("waits.address_h", "waits.remove_contact_h", "a contact could be removed before it saw what was added"),
     ("waits.address_h", "waits.loosen_setting_h", "a guard could be taken off sooner than a beneficiary ripens"),
+    ("outflow.over_budget_others_h", "waits.vault_h", "what reaches into a vault would wait less than a large exit"),
+    ("waits.loosen_setting_h", "waits.vault_h", "a vault would be slower to open than to empty"),
     ("waits.authenticator_senior_h", "waits.remove_authenticator_h", "a guard could go before its heir is senior"),
     ("recovery.two_possessions_h", "recovery.one_possession_h", "less proof must not wait less"),
     ("recovery.one_possession_h", "recovery.no_possession_h", "less proof must not wait less"),

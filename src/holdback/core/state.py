@@ -131,7 +131,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release.
 
-    One that a `recovery` asked for goes only while that case stands, or once it was finished.
+    One that a `recovery` asked for goes only while that case stands, or once it was finished. `approved`: by the
+    vault's approver.
     """
 
     kind: str
@@ -148,6 +149,33 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     wait: Wait
     said_until: Instant
     recovery: str = ""
+    approved: bool = False
+
+
+class Vault(msgspec.Struct, frozen=True, array_like=True):
+    """So many percent of what the account owns wait `hours` before they leave, and need a code sent to `approver`."""
+
+    percent: int
+    hours: int
+    approver: str = ""
+
+    @property
+    def packed(self) -> int:
+        """All but the approver in one number, as a waiting change keeps it."""
+        return self.hours * 1_000 + self.percent
+
+    @classmethod
+    def unpacked(cls, value: int, approver: str) -> Vault:
+        """Undo `packed`."""
+        hours, percent = divmod(value, 1_000)
+        return cls(percent, hours, approver)
+
+    def keeps(self, other: Vault | None) -> bool:
+        """Whether this protects at least as much as another, or none, in every way."""
+        if other is None:
+            return True
+        same = other.approver in {"", self.approver}
+        return same and self.percent >= other.percent and self.hours >= other.hours
 
 
 class CoolOff(msgspec.Struct, frozen=True, array_like=True):
@@ -417,6 +445,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     recovery_opened_at: Instant = 0
     papers: dict[bytes, Instant] = {}
     api_keys: dict[str, ApiKey] = {}
+    vault: Vault | None = None
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -557,7 +586,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return replace(head, at=event.at, seq=head.seq + 1)
         case ev.ProofUsed() | ev.ProofFailed() | ev.ChallengeIssued() | ev.ChallengeClosed() | ev.AuthenticatorAsked():
             return _proofs(head, event)
-        case ev.ExitAllowed() | ev.ExitHeld() | ev.ExitMoved() | ev.ExitCancelled() | ev.ExitReconciled():
+        case ev.ExitEvent():
             return _exits(head, event)
         case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeAccepted() | ev.WaitMoved():
             return _waits(head, event)
@@ -586,10 +615,10 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return replace(head, failed_windows=(*head.failed_windows, event.window_at)[-WINDOWS_KEPT:])
         case ev.ValueReceived() | ev.EquityStated():
             return _value(head, event)
-        case ev.Frozen() | ev.Unfrozen() | ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled():
+        case ev.Frozen() | ev.Unfrozen():
+            return _stopped(head, event)
+        case ev.SettingChanged() | ev.VaultChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
             return _settings(head, event)
-        case ev.ChangeDone():
-            return replace(head, changes=_without(head.changes, event.change))
         case (
             ev.AuthenticatorBound()
             | ev.AuthenticatorConfirmed()
@@ -999,37 +1028,42 @@ def _proofs(head: Head, event: _ProofEvent) -> Head:
             assert_never(event)
 
 
-_SettingEvent = ev.Frozen | ev.Unfrozen | ev.SettingChanged | ev.ChangeAsked | ev.ChangeCancelled
+def _stopped(head: Head, event: ev.Frozen | ev.Unfrozen) -> Head:
+    if isinstance(event, ev.Frozen):
+        if head.frozen_at:
+            pressed = replace(head.freezes[-1], pressed_at=event.at)
+            return replace(head, freezes=(*head.freezes[:-1], pressed))
+        freezes = (*head.freezes, Freeze(event.at, event.at))[-FREEZES_KEPT:]
+        return replace(head, frozen_at=event.at, frozen_by=event.by, freezes=freezes)
+    contacts = head.contacts
+    by = head.frozen_by.contact if head.frozen_by else ""
+    if event.mistaken and by in contacts:
+        contacts = contacts | {by: replace(contacts[by], lost_freeze=True)}
+    freezes = (*head.freezes[:-1], replace(head.freezes[-1], thawed_at=event.at))
+    return replace(head, frozen_at=0, frozen_by=None, freezes=freezes, contacts=contacts)
+
+
+_SettingEvent = ev.SettingChanged | ev.VaultChanged | ev.ChangeAsked | ev.ChangeCancelled | ev.ChangeDone
 
 
 def _settings(head: Head, event: _SettingEvent) -> Head:
     match event:
-        case ev.Frozen():
-            if head.frozen_at:
-                pressed = replace(head.freezes[-1], pressed_at=event.at)
-                return replace(head, freezes=(*head.freezes[:-1], pressed))
-            freezes = (*head.freezes, Freeze(event.at, event.at))[-FREEZES_KEPT:]
-            return replace(head, frozen_at=event.at, frozen_by=event.by, freezes=freezes)
-        case ev.Unfrozen():
-            contacts = head.contacts
-            by = head.frozen_by.contact if head.frozen_by else ""
-            if event.mistaken and by in contacts:
-                contacts = contacts | {by: replace(contacts[by], lost_freeze=True)}
-            freezes = (*head.freezes[:-1], replace(head.freezes[-1], thawed_at=event.at))
-            return replace(head, frozen_at=0, frozen_by=None, freezes=freezes, contacts=contacts)
         case ev.SettingChanged():
             return replace(head, settings=head.settings | {event.setting: event.value})
         case ev.ChangeAsked():
             wait = Wait(event.wait_ms, event.until, heard=True)
             change = Change(event.kind, event.subject, event.value, event.at, wait)
             return replace(head, changes=head.changes | {event.change: change})
-        case ev.ChangeCancelled():
+        case ev.VaultChanged():
+            vault = Vault(event.percent, event.hours, event.approver) if event.percent else None
+            return replace(head, vault=vault)
+        case ev.ChangeCancelled() | ev.ChangeDone():
             return replace(head, changes=_without(head.changes, event.change))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
 
-_ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitCancelled | ev.ExitReconciled
+_ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitApproved | ev.ExitCancelled | ev.ExitReconciled
 
 
 def _exits(head: Head, event: _ExitEvent) -> Head:
@@ -1065,6 +1099,9 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             old = head.exits[event.exit]
             new = replace(old, said_until=max(old.said_until, event.until))
             return replace(head, exits=head.exits | {event.exit: new})
+        case ev.ExitApproved():
+            approved = replace(head.exits[event.exit], approved=True)
+            return replace(head, exits=head.exits | {event.exit: approved})
         case ev.ExitCancelled():
             return replace(head, exits=_without(head.exits, event.exit))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here

@@ -109,7 +109,7 @@ class Moves:
             "contact.add": self._new_contact,
             **dict.fromkeys(_BY_CONTACT, self._contact),
             **dict.fromkeys(("address.add", "address.renew", "address.remove"), self._place),
-            **dict.fromkeys(("allowlist.set", "lock.set", "limit.set"), self._setting),
+            **dict.fromkeys(("allowlist.set", "lock.set", "limit.set", "vault.set"), self._setting),
             **dict.fromkeys(_BY_WHICH, self._which),
             "exit.request": self._exit,
             **dict.fromkeys(("api_key.create", "api_key.suspend", "api_key.revoke"), self._api_key),
@@ -246,8 +246,20 @@ class Moves:
                 return Move(setting.AllowlistSet(on))
             case words.Hours(hours=hours):
                 return Move(setting.LockSet(hours))
+            case words.Share():
+                return self._vault(step.fields)
             case _:
                 return Move(setting.LimitSet(usd(step.fields.usd_per_day)))
+
+    def _vault(self, said: words.Share) -> Move:
+        percent = round(said.share * 100 if said.share <= 1 else said.share)
+        approver = None if said.approver is None else self._contact_on(said.approver)
+        return Move(setting.VaultSet(percent, said.hours, approver))
+
+    def _contact_on(self, channel: Channel) -> str:
+        """The newest contact on a channel: of the ones that a story added, else the last of those there are."""
+        there = [key for key, one in self._head.contacts.items() if one.channel is channel and not one.removed]
+        return self._newest.get(channel, there[-1] if there else _UNKNOWN)
 
     def _which(self, step: Step) -> Move:
         which = step.fields.which

@@ -196,9 +196,11 @@ class DailyLimit(Fields, frozen=True):
 
 
 class Share(Fields, frozen=True):
-    """How much the vault locks."""
+    """How much the vault locks, as a part of 1 or in percent, for how long, and the contact whose code it needs."""
 
-    share: float
+    share: Annotated[float, msgspec.Meta(ge=0, le=100)]
+    hours: Annotated[int, msgspec.Meta(ge=24, le=720)] | None = None
+    approver: Channel | None = None
 
 
 class Which(Fields, frozen=True):

@@ -56,7 +56,7 @@ _PACKAGE: Final = b"digest of the package"
 _DRAWN: Final = ("reviewer_1", "reviewer_2")
 """The reviewers that chance draws in every story."""
 
-_PLANNED_WITH_SESSION: Final = frozenset({"vault.set", "order.place"})
+_PLANNED_WITH_SESSION: Final = frozenset({"order.place"})
 """Planned actions that an owner will ask by session."""
 
 

@@ -20,7 +20,7 @@ from holdback.core.rules.incident import IncidentClose
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish, payment
 from holdback.core.rules.session import SessionStart
-from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, wanted
+from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet, wanted
 from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened, together
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ _Confirmed = (
     | AccountUnfreeze
     | AllowlistSet
     | LockSet
+    | VaultSet
     | LimitSet
     | RecoveryEvidence
     | RecoveryCancel
@@ -154,6 +155,9 @@ def _words(action: Action, known: Known, places: _Places, customer: Customer | N
             return _PLAIN[type(action)]
         case AllowlistSet() | LockSet() | LimitSet():
             return f"change a setting: {setting_text(*wanted(action))}"
+        case VaultSet():
+            hours = f" for {action.hours} hours" if action.hours else ""
+            return f"change the vault: lock {action.share} %{hours}"
         case _:
             return _guard(action, known, places)
 

@@ -17,6 +17,7 @@ from holdback.core.events import (
 )
 from holdback.core.rules.address import OPENED_KINDS
 from holdback.core.rules.staff import LEGAL_REQUEST
+from holdback.core.state import Vault
 from holdback.wording.asked import Known, setting_text
 from holdback.wording.words import (
     KINDS,
@@ -95,12 +96,13 @@ def event_line(  # noqa: C901 - one case for each subject
             return _contact_line(event, known)
         case ev.AddressAdded() | ev.AddressRenewed() | ev.AddressRemoved():
             return _address_line(event, known)
-        case ev.SettingChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
+        case ev.SettingChanged() | ev.VaultChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
             return _change_line(event, known)
         case (
             ev.ExitAllowed()
             | ev.ExitHeld()
             | ev.ExitMoved()
+            | ev.ExitApproved()
             | ev.ExitCancelled()
             | ev.ExitSettled()
             | ev.ExitReconciled()
@@ -324,10 +326,15 @@ def _address_line(event: ev.AddressAdded | ev.AddressRenewed | ev.AddressRemoved
             assert_never(event)
 
 
-def _change_line(event: ev.SettingChanged | ev.ChangeAsked | ev.ChangeCancelled | ev.ChangeDone, known: Known) -> str:
+_ChangeEvent = ev.SettingChanged | ev.VaultChanged | ev.ChangeAsked | ev.ChangeCancelled | ev.ChangeDone
+
+
+def _change_line(event: _ChangeEvent, known: Known) -> str:
     match event:
         case ev.SettingChanged():
             return f"A setting changed: {setting_text(event.setting, event.value)}."
+        case ev.VaultChanged():
+            return f"The vault changed: {_vault(Vault(event.percent, event.hours, event.approver), known)}."
         case ev.ChangeAsked():
             when = f"It takes effect on {day_text(event.until)} at the earliest, unless it is stopped."
             return f"Less protection was asked for: {_wanted(event, known)} ({event.change}). {when}"
@@ -353,11 +360,28 @@ def _wanted(event: ev.ChangeAsked, known: Known) -> str:
             return f"let the suspended API key {event.subject} work again"
         case ChangeKind.UNFREEZE:
             return "unfreeze the account"
+        case ChangeKind.VAULT:
+            return f"change the vault: {_vault(Vault.unpacked(event.value, event.subject), known)}"
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event.kind)
 
 
-_ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitCancelled | ev.ExitSettled | ev.ExitReconciled
+def _vault(vault: Vault, known: Known) -> str:
+    if not vault.percent:
+        return "none"
+    approver = f", and need a code from {known.contact(vault.approver)}" if vault.approver else ""
+    return f"{vault.percent} % wait {vault.hours} hours{approver}"
+
+
+_ExitEvent = (
+    ev.ExitAllowed
+    | ev.ExitHeld
+    | ev.ExitMoved
+    | ev.ExitApproved
+    | ev.ExitCancelled
+    | ev.ExitSettled
+    | ev.ExitReconciled
+)
 
 
 def _exit_line(event: _ExitEvent, known: Known) -> str:
@@ -373,6 +397,8 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
             return f"Payment {event.exit} waits until {until} at the earliest: {event.kind} of {worth}."
         case ev.ExitMoved():
             return f"The waiting payment {event.exit} must wait longer, until {day_text(event.until)}."
+        case ev.ExitApproved():
+            return f"The waiting payment {event.exit} may reach into the vault, says {known.contact(event.contact)}."
         case ev.ExitCancelled():
             return f"The waiting payment {event.exit} was stopped."
         case ev.ExitSettled():

@@ -49,10 +49,12 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.AddressAdded: "A beneficiary was added",
     ev.AddressRemoved: "A beneficiary was removed",
     ev.SettingChanged: "A security setting was changed",
+    ev.VaultChanged: "Your vault was changed",
     ev.ChangeAsked: "A protection is about to be taken away",
     ev.ChangeCancelled: "A waiting change was stopped",
     ev.ExitAllowed: "A payment left your account",
     ev.ExitHeld: "A payment from your account waits",
+    ev.ExitApproved: "A payment out of your vault was approved",
     ev.ExitCancelled: "A waiting payment was stopped",
     ev.RecoveryOpened: "Someone wants to recover your account",
     ev.RecoveryShown: "Evidence was shown to recover your account",
@@ -333,6 +335,8 @@ def _asked_now(notice: Notice) -> bool:
     if isinstance(notice.cause, ev.SettingChanged):
         subject = notice.decided.action.partition(".")[0]
         return notice.decided.decision == "allow" and notice.cause.setting.startswith(subject)
+    if isinstance(notice.cause, ev.VaultChanged):
+        return (notice.decided.action, notice.decided.decision) == ("vault.set", "allow")
     return not isinstance(notice.cause, _ASKED_EARLIER)
 
 

@@ -95,6 +95,8 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.COOLING_OFF: "The account changed lately. Payments wait until the owner has had time to notice.",
     Reason.DESTINATION_NEW: "Whoever is paid is new to this account. New ones wait before their first payment.",
     Reason.OVER_BUDGET: "This is more than usually leaves the account in a day or month. Wait, or ask for less.",
+    Reason.IN_VAULT: "This reaches into the share that the owner locked. Wait as long as he chose, or ask for less.",
+    Reason.VAULT_APPROVAL: "This reaches into the share that the owner locked. Show the code of the second person.",
     Reason.RECEIVED_LATELY: "This was received from another customer lately. Trade it, or wait to send it on.",
     Reason.NOT_YET_DUE: "The wait that was announced is not over. Ask again at its end.",
     Reason.LOOSENING_WAITS: "Taking protection away takes effect after a wait, and can be cancelled until then.",

@@ -14,7 +14,7 @@ from holdback.core.decision import Hold, Reason, why
 from holdback.core.effects import loosening_wait
 from holdback.core.events import DAY, AnyEvent, ChangeKind, Finding, Instant, Setting
 from holdback.core.rules.asking import EVERYBODY, OWNER, Action, Case, Id, Rule, Ruling, denied, tightened
-from holdback.core.state import Customer, evolve
+from holdback.core.state import Customer, Vault, evolve
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
@@ -84,6 +84,9 @@ def _carried_out(head: Head, change: Change, policy: Policy, now: Instant) -> li
             return [ev.ContactRemoved(now, subject, now + policy.notices.replaced_contact_d * DAY)]
         case ChangeKind.RESUME_API_KEY if subject in head.api_keys:
             return [ev.ApiKeyResumed(now, subject)]
+        case ChangeKind.VAULT if head.vault is not None:
+            vault = Vault.unpacked(change.value, subject)
+            return [ev.VaultChanged(now, vault.percent, vault.hours, vault.approver)]
         case ChangeKind.UNFREEZE if head.frozen_at:
             return [ev.Unfrozen(now, bool(change.value))]
         case _:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from holdback.core import budget, cooling
 from holdback.core import events as ev
-from holdback.core.assurance import Level, half_counts_at, holder_of, witness
+from holdback.core.assurance import Level, half_counts_at, holder_of, may_approve, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Scope, Setting
@@ -42,7 +42,7 @@ from holdback.core.rules.asking import (
 )
 from holdback.core.rules.standing import unfounded
 from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
-from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Recovery, Wait
+from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Recovery, Vault, Wait
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
@@ -99,11 +99,16 @@ class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is to be weighed: a new request, or a held exit with the wait of its own that it has had."""
+    """What is to be weighed: a new request, or a held exit with the wait of its own that it has had.
+
+    `vault_wait` is the same even where an early release skips `wait`, and `approved` what the vault's approver said.
+    """
 
     beneficiary: str
     value: Value
     wait: Wait | None = None
+    vault_wait: Wait | None = None
+    approved: bool = False
 
 
 OUTWAITED_MS = 2**53
@@ -208,11 +213,46 @@ def weigh(case: Case, asked: Asked) -> Weighed:
         wait_ms = max(wait_ms, hours * HOUR)
         reason = Reason.OVER_BUDGET if asked.value.priced else Reason.PRICE_UNKNOWN
         findings += _own_wait(case, asked, hours * HOUR, reason)
+    if budget.in_vault(head, asked.value.micro_usd if asked.value.priced else None, now):
+        wait_ms = max(wait_ms, _vault(head).hours * HOUR)
+        findings += _vaulted(case, asked)
     half = None if senior and usual else half_counts_at(head, case.proved, now)
     if half is not None:
         wait_ms = max(wait_ms, half - now)
         findings.append(why(Reason.NO_SENIOR_AUTHENTICATOR, "time", until=half, about="password"))
     return Weighed(ranked(findings + _received_lately(case, asked)), lane, wait_ms)
+
+
+def _vault(head: Head) -> Vault:
+    return head.vault or Vault(0, 0)
+
+
+def _vaulted(case: Case, asked: Asked) -> list[Finding]:
+    """The vault's wait, which nobody shortens, and its approver's word."""
+    vault, wait = _vault(case.head), asked.vault_wait
+    length_ms = vault.hours * HOUR
+    until = case.now + length_ms
+    if wait is not None:
+        until = wait.hoped(case.now) - wait.length_ms + length_ms
+    found = [why(Reason.IN_VAULT, "time", until=until)] if case.now < until else []
+    if vault.approver and not asked.approved:
+        found.append(why(Reason.VAULT_APPROVAL, "exit.release", about="approver"))
+    return found
+
+
+def awaits_approval(case: Case, held: HeldExit) -> bool:
+    """Whether a held exit reaches into a vault whose approver did not let it yet."""
+    if held.approved or not _vault(case.head).approver:
+        return False
+    value = value_of(case, held.asset, held.amount, held.micro_usd)
+    return budget.in_vault(case.head, value.micro_usd if value.priced else None, case.now)
+
+
+def confirming(case: Case, held: HeldExit) -> str:
+    """The contact whose code the owner's release needs: the vault's approver, as long as he is asked for, or any."""
+    if awaits_approval(case, held):
+        return _vault(case.head).approver
+    return witness(case.head, held, case.policy, case.now) or ""
 
 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
@@ -452,7 +492,7 @@ def _hold(weighed: Weighed, held: ev.ExitHeld, *events: ev.AnyEvent) -> Ruling:
 
 
 def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighed: Weighed) -> ev.ExitHeld:
-    until = _release_at(weighed.findings)
+    until = max((one.until for one in weighed.findings if one.until is not None), default=case.now)
     return ev.ExitHeld(
         at=case.now,
         exit=f"x{case.seq}",
@@ -467,7 +507,7 @@ def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighe
         asked_with=tuple(holder_of(case.head, proof) for proof in case.proved),
         counterparty=case.request.counterparty,
         wait_ms=weighed.wait_ms,
-        until=case.now if until is None else until,
+        until=until,
     )
 
 
@@ -493,8 +533,14 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
     if stopped:
         return stopped[0]
     barred = _barred(case, network, held.beneficiary)
-    early = barred is None and case.request.actor.kind is ActorKind.OWNER
-    return _early(case, held) if early else barred
+    if barred is not None or case.request.actor.kind is not ActorKind.OWNER:
+        return barred
+    return _approvable(case, held) if awaits_approval(case, held) else _early(case, held)
+
+
+def _approvable(case: Case, held: HeldExit) -> Finding | None:
+    able = may_approve(case.head, _vault(case.head).approver, held, case.policy, case.now)
+    return None if able else why(Reason.NO_SENIOR_CONTACT, "vault.set", about="approver")
 
 
 def _early(case: Case, held: HeldExit) -> Finding | None:
@@ -513,22 +559,31 @@ def _release_level(case: Case, _action: ExitRelease) -> Level:
 
 
 def _release(case: Case, action: ExitRelease) -> Ruling:
-    """Weigh again. What waited as over budget draws nothing now; the owner's early release skips that wait alone."""
+    """Weigh again. What waited as over budget draws nothing now; the owner's early release skips that wait alone.
+
+    As long as the vault's approver is asked for, the owner's release brings his word, and skips nothing.
+    """
     held = case.head.exits[action.which]
-    early = case.request.actor.kind is ActorKind.OWNER
+    owner = case.request.actor.kind is ActorKind.OWNER
+    approving = owner and awaits_approval(case, held)
+    early = owner and not approving
     value = value_of(case, held.asset, held.amount, held.micro_usd)
     refusal = _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
     wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
-    weighed = _confirmed_by(held.recovery, weigh(case, Asked(held.beneficiary, value, wait)))
+    asked = Asked(held.beneficiary, value, wait, held.wait, held.approved or approving)
+    weighed = _confirmed_by(held.recovery, weigh(case, asked))
+    said = (ev.ExitApproved(case.now, action.which, _vault(case.head).approver),) if approving else ()
     findings = weighed.findings if early else ranked([*weighed.findings, *_not_yet(case, held)])
     if findings:
         until = _release_at(findings) or held.said_until
-        return Ruling(Hold(findings, action.which, until), (ev.ExitMoved(case.now, action.which, until),))
+        lacking = any(one.code == Reason.VAULT_APPROVAL for one in findings)
+        answer = Hold(findings, action.which, None if lacking else until)
+        return Ruling(answer, (*said, ev.ExitMoved(case.now, action.which, until)))
     paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account)
     ruling = _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
-    return replace(ruling, events=(*ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
+    return replace(ruling, events=(*said, *ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
 
 
 def _not_yet(case: Case, held: HeldExit) -> list[Finding]:
