@@ -26,6 +26,10 @@ WORDS: Final[dict[str, str]] = {
     r"^(password|totp|passkey|sms|email|backup_code|contact_code|address_signature)\Z": (
         "one of `password`, `totp`, `passkey`, `sms`, `email`, `backup_code`, `contact_code`, `address_signature`"
     ),
+    r"^(pair (\*|[A-Z0-9]{1,16}/[A-Z0-9]{1,16})|counterparty [A-Za-z0-9_-]{1,64})\Z": (
+        "what is closed to trading, such as `pair BTC/USDT`, `pair *` or `counterparty bob`"
+    ),
+    r"^[0-9]{1,3}(\.[0-9]{1,2})?\Z": "a factor as a string, below 1000 and to 2 places, such as 2.5",
     r"^[A-Z0-9]{1,16}/[A-Z0-9]{1,16}\Z": "two assets in capitals with `/` between them, such as BTC/USDT",
     r"^[A-Za-z0-9_-]{43}\Z": "an Ed25519 public key, its 32 bytes in base64url without padding",
     r"^[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{43})?\Z": (

@@ -15,7 +15,7 @@ from holdback.agencies import answered, in_force, letter, meant, planned
 from holdback.answers import SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Deny, PriceFact, Reason, StepUp
+from holdback.core.decision import Allow, Deny, MarketFact, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.hold_life import news
@@ -28,7 +28,18 @@ from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
 from holdback.core.waiting import is_unchanged, items
 from holdback.look_up import seen
-from holdback.ports import Answer, DeskRow, NoticeRow, PartRow, StoreUnavailable, Wanted, WebhookRow, Writes
+from holdback.ports import (
+    Answer,
+    DeskRow,
+    NoticeRow,
+    PairIndex,
+    PartRow,
+    Price,
+    StoreUnavailable,
+    Wanted,
+    WebhookRow,
+    Writes,
+)
 from holdback.receipts import Receipt
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
@@ -90,6 +101,7 @@ class Asked(NamedTuple):
     shown: Mapping[str, object] = {}
     token: str = ""
     asset: str = ""
+    pair: str = ""
     new_key: bytes = b""
     sign_in_name: bytes = b""
     sent: tuple[str, ...] = ()
@@ -267,12 +279,14 @@ class Unit:
 
     def _facts(self, asked: Asked, now: Instant) -> Facts:
         price = self._loaded.prices.get(asked.asset)
+        market = self._market(asked.pair) if asked.pair else None
         other = asked.request.counterparty
         staff = self._staff(asked, now) if asked.request.actor.kind is ActorKind.STAFF else None
         agrees = self._clock_agrees and now - self._loaded.now <= self._tolerance_ms
         return msgspec.structs.replace(
             asked.facts,
             price=PriceFact(price.asset, price.micro_usd, price.at) if price else None,
+            market=market,
             clock_agrees=agrees,
             ahead_ms=0 if agrees else max(0, self._second_source - now),
             reconciling=self._loaded.reconciling,
@@ -281,6 +295,14 @@ class Unit:
             agency=self._agency(asked, now),
             package=self._package(asked, now),
         )
+
+    def _market(self, pair: str) -> MarketFact:
+        """What the feed knows of a pair and of its two assets; what it does not know is 0."""
+        row, prices = self._loaded.prices.get(pair), self._loaded.prices
+        index = PairIndex.of(row) if row is not None else PairIndex(pair, "", 0)
+        base, quote = (prices.get(asset, Price(asset, 0, 0)) for asset in pair.split("/"))
+        known = index.reference, index.half_range_ppm, index.at
+        return MarketFact(pair, *known, quote.micro_usd, quote.at, base.micro_usd, base.at)
 
     def _agency(self, asked: Asked, now: Instant) -> AgencyFact | None:
         """What the registry says of the agency that is asked for, by the agency's own stream."""

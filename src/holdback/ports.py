@@ -77,11 +77,56 @@ class Answer(NamedTuple):
 
 
 class Price(NamedTuple):
-    """Micro-USD for one whole unit of an asset, as the operator's feed said at `at`."""
+    """Micro-USD for one whole unit of an asset, as the operator's feed said at `at`.
+
+    A pair (`BTC/USDT`) is kept among them: of it `detail` has the reference and the half-ranges lately, as
+    `PairIndex.row` writes them, and `micro_usd` is 0.
+    """
 
     asset: str
     micro_usd: int
     at: Instant
+    detail: str = ""
+
+
+RANGES_KEPT: Final = 60
+"""Half-ranges that the median of a pair is of, one a minute at most."""
+
+
+class PairIndex(NamedTuple):
+    """A pair by an index from outside the platform: units of its second asset for one of the first.
+
+    `half_ranges` are minutes since the epoch and, in millionths of the reference, half of the spread between highest
+    and lowest price in it.
+    """
+
+    pair: str
+    reference: str
+    at: Instant
+    half_ranges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def half_range_ppm(self) -> int:
+        """The rolling median: one minute of confusion moves it little."""
+        found = sorted(ppm for _, ppm in self.half_ranges)
+        return found[(len(found) - 1) // 2] if found else 0
+
+    def after(self, newer: PairIndex) -> PairIndex:
+        """The index after what the feed says now; of one minute the last word counts."""
+        ranges = dict(self.half_ranges) | dict(newer.half_ranges)
+        return newer._replace(half_ranges=tuple(sorted(ranges.items())[-RANGES_KEPT:]))
+
+    def row(self) -> Price:
+        """How it is kept."""
+        detail = ",".join([self.reference, *(f"{minute}:{ppm}" for minute, ppm in self.half_ranges)])
+        return Price(self.pair, 0, self.at, detail)
+
+    @classmethod
+    def of(cls, price: Price) -> PairIndex:
+        """What a row keeps."""
+        reference, *ranges = price.detail.split(",")
+        found = [one.partition(":") for one in ranges]
+        return cls(price.asset, reference, price.at, tuple((int(minute), int(ppm)) for minute, _, ppm in found))
 
 
 class NoticeRow(NamedTuple):

@@ -561,8 +561,9 @@ class Service:
         named = tuple(("credential", one.authenticator) for one in parsed.envelope.proofs if one.authenticator)
         signer = parsed.envelope.actor.key
         named += (("api_key", signer),) if signer is not None else ()
-        asset = parsed.fields.get("asset")
-        assets = (asset,) if isinstance(asset, str) else ()
+        asset, pair = parsed.fields.get("asset"), parsed.fields.get("pair")
+        assets: tuple[str, ...] = (asset,) if isinstance(asset, str) else ()
+        assets += _priced(pair) if isinstance(pair, str) else ()
         asked = Wanted(account, named, assets=assets, answer=answer, whole=True)
         reading = await self._reads.submit(asked)
         loaded = reading.loaded
@@ -620,6 +621,7 @@ class Service:
             enrolled.shown,
             token,
             asset=needs.asset,
+            pair=needs.pair,
             ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
             first=needs.first,
@@ -832,10 +834,16 @@ def _sign_in_name(parsed: Parsed) -> str:
 
 def _wanted(question: Question, main: str, needs: Needs) -> list[Wanted]:
     """Every stream that is read to judge a question: whose it is, whom it names, who of the staff asks, an agency."""
-    assets = (needs.asset,) if needs.asset else ()
+    assets = ((needs.asset,) if needs.asset else ()) + (_priced(needs.pair) if needs.pair else ())
     others = dict.fromkeys((needs.counterparty, needs.member, needs.first, needs.agency, *needs.spoke))
     first = Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))
     return [first, *(Wanted(one) for one in others if one and one != main)]
+
+
+def _priced(pair: str) -> tuple[str, ...]:
+    """What is looked up to judge an order of a pair: it, and its two assets."""
+    base, _, quote = pair.partition("/")
+    return pair, base, quote
 
 
 def _counterparty(parsed: Parsed) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from holdback.core.events import ENCODER, stored_decoder
 from holdback.core.profile import Profile
 from holdback.core.state import STATE_VERSION, Beneficiary, Credential, Customer, Device, Head, Part, PartKey, Program
+from holdback.core.trade_meter import TradeMeter
 from holdback.ports import PartRow, Snapshot
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _PARTS: Final[dict[str, Any]] = {
     "credential": stored_decoder(Credential),
     "profile": stored_decoder(Profile),
     "api_key": stored_decoder(Program),
+    "trading": stored_decoder(TradeMeter),
 }
 
 

@@ -247,6 +247,7 @@ class AccountForm(msgspec.Struct, frozen=True):
     agency: AgencyForm | None
     agency_waiting: AgencyForm | None
     api_keys: tuple[ApiKeyForm, ...] = ()
+    closed_to_trading: tuple[str, ...] = ()
 
 
 class HeldForm(msgspec.Struct, frozen=True):
@@ -344,6 +345,7 @@ class Views:
             agency=_entry(head.agency.in_force(now) if head.agency else None, seen.key),
             agency_waiting=_entry(_waiting(head, now), seen.key),
             api_keys=tuple(_api_key(head, name, one, policy, now) for name, one in head.api_keys.items()),
+            closed_to_trading=tuple(head.closed),
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -631,6 +633,7 @@ SECRETS: Final = frozenset(
         "canary",
         "decile",
         "face",
+        "victim",
     }
 )
 """Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words, and

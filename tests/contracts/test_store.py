@@ -596,6 +596,14 @@ async def test_prices(store: Store) -> None:
     }
 
 
+async def test_pairs_are_kept_beside_prices(store: Store) -> None:
+    """What a feed says of a pair is kept as it was written, the newest of it."""
+    old, new = Price("BTC/USDT", 0, 10, "64000,1:200"), Price("BTC/USDT", 0, 20, "64001.5,1:200,2:300")
+    await store.put_prices([new])
+    await store.put_prices([old])
+    assert (await store.read([Wanted("a", assets=("BTC/USDT",))])).prices == {"BTC/USDT": new}
+
+
 async def test_keys(store: Store) -> None:
     """Platform keys are listed by id, and replaced by id."""
     await store.put_key(KeyRow("b", b"digest", (), 1))

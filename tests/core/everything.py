@@ -38,6 +38,7 @@ from holdback.core.rules.legal import (
     LegalRelease,
 )
 from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.order import OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
     EvidenceBurn,
@@ -93,6 +94,8 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     ApiKeySuspend("k9", on=False),
     ApiKeyRevoke(),
     ApiKeyLeaked("k9"),
+    OrderPlace("o9", "BTC/USDT", "buy", "1", "10"),
+    OrderReport("o9", "BTC/USDT", "buy", "1", "10"),
     ExitRequest("withdrawal", "USD", "10", address=HOME, network="bitcoin"),
     ExitCancel("x9"),
     ExitRelease("x9"),

@@ -26,6 +26,7 @@ from holdback.core.decision import (
     Facts,
     Hold,
     KeyFact,
+    MarketFact,
     PaperFact,
     PriceFact,
     Proof,
@@ -133,6 +134,7 @@ class Account:
         self.paper: PaperFact | None = None
         self.package = b""
         self.key_fact: dict[str, Any] = {}
+        self.market: dict[str, Any] | None = {}
 
     # What is true
 
@@ -222,7 +224,16 @@ class Account:
             package=self.package,
             link=self.link_of(request),
             api_key=self.key_signed(request),
+            market=self.market_of(request),
         )
+
+    def market_of(self, request: Request) -> MarketFact | None:
+        """What the feed knows of the pair that an order names: a dollar each, but for what `market` says otherwise."""
+        pair = decide.needs(request, self.state).pair
+        if not pair or self.market is None:
+            return None
+        usual = MarketFact(pair, "1", 200, self.now, USD, self.now, USD, self.now)
+        return replace(usual, **self.market)
 
     def key_signed(self, request: Request) -> KeyFact | None:
         """What an API key signs, rightly but for what `key_fact` says otherwise."""

@@ -689,7 +689,57 @@ class Past:
                 found.append(Draw(event.at, event.lane, event.micro_usd, event.usual_micro_usd))
             elif isinstance(event, ev.ExitReconciled):
                 found.append(Draw(event.at, event.lane, event.micro_usd, 0))
+        return [*found, *(Draw(at, Lane.OTHERS, drain.micro_usd, 0) for at, drain in self.given_away)]
+
+    @cached_property
+    def given_away(self) -> list[tuple[Instant, ev.Drain]]:
+        """What every order gives away at the most, at its exact instant; what a report gives back counts against it."""
+        found: list[tuple[Instant, ev.Drain]] = []
+        for _, event in self.events():
+            if isinstance(event, ev.OrderAllowed):
+                found.append((event.at, event.drain))
+            elif isinstance(event, ev.OrderReported):
+                back = event.refund
+                less = ev.Drain(-back.raw_micro_usd, -back.micro_usd, -back.weighed_micro_usd)
+                found += [(event.placed_at, less), (event.at, event.extra)]
         return found
+
+    def traded(self, field: str, now: Instant, span: int, unit: int) -> int:
+        """What orders gave away in a window; a bucket that is partly in it counts in full."""
+        begins = (now - span) // unit * unit
+        return sum(int(getattr(drain, field)) for at, drain in self.given_away if at >= begins)
+
+    @cached_property
+    def orders(self) -> dict[str, ev.OrderAllowed]:
+        """Orders that may still be reported: the last ones that give anything away, or are to reduce risk."""
+        found: dict[str, ev.OrderAllowed] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.OrderAllowed) and (event.drain.raw_micro_usd or event.reduces):
+                found = dict([*list(found.items())[-63:], (event.order, event)])
+            elif isinstance(event, ev.OrderReported):
+                found.pop(event.order, None)
+        return found
+
+    @cached_property
+    def closed(self) -> set[str]:
+        """Pairs and counterparties that may not be traded."""
+        found: set[str] = set()
+        for _, event in self.events():
+            if isinstance(event, ev.TradingClosed):
+                found |= {f"pair {event.pair}"} | (
+                    {f"counterparty {event.counterparty}"} if event.counterparty else set()
+                )
+            elif isinstance(event, ev.TradingOpened):
+                found.discard(event.subject)
+        return found
+
+    def started(self, session: bytes) -> Instant:
+        """When a session began."""
+        return next(
+            one.at
+            for _, one in reversed(list(self.events()))
+            if isinstance(one, ev.SessionStarted) and one.session == session
+        )
 
     def drawn(self, lanes: Container[Lane], now: Instant, span: int = DAY, unit: int = HOUR) -> int:
         """Micro-USD drawn in the last 24 h (or another span); an hour (or day) that is partly in it counts in full."""

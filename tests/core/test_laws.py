@@ -49,6 +49,7 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.order import OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
@@ -330,6 +331,58 @@ class Stories(RuleBasedStateMachine):
         action = ExitRequest("fiat_payout", "USD", usd, address=address, network=network or None)
         account = "nobody" if to == "mule" else self.alice.name
         self.ask(action, self.session(by), self.proofs(by, "good"), account=account)
+
+    @rule(
+        by=who,
+        number=st.integers(1, 90),
+        bid=st.tuples(
+            st.sampled_from(("buy", "sell")),
+            st.sampled_from(("1", "1", "1.0005", "1.01", "0.98", "1.5", "0")),
+            st.sampled_from(("10", "1000", "30000", "400000", "2000000")),
+        ),
+        odd=st.sampled_from(("", "", "", "", "bob", "3x", "reduces", "claims", "thin")),
+    )
+    def order(self, by: str, number: int, bid: tuple[Any, str, str], odd: str) -> None:
+        """Someone trades: near the market or far from it, with leverage, or to reduce risk."""
+        action = OrderPlace(f"o{number}", "QTUM/BTC" if odd == "thin" else "BTC/USDT", *bid)
+        if odd == "3x":
+            action = replace(action, leverage="3")
+        elif odd == "reduces":
+            action = replace(action, reduces=True)
+        elif odd == "claims":
+            action = replace(action, reference="0.99")
+        self.ask(action, self.session(by), counterparty="bob" if odd == "bob" else "")
+
+    @precondition(lambda self: self.alice.head.api_keys)
+    @rule(number=nth, price=st.sampled_from(("1", "1.01", "1.5")), how=style)
+    def trade_by_key(self, number: int, price: str, how: str) -> None:
+        """A program trades, or whoever stole its key does."""
+        action = OrderPlace(f"k{number}", "BTC/USDT", "buy", price, "30000")
+        actor = Actor(ActorKind.API_KEY, key=pick(self.alice.head.api_keys, number))
+        self.ask(action, actor, self.proofs("owner", how) if how != "none" else ())
+
+    @precondition(lambda self: self.alice.everything().meter.orders)
+    @rule(number=nth, price=st.sampled_from(("1", "1.01", "2")), part=st.sampled_from(("0", "10", "1000")))
+    def order_is_matched(self, number: int, price: str, part: str) -> None:
+        """The platform says what became of an order."""
+        orders = self.alice.everything().meter.orders
+        name = pick(orders, number)
+        if name in orders:
+            report = OrderReport(name, orders[name].pair, orders[name].side, price, part)  # type: ignore[arg-type] # sampled strings
+            self.ask(report, PLATFORM)
+
+    @precondition(lambda self: self.alice.head.closed)
+    @rule(number=nth)
+    def open_again(self, number: int) -> None:
+        """The owner opens to trading what was closed."""
+        subject = pick(self.alice.head.closed, number)
+        if subject in self.alice.head.closed:
+            self.ask(LimitSet(trades=subject), self.session("owner"), self.proofs("owner", "good"))
+
+    @rule(market=st.sampled_from(({}, {}, {"half_range_ppm": 4_000}, {"at": 0}, {"quote_at": 0}, None)))
+    def market_moves(self, market: dict[str, int] | None) -> None:
+        """The feed of pairs swings, stops, or loses a price."""
+        self.alice.market = market
 
     @rule(usd=amount, to=place)
     def owner_pays(self, usd: str, to: str) -> None:

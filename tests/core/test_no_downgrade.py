@@ -104,6 +104,8 @@ TIGHTENS: Final = {
     "incident.note",
 }
 """What an owner does for nothing, for it can only protect."""
+TRADES: Final = {"order.place"}
+"""What a session or key does without proof, bounded by what it may give away; `test_trading.py` says how."""
 PROVES_ITSELF: Final = {"authenticator.confirm", "contact.confirm"}
 """What ends something that was asked for with proof, by a proof of the new thing itself."""
 LOST_EVERYTHING: Final = {"recovery.open", "recovery.evidence", "recovery.finish"}
@@ -131,13 +133,14 @@ NOT_THE_OWNERS: Final = LEGAL | {
     "ticket.close",
     "exit.settle",
     "exit.reconcile",
+    "order.report",
     "notice.outcome",
     "session.failures",
     "api_key.leaked",
 }
 
 ROUTES: Final = {
-    ActorKind.OWNER: ASKS | TIGHTENS | PROVES_ITSELF | LOST_EVERYTHING,
+    ActorKind.OWNER: ASKS | TIGHTENS | TRADES | PROVES_ITSELF | LOST_EVERYTHING,
     ActorKind.LINK: {"account.freeze", "recovery.contest", "incident.report", "incident.note"},
     ActorKind.PLATFORM: {
         "account.import",
@@ -146,6 +149,7 @@ ROUTES: Final = {
         "exit.cancel",
         "exit.release",
         "exit.settle",
+        "order.report",
     },
     ActorKind.SYSTEM: {
         "exit.reconcile",
@@ -158,7 +162,7 @@ ROUTES: Final = {
         "ticket.open",
         "ticket.close",
     },
-    ActorKind.API_KEY: {"exit.request", "exit.cancel"},
+    ActorKind.API_KEY: {"exit.request", "exit.cancel", "order.place"},
     ActorKind.STAFF: {
         "incident.note",
         "incident.close",
@@ -180,13 +184,13 @@ ROUTES: Final = {
 
 def test_every_action_has_its_place() -> None:
     """No action exists that is neither asked proof for, nor a tightening, nor placed with its reason."""
-    assert set(EVERY) == ASKS | TIGHTENS | PROVES_ITSELF | NOT_THE_OWNERS | LOST_EVERYTHING
+    assert set(EVERY) == ASKS | TIGHTENS | TRADES | PROVES_ITSELF | NOT_THE_OWNERS | LOST_EVERYTHING
     for name, action in EVERY.items():
         assert decide.RULES[type(action)].proofless is (
             name
             in TIGHTENS
             | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures", "api_key.leaked"}
-            | {"staff.retire", "staff.flag", "ticket.close", "legal.reject", "agency.remove"}
+            | {"order.report", "staff.retire", "staff.flag", "ticket.close", "legal.reject", "agency.remove"}
         )
 
 

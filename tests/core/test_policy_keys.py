@@ -20,6 +20,7 @@ from tests.core.histories import (
     DEFAULT,
     PASSKEY,
     PASSWORD,
+    PLATFORM,
     SMS,
     SYSTEM,
     TOTP,
@@ -42,9 +43,11 @@ from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorReinstate, AuthenticatorRemove
 from holdback.core.rules.authenticator import AuthenticatorSuspend as Suspend
+from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.incident import IncidentReport
+from holdback.core.rules.order import OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, RecoveryRemind, RecoveryReview
 from holdback.core.rules.session import SessionEndAll, SessionStart
@@ -551,6 +554,131 @@ def programmed(account: Account) -> None:
         account.ask(pays, program)
 
 
+def traded(account: Account) -> None:
+    """Orders at every edge of what trades may give away, and of what makes them odd."""
+    grow(account)
+    account.market = {"half_range_ppm": 3_000}
+    count = 0
+
+    def order(price: str, amount: str = "1000", by: bytes | Actor = b"", **fields: Any) -> None:  # noqa: ANN401 - the action's own
+        nonlocal count
+        count += 1
+        action = replace(OrderPlace(f"o{count}", "BTC/USDT", "buy", price, amount), **fields)
+        account.ask(action, by or account.any_session(), counterparty="bob")
+
+    trading_oddly(account, order)
+    account.wait(hours=25)
+    trading_windows(account)
+    trading_doubted(account)
+    trading_keyed(account)
+    trading_robbed(account)
+
+
+def trading_oddly(account: Account, order: Callable[..., None]) -> None:
+    """Orders that are odd, each a little more than the one before it."""
+    order("1")
+    order("1.002", by=account.sign_in())
+    account.wait(hours=23.5)
+    account.deliver()
+    session = account.sign_in()
+    account.wait(minutes=59.5)
+    account.ask(ChangeCancel("none"), session)
+    order("1.012", "10")
+    account.wait(minutes=1)
+    for pair in ("BTC/USDT", "NEW/USDT"):
+        order("1.012", "100", pair=pair)
+    assert account.last is not None
+    account.received(account.last.elsewhere)
+    account.market = {"half_range_ppm": 3_001}
+    order("1.012", "100")
+    account.market = {"half_range_ppm": 60_000}
+    order("1.2", "100")
+    account.market = {"at": account.now - 90_500}
+    order("1.2", "10")
+    account.market = {}
+    order("1", "205000", side="sell")
+    order("1.1", "10")
+    account.wait(days=6)
+    session = account.sign_in()
+    account.wait(minutes=50)
+    account.ask(ChangeCancel("none"), session)
+    account.wait(minutes=20)
+    order("1", leverage="3")
+    account.now = (account.now // DAY + 4) * DAY + 30 * MINUTE
+    order("1", leverage="3", by=account.sign_in())
+
+
+def trading_windows(account: Account) -> None:
+    """One more than each window bears."""
+    for spans, half, price, amount in (
+        ((0,) * 4, 200, "1.05", "61000"),
+        ((0,) * 3, 3_000, "1.009", "1120000"),
+        ((0, 70, 70, 70), 3_000, "1.009", "1115000"),
+        ((0, *(1_500,) * 5), 3_000, "1.009", "1945000"),
+    ):
+        account.market = {"half_range_ppm": half}
+        account.state = replace(account.head, closed={})
+        for number, minutes in enumerate(spans):
+            account.wait(minutes=minutes)
+            session = account.sign_in()
+            account.ask(OrderPlace(f"w{account.now}-{number}", "BTC/USDT", "buy", price, amount), session)
+        account.wait(days=32)
+    account.market = {}
+    account.state = replace(account.head, closed={})
+    session = account.sign_in()
+    for number in range(18):
+        action = OrderPlace(f"c{number}", f"C{number}/USDT", "buy", "2", "100000")
+        account.ask(action, session)
+    account.state = replace(account.head, closed={})
+    account.wait(days=2)
+
+
+def trading_doubted(account: Account) -> None:
+    """Orders that were to reduce risk and did not, and platforms that say that nothing was matched."""
+    session = account.sign_in()
+    account.market = {"half_range_ppm": 3_000}
+    for number in range(4):
+        name = f"r{number}"
+        account.ask(OrderPlace(name, "BTC/USDT", "buy", "1.009", "850000"), session)
+        account.ask(OrderReport(name, "BTC/USDT", "buy", "1", "0"), PLATFORM)
+    account.market = {}
+    account.ask(OrderPlace("d1", "BTC/USDT", "buy", "1", "10", reduces=True), session)
+    account.ask(OrderReport("d1", "BTC/USDT", "buy", "1", "10"), PLATFORM)
+    account.wait(hours=24.5)
+    session = account.sign_in()
+    account.ask(OrderPlace("d2", "BTC/USDT", "buy", "1", "10", leverage="9", reduces=True), session)
+    account.state = replace(account.head, closed={})
+
+
+def trading_keyed(account: Account) -> None:
+    """A key that may trade, at the end of its wait and later."""
+    session = account.sign_in()
+    made = account.ask(ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")), session, *PROOFS)
+    account.deliver()
+    assert isinstance(made, Allow)
+    for number, days in enumerate((4.5, 1.5, 1.3125)):
+        account.wait(days=days)
+        action = OrderPlace(f"k{number}", "BTC/USDT", "buy", "1.01", "10")
+        account.ask(action, Actor(ActorKind.API_KEY, key=made.id))
+
+
+def trading_robbed(account: Account) -> None:
+    """A seller who gains from several that look robbed."""
+    for number, minutes in enumerate((0, 0, 59.5, 1, 0)):
+        account.wait(minutes=minutes)
+        account.received((ev.ProceedsSeen(account.now, f"v{number}", 5_000_000),))
+
+
+def trading_aged(account: Account) -> None:
+    """An account just old enough to be a victim."""
+    account.open()
+    account.deliver()
+    account.wait(days=30.5)
+    account.ask(OrderPlace("o1", "BTC/USDT", "buy", "1.01", "10"), account.sign_in(), counterparty="bob")
+    assert account.last is not None
+    account.received(account.last.elsewhere)
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -580,6 +708,8 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     is_reminded,
     registered,
     programmed,
+    traded,
+    trading_aged,
 )
 
 CHANGED: Final[dict[str, Any]] = {
@@ -621,6 +751,8 @@ CHANGED: Final[dict[str, Any]] = {
     "bounds.incident_notes": 1,
     "staff.decile_usd": [1, 20, 100, 300, 1_000, 3_000, 21_000, 30_000, 100_000],
     "api_keys.warned_d": [14, 4],
+    "bounds.closed": 15,
+    "trades.hour_percent": 2,
     "legal.secrecy_max_d": 89,
     "bounds.papers": 1,
     "legal.freeze_order_max_d": 181,

@@ -41,6 +41,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
+from holdback.core.rules.order import OrderPlace
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
@@ -104,6 +105,7 @@ WHO: Final[dict[type[Action], set[ActorKind]]] = {
     ContactReportRecycled: {ActorKind.OWNER, ActorKind.PLATFORM},
     ExitRequest: {ActorKind.OWNER, ActorKind.API_KEY},
     ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM},
+    OrderPlace: {ActorKind.OWNER, ActorKind.API_KEY},
     ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM},
 }
 """Who may ask, where it is not the owner alone."""
@@ -124,6 +126,7 @@ STOPS_ONLY: Final = (
     AddressRemove,
     ChangeCancel,
     ExitCancel,
+    OrderPlace,
 )
 """What may be asked even while the clock is in doubt (law 8)."""
 
@@ -289,7 +292,7 @@ class Case:
         return [(wrong, Reason.DEVICE_KEY_WRONG)]
 
     def _program_faults(self) -> list[tuple[bool, Reason]]:
-        """A key signs each request anew, from its own networks, and may only ask for value to leave."""
+        """A key signs each request anew, from its own networks, and asks for what it was made for."""
         if self.request.actor.kind is not ActorKind.API_KEY:
             return []
         key, signed = self.past.programs.get(self.request.actor.key), self.facts.api_key
@@ -299,12 +302,13 @@ class Case:
         low = len(key.nonces) >= NONCES and signed.nonce < sorted(key.nonces)[-NONCES]
         late = abs(self.now - signed.at) > limits.signed_s * 1000
         ripe = self.past.ripe(key.waiting, self.now)
-        withdraws = ev.Scope.WITHDRAW in key.made.scopes
+        trades = type(self.request.action) is OrderPlace
+        may = (ev.Scope.TRADE if trades else ev.Scope.WITHDRAW) in key.made.scopes
         over = key.made.at + limits.expires_max_d * DAY <= self.now
         return [
             (late or low or signed.nonce in key.nonces, Reason.API_KEY_REPLAYED),
             (key.suspended or over, Reason.API_KEY_SUSPENDED),
-            (not signed.listed or not withdraws, Reason.API_KEY_SCOPE),
+            (not signed.listed or not may, Reason.API_KEY_SCOPE),
             (not ripe, Reason.API_KEY_NEW),
         ]
 
@@ -750,7 +754,7 @@ def setting_change(case: Case) -> Answer:
             setting, value = Setting.LOCK_HOURS, hours
             looser = value < settings[setting]
         case LimitSet(usd_per_day=limit):
-            setting, value = Setting.LIMIT_MICRO_USD, -1 if limit is None else micro(limit)
+            setting, value = Setting.LIMIT_MICRO_USD, -1 if limit is None else micro(str(limit))
             as_number = {True: math.inf, False: settings[setting]}[settings[setting] < 0]
             looser = (math.inf if limit is None else value) > as_number
         case _:
@@ -1250,7 +1254,151 @@ def api_key_revoke(case: Case) -> Answer:
     return allow(Reason.TIGHTENING)
 
 
+def fresh_price(case: Case, micro_usd: int, at: Instant) -> int:
+    """A price of the feed; 0 if it is too old."""
+    return micro_usd if case.now - at <= case.policy.signals.price_age_m * MINUTE else 0
+
+
+def order_terms(case: Case) -> tuple[Fraction, Fraction, Fraction] | None:
+    """The reference that an order is compared with (0 for none), and what a unit of either asset is worth now.
+
+    None if nobody can say what the order is worth.
+    """
+    action, market = case.request.action, case.facts.market
+    assert isinstance(action, OrderPlace)
+    if market is None:
+        return None
+    reference = Fraction(0)
+    if (
+        market.reference
+        and market.pair == action.pair
+        and case.now - market.at <= case.policy.trades.index_age_s * 1000
+    ):
+        said = [Fraction(market.reference)]
+        if action.reference is not None and Fraction(action.reference):
+            said.append(Fraction(action.reference))
+        reference = min(said) if action.side == "buy" else max(said)
+    base = Fraction(fresh_price(case, market.base_micro_usd, market.base_at))
+    quote = Fraction(fresh_price(case, market.quote_micro_usd, market.quote_at))
+    if not quote and base and reference:
+        quote = Fraction(math.ceil(base / reference))
+    if not quote or (not reference and action.side == "sell" and not base):
+        return None
+    return reference, quote, base
+
+
+def order_weight(case: Case, half_range: int) -> int:
+    """What is odd about an order, in percent of its weight."""
+    past, now, trades = case.past, case.now, case.policy.trades
+    action = case.request.action
+    assert isinstance(action, OrderPlace)
+    allowed = [one for _, one in past.events() if isinstance(one, ev.OrderAllowed)]
+    first = min((one.at for one in allowed if one.pair == action.pair), default=now)
+    begins = (now - HOUR) // (5 * MINUTE) * 5 * MINUTE
+    sold = sum(one.notional_micro_usd for one in allowed if one.liquid and one.side == "sell" and one.at >= begins)
+    equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
+    weight = 100
+    weight += trades.pair_weight_percent if first > now - trades.pair_known_h * HOUR else 0
+    weight += trades.thin_weight_percent if half_range > trades.thin_ppm else 0
+    weight += trades.liquidated_weight_percent if sold * 100 > equity * trades.liquidated_percent else 0
+    weight += trades.session_weight_percent if case.session is not None and is_fresh(case) else 0
+    weight += trades.key_weight_percent if case.session is None and is_fresh(case) else 0
+    return weight + (trades.cooling_weight_percent if past.cooling_until(now) is not None else 0)
+
+
+def is_fresh(case: Case) -> bool:
+    """Whether the session that asks is young, or its key was made or woken lately."""
+    if case.session is None:
+        name, lately = case.request.actor.key, case.now - case.policy.trades.key_woke_h * HOUR
+        waiting = case.past.programs[name].waiting
+        woken = [one.at for _, one in case.past.events() if isinstance(one, ev.ApiKeyWoken) and one.api_key == name]
+        return case.asleep or max(waiting.ends() or 0, *woken, 0) > lately
+    return case.now < case.past.started(case.request.actor.session) + case.policy.trades.session_m * MINUTE
+
+
+def own_leverage(case: Case) -> Fraction:
+    """The most leverage of the last 90 days but the last three."""
+    newest = (case.now - case.policy.trades.leverage_quiet_h * HOUR) // DAY * DAY
+    allowed = [one for _, one in case.past.events() if isinstance(one, ev.OrderAllowed)]
+    used = [one.leverage_percent for one in allowed if case.now // DAY * DAY - 90 * DAY <= one.at < newest]
+    return Fraction(max(used, default=100), 100)
+
+
+def order_place(case: Case) -> Answer:
+    """Law 3: an order goes if what it gives away beside the market fits every window and the one budget."""
+    action, past, now = case.request.action, case.past, case.now
+    assert isinstance(action, OrderPlace)
+    misled = [one.at for _, one in past.events() if isinstance(one, ev.OrderReported) and one.misled]
+    doubted = bool(misled) and now < misled[-1] + case.policy.trades.doubted_h * HOUR
+    reduces, other = action.reduces and not doubted, case.request.counterparty
+    severe = any(one.severity == "severe" and (one.others.ends() or now + 1) > now for one in past.cool_offs)
+    closed = {"pair *", f"pair {action.pair}", f"counterparty {other}"} & past.closed
+    refuse(
+        (action.order in past.orders, Reason.ALREADY_EXISTS),
+        (past.is_frozen and not reduces, Reason.FROZEN),
+        (past.ordered(now) and not reduces, Reason.UNDER_ORDER),
+        (not all(Fraction(one) for one in (action.price, action.amount, action.leverage)), Reason.BAD_FIELD),
+        (now < past.weak_until and not reduces, Reason.RECOVERED_LATELY),
+        (bool(closed), Reason.TRADING_CLOSED),
+        (
+            not reduces and (is_fresh(case) or severe) and Fraction(action.leverage) > own_leverage(case),
+            Reason.LEVERAGE_CLOSED,
+        ),
+    )
+    if case.asleep:
+        proofs = case.prove(MONEY)
+        if isinstance(proofs, Answer):
+            return proofs
+    terms = order_terms(case)
+    refuse((terms is None, Reason.PRICE_UNKNOWN))
+    assert terms is not None
+    drain = order_drain(case, action, terms)
+    refuse((drain.weighed_micro_usd > BILLION, Reason.BAD_FIELD))
+    if drain.raw_micro_usd:
+        refuse_drain(case, drain)
+    return allow(Reason.NO_HARM)
+
+
+def order_drain(case: Case, action: OrderPlace, terms: tuple[Fraction, Fraction, Fraction]) -> ev.Drain:
+    """What an order gives away: its gap to the reference, less the tolerance, weighed by what is odd about it."""
+    reference, quote, base = terms
+    market, trades = case.facts.market, case.policy.trades
+    assert market is not None
+    price, amount = Fraction(action.price), Fraction(action.amount)
+    if reference:
+        gap = max(Fraction(0), price - reference if action.side == "buy" else reference - price)
+        raw = math.ceil(gap * amount * quote)
+        tolerance = Fraction(min(trades.tolerance_factor * market.half_range_ppm, trades.tolerance_max_ppm), 10**6)
+        given = max(0, raw - math.floor(tolerance * reference * amount * quote)) if raw else 0
+    else:
+        given = raw = max(math.ceil(price * amount * quote), math.ceil(amount * base))
+    return ev.Drain(raw, given, math.ceil(Fraction(given * order_weight(case, market.half_range_ppm), 100)))
+
+
+def refuse_drain(case: Case, drain: ev.Drain) -> None:
+    """Every window that bounds it, to the bucket, and the owner's own limit."""
+    past, now, trades = case.past, case.now, case.policy.trades
+    equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
+    five = 5 * MINUTE
+    over = (
+        past.traded("weighed_micro_usd", now, HOUR, five) + drain.weighed_micro_usd
+        > equity * trades.hour_percent // 100,
+        past.traded("raw_micro_usd", now, HOUR, five) + drain.raw_micro_usd > equity * trades.raw_hour_percent // 100,
+        past.traded("raw_micro_usd", now, DAY, HOUR) + drain.raw_micro_usd > equity * trades.raw_day_percent // 100,
+        past.traded("raw_micro_usd", now, 30 * DAY, DAY) + drain.raw_micro_usd
+        > equity * trades.raw_month_percent // 100,
+    )
+    limit = past.settings[Setting.LIMIT_MICRO_USD]
+    beyond = limit >= 0 and past.drawn(COUNTED, now) + drain.micro_usd > limit
+    refuse((not case.facts.clock_agrees, Reason.CLOCK_UNCERTAIN))
+    refuse((case.facts.reconciling, Reason.RECONCILING))
+    refuse((any(over), Reason.OVER_TRADE_LIMIT))
+    refuse((beyond, Reason.OVER_OWN_LIMIT))
+    refuse((bool(drain.micro_usd) and not fits(case, Lane.OTHERS, drain.micro_usd), Reason.OVER_BUDGET))
+
+
 RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {
+    OrderPlace: order_place,
     ApiKeyCreate: api_key_create,
     ApiKeySuspend: api_key_suspend,
     ApiKeyRevoke: api_key_revoke,

@@ -25,6 +25,7 @@ from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish
 from holdback.core.rules.session import SessionStart
 from holdback.core.seniority import ripe_at
 from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Device, Head, Program, evolve
+from holdback.core.trade_meter import TradeMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from holdback.core.state import Wait
 
 HEAD: Final = stored_decoder(Head)
-PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential, Profile, Program)}
+PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Credential, Profile, Program, TradeMeter)}
 
 LOOSENINGS: Final = (
     ev.ExitAllowed,
@@ -78,6 +79,7 @@ CHANGES_NOTHING: Final = (
     ev.ApiKeySigned,
     ev.ApiKeyWoken,
     ev.ApiKeyWarned,
+    ev.TradingClosed,
 )
 """What may be written beside a refusal: it was asked, tried and counted."""
 
@@ -160,6 +162,39 @@ def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
     """What was drawn on a lane in the time up to an exit, that exit included."""
     drawn = sum(one.micro_usd for one in past.draws if one.lane is lane and gone.at - span < one.at)
     return drawn + (gone.micro_usd if gone.lane is lane else 0)
+
+
+def trades_hold_in_every_window(step: Step) -> None:
+    """Law 3: to the millisecond, trades never give away more than their windows bear, nor than the one budget does."""
+    trades, outflow = step.past.policy.trades, step.past.policy.outflow
+    for gone in (one for one in step.events if isinstance(one, ev.OrderAllowed) and one.drain.raw_micro_usd):
+        equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
+
+        def given(field: str, span: int, gone: ev.OrderAllowed = gone) -> int:
+            lately = sum(int(getattr(drain, field)) for at, drain in step.past.given_away if gone.at - span < at)
+            return lately + int(getattr(gone.drain, field))
+
+        hour, day = 3_600_000, DAY
+        assert given("weighed_micro_usd", hour) <= equity * trades.hour_percent // 100
+        assert given("raw_micro_usd", hour) <= equity * trades.raw_hour_percent // 100
+        assert given("raw_micro_usd", day) <= equity * trades.raw_day_percent // 100
+        assert given("raw_micro_usd", 30 * day) <= equity * trades.raw_month_percent // 100
+        others = sum(
+            one.micro_usd
+            for one in step.past.draws
+            if one.lane in {Lane.OTHERS, Lane.INSTANT} and gone.at - day < one.at
+        )
+        most = max(equity * outflow.others_day_percent // 100, step.past.usual(step.now))
+        assert not gone.drain.micro_usd or others + gone.drain.micro_usd <= most
+
+
+def closed_pairs_are_not_traded(step: Step) -> None:
+    """Law 3: what was closed stays closed until its owner opened it, and that waited."""
+    for gone in (one for one in step.events if isinstance(one, ev.OrderAllowed)):
+        assert not {"pair *", f"pair {gone.pair}"} & step.past.closed or step.carries_out
+    for opened in (one for one in step.events if isinstance(one, ev.TradingOpened)):
+        asked = [one for one in step.past.changes.values() if one.subject == opened.subject]
+        assert any((one.waiting.ends() or step.now + 1) <= step.now for one in asked)
 
 
 def unproved_exits_go_to_verified_entries(step: Step) -> None:
@@ -392,7 +427,7 @@ def nothing_weaker_removes(step: Step) -> None:
 
 
 def denials_change_nothing(step: Step) -> None:
-    """A refusal changes nothing but what counts the try, or closes a recovery's evidence."""
+    """A refusal changes nothing but what counts the try, or closes evidence of a recovery, or a pair."""
     if isinstance(step.decision, Deny) and not step.carries_out:
         alarm = any(isinstance(one, ev.SessionMisused) for one in step.events)
         recovering = isinstance(step.request.action, RecoveryEvidence | RecoveryFinish)
@@ -403,6 +438,7 @@ def denials_change_nothing(step: Step) -> None:
             "legal.told",
             "api_key.woken",
             "api_key.warned",
+            "trading.closed",
             *({"session.misused"} if alarm else ()),
         }
         causes |= {"recovery.missed", "recovery.closed", "recovery.ended"} if recovering else set()
@@ -552,6 +588,8 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     exits_obey_the_cool_off_table,
     exits_wait_for_their_beneficiary,
     budgets_hold_in_every_window,
+    trades_hold_in_every_window,
+    closed_pairs_are_not_traded,
     unproved_exits_go_to_verified_entries,
     received_value_stays,
     received_marks_are_few,
@@ -602,6 +640,7 @@ class Watched(Account):
             "counter",
             "tokens",
             "device_key",
+            "market",
         ):
             setattr(other, name, getattr(self, name))
         other.parts, other.prices = dict(self.parts), dict(self.prices)

@@ -14,7 +14,7 @@ PASSED = told(step("0m", "owner", "session.start", repeat='{ times = 2, every = 
 MISSED = told(
     THIEF,
     step("0m", "attacker", "exit.request", fields='kind = "withdrawal", usd = 0.5, address = "drop"', want='"allow"'),
-    step("1m", "attacker", "order.place", fields='pair = "A/B", side = "buy", usd = 5, premium = 0.5'),
+    step("1m", "attacker", "policy.publish"),
     step("2m", "attacker", "allowlist.set", fields="on = true"),
 )
 
@@ -33,7 +33,7 @@ def test_json() -> None:
     assert [story["passed"] for story in body["stories"]] == [True, False]
     first = body["stories"][1]["steps"][0]
     assert (first["at"], first["who"], first["decision"], first["missed"]) == (0, "attacker", "hold", True)
-    assert body["stories"][1]["not_available"] == ["order.place"]
+    assert body["stories"][1]["not_available"] == ["policy.publish"]
     assert set(body["stories"][0]["measures"]) == {
         "stolen_usd",
         "notices_before_first_exit",
@@ -53,6 +53,6 @@ def test_tables() -> None:
     assert "exit.request withdrawal 0.5 drop" in text
     assert "allowlist.set on" in text
     assert "missed: step 1" in text
-    assert "cannot be judged yet: order.place" in text
+    assert "cannot be judged yet: policy.publish" in text
     assert "passed under policy default" in text
     assert "MISSED under policy default" in text

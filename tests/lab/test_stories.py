@@ -146,6 +146,13 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
     ],
     "poisoned-history": [(1, ("look_alike",)), (2, ("destination_new", "over_budget"))],
     "stolen-cookie": [(0, ("proof_required",)), (1, ("tightening",)), (9, ("proof_required",))],
+    "malware-many-thin-pairs": [
+        (0, ("no_harm",)),
+        (4, ("over_trade_limit",)),
+        (5, ("trading_closed",)),
+        (10, ("over_trade_limit",)),
+    ],
+    "honest-maker-on-a-crash-day": [(1, ("no_harm",)), (79, ("proved",))],
     "honest-payday": [(1, ("proved",))],
     "honest-new-handset": [(2, ("proved",)), (3, ("loosening_waits",)), (4, ("proved",))],
     "honest-new-laptop": [(1, ("proved",)), (2, ("cooling_off", "destination_new"))],

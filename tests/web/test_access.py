@@ -153,7 +153,7 @@ async def test_the_owner_is_who_holds_the_session(web: Web, fields: dict[str, An
     ("kind", "pointer"), [("agency", "/actor/kind"), ("system", "/actor/kind"), ("api_key", "/actor")]
 )
 async def test_what_nobody_claims_by_platform_key(web: Web, kind: str, pointer: str) -> None:
-    """An agency asks for nothing but by papers, the system not over this API, and an API key not without a signature."""
+    """An agency asks by papers alone, the system not over this API, and an API key not without a signature."""
     before = await web.dump()
 
     response = await web.act({"action": "account.freeze"}, {"kind": kind, "session": web.session})

@@ -35,6 +35,7 @@ PROOFLESS = {
     "change.cancel",
     "exit.cancel",
     "exit.settle",
+    "order.report",
     "exit.reconcile",
     "notice.outcome",
     "session.failures",

@@ -43,6 +43,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.incident import IncidentClose
+from holdback.core.rules.order import OrderPlace
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
     EvidenceBurn,
@@ -127,6 +128,8 @@ VALUES: Final[dict[Any, Any]] = {
     tuple[ev.Finding, ...]: (),
     tuple[ev.ScoreTerm, ...]: (ev.ScoreTerm("device", 290, "new"), ev.ScoreTerm("hour", -5)),
     tuple[int, ...]: (1,),
+    ev.Drain: ev.Drain(2_000_000, 1_000_000, 1_500_000),
+    ev.Terms: ev.Terms("1", 600, 100, 1_000_000, 1_000_000),
 }
 
 
@@ -439,6 +442,9 @@ def test_a_confirmation_code_may_reach_a_stranger() -> None:
 
 
 CONFIRMED: Final[list[tuple[object, str]]] = [
+    (OrderPlace("o1", "BTC/USDT", "buy", "64000", "0.5"), "buy 0.5 of BTC/USDT, at 64000 each at the worst"),
+    (LimitSet(trades="pair *"), "open again to trading: all pairs"),
+    (LimitSet(trades="counterparty bob"), "open again to trading: the counterparty bob"),
     (SessionStart(), "sign in"),
     (
         ExitRequest("withdrawal", "BTC", "0.25", address=destination(ADDRESS), network="bitcoin"),

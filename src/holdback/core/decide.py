@@ -52,6 +52,7 @@ from holdback.core.rules import (
     incident,
     legal,
     notice,
+    order,
     password,
     recovery,
     session,
@@ -63,6 +64,7 @@ from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Rulin
 from holdback.core.staffing import absent
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 from holdback.core.texting import texted_again_at, texts_left
+from holdback.core.trading import held_proceeds
 
 if TYPE_CHECKING:
     from holdback.core.decision import Facts, Proof
@@ -86,6 +88,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **legal.RULES,
     **agency.RULES,
     **api_key.RULES,
+    **order.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -98,8 +101,6 @@ class NotAvailable(Action, frozen=True, tag="not_available"):
 
 PLANNED: Final = frozenset(
     {
-        "order.place",
-        "order.report",
         "policy.publish",
         "breaker.reset",
     }
@@ -119,7 +120,8 @@ class Needs(NamedTuple):
 
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
     `first` is one that is read only: who asked first for what a second one of the staff asks now.
-    `agency` is a stream that is read, and so are `spoke`: who of the staff had a word before in a legal request.
+    `agency` is a stream that is read, and so are `spoke`: who of the staff had a word before in a legal request. `pair`
+    asks for what is known of a pair, and for the prices of its two assets.
     """
 
     parts: tuple[PartKey, ...]
@@ -130,6 +132,7 @@ class Needs(NamedTuple):
     first: str = ""
     agency: str = ""
     spoke: tuple[str, ...] = ()
+    pair: str = ""
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -140,8 +143,10 @@ def needs(request: Request, peek: Head | None) -> Needs:
     if request.actor.kind is ActorKind.API_KEY:
         parts = (*parts, ("api_key", request.actor.key))
     alike = action.address.alike if isinstance(action, address.AddressAdd) and action.address else b""
-    asset, counterparty = "", ""
-    if isinstance(action, exits.ExitRequest):
+    asset, counterparty, pair = "", "", ""
+    if isinstance(action, order.OrderPlace | order.OrderReport):
+        counterparty, pair = request.counterparty, action.pair
+    elif isinstance(action, exits.ExitRequest):
         asset, counterparty = action.asset, request.counterparty
     elif isinstance(action, recovery.RecoveryFinish):
         asset = action.asset or ""
@@ -150,7 +155,7 @@ def needs(request: Request, peek: Head | None) -> Needs:
         asset, counterparty = held.asset, held.counterparty
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
     others = _first(action, peek), legal.agency_of(action, peek), legal.spoke(action, peek)
-    return Needs(parts, alike, asset, counterparty, member, *others)
+    return Needs(parts, alike, asset, counterparty, member, *others, pair)
 
 
 def _first(action: Action, peek: Head | None) -> str:
@@ -227,7 +232,10 @@ def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, no
     after = evolve(customer, decided)
     for event in events:
         after = evolve(after, event)
-    return Advance(Deny(()), (decided, *events), after, ())
+    held = held_proceeds(after.head, policy, now) if after.head is not None and after.head.victims else []
+    for event in held:
+        after = evolve(after, event)
+    return Advance(Deny(()), (decided, *events, *held), after, ())
 
 
 def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, and whose stream

@@ -86,6 +86,9 @@ class Reason(StrEnum):
     LOOK_ALIKE = "look_alike"
     COUNTERPARTY_UNKNOWN = "counterparty_unknown"
     NOT_ON_ALLOWLIST = "not_on_allowlist"
+    TRADING_CLOSED = "trading_closed"
+    LEVERAGE_CLOSED = "leverage_closed"
+    OVER_TRADE_LIMIT = "over_trade_limit"
     OVER_OWN_LIMIT = "over_own_limit"
     RECONCILING = "reconciling"
     PRICE_UNKNOWN = "price_unknown"
@@ -212,6 +215,24 @@ class PriceFact(msgspec.Struct, frozen=True, array_like=True):
     at: Instant
 
 
+class MarketFact(msgspec.Struct, frozen=True, array_like=True):
+    """A pair as Holdback's own feed knows it: units of the second asset for one of the first, from outside.
+
+    `reference` is a decimal, "" if there is none. `half_range_ppm` is the rolling median of the pair's half-ranges.
+    `quote_micro_usd` and `base_micro_usd` price a whole unit of the second and the first asset, 0 if they are not
+    known. Each is as of its own instant.
+    """
+
+    pair: str
+    reference: str = ""
+    half_range_ppm: int = 0
+    at: Instant = 0
+    quote_micro_usd: int = 0
+    quote_at: Instant = 0
+    base_micro_usd: int = 0
+    base_at: Instant = 0
+
+
 class Seen(msgspec.Struct, frozen=True, array_like=True):
     """What was found out about where a sign-in comes from, and with what, so that a replay need not ask again.
 
@@ -299,7 +320,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     are None unless they were verified, `drawn` are reviewers that chance chose. `agency` and `paper` are None unless
     the registry was asked and a paper read; `package` is the digest of what would be disclosed, sealed for the agency.
     `link` is the token itself, sealed, to be sent to the owner where staff asks. `api_key` is what a program
-    signed. A fact that could not be had is absent
+    signed, `market` the pair that an order names. A fact that could not be had is absent
     or false, and never means allow.
     """
 
@@ -322,6 +343,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     link: Sealed | None = None
     ahead_ms: int = 0
     api_key: KeyFact | None = None
+    market: MarketFact | None = None
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -157,6 +157,13 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ApiKeyResumed: Effect(Direction.LOOSENING, Severity.SEVERE),
     ev.ApiKeyRevoked: Effect(Direction.TIGHTENING, Severity.MILD),
     ev.ApiKeyWarned: Effect(Direction.NEUTRAL, Severity.MILD),
+    ev.OrderAllowed: _SILENT,
+    ev.OrderReported: _SILENT,
+    ev.TradingAlerted: Effect(Direction.NEUTRAL, Severity.MILD),
+    ev.TradingClosed: Effect(Direction.TIGHTENING, Severity.SEVERE),
+    ev.TradingOpened: Effect(Direction.LOOSENING, Severity.SEVERE),
+    ev.ProceedsSeen: _SILENT,
+    ev.ProceedsHeld: _SILENT,
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 
@@ -174,6 +181,7 @@ CHANGES: Final[dict[ChangeKind, Loosening]] = {
     ChangeKind.REINSTATE_AUTHENTICATOR: Loosening("waits.reinstate_authenticator_h", None),
     ChangeKind.REMOVE_CONTACT: Loosening("waits.remove_contact_h", Severity.SEVERE),
     ChangeKind.RESUME_API_KEY: Loosening("waits.loosen_setting_h", None),
+    ChangeKind.OPEN_TRADING: Loosening("waits.loosen_setting_h", None),
     ChangeKind.UNFREEZE: Loosening("waits.unfreeze_h", None),
     ChangeKind.VAULT: Loosening("waits.loosen_setting_h", None),
 }

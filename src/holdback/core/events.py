@@ -178,6 +178,7 @@ class ChangeKind(StrEnum):
     UNFREEZE = "unfreeze"
     RESUME_API_KEY = "resume_api_key"
     VAULT = "vault"
+    OPEN_TRADING = "open_trading"
 
 
 class Ending(StrEnum):
@@ -645,6 +646,98 @@ class ApiKeyWarned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.warne
 
     lapses_at: Instant
     warned: int
+
+
+class Drain(msgspec.Struct, frozen=True, array_like=True):
+    """What a trade gives away, in micro-USD: before tolerance, after it, and that weighed by how odd the trade is."""
+
+    raw_micro_usd: int = 0
+    micro_usd: int = 0
+    weighed_micro_usd: int = 0
+
+
+class Terms(msgspec.Struct, frozen=True, array_like=True):
+    """What a fill is compared with: prices as they were known when the order was asked for.
+
+    `reference` is a decimal, "" without an outside index; `base_micro_usd` is 0 where no fresh price was known.
+    """
+
+    reference: str
+    tolerance_ppm: int
+    weight_percent: int
+    quote_micro_usd: int
+    base_micro_usd: int
+
+
+class TradeEvent(Event, frozen=True, array_like=True):
+    """Base of what orders cause."""
+
+
+class OrderAllowed(TradeEvent, frozen=True, array_like=True, tag="order.allowed"):
+    """An order may be matched. What it can give away at the worst is drawn from here on.
+
+    `notional_micro_usd` is what it is worth, `leverage_percent` 100 for none, `liquid` that the pair is traded much.
+    """
+
+    order: str
+    account: str
+    pair: str
+    side: str
+    drain: Drain
+    terms: Terms
+    notional_micro_usd: int
+    leverage_percent: int
+    reduces: bool
+    liquid: bool
+    counterparty: str = ""
+
+
+class OrderReported(TradeEvent, frozen=True, array_like=True, tag="order.reported"):
+    """What became of an order: `refund` is drawn no more where it was at `placed_at`, `extra` is drawn now.
+
+    `misled` says that it had claimed to reduce risk and did not.
+    """
+
+    order: str
+    placed_at: Instant
+    refund: Drain
+    extra: Drain
+    misled: bool = False
+
+
+class TradingAlerted(TradeEvent, frozen=True, array_like=True, tag="trading.alerted"):
+    """Trades of 24 h gave away so much that the owner is told."""
+
+    micro_usd: int
+
+
+class TradingClosed(TradeEvent, frozen=True, array_like=True, tag="trading.closed"):
+    """An order would have given away more than may be: pair and counterparty stay closed until the owner opens them.
+
+    `pair` is `*` for all of them, `counterparty` empty if nobody was named.
+    """
+
+    pair: str
+    counterparty: str = ""
+
+
+class TradingOpened(TradeEvent, frozen=True, array_like=True, tag="trading.opened"):
+    """The owner opened again what was closed, a pair or a counterparty as `core.trading.closed_as` names it."""
+
+    subject: str
+
+
+class ProceedsSeen(TradeEvent, frozen=True, array_like=True, tag="trading.proceeds_seen"):
+    """Somebody whose account looks taken over gave this much away to this customer by trading."""
+
+    victim: str
+    micro_usd: int
+
+
+class ProceedsHeld(TradeEvent, frozen=True, array_like=True, tag="trading.proceeds_held"):
+    """Several such within an hour: what they gave away stays inside for longer."""
+
+    micro_usd: int
 
 
 class SettingChanged(Event, frozen=True, array_like=True, tag="setting.changed"):
@@ -1374,6 +1467,13 @@ AnyEvent = (
     | ApiKeyResumed
     | ApiKeyRevoked
     | ApiKeyWarned
+    | OrderAllowed
+    | OrderReported
+    | TradingAlerted
+    | TradingClosed
+    | TradingOpened
+    | ProceedsSeen
+    | ProceedsHeld
 )
 
 

@@ -336,6 +336,41 @@ class ApiKeys(Section, frozen=True):
     signed_s: Seconds
 
 
+class Trades(Section, frozen=True):
+    """Law 3: what trades may give away (OKX, incident F; Binance, 7 March 2018; Aggr, May 2024).
+
+    The windows are percent of the lowest equity of 30 days, the weights percent that are added to what a trade counts.
+    """
+
+    hour_percent: Percent
+    raw_hour_percent: Percent
+    raw_day_percent: Percent
+    raw_month_percent: Percent
+    alert_percent: Percent
+    refunds_day_percent: Percent
+    tolerance_factor: Count
+    tolerance_max_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+    thin_ppm: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    index_age_s: Seconds
+    pair_weight_percent: Percent
+    pair_known_h: Hours
+    thin_weight_percent: Percent
+    liquidated_weight_percent: Percent
+    liquidated_percent: Percent
+    session_weight_percent: Percent
+    session_m: Minutes
+    key_weight_percent: Percent
+    key_woke_h: Hours
+    cooling_weight_percent: Percent
+    leverage_quiet_h: Hours
+    doubted_h: Hours
+    proceeds_h: Hours
+    victims: Count
+    victims_m: Minutes
+    victim_aged_d: Days
+    victims_proceeds_h: Hours
+
+
 class Bounds(Section, frozen=True):
     """How many things of a kind one customer may have at once."""
 
@@ -350,6 +385,7 @@ class Bounds(Section, frozen=True):
     tickets: Count
     papers: Count
     api_keys: Count
+    closed: Count
 
 
 class Difference(NamedTuple):
@@ -379,6 +415,19 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "step_up.failures_max",
         "step_up.failures_told_m",
         "step_up.network_failures_before_delay",
+        "trades.hour_percent",
+        "trades.raw_hour_percent",
+        "trades.raw_day_percent",
+        "trades.raw_month_percent",
+        "trades.alert_percent",
+        "trades.refunds_day_percent",
+        "trades.tolerance_factor",
+        "trades.tolerance_max_ppm",
+        "trades.thin_ppm",
+        "trades.index_age_s",
+        "trades.liquidated_percent",
+        "trades.victims",
+        "trades.victim_aged_d",
         "recovery.rich_usd",
         "recovery.missed_max",
         "recovery.expires_d",
@@ -502,6 +551,7 @@ class Policy(Section, frozen=True):
     face: Face
     networks: dict[str, Network]
     api_keys: ApiKeys
+    trades: Trades
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -662,6 +712,11 @@ RELATIONS: Final = (
     ("legal.paper_d", "legal.expires_d", "a paper would vouch again after its request has lapsed"),
     ("legal.secrecy_max_d", "recovery.burned_d", "what was disclosed in secret would count again before it is told"),
     ("cool_offs.others_h", "api_keys.ripens_h", "a key made in a cool-off would ripen inside it"),
+    ("trades.hour_percent", "trades.raw_hour_percent", "what is forgiven would count more than all there is"),
+    ("trades.raw_hour_percent", "trades.raw_day_percent", "an hour must not allow more than a day"),
+    ("trades.raw_day_percent", "trades.raw_month_percent", "a day must not allow more than a month"),
+    ("trades.alert_percent", "trades.raw_day_percent", "trading would be closed before anybody was told"),
+    ("trades.proceeds_h", "trades.victims_proceeds_h", "what several lost must not leave sooner"),
     ("recovery.expires_d", "legal.targeted_d", "a recovery begun beside a forgery would outlast what it doubles"),
 )
 """Pairs (smaller, larger, why) of dotted keys that every policy must keep in order."""

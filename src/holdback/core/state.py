@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
 from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
+from holdback.core.trade_meter import UNUSED, TradeMeter, less, traded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ FLAGS_KEPT: Final = 32
 READERS_KEPT: Final = 64
 """The last of the staff who read a customer. Whoever is forgotten read him before so many others did."""
 UNTOLD_KEPT: Final = 16
+VICTIMS_KEPT: Final = 32
 NONCES_KEPT: Final = 64
 """How many requests of one key may overtake each other."""
 DISCLOSED: Final = "legal.disclosed"
@@ -265,6 +267,14 @@ class Recovery(msgspec.Struct, frozen=True, array_like=True):
     doubted: bool = False
 
 
+class Victim(msgspec.Struct, frozen=True, array_like=True):
+    """Somebody whose account looks taken over, and what he gave away to this customer: 0 once that is held."""
+
+    account: str
+    at: Instant
+    micro_usd: int
+
+
 class Incident(msgspec.Struct, frozen=True, array_like=True):
     """A robbery that the owner reported and did not close yet, with the instant and number of what was added last.
 
@@ -365,7 +375,7 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
     """How an API key stands. What its requests are checked with is a part of the same name.
 
     `listed`: it may ask from its own networks only. `used_at` is when it last asked awake, `warned` how often the owner
-    was told that it will stop trading.
+    was told that it will stop trading, `woken_at` when he last let it go on after a sleep.
     """
 
     account: str
@@ -377,6 +387,7 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
     suspended: bool = False
     used_at: Instant = 0
     warned: int = 0
+    woken_at: Instant = 0
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -390,6 +401,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     set if this is an agency's stream. `untold` are disclosures whose secrecy is not over. `doubted_at` is when
     evidence in a recovery was last found to be false, `legal_latest` the legal request that came last, open or not, and
     `recovery_opened_at` when the last recovery was opened, over or not. `api_keys` are those that were not revoked.
+    `closed` are the pairs and counterparties that may not be traded, and since when; `victims` are those who lately
+    gave something away to this customer by trading.
     """
 
     account: str
@@ -446,6 +459,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     papers: dict[bytes, Instant] = {}
     api_keys: dict[str, ApiKey] = {}
     vault: Vault | None = None
+    closed: dict[str, Instant] = {}
+    victims: tuple[Victim, ...] = ()
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -517,12 +532,15 @@ class Program(msgspec.Struct, frozen=True, array_like=True):
     nonces: tuple[int, ...] = ()
 
 
-Part = Beneficiary | Device | Credential | Profile | Program
+Part = Beneficiary | Device | Credential | Profile | Program | TradeMeter
 PartKey = tuple[str, str]
-"""Kind (`beneficiary`, `device`, `credential`, `profile`, `api_key`) and name of a part."""
+"""Kind (`beneficiary`, `device`, `credential`, `profile`, `api_key`, `trading`) and name of a part."""
 
 PROFILE: Final = ("profile", "sign_in")
 """The one part that says what an account's sign-ins look like."""
+
+METER: Final = ("trading", "meter")
+"""The one part that says what an account traded lately."""
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -546,6 +564,12 @@ class Customer(msgspec.Struct, frozen=True):
         """What the account's sign-ins look like; empty if it was not loaded or there is none."""
         part = self.parts.get(PROFILE)
         return part if isinstance(part, Profile) else EMPTY
+
+    @property
+    def meter(self) -> TradeMeter:
+        """What the account traded lately; nothing if that was not loaded or there is none."""
+        part = self.parts.get(METER)
+        return part if isinstance(part, TradeMeter) else UNUSED
 
 
 NOBODY: Final = Customer(None, {})
@@ -588,6 +612,8 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _proofs(head, event)
         case ev.ExitEvent():
             return _exits(head, event)
+        case ev.TradeEvent():
+            return _trading(head, event)
         case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeAccepted() | ev.WaitMoved():
             return _waits(head, event)
         case (
@@ -953,7 +979,7 @@ def _api_keys(held: dict[str, ApiKey], event: _ApiKeyEvent) -> dict[str, ApiKey]
         case ev.ApiKeySigned():
             new = replace(held[name], used_at=event.at) if event.awake else held[name]
         case ev.ApiKeyWoken():
-            new = replace(held[name], used_at=event.at)
+            new = replace(held[name], used_at=event.at, woken_at=event.at)
         case ev.ApiKeySuspended():
             new = replace(held[name], suspended=True)
         case ev.ApiKeyResumed():
@@ -1106,6 +1132,62 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             return replace(head, exits=_without(head.exits, event.exit))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+_TradeEvent = (
+    ev.OrderAllowed
+    | ev.OrderReported
+    | ev.TradingAlerted
+    | ev.TradingClosed
+    | ev.TradingOpened
+    | ev.ProceedsSeen
+    | ev.ProceedsHeld
+)
+
+
+def _trading(head: Head, event: _TradeEvent) -> Head:
+    match event:
+        case ev.OrderAllowed() | ev.OrderReported():
+            return _traded(head, event)
+        case ev.TradingAlerted():
+            return head
+        case ev.TradingClosed():
+            named = [f"pair {event.pair}", *([f"counterparty {event.counterparty}"] if event.counterparty else [])]
+            return replace(head, closed=head.closed | dict.fromkeys(named, event.at))
+        case ev.TradingOpened():
+            return replace(head, closed=_without(head.closed, event.subject))
+        case ev.ProceedsSeen() | ev.ProceedsHeld():
+            return replace(head, victims=_victims(head.victims, event))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _traded(head: Head, event: ev.OrderAllowed | ev.OrderReported) -> Head:
+    """What trades give away is outflow to others; what a report gives back, it gives back where it was drawn."""
+    if isinstance(event, ev.OrderAllowed):
+        return _with_drain(head, event.drain.micro_usd, event.at)
+    if event.refund.micro_usd:
+        meters = head.meters | {
+            lane: _less(head.meters[lane], event.refund.micro_usd, event.placed_at)
+            for lane in (Lane.TOTAL, Lane.OTHERS)
+        }
+        head = replace(head, meters=meters)
+    return _with_drain(head, event.extra.micro_usd, event.at)
+
+
+def _with_drain(head: Head, micro_usd: int, at: Instant) -> Head:
+    return replace(head, meters=_drawn(head, Lane.OTHERS, micro_usd, 0, at)[0]) if micro_usd else head
+
+
+def _less(meter: Meter, micro_usd: int, drawn_at: Instant) -> Meter:
+    return Meter(less(meter.hours, drawn_at // HOUR, micro_usd), less(meter.days, drawn_at // DAY, micro_usd))
+
+
+def _victims(victims: tuple[Victim, ...], event: ev.ProceedsSeen | ev.ProceedsHeld) -> tuple[Victim, ...]:
+    """The last of them; what is held already is not held again."""
+    if isinstance(event, ev.ProceedsHeld):
+        return tuple(replace(one, micro_usd=0) for one in victims)
+    return (*victims[1 - VICTIMS_KEPT :], Victim(event.victim, event.at, event.micro_usd))
 
 
 def _kept(allowed: dict[str, Instant], name: str, at: Instant) -> dict[str, Instant]:
@@ -1300,6 +1382,8 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.CredentialRehashed,
         ev.ApiKeyCreated,
         ev.ApiKeySigned,
+        ev.OrderAllowed,
+        ev.OrderReported,
         ev.NoticeDue,
         ev.WaitMoved,
     }
@@ -1329,6 +1413,9 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.ApiKeyCreated() | ev.ApiKeySigned():
             key = ("api_key", event.api_key)
             return _replaced(parts, key, _program(parts.get(key), event))
+        case ev.OrderAllowed() | ev.OrderReported():
+            old = parts.get(METER)
+            return parts | {METER: traded(old if isinstance(old, TradeMeter) else UNUSED, event)}
         case ev.WaitMoved():
             return _told(parts, (event.about,), lambda wait: wait.moved(event.until))
         case _:

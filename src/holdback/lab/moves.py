@@ -22,6 +22,7 @@ from holdback.core.rules import (
     contact,
     incident,
     legal,
+    order,
     password,
     recovery,
     session,
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 ASSET: Final = "USDT"
 """What every story is paid in: a dollar each, so that amounts are what they are worth."""
+
+_LEAST: Final = 0.000001
+"""The least price of a story."""
 
 _UNKNOWN: Final = "none"
 """An id that nothing has: asking for it is how an actor asks for what does not exist."""
@@ -100,7 +104,7 @@ class Moves:
         self._made: dict[str, str] = {}
         self._last: dict[str, str] = {}
         self._newest: dict[Channel, str] = {}
-        self._secrets = 0
+        self._secrets = self._orders = 0
         self._makers: dict[str, Callable[[Step], Move]] = {
             "account.import": self._import,
             "password.change": self._password,
@@ -112,6 +116,7 @@ class Moves:
             **dict.fromkeys(("allowlist.set", "lock.set", "limit.set", "vault.set"), self._setting),
             **dict.fromkeys(_BY_WHICH, self._which),
             "exit.request": self._exit,
+            **dict.fromkeys(("order.place", "order.report"), self._trade),
             **dict.fromkeys(("api_key.create", "api_key.suspend", "api_key.revoke"), self._api_key),
             "recovery.open": lambda step: Move(recovery.RecoveryOpen(step.fields.lost)),
             "recovery.evidence": lambda step: Move(recovery.RecoveryEvidence(step.fields.kind, step.fields.channel)),
@@ -125,9 +130,7 @@ class Moves:
             "agency.add": lambda _step: Move(_ENTRY),
             "agency.remove": lambda _step: Move(agency.AgencyRemove()),
             "legal.receive": self._papers,
-            "legal.freeze_order": lambda step: Move(
-                legal.LegalFreezeOrder(step.fields.agency, _ORDER_D, _document(step.fields.signed))
-            ),
+            "legal.freeze_order": self._freeze_order,
             "legal.call_back": lambda step: Move(legal.LegalCallBack(step.fields.confirmed, OFFICER)),
             "incident.note": lambda step: Move(incident.IncidentNote(fake_sealed(step.fields.story))),
         }
@@ -248,8 +251,11 @@ class Moves:
                 return Move(setting.LockSet(hours))
             case words.Share():
                 return self._vault(step.fields)
+            case words.DailyLimit(trades=str(closed)):
+                return Move(setting.LimitSet(trades=closed))
             case _:
-                return Move(setting.LimitSet(usd(step.fields.usd_per_day)))
+                limit = step.fields.usd_per_day
+                return Move(setting.LimitSet(None if limit is None else usd(limit)))
 
     def _vault(self, said: words.Share) -> Move:
         percent = round(said.share * 100 if said.share <= 1 else said.share)
@@ -289,6 +295,36 @@ class Moves:
         place = fake_destination(address_text(name, on))
         return Move(exits.ExitRequest(wish.kind, ASSET, amount, amount, address=place, network=on))
 
+    def _freeze_order(self, step: Step) -> Move:
+        said = step.fields
+        return Move(legal.LegalFreezeOrder(said.agency, _ORDER_D, _document(said.signed)))
+
+    def _trade(self, step: Step) -> Move:
+        return self._order(step) if step.do == "order.place" else self._report(step)
+
+    def _order(self, step: Step) -> Move:
+        """An order so much worse than the reference of 1."""
+        wish, worse = step.fields, _price(step.fields)
+        self._orders += 1
+        placed = order.OrderPlace(
+            f"o-{self._orders}",
+            wish.pair,
+            wish.side,
+            worse,
+            usd(wish.usd),
+            leverage=f"{Decimal(str(wish.leverage)).quantize(Decimal('0.01')):f}",
+            reduces=wish.reduces,
+        )
+        return Move(placed, self._customer(wish.counterparty) if wish.counterparty else "")
+
+    def _report(self, step: Step) -> Move:
+        """The last order, matched as the step says."""
+        wish, other = step.fields, self._customer(step.fields.counterparty) if step.fields.counterparty else ""
+        filled = order.OrderReport(
+            f"o-{self._orders}", wish.pair, wish.side, _price(wish), usd(wish.usd), reduced=wish.reduces
+        )
+        return Move(filled, other)
+
     def _customer(self, name: str) -> str:
         """The account id of another customer, who is imported if need be; own accounts are the own customer's."""
         if name == "main" or name in self._head.sub_accounts:
@@ -296,6 +332,11 @@ class Moves:
         other = f"other-{name}"
         self._world.know(other)
         return other
+
+
+def _price(wish: words.Order) -> str:
+    """The price of an order of a story; nobody sells for nothing."""
+    return usd(1 + wish.premium if wish.side == "buy" else max(1 - wish.premium, _LEAST))
 
 
 def key_of(wish: words.NewKey | words.ApiKey) -> api_key.ApiKeyCreate:

@@ -192,7 +192,8 @@ class Hours(Fields, frozen=True):
 class DailyLimit(Fields, frozen=True):
     """The owner's own limit."""
 
-    usd_per_day: Usd
+    usd_per_day: Usd | None = None
+    trades: str | None = None
 
 
 class Share(Fields, frozen=True):
@@ -247,6 +248,7 @@ class Order(Fields, frozen=True):
     premium: float = 0
     counterparty: str = ""
     leverage: float = 1
+    reduces: bool = False
 
 
 class Lost(Fields, frozen=True):

@@ -56,9 +56,6 @@ _PACKAGE: Final = b"digest of the package"
 _DRAWN: Final = ("reviewer_1", "reviewer_2")
 """The reviewers that chance draws in every story."""
 
-_PLANNED_WITH_SESSION: Final = frozenset({"order.place"})
-"""Planned actions that an owner will ask by session."""
-
 
 class HeldKey(NamedTuple):
     """An API key of the story: its id, who made it, and whether it may ask from a list of networks only."""
@@ -259,6 +256,4 @@ class Stage:
 
 def _wants_session(action: Action) -> bool:
     rule = decide.RULES.get(type(action))
-    if rule is None:
-        return decide.action_name(action) in _PLANNED_WITH_SESSION
-    return not rule.anonymous
+    return rule is not None and not rule.anonymous

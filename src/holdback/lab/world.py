@@ -20,6 +20,7 @@ from holdback.core.decision import (
     EvidenceFact,
     Facts,
     KeyFact,
+    MarketFact,
     PaperFact,
     PriceFact,
     Proof,
@@ -128,6 +129,7 @@ class World:
             digest=self.digest(request),
             proofs=proofs,
             price=PriceFact(wanted.asset, MICRO, self.now) if wanted.asset else None,
+            market=_market(wanted.pair, self.now) if wanted.pair else None,
             clock_agrees=True,
             counterparty_known=wanted.counterparty in self.customers,
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
@@ -174,6 +176,18 @@ class World:
                     self.deliveries.append(Delivery(self.now, notice, contact, cause))
                 accepted = NoticeOutcome(notice.notice, contact, accepted=True, about=notice.about)
                 self.ask(Request(accepted, name, SYSTEM, _NO_CONTEXT), cause)
+
+
+LIQUID: Final = frozenset({"BTC/USDT", "ETH/USDT"})
+"""Pairs that are traded much in every story; all others are thin."""
+
+_HALF_RANGE_PPM: Final = {True: 200, False: 10_000}
+"""How far prices of a liquid pair, and of a thin one, usually swing within a minute."""
+
+
+def _market(pair: str, now: Instant) -> MarketFact:
+    """Any pair as the feed has it: everything is worth a dollar."""
+    return MarketFact(pair, "1", _HALF_RANGE_PPM[pair in LIQUID], now, MICRO, now, MICRO, now)
 
 
 def _loaded(customer: Customer, wanted: decide.Needs) -> Customer:

@@ -107,7 +107,7 @@ SELECT {_PART}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.
     SELECT * FROM parts p WHERE p.account = w.account AND p.alike = w.alike AND p.alike <> ''
      ORDER BY p.name LIMIT {ALIKE_LIMIT}) p
 UNION ALL
-SELECT {_PRICE}, p.asset, NULL, NULL, p.micro_usd, p.at, NULL, NULL, NULL, NULL, NULL
+SELECT {_PRICE}, p.asset, p.detail, NULL, p.micro_usd, p.at, NULL, NULL, NULL, NULL, NULL
   FROM prices p WHERE p.asset = ANY($4::text[])
 UNION ALL
 SELECT {_ANSWER}, a.caller, a.key, NULL, a.at, NULL, NULL, a.body_digest, a.answer, NULL, NULL
@@ -234,8 +234,10 @@ UPDATE attempts a SET failures = g.failures, since = g.since, failed_at = g.fail
 """
 
 _PRICES: Final = """
-INSERT INTO prices AS p SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
-ON CONFLICT (asset) DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at WHERE p.at <= excluded.at
+INSERT INTO prices AS p (asset, micro_usd, at, detail)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[])
+ON CONFLICT (asset) DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at, detail = excluded.detail
+ WHERE p.at <= excluded.at
 """
 
 _KEYS: Final = "SELECT id, digest, scopes, created_at, retired_at FROM platform_keys ORDER BY id"
@@ -252,7 +254,7 @@ _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
     (f"SELECT {_NOTICE}, dead_at FROM notices ORDER BY id", lambda *row: Letter(NoticeRow(*row[:-1]), row[-1])),
     ("SELECT caller, key, body_digest, answer, at FROM answers ORDER BY caller, key", Answer),
     ("SELECT name, account FROM names ORDER BY name", Name),
-    ("SELECT asset, micro_usd, at FROM prices ORDER BY asset", Price),
+    ("SELECT asset, micro_usd, at, detail FROM prices ORDER BY asset", Price),
     (_KEYS, lambda *row: _key(row)),
     (
         f"SELECT {_WEBHOOK}, try_at, dead_at FROM webhooks ORDER BY id",
@@ -325,7 +327,7 @@ def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[]
         elif kind == _BOOK:
             books.append(PartRow(a, b, c, w, x, y))
         elif kind == _PRICE:
-            prices[a] = Price(a, i, j)
+            prices[a] = Price(a, i, j, b)
         elif kind == _ANSWER:
             answers[a, b] = Answer(a, b, w, x, i)
         else:
@@ -656,7 +658,7 @@ class PostgresStore:
 
     async def put_prices(self, prices: Sequence[Price]) -> None:
         """See ports.Store."""
-        await self._fetch(_PRICES, *_columns(newest_prices(prices), 3))
+        await self._fetch(_PRICES, *_columns(newest_prices(prices), 4))
 
     async def keys(self) -> list[KeyRow]:
         """See ports.Store."""

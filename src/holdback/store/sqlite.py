@@ -89,7 +89,7 @@ _ENTRY: Final = "account, seq, body, link"
 _PART: Final = "account, kind, name, alike, body, mac"
 _NOTICE: Final = "id, account, seq, notice, contact, due_at, tries, error"
 _ANSWER: Final = "caller, key, body_digest, answer, at"
-_PRICE: Final = "asset, micro_usd, at"
+_PRICE: Final = "asset, micro_usd, at, detail"
 _ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
 _DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
 _WEBHOOK: Final = "id, account, place, kind, which, until, due_at, tries, error"
@@ -123,7 +123,8 @@ _ADD_WEBHOOKS: Final = f"INSERT INTO webhooks ({_WEBHOOK}, try_at) VALUES {{rows
 _DROP_NOTICES: Final = "DELETE FROM notices WHERE id IN (VALUES {rows})"
 _PUT_PRICES: Final = f"""
 INSERT INTO prices ({_PRICE}) VALUES {{rows}}
-ON CONFLICT DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at WHERE prices.at <= excluded.at
+ON CONFLICT DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at, detail = excluded.detail
+    WHERE prices.at <= excluded.at
 """
 _PUT_ATTEMPTS: Final = f"INSERT OR REPLACE INTO attempts ({_ATTEMPTS}) VALUES {{rows}}"
 _DROP_ATTEMPTS: Final = "DELETE FROM attempts WHERE key IN (VALUES {rows})"

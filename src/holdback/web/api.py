@@ -23,7 +23,7 @@ from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
-from holdback.web import face, freeze, openapi, papers, prices, problems, queues
+from holdback.web import face, freeze, openapi, pairs, papers, prices, problems, queues
 from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
 from holdback.web.keys import Keys, Scope
@@ -128,6 +128,12 @@ class Platform:
         """Keep a table of prices."""
         tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
         await prices.keep(self._service.store, prices.read_table(call.body), tolerance_s * 1000)
+        return Reply(b"", 204)
+
+    async def put_pairs(self, call: Call) -> Reply:
+        """Keep a table of pairs' references."""
+        tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
+        await pairs.keep(self._service.store, pairs.read_table(call.body), tolerance_s * 1000)
         return Reply(b"", 204)
 
     async def open_ticket(self, call: Call) -> Reply:
@@ -274,6 +280,7 @@ def routes(
         **papers.PaperDesk(service).operations(),
         **queues.Queues(service, attends).operations(),
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
+        "/v1/pairs": {"PUT": Operation(platform.put_pairs, Scope.FEED, JSON)},
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
         **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
         "/openapi.json": {"GET": Operation(platform.describe)},

@@ -22,6 +22,7 @@ from holdback.web.bodies import SignIn
 from holdback.web.face import FILM, FaceShownForm, FaceStepForm
 from holdback.web.freeze import FORM
 from holdback.web.keys import Scope
+from holdback.web.pairs import PairTable
 from holdback.web.papers import MAIL, PDF, PaperForm
 from holdback.web.prices import PriceTable
 from holdback.web.problems import ProblemForm
@@ -197,6 +198,7 @@ def _paths() -> Schema:
         "/v1/papers/pdf": {"post": _paper("handInPdf", "Hand in a PDF, and learn who signed it", PDF)},
         "/v1/papers/mail": {"post": _paper("handInMail", "Hand in a mail, and learn which domain signed it", MAIL)},
         "/v1/prices": {"put": _prices()},
+        "/v1/pairs": {"put": _pairs()},
         "/freeze": {"get": _freeze_page(), "post": _freeze()},
         "/face": {
             "get": _face_page("askFace", "Ask for a recovery's key"),
@@ -248,6 +250,16 @@ def _prices() -> Schema:
         "summary": "Keep a table of prices, whole or not at all",
         "security": _security(Scope.FEED),
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "PriceTable"}}}},
+        "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 413, 415, 422)},
+    }
+
+
+def _pairs() -> Schema:
+    return {
+        "operationId": "putPairs",
+        "summary": "Keep a table of pairs' references, whole or not at all",
+        "security": _security(Scope.FEED),
+        "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "PairTable"}}}},
         "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 413, 415, 422)},
     }
 
@@ -375,6 +387,7 @@ _FORMS: Final = (
     Envelope,
     SignIn,
     PriceTable,
+    PairTable,
     AnswerForm,
     AccountForm,
     EventsPage,

@@ -59,7 +59,7 @@ async def keep(store: Store, table: PriceTable, tolerance_ms: int) -> None:
     made = [Price(asset, _micro_usd(asset, text), at) for asset, text in table.prices.items()]
     for price in made:
         before = loaded.prices.get(price.asset)
-        if before is not None and price.asset not in table.confirm and _jumped(before.micro_usd, price.micro_usd):
+        if before is not None and price.asset not in table.confirm and jumped(before.micro_usd, price.micro_usd):
             raise Problem(
                 ABSURD_PRICE,
                 f"more than {JUMP} times, or less than a {JUMP}th, of the price kept before; "
@@ -81,5 +81,6 @@ def _micro_usd(asset: str, text: str) -> int:
     return micro
 
 
-def _jumped(before: int, after: int) -> bool:
+def jumped(before: int, after: int) -> bool:
+    """Whether a price is more than ten times, or less than a tenth, of the one before."""
     return after > before * JUMP or after * JUMP < before

@@ -17,10 +17,12 @@ from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorRe
 from holdback.core.rules.contact import ContactAdd, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.incident import IncidentClose
+from holdback.core.rules.order import OrderPlace
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryEvidence, RecoveryFinish, payment
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet, wanted
+from holdback.core.trading import EVERY_PAIR
 from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened, together
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ _Confirmed = (
     | IncidentClose
     | ApiKeyCreate
     | ApiKeySuspend
+    | OrderPlace
 )
 """Every action that may ask for proof."""
 
@@ -153,6 +156,8 @@ def _words(action: Action, known: Known, places: _Places, customer: Customer | N
             return f"{_words(asked, known, places)}, out of an account that is being recovered"
         case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
             return _PLAIN[type(action)]
+        case LimitSet(trades=str(subject)):
+            return f"open again to trading: {traded_text(subject)}"
         case AllowlistSet() | LockSet() | LimitSet():
             return f"change a setting: {setting_text(*wanted(action))}"
         case VaultSet():
@@ -196,6 +201,9 @@ def _guard(action: Action, known: Known, places: _Places) -> str:
             whence = f"from {together([known.opened(one) for one in action.ip_allowlist])}"
             scopes = together([scope.value for scope in action.scopes])
             return f"make an API key to {scopes}, {whence if action.ip_allowlist else 'from anywhere'}"
+        case OrderPlace():
+            worst = f"at {action.price} each at the worst"
+            return f"{action.side} {action.amount} of {action.pair}, {worst}, with an API key that slept"
         case ApiKeySuspend(on=False):
             return f"let the suspended API key {action.key} work again"
         case _:
@@ -222,6 +230,14 @@ _SETTINGS: Final = {
     Setting.LOCK_HOURS: "the settings lock (hours)",
     Setting.LIMIT_MICRO_USD: "the daily limit",
 }
+
+
+def traded_text(subject: str) -> str:
+    """What may be closed to trading: a pair, all of them, or somebody."""
+    kind, _, name = subject.partition(" ")
+    if kind == "counterparty":
+        return f"the counterparty {name}"
+    return "all pairs" if name == EVERY_PAIR else f"the pair {name}"
 
 
 def setting_text(setting: Setting, value: int) -> str:

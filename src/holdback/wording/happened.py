@@ -18,7 +18,7 @@ from holdback.core.events import (
 from holdback.core.rules.address import OPENED_KINDS
 from holdback.core.rules.staff import LEGAL_REQUEST
 from holdback.core.state import Vault
-from holdback.wording.asked import Known, setting_text
+from holdback.wording.asked import Known, setting_text, traded_text
 from holdback.wording.words import (
     KINDS,
     WHO,
@@ -123,6 +123,8 @@ def event_line(  # noqa: C901 - one case for each subject
             return _read_line(event)
         case ev.ApiKeyEvent():
             return _key_line(event, known)
+        case ev.TradeEvent():
+            return _trade_line(event)
         case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
             return _agency_line(event, known)
         case (
@@ -358,6 +360,8 @@ def _wanted(event: ev.ChangeAsked, known: Known) -> str:
             return f"remove {known.contact(event.subject)}"
         case ChangeKind.RESUME_API_KEY:
             return f"let the suspended API key {event.subject} work again"
+        case ChangeKind.OPEN_TRADING:
+            return f"open again to trading: {traded_text(event.subject)}"
         case ChangeKind.UNFREEZE:
             return "unfreeze the account"
         case ChangeKind.VAULT:
@@ -608,6 +612,42 @@ def _basis(event: ev.LegalReceived | ev.LegalDisclosed | ev.LegalTold) -> str:
 
 def _listed(fields: tuple[str, ...]) -> str:
     return ", ".join(quoted(one.replace("_", " "))[1:-1] for one in fields)
+
+
+_TradeEvent = (
+    ev.OrderAllowed
+    | ev.OrderReported
+    | ev.TradingAlerted
+    | ev.TradingClosed
+    | ev.TradingOpened
+    | ev.ProceedsSeen
+    | ev.ProceedsHeld
+)
+
+
+def _trade_line(event: _TradeEvent) -> str:
+    match event:
+        case ev.OrderAllowed():
+            lost = event.drain.micro_usd
+            given = f" It may give away {money(lost)}." if lost else ""
+            return f"An order was let through: {event.side} {event.pair} for {money(event.notional_micro_usd)}.{given}"
+        case ev.OrderReported():
+            misled = " It was to reduce risk and did not." if event.misled else ""
+            return f"The platform told what became of the order {event.order}.{misled}"
+        case ev.TradingAlerted():
+            return f"Orders of the last day were {money(event.micro_usd)} worse than the market."
+        case ev.TradingClosed():
+            names = [f"pair {event.pair}", *([f"counterparty {event.counterparty}"] if event.counterparty else [])]
+            closed = together([traded_text(name) for name in names])
+            return f"An order far worse than the market was refused. Closed to your trading: {closed}."
+        case ev.TradingOpened():
+            return f"Open to your trading again: {traded_text(event.subject)}."
+        case ev.ProceedsSeen():
+            return f"Another customer lost {money(event.micro_usd)} to this account by trading."
+        case ev.ProceedsHeld():
+            return f"Several customers lost {money(event.micro_usd)} to this account within an hour. That stays here."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
 
 
 _KeyEvent = (

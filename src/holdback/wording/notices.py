@@ -81,6 +81,9 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ApiKeyResumed: "A suspended API key works again",
     ev.ApiKeyRevoked: "An API key was revoked",
     ev.ApiKeyWarned: "An API key will stop trading",
+    ev.TradingAlerted: "Your orders lose much against the market",
+    ev.TradingClosed: "An order was refused and its pair closed",
+    ev.TradingOpened: "A closed pair or counterparty is open again",
     ev.LegalThawed: "An order that stopped payments was ended early",
 }
 """The subject of every notice: our own words without names or amounts, fit for a locked screen."""
@@ -137,6 +140,11 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ),
     ev.ApiKeyCreated: "You can revoke it at once.",
     ev.ApiKeyWoken: "If this was not you, revoke it: whoever used it showed a proof of yours, too.",
+    ev.TradingAlerted: "If you do not trade, freeze the account: somebody trades your money away.",
+    ev.TradingClosed: (
+        "If this was not you, freeze the account, sign out everywhere and revoke your API keys. If it was, you can "
+        "open it again, which waits."
+    ),
     ev.ApiKeyWarned: "It may be used from anywhere. Make a new one with a list of the networks it is used from.",
     ev.EvidenceBurned: "Bind a passkey or new backup codes, so that you can still come back if you lose the others.",
 }

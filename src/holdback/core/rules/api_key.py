@@ -11,14 +11,25 @@ from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import DAY, HOUR, ChangeKind, Destination, Finding, Scope, Sealed, Setting
 from holdback.core.rules.address import beneficiary_name
-from holdback.core.rules.asking import OWNER, SYSTEM, Action, Case, Id, Network, Rule, Ruling, always, denied, tightened
+from holdback.core.rules.asking import (
+    OWNER,
+    SYSTEM,
+    Action,
+    Case,
+    Id,
+    Network,
+    Pair,
+    Rule,
+    Ruling,
+    always,
+    denied,
+    tightened,
+)
 from holdback.core.rules.change import ask
 
 if TYPE_CHECKING:
     from holdback.core.events import AnyEvent
 
-Pair = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,16}/[A-Z0-9]{1,16}\Z")]
-"""Two assets as they are traded for each other, such as `BTC/USDT`."""
 PublicKey = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
 """The 32 bytes of an Ed25519 public key (RFC 8032), in base64url without padding."""
 

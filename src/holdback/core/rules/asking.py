@@ -29,6 +29,8 @@ Money = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,12}(\.[0-9]{1,6})?\Z")]
 Amount = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?\Z")]
 """Units of an asset as a decimal string, at most 18 places."""
 Network = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
+Pair = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,16}/[A-Z0-9]{1,16}\Z")]
+"""Two assets as they are traded for each other, such as `BTC/USDT`."""
 
 AMOUNT_UNIT = 10**18
 

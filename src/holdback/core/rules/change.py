@@ -87,6 +87,8 @@ def _carried_out(head: Head, change: Change, policy: Policy, now: Instant) -> li
         case ChangeKind.VAULT if head.vault is not None:
             vault = Vault.unpacked(change.value, subject)
             return [ev.VaultChanged(now, vault.percent, vault.hours, vault.approver)]
+        case ChangeKind.OPEN_TRADING if subject in head.closed:
+            return [ev.TradingOpened(now, subject)]
         case ChangeKind.UNFREEZE if head.frozen_at:
             return [ev.Unfrozen(now, bool(change.value))]
         case _:

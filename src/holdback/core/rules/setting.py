@@ -28,10 +28,20 @@ class LockSet(Action, frozen=True, tag="lock.set"):
     hours: Annotated[int, msgspec.Meta(ge=0, le=720)]
 
 
-class LimitSet(Action, frozen=True, tag="limit.set"):
-    """Let no more than this leave in 24 h, over all exits together; None takes the limit off."""
+Closed = Annotated[
+    str, msgspec.Meta(pattern=r"^(pair (\*|[A-Z0-9]{1,16}/[A-Z0-9]{1,16})|counterparty [A-Za-z0-9_-]{1,64})\Z")
+]
+"""What is closed to trading: a pair, all pairs (`pair *`), or a customer of the platform."""
 
-    usd_per_day: Money | None
+
+class LimitSet(Action, frozen=True, tag="limit.set"):
+    """Let no more than this leave in 24 h, over all exits together; None takes the limit off.
+
+    With `trades` open a pair or counterparty again that trades had closed, after a wait, and leave the limit alone.
+    """
+
+    usd_per_day: Money | msgspec.UnsetType | None = msgspec.UNSET
+    trades: Closed | None = None
 
 
 class VaultSet(Action, frozen=True, tag="vault.set"):
@@ -54,13 +64,26 @@ def wanted(action: AllowlistSet | LockSet | LimitSet) -> tuple[Setting, int]:
         case LockSet():
             return Setting.LOCK_HOURS, action.hours
         case LimitSet():
-            return Setting.LIMIT_MICRO_USD, -1 if action.usd_per_day is None else micro_usd(action.usd_per_day)
+            most = action.usd_per_day or None
+            return Setting.LIMIT_MICRO_USD, -1 if most is None else micro_usd(most)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(action)
 
 
+def _unfit(case: Case, action: AllowlistSet | LockSet | LimitSet) -> Finding | None:
+    """A limit names either what may leave or what is opened: taking off the limit is never what is left out."""
+    if not isinstance(action, LimitSet):
+        return None
+    if (action.usd_per_day is msgspec.UNSET) == (action.trades is None):
+        return why(Reason.BAD_FIELD, about="usd_per_day")
+    known = action.trades is None or action.trades in case.head.closed
+    return None if known else why(Reason.NOT_FOUND, about="trades")
+
+
 def _set(case: Case, action: AllowlistSet | LockSet | LimitSet) -> Ruling:
     """A tighter value also cancels looser ones that wait for the same setting: the newest tightening wins."""
+    if isinstance(action, LimitSet) and action.trades is not None:
+        return ask(case, ChangeKind.OPEN_TRADING, action.trades)
     setting, value = wanted(action)
     if not is_tighter(setting, case.head.setting(setting), value):
         return ask(case, ChangeKind.SET, setting.value, value)
@@ -98,7 +121,7 @@ def _set_vault(case: Case, action: VaultSet) -> Ruling:
     return tightened(ev.VaultChanged(case.now, new.percent, new.hours, new.approver), *overtaken)
 
 
-_RULE = Rule(OWNER, _set, level=always(Level.CHANGE), loosens=False)
+_RULE = Rule(OWNER, _set, level=always(Level.CHANGE), objection=_unfit, loosens=False)
 
 RULES: dict[type[Action], Rule] = {
     AllowlistSet: _RULE,

@@ -1,0 +1,288 @@
+"""Orders: asked about before they are matched, because a trade is a way out, too (law 3).
+
+What an order gives away beside a reference from outside is drawn as any outflow is, in windows of its own and from the
+one budget. What does not fit is denied, never asked about: whoever holds the session would answer. The pair and the
+counterparty stay closed until the owner opens them again, and that waits. Risk may be reduced at any time (law 5).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from holdback.core import budget, trading
+from holdback.core import events as ev
+from holdback.core.assurance import Level
+from holdback.core.cooling import ends_at
+from holdback.core.decision import Allow, Deny, Reason, why
+from holdback.core.disclosure import ordered_until
+from holdback.core.events import DAY, HOUR, AnyEvent, Drain, Finding, Lane, Scope, Setting, Terms
+from holdback.core.programs import asking
+from holdback.core.rules.asking import (
+    OWNER_OR_KEY,
+    PLATFORM,
+    Action,
+    Amount,
+    Case,
+    Id,
+    Pair,
+    Request,
+    Rule,
+    Ruling,
+    denied,
+    units,
+)
+from holdback.core.rules.exit import MOST_MICRO_USD
+from holdback.core.state import METER, Head, PartKey
+from holdback.core.trade_meter import NOTHING_DRAWN, since
+from holdback.core.trading import Asker, Fill
+
+Side = Literal["buy", "sell"]
+Leverage = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?\Z")]
+"""Times the own money, as a decimal string; 1 for none."""
+
+
+class OrderPlace(Action, frozen=True, tag="order.place"):
+    """Ask to let an order be matched. `order` is the platform's name for it, `amount` what of the pair's first asset.
+
+    `price` is the worst that it may be matched at, in the second asset; a market order has one, too. `reference` is the
+    platform's own, and may only tighten (law 6). `counterparty` is a customer of the platform, if it is known who.
+    `reduces` says that it closes a position or pays back, which nothing stops but what it gives away.
+    """
+
+    order: Id
+    pair: Pair
+    side: Side
+    price: Amount
+    amount: Amount
+    reference: Amount | None = None
+    counterparty: Id | None = None
+    leverage: Leverage = "1"
+    reduces: bool = False
+
+
+class OrderReport(Action, frozen=True, tag="order.report"):
+    """Say what became of an order: how much of it was matched (0 for nothing), and at which price on average.
+
+    `reduced` is whether it reduced risk, as it may have said.
+    """
+
+    order: Id
+    pair: Pair
+    side: Side
+    price: Amount
+    amount: Amount
+    counterparty: Id | None = None
+    reduced: bool = False
+
+
+def _parts(_request: Request, _action: OrderPlace | OrderReport, _peek: Head | None) -> tuple[PartKey, ...]:
+    return (METER,)
+
+
+def _asker(case: Case) -> Asker:
+    return Asker(case.session, asking(case.head, case.request.actor), case.asleep)
+
+
+def _percent(leverage: str) -> int:
+    whole, _, part = leverage.partition(".")
+    return int(whole) * 100 + int(part.ljust(2, "0"))
+
+
+def _reduces(case: Case, action: OrderPlace) -> bool:
+    """Whether an order is taken to reduce risk: not of those whose last one that was to do so did not."""
+    doubted = case.customer.meter.doubted_at
+    return action.reduces and not (doubted and case.now < doubted + case.policy.trades.doubted_h * HOUR)
+
+
+def _door(case: Case, action: OrderPlace) -> Finding | None:
+    """What no proof could mend: the owner's stop, what is closed, and more leverage than the account is used to."""
+    program = case.customer.program(case.request.actor.key)
+    if program is not None and program.pairs and action.pair not in program.pairs:
+        return why(Reason.API_KEY_SCOPE, "api_key.create", about="pairs")
+    if action.order in case.customer.meter.orders:
+        return why(Reason.ALREADY_EXISTS, about="order")
+    reduces = _reduces(case, action)
+    ordered = ordered_until(case.head, case.now)
+    if case.head.frozen_at and not reduces:
+        return why(Reason.FROZEN, "account.unfreeze")
+    if ordered and not reduces:
+        return why(Reason.UNDER_ORDER, "time", until=ordered)
+    unfit = [name for name in ("price", "amount", "leverage") if not units(getattr(action, name))]
+    if unfit:
+        return why(Reason.BAD_FIELD, about=unfit[0])
+    if case.now < case.head.weak_until and not reduces:
+        return why(Reason.RECOVERED_LATELY, "time", until=case.head.weak_until)
+    other = case.request.counterparty
+    if other and other != case.head.account and not case.facts.counterparty_known:
+        return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
+    if trading.closed_as(case.head, action.pair, other):
+        return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
+    return None if reduces else _leverage(case, action)
+
+
+def _leverage(case: Case, action: OrderPlace) -> Finding | None:
+    """After a severe change, by a young session or a key that slept: no more leverage than the account itself used."""
+    asker = _asker(case)
+    odd = asker.is_fresh(case.policy, case.now) or asker.is_woken(case.policy, case.now)
+    if not odd and not trading.is_disputed(case.head, case.now):
+        return None
+    over = _percent(action.leverage) > trading.own_leverage(case.customer.meter, case.policy, case.now)
+    return why(Reason.LEVERAGE_CLOSED, "time", about="leverage") if over else None
+
+
+def _proof(case: Case, _action: OrderPlace) -> Level:
+    return Level.MONEY if case.asleep else Level.NONE
+
+
+def _terms(case: Case, pair: str, side: str, claimed: str | None) -> Terms | None:
+    """What an order is compared with: the worse of the outside index and the platform's own word."""
+    market, policy = case.facts.market, case.policy
+    reference = ""
+    if market is not None and trading.is_index(market, pair, policy, case.now):
+        said = [market.reference, *([claimed] if claimed and units(claimed) else [])]
+        reference = min(said, key=units) if side == "buy" else max(said, key=units)
+    half_range = market.half_range_ppm if market is not None else 0
+    meter = case.customer.meter
+    weight = trading.weight(case.head, meter, _asker(case), pair, half_range, policy, case.now)
+    found = trading.terms(market, units(reference or "0"), reference, weight, policy, case.now)
+    blind = not reference and side == "sell" and found is not None and not found.base_micro_usd
+    return None if blind else found  # what is sold without a reference is worth what it fetches elsewhere
+
+
+def _drain(terms: Terms, side: str, price: str, amount: str) -> tuple[Drain, int]:
+    """What a fill gives away, and what it is worth."""
+    fill, reference = Fill(side, units(price), units(amount)), units(terms.reference or "0")
+    return trading.drain(fill, reference, terms), trading.notional(fill, reference, terms)
+
+
+def _place(case: Case, action: OrderPlace) -> Ruling:
+    terms = _terms(case, action.pair, action.side, action.reference)
+    if terms is None:
+        return denied(why(Reason.PRICE_UNKNOWN, "operator.prices", about="pair"))
+    drain, worth = _drain(terms, action.side, action.price, action.amount)
+    if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
+        return denied(why(Reason.BAD_FIELD, about="amount"))
+    refusal = _refused(case, drain) if drain.raw_micro_usd else None
+    if refusal is not None:
+        closes = refusal.code == Reason.OVER_TRADE_LIMIT
+        shut = trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now)
+        return Ruling(Deny((refusal,)), (shut,) if closes else ())
+    market = case.facts.market
+    allowed = ev.OrderAllowed(
+        at=case.now,
+        order=action.order,
+        account=case.request.account,
+        pair=action.pair,
+        side=action.side,
+        drain=drain,
+        terms=terms,
+        notional_micro_usd=worth,
+        leverage_percent=_percent(action.leverage),
+        reduces=action.reduces,
+        liquid=bool(terms.reference) and market is not None and market.half_range_ppm <= case.policy.trades.thin_ppm,
+        counterparty=case.request.counterparty,
+    )
+    decision = Allow((why(Reason.NO_HARM),), action.order)
+    return Ruling(decision, (allowed, *_alerted(case, drain)), _given(case, case.request.counterparty, drain))
+
+
+def _refused(case: Case, drain: Drain) -> Finding | None:
+    """Why so much may not be given away: by no window of trades, nor by the one budget, nor in doubt (laws 3 and 8)."""
+    head, policy, now = case.head, case.policy, case.now
+    if not case.facts.clock_agrees:
+        return why(Reason.CLOCK_UNCERTAIN, "operator.clock")
+    if case.facts.reconciling:
+        return why(Reason.RECONCILING, "operator.reconcile")
+    if not trading.left(case.customer.meter, budget.lowest_equity(head, now), policy, now).holds(drain):
+        return why(Reason.OVER_TRADE_LIMIT, "limit.set", about="pair")
+    limit = head.setting(Setting.LIMIT_MICRO_USD)
+    if limit >= 0 and budget.drawn(head, Lane.TOTAL, now)[0] + drain.micro_usd > limit:
+        return why(Reason.OVER_OWN_LIMIT, "limit.set", until=now + DAY)
+    room = budget.room(head, Lane.OTHERS, budget.usual(head, policy, now), policy, now)
+    if drain.micro_usd and not room.holds(drain.micro_usd):
+        return why(Reason.OVER_BUDGET, "time", about="pair")
+    return None
+
+
+def _alerted(case: Case, drain: Drain) -> tuple[AnyEvent, ...]:
+    """The owner is told when the trades of a day come to have given away so much."""
+    before = since(case.customer.meter.raw_hours, (case.now - DAY) // HOUR)
+    equity = budget.lowest_equity(case.head, case.now)
+    much = equity * case.policy.trades.alert_percent // 100
+    after = before + drain.raw_micro_usd
+    return (ev.TradingAlerted(case.now, after),) if drain.raw_micro_usd and before < much <= after else ()
+
+
+def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
+    """What the counterparty's stream learns: what was given away trades there, and does not exit for a while.
+
+    From an account that cools or is frozen it stays longer. Of one that looks robbed the stream keeps count.
+    """
+    if not drain.micro_usd or other in {"", case.head.account} or not case.facts.counterparty_known:
+        return ()
+    stopped = bool(case.head.frozen_at) or ends_at(case.head, case.now) is not None
+    hours = case.policy.outflow.received_from_cooling_h if stopped else case.policy.trades.proceeds_h
+    received = ev.ValueReceived(case.now, drain.raw_micro_usd, (-(-case.now // HOUR) + hours) * HOUR)
+    if not trading.looks_robbed(case.head, _asker(case), case.policy, case.now):
+        return (received,)
+    return (received, ev.ProceedsSeen(case.now, case.head.account, drain.raw_micro_usd))
+
+
+def _report(case: Case, action: OrderReport) -> Ruling:
+    """Correct what was drawn: less is given back where it was taken, more is drawn now, whatever that exceeds.
+
+    An order that nobody asked about, or that is not kept any more, is drawn in full.
+    """
+    placed = case.customer.meter.orders.get(action.order)
+    if placed is not None and (placed.pair, placed.side) != (action.pair, action.side):
+        return denied(why(Reason.BAD_FIELD, about="pair"))
+    terms = placed.terms if placed is not None else _terms(case, action.pair, action.side, None)
+    other = case.request.counterparty
+    if terms is None:
+        shut = trading.closing(case.head, action.pair, other, case.policy, case.now)
+        return Ruling(Allow((why(Reason.PRICE_UNKNOWN),), action.order), (shut,))
+    drain, worth = _drain(terms, action.side, action.price, action.amount)
+    if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
+        return denied(why(Reason.BAD_FIELD, about="amount"))
+    reserved = placed.drain if placed is not None else NOTHING_DRAWN
+    refund, extra = _refund(case, _less(reserved, drain)), _less(drain, reserved)
+    placed_at = placed.at if placed is not None else case.now
+    misled = placed is not None and placed.reduces and not action.reduced and bool(units(action.amount))
+    reported = ev.OrderReported(case.now, action.order, placed_at, refund, extra, misled)
+    named = other if placed is None or not placed.counterparty else ""
+    events = (reported, *_over(case, action, extra), *_alerted(case, extra))
+    return Ruling(Allow((why(Reason.NO_HARM),), action.order), events, _given(case, named, drain))
+
+
+def _less(one: Drain, other: Drain) -> Drain:
+    """How much more one gives away than the other; nothing where it does not."""
+    return Drain(
+        max(0, one.raw_micro_usd - other.raw_micro_usd),
+        max(0, one.micro_usd - other.micro_usd),
+        max(0, one.weighed_micro_usd - other.weighed_micro_usd),
+    )
+
+
+def _refund(case: Case, less: Drain) -> Drain:
+    """What a report gives back: nothing beyond a share of the equity a day, for it is the platform's word (law 6)."""
+    equity = budget.lowest_equity(case.head, case.now)
+    most = equity * case.policy.trades.refunds_day_percent // 100
+    today = since(case.customer.meter.refunded_days, case.now // DAY - 1)
+    return less if case.facts.clock_agrees and today + less.raw_micro_usd <= most else NOTHING_DRAWN
+
+
+def _over(case: Case, action: OrderReport, extra: Drain) -> tuple[AnyEvent, ...]:
+    equity = budget.lowest_equity(case.head, case.now)
+    if not extra.raw_micro_usd or trading.left(case.customer.meter, equity, case.policy, case.now).holds(extra):
+        return ()
+    return (trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now),)
+
+
+RULES: dict[type[Action], Rule] = {
+    OrderPlace: Rule(
+        OWNER_OR_KEY, _place, level=_proof, objection=_door, parts=_parts, loosens=False, scope=Scope.TRADE
+    ),
+    OrderReport: Rule(PLATFORM, _report, parts=_parts, loosens=False),
+}
