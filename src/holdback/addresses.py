@@ -21,7 +21,7 @@ from Crypto.Hash import keccak
 from holdback.spelling import Spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from holdback.core.policy import Network
 
@@ -46,6 +46,8 @@ _BECH32_MOST: Final = 90
 _PLAIN, _M = 1, 0x2BC830A3
 """What the checksum of Bech32 leaves, and that of Bech32m."""
 _CHECK_WORDS: Final = 6
+_HASHES: Final = (20, 32)
+"""How many bytes the hash of a key has, or of a script. Without a length Bech32 misses a `q` before a last `p`."""
 _CHECK_BYTES: Final = 4
 _HASH_BYTES: Final = 20
 _EVM: Final = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -79,9 +81,10 @@ def normal(network: Network, text: str) -> str:
         case "segwit":
             return _segwit(network, text)
         case "bech32":
-            _, rest = _unbech32(text, network.hrp)
+            words, rest = _unbech32(text, network.hrp)
             if rest != _PLAIN:
                 raise ValueError("has a character that is wrong: its checksum does not fit")
+            _check_size(_size_of(words), _HASHES)
             return text.lower()
         case "base58check":
             return _base58check(network, text)
@@ -155,14 +158,23 @@ def _segwit(network: Network, text: str) -> str:
         raise ValueError("has a character that is wrong: its checksum does not fit")
     if not words:
         raise ValueError("is too short or too long for an address of this network")
-    version, size, left_over = words[0], 5 * (len(words) - 1) // 8, 5 * (len(words) - 1) % 8
-    padding = int(words[1:].translate(_BASE32) or b"0", 32) & (1 << left_over) - 1
+    version, size = words[0], _size_of(words[1:])
     if version > 16 or rest != (_M if version else _PLAIN):  # noqa: PLR2004 - the last version of segwit there is (BIP-141)
         raise ValueError("has a version that does not fit its checksum")
-    fits = size in {20, 32} if not version else 2 <= size <= 40  # noqa: PLR2004 - the sizes that BIP-141 gives a program
-    if not fits or left_over >= 5 or padding:  # noqa: PLR2004 - a word that says nothing
-        raise ValueError("is too short or too long for an address of this network")
+    _check_size(size, range(2, 41) if version else _HASHES)
     return text.lower()
+
+
+def _size_of(words: bytes) -> int:
+    """How many bytes words say; -1 if the last one says nothing, or what is left over is not zero."""
+    left_over = 5 * len(words) % 8
+    padding = int(words.translate(_BASE32) or b"0", 32) & (1 << left_over) - 1
+    return -1 if left_over >= 5 or padding else 5 * len(words) // 8  # noqa: PLR2004 - the bits of a word
+
+
+def _check_size(size: int, fitting: Container[int]) -> None:
+    if size not in fitting:
+        raise ValueError("is too short or too long for an address of this network")
 
 
 def _base58check(network: Network, text: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from holdback.core.events import Instant
-    from holdback.ports import Answer, PartRow, Price, Snapshot
+    from holdback.ports import Answer, ListRow, PartRow, Price, Sightings, Snapshot
 
 GOOD_FOR_S: Final = 0.25
 """How old a reading may be that something is judged by: waits are counted from its clock."""
@@ -38,7 +38,8 @@ def suffices(reading: Reading, asked: Wanted, wanted: Sequence[Wanted]) -> bool:
     whole = want.account in loaded.whole or not (want.parts or want.alike)
     if others or not whole or want.account not in loaded.snapshots:
         return False
-    return want.answer == asked.answer and set(want.assets) <= set(asked.assets)
+    same = want.answer == asked.answer and set(want.shared) <= set(asked.shared)
+    return same and set(want.assets) <= set(asked.assets)
 
 
 def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
@@ -50,6 +51,9 @@ def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
     parts: dict[str, dict[tuple[str, str], PartRow]] = {}
     prices: dict[str, Price] = {}
     answers: dict[tuple[str, str], Answer] = {}
+    sightings: dict[bytes, Sightings] = {}
+    listed: dict[bytes, tuple[str, ...]] = {}
+    lists: tuple[ListRow, ...] = ()
     readings: dict[int, Reading] = {}
     for reading, want in wanted:
         readings[id(reading)] = reading
@@ -65,12 +69,26 @@ def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
                 prices[asset] = price
         if want.answer is not None and want.answer in loaded.answers:
             answers[want.answer] = loaded.answers[want.answer]
+        for key in want.shared:
+            seen = loaded.sightings.get(key)
+            if seen is not None and (key not in sightings or _knows_more(seen, sightings[key])):
+                sightings[key] = seen
+            if key in loaded.listed:
+                listed[key] = loaded.listed[key]
+        lists = loaded.lists or lists
     newest = max(readings.values(), key=_time)
     apart = max((one.clock - one.loaded.now for one in readings.values()), key=abs)
     reconciling = any(one.loaded.reconciling for one in readings.values())
-    listed = {account: list(rows.values()) for account, rows in parts.items()}
-    everything = Loaded(newest.loaded.now, snapshots, listed, prices, answers, reconciling)
+    grouped = {account: list(rows.values()) for account, rows in parts.items()}
+    everything = Loaded(
+        newest.loaded.now, snapshots, grouped, prices, answers, reconciling, frozenset(), sightings, listed, lists
+    )
     return Reading(everything, everything.now + apart, newest.at)
+
+
+def _knows_more(one: Sightings, other: Sightings) -> bool:
+    """Rows are only ever added, so that of two readings the later has more of them, or newer ones."""
+    return (one.rows[0].day, len(one.rows)) > (other.rows[0].day, len(other.rows))
 
 
 def _time(reading: Reading) -> Instant:

@@ -19,7 +19,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, Te
 from rich.table import Table
 
 import holdback
-from holdback import audit, backup, bench, demo, desk, first_members, leaked_keys, leaks, marking, timeline, wiring
+from holdback import (
+    audit,
+    backup,
+    bench,
+    demo,
+    desk,
+    first_members,
+    leaked_keys,
+    leaks,
+    lists,
+    marking,
+    timeline,
+    wiring,
+)
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
 from holdback.desk import Desk
@@ -36,6 +49,7 @@ from holdback.sealing import MasterKeys
 from holdback.web import keys as platform_keys
 from holdback.web import serving
 from holdback.webhooks import post_test
+from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -71,6 +85,8 @@ desks = App(name="desk", help="What waits for people.", help_format="markdown")
 app.command(desks)
 api_keys = App(name="api-keys", help="API keys of customers.", help_format="markdown")
 app.command(api_keys)
+listing = App(name="lists", help="Lists of addresses that nobody is paid at.", help_format="markdown")
+app.command(listing)
 
 hooks = App(name="webhooks", help="What the platform is told of holds.", help_format="markdown")
 app.command(hooks)
@@ -526,6 +542,8 @@ def bench_(
 
         holdback bench decide --store sqlite --quick --json
 
+        holdback bench book --store postgres --json
+
         holdback bench risk --quick
 
         holdback bench risk --rba rba-dataset.csv --json
@@ -535,10 +553,10 @@ def bench_(
         holdback bench face --quick --json
 
     Args:
-        name: `decide` (decisions a second), `face` (what the face check accepts of which attack, and what it costs;
-            fetches portraits once), `risk` (what the score of sign-ins finds, and whom it bothers), `signin` (what
-            password sign-ins do to decisions) or `staff` (after how many look-ups moles are reported, and how often
-            honest staff).
+        name: `book` (what finding a look-alike among 2,000 entries costs), `decide` (decisions a second), `face` (what
+            the face check accepts of which attack, and what it costs; fetches portraits once), `risk` (what the score
+            of sign-ins finds, and whom it bothers), `signin` (what password sign-ins do to decisions) or `staff` (after
+            how many look-ups moles are reported, and how often honest staff).
         store: `sqlite` or `postgres` (a throw-away cluster of its own).
         quick: Fewer accounts and shorter runs.
         rba: The public data set of Wiefling et al. (2022) as CSV, in place of made-up sign-ins; for `risk`.
@@ -936,6 +954,77 @@ def check_password(*, breached: Path | None = None, policy: str = "default") -> 
         return 1
     out.print(f"It could be chosen: it is {'in neither list' if known else 'not in the built-in list'}.")
     return 0
+
+
+@listing.command(name="import")
+def import_list(file: Path, *, name: str, version: str, json: Json = False) -> int:
+    """Take a list in, in place of the one of the same name. Exits ask for it from the next moment on.
+
+    The file is a table (CSV) whose first line names its columns: `address` and, if there is one, `network`. What is
+    written as no network of the policy writes addresses is left out and counted. Until the new list is whole the old
+    one counts, and after an error, too.
+
+    Examples:
+        holdback lists import sdn-addresses.csv --name ofac --version 2026-11-20
+
+        holdback lists import blocked.csv --name own --version 14 --json
+
+    Args:
+        file: The list.
+        name: What the policy and the log call it, such as `ofac`.
+        version: Which of its versions this is, in your own words.
+        json: Print one JSON object.
+    """
+    size = file.stat().st_size
+
+    async def work(service: Service) -> lists.Imported:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=err, transient=True) as progress:
+            task = progress.add_task("read:", total=size)
+            rows = leaks.rows(file, {}, lambda read: progress.update(task, completed=read))
+            return await lists.Importing(service.store, service.tools).take(name, version, rows)
+
+    try:
+        taken = _with_service(work)
+    except (lists.BadTable, leaks.BadLeak) as error:
+        _wrong(f"{file}: {error}")
+        return 2
+    if json:
+        _print_json({"name": name, "version": version, "entries": taken.row.entries, "left_out": taken.left_out})
+    else:
+        out.print(f"{name}, version {version}: {taken.row.entries} addresses, {taken.left_out} rows left out.")
+    return 0
+
+
+@listing.command(name="show")
+def show_lists(*, json: Json = False) -> int:
+    """Show every list, its version and age, and whether the policy is content with it.
+
+    Ends with 1 if a list that the policy requires is missing, too old, or hashed under a key that is gone.
+
+    Examples:
+        holdback lists show
+
+        holdback lists show --json
+
+    Args:
+        json: Print one JSON object.
+    """
+
+    async def work(service: Service) -> list[lists.Standing]:
+        return await lists.standing(service.store, service.tools)
+
+    found = _with_service(work)
+    if json:
+        _print_json({"lists": [one._asdict() for one in found]})
+    else:
+        table = Table("list", "version", "imported", "addresses", "required", "")
+        for one in found:
+            imported = instant_text(one.at) if one.at else ""
+            required = "yes" if one.required else ""
+            table.add_row(one.name, one.version, imported, str(one.entries), required, one.fault)
+        out.print(table if found else "There is no list, and the policy requires none.")
+    return 1 if any(one.fault and one.required for one in found) else 0
 
 
 def _with_examples(commands: App) -> None:

@@ -48,6 +48,7 @@ from holdback.core.rules.staff import StaffEnrol, StaffFlag, TicketClose, Ticket
 from holdback.enveloping import is_recipient
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
+from holdback.sharing import address_keys, dust_keys
 from holdback.signing import Called, passkeys
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
     from holdback.core.events import Instant
     from holdback.core.policy import Network, Policy
+    from holdback.core.rules.asking import SharedKey
     from holdback.core.state import Head, Program
     from holdback.papers import Papers
     from holdback.ports import AddressSignatures, Browsers, Entropy, KeyProof, Networks, PasswordVerifier, Verifier
@@ -83,6 +85,9 @@ HANDED_IN: Final = frozenset({LegalReceive, LegalFreezeOrder})
 
 PAYABLE: Final = frozenset({AddressAdd, AddressRenew, AddressRemove, ExitRequest, RecoveryFinish, RecoveryEvidence})
 """Actions whose `address` is one of value, on their `network`."""
+
+SHARES: Final = frozenset({AddressAdd, ExitRequest, RecoveryFinish})
+"""Of these it matters what other accounts have to do with the destination."""
 
 CHOOSES_PASSWORD: Final = frozenset({PasswordChange, RecoveryFinish})
 """Actions that carry a password which their owner has just chosen."""
@@ -619,6 +624,25 @@ class Intake:
         if isinstance(action, AgencyAdd) and not is_recipient(action.recipient):
             raise BadRequest("is no age key: a digit is missing or wrong", "/recipient")
         return action
+
+    def shared(self, account: str, parsed: Parsed) -> tuple[SharedKey, ...]:
+        """What the destination is known by across accounts, if the action has one. Raises BadRequest."""
+        if parsed.kind not in SHARES:
+            return ()
+        one = _payable(parsed.fields, self._networks, "")
+        spelled = one.get("address")
+        if not isinstance(spelled, spelling.Spelled):
+            return ()
+        return self._known_by(account, spelled.compared)
+
+    def shared_again(self, account: str, network: str, address: str) -> tuple[SharedKey, ...]:
+        """The same of a destination that was taken before, even if it would not be now."""
+        one = _payable({"network": network or "bank", "address": address}, self._networks, "", strict=False)
+        spelled = one["address"]
+        return self._known_by(account, spelled.compared if isinstance(spelled, spelling.Spelled) else address)
+
+    def _known_by(self, account: str, compared: str) -> tuple[SharedKey, ...]:
+        return address_keys(self._masters, compared), dust_keys(self._masters, account, compared)
 
     def check(self, parsed: Parsed) -> None:
         """Refuse what is malformed though there is nobody it could be about. Raises BadRequest."""

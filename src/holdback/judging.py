@@ -41,24 +41,25 @@ from holdback.ports import (
     Writes,
 )
 from holdback.receipts import Receipt
+from holdback.sharing import Meeting, facts_of, lists_of, sighted
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from holdback.agencies import Grant, Packed
     from holdback.ahead import Reading
     from holdback.answers import AnswerForm, ChallengeForm
     from holdback.core.decide import Advance
-    from holdback.core.decision import AgencyFact, Facts, StaffFact
+    from holdback.core.decision import AgencyFact, Facts, SharedFact, StaffFact
     from holdback.core.events import AnyEvent, Instant
     from holdback.core.policy import Policy
     from holdback.core.rules.asking import Request
     from holdback.core.state import Head
     from holdback.papers import Papers
-    from holdback.ports import Envelopes, FaceCheck, Loaded, Snapshot
+    from holdback.ports import Envelopes, FaceCheck, Loaded, Sighting, Snapshot
     from holdback.receipts import ReceiptKeys
     from holdback.sealing import CustomerKey, MasterKeys
     from holdback.signing import Holder, Signing
@@ -150,9 +151,13 @@ class _Standing(NamedTuple):
 class Unit:
     """Judges questions against loaded customers. Not safe to share; made anew for each transaction."""
 
-    def __init__(self, tools: Tools, loaded: Loaded, second_source: Instant) -> None:
-        """Take what was loaded; `second_source` is the time by the other clock, as of now."""
+    def __init__(self, tools: Tools, loaded: Loaded, second_source: Instant, lately: Sequence[Sighting] = ()) -> None:
+        """Take what was loaded; `second_source` is the time by the other clock, as of now.
+
+        `lately` are sightings that others wrote since something may have been loaded.
+        """
         self._tools = tools
+        self._lately = lately
         self._loaded = loaded
         self._tolerance_ms = tools.policy.signals.clock_tolerance_s * 1000
         self._second_source = second_source
@@ -165,6 +170,7 @@ class Unit:
         self._new_answers: list[Answer] = []
         self._names: list[tuple[bytes, str]] = []
         self._sent: list[str] = []
+        self._sightings: list[Sighting] = []
         self._waiting: list[tuple[tuple[str, str, str], DeskRow | None]] = []
         self._webhooks: list[WebhookRow] = []
 
@@ -185,7 +191,7 @@ class Unit:
     @property
     def _piles(self) -> tuple[list[Any], ...]:
         written = self._entries, self._parts, self._notices, self._new_answers, self._names
-        return *written, self._sent, self._waiting, self._webhooks
+        return *written, self._sent, self._waiting, self._webhooks, self._sightings
 
     def _judged(self, asked: Asked) -> bytes:
         main = asked.request.account.partition(".")[0]
@@ -205,6 +211,8 @@ class Unit:
         if asked.dry_run:
             return answer_body(self._form(asked, step, standing), {})
         if step.events:
+            if asked.request.shared and _meets(step, standing.customer):
+                self._sightings += sighted(asked.request.shared, Meeting(main, now // DAY), self._loaded)
             standing = self._write(main, standing, step, asked, now)
             if facts.staff is not None and asked.request.actor.key != main:
                 self._attended(step, asked.request, facts, now)
@@ -227,6 +235,7 @@ class Unit:
             self._names,
             self._sent,
             *self._desk(),
+            sightings=self._sightings,
             webhooks=self._webhooks,
             as_of=self._loaded.now,
         )
@@ -281,6 +290,7 @@ class Unit:
         price = self._loaded.prices.get(asked.asset)
         market = self._market(asked.pair) if asked.pair else None
         other = asked.request.counterparty
+        shared, dust_day = self._shared(asked, now)
         staff = self._staff(asked, now) if asked.request.actor.kind is ActorKind.STAFF else None
         agrees = self._clock_agrees and now - self._loaded.now <= self._tolerance_ms
         return msgspec.structs.replace(
@@ -294,6 +304,9 @@ class Unit:
             staff=staff,
             agency=self._agency(asked, now),
             package=self._package(asked, now),
+            shared=shared,
+            lists=lists_of(asked.request.shared, self._loaded, self._tools.masters.ids) if shared else (),
+            dust_day=dust_day,
         )
 
     def _market(self, pair: str) -> MarketFact:
@@ -303,6 +316,15 @@ class Unit:
         base, quote = (prices.get(asset, Price(asset, 0, 0)) for asset in pair.split("/"))
         known = index.reference, index.half_range_ppm, index.at
         return MarketFact(pair, *known, quote.micro_usd, quote.at, base.micro_usd, base.at)
+
+    def _shared(self, asked: Asked, now: Instant) -> tuple[tuple[SharedFact, ...], int]:
+        """What other accounts have to do with what this is about, those of this batch too."""
+        shared, account = asked.request.shared, asked.request.account.partition(".")[0]
+        if not shared:
+            return (), 0
+        window_d = self._tools.policy.shared.address_window_d
+        new = [*self._lately, *self._sightings]
+        return facts_of(shared, Meeting(account, now // DAY), self._loaded, new, window_d)
 
     def _agency(self, asked: Asked, now: Instant) -> AgencyFact | None:
         """What the registry says of the agency that is asked for, by the agency's own stream."""
@@ -491,6 +513,15 @@ class Unit:
             to=asked.request.counterparty if paid and step.elsewhere else "",
         )
         return self._tools.receipts.sign(receipt)
+
+
+def _meets(step: Advance, before: Customer) -> bool:
+    """Whether an account meets a destination: enters it, or is to pay it, unknown as it is."""
+    return any(
+        isinstance(one, ev.AddressAdded)
+        or (isinstance(one, ev.ExitHeld | ev.ExitAllowed) and before.beneficiary(one.beneficiary) is None)
+        for one in step.events
+    )
 
 
 def _is_customer(head: Head | None) -> bool:

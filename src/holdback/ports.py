@@ -7,6 +7,7 @@ trusted for durability and mutual exclusion only. SECURITY.md says what a hostil
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -168,6 +169,44 @@ class Attempts(NamedTuple):
     account: str = ""
 
 
+class Sighting(NamedTuple):
+    """That an account had to do with something that others may meet as well (an address, a device), on a day.
+
+    `key` is a keyed hash of what it is, and `day` counts from the epoch. Rows are only ever added.
+    """
+
+    key: bytes
+    account: str
+    day: int
+
+
+class Sightings(NamedTuple):
+    """The newest sightings of one key, at most `SIGHTINGS_MOST`, and the day of the very first."""
+
+    first_day: int
+    rows: tuple[Sighting, ...]
+
+
+class ListRow(NamedTuple):
+    """A list of addresses that nobody is paid at: the operator's own, or an authority's, as it was imported last.
+
+    `version` is the operator's word for it, `key_id` the master key under which its addresses are hashed.
+    """
+
+    name: str
+    version: str
+    at: Instant
+    key_id: int
+    entries: int
+
+
+class ListedRow(NamedTuple):
+    """An address on a list, by its keyed hash."""
+
+    key: bytes
+    list: str
+
+
 class DeskRow(NamedTuple):
     """One thing that waits, as `core.waiting.Item` has it, of one account. Staff see it: nothing personal in it."""
 
@@ -208,6 +247,8 @@ class Wanted(NamedTuple):
     """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8.
 
     `whole` asks for all parts of the customer if they are few (`SMALL_BOOK`), so that nothing must be asked for twice.
+    `shared` are keys of what several customers may meet: their sightings, the lists they are on, and all lists there
+    are. It is a customer's wish, though not about him, so that it comes with the one load.
     """
 
     account: str
@@ -216,7 +257,11 @@ class Wanted(NamedTuple):
     assets: tuple[str, ...] = ()
     answer: tuple[str, str] | None = None
     whole: bool = False
+    shared: tuple[bytes, ...] = ()
 
+
+SIGHTINGS_MOST: Final = 64
+"""The most sightings of a key that are given: more are as good as so many."""
 
 SMALL_BOOK: Final = 16
 """The most parts that a customer is read with as a whole."""
@@ -225,8 +270,9 @@ SMALL_BOOK: Final = 16
 class Loaded(NamedTuple):
     """What a load found; what does not exist is absent. `now` is the database's clock.
 
-    `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until the
-    signer's receipts were reconciled. Of the accounts in `whole` every part there is was given.
+    `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until
+    the signer's receipts were reconciled. Of the accounts in `whole` every part there is was given. `sightings` and
+    `listed` (the names of lists) are by key, `lists` all there are; both are empty if nothing shared was asked for.
     """
 
     now: Instant
@@ -236,18 +282,22 @@ class Loaded(NamedTuple):
     answers: dict[tuple[str, str], Answer]
     reconciling: bool
     whole: frozenset[str] = frozenset()
+    sightings: Mapping[bytes, Sightings] = MappingProxyType({})
+    listed: Mapping[bytes, tuple[str, ...]] = MappingProxyType({})
+    lists: tuple[ListRow, ...] = ()
 
 
 class Writes(NamedTuple):
     """What one transaction makes durable, all or nothing.
 
-    `snapshots` pairs each new head with the seq it replaces (0 = the account must not exist yet). `names` are lookup
-    hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more sending;
-    those already gone are passed over. Of two rows for one part the later counts, and two heads of one account must
-    follow each other. `desk` are things that wait, new or changed, and `off_desk` those that do no more, by account,
-    kind and id; one named in both stays. `webhooks` are messages to the platform. Whoever writes a part writes its
-    account's snapshot too: a moved seq is how a transaction that waited for a lock learns that what it had read is old.
-    `as_of` is the database's time by which it was judged.
+    `snapshots` pairs each new head with the seq it replaces (0 = the account must not exist yet). `names` are
+    lookup hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more
+    sending; those already gone are passed over. Of two rows for one part the later counts, and two heads of one
+    account must follow each other. `desk` are things that wait, new or changed, and `off_desk` those that do no
+    more, by account, kind and id; one named in both stays. `webhooks` are messages to the platform. A sighting that
+    there is already is passed over. Whoever writes a part writes its account's snapshot too: a moved seq is how a
+    transaction that waited for a lock learns that what it had read is old. `as_of` is the database's time by which
+    it was judged.
     """
 
     entries: Sequence[Entry] = ()
@@ -260,6 +310,7 @@ class Writes(NamedTuple):
     desk: Sequence[DeskRow] = ()
     off_desk: Sequence[tuple[str, str, str]] = ()
     webhooks: Sequence[WebhookRow] = ()
+    sightings: Sequence[Sighting] = ()
     as_of: Instant = 0
 
     @property
@@ -400,6 +451,19 @@ class Store(Protocol):
 
     async def put_prices(self, prices: Sequence[Price]) -> None:
         """Keep the newest price of each asset; an older one than is kept changes nothing."""
+
+    async def put_sightings(self, sightings: Sequence[Sighting]) -> None:
+        """Add what outsiders report to have been seen. What there is already is passed over."""
+
+    async def put_list(self, row: ListRow, keys: AsyncIterator[Sequence[bytes]]) -> ListRow:
+        """Import a list, in place of that of the same name if there is one; `entries` and `at` are found out here.
+
+        Until it is whole the old one counts, and from then on the new one. Two imports of one list at a time: the later
+        to end counts, whole. If `keys` raises, the old list stays.
+        """
+
+    async def lists(self) -> list[ListRow]:
+        """All lists, in order of their names."""
 
     async def keys(self) -> list[KeyRow]:
         """All platform keys."""

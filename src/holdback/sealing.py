@@ -206,6 +206,16 @@ class MasterKeys:
         """The keys that mark exports, by the id of the master key, the current one first. What they mark names it."""
         return {key_id[0]: keys.mark for key_id, keys in self._ring.items()}
 
+    @property
+    def ids(self) -> frozenset[int]:
+        """The ids of the keys in the ring."""
+        return frozenset(key_id[0] for key_id in self._ring)
+
+    @property
+    def current_id(self) -> int:
+        """The id of the key that makes everything new."""
+        return self._id[0]
+
     def canary_keys(self) -> dict[int, bytes]:
         """The keys that choose canary accounts, likewise: canaries stay chosen by the key they were chosen by."""
         return {key_id[0]: keys.canary for key_id, keys in self._ring.items()}

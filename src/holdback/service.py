@@ -57,10 +57,10 @@ if TYPE_CHECKING:
     from holdback.core.decision import Decision, DeviceProof, EvidenceFact, StaffFact
     from holdback.core.events import Instant
     from holdback.core.ledger import Entry
-    from holdback.core.rules.asking import Action
+    from holdback.core.rules.asking import Action, SharedKey
     from holdback.core.state import Head
     from holdback.intake import Envelope, Intake, Parsed
-    from holdback.ports import Clock, DeskRow, Store, Transaction
+    from holdback.ports import Clock, DeskRow, Sighting, Store, Transaction
     from holdback.sealing import CustomerKey
     from holdback.strangers import Decoy
 
@@ -68,6 +68,8 @@ BATCH: Final = 96
 """The most questions in one transaction."""
 WRITTEN_KEPT: Final = 10_000
 """Of how many customers it is remembered what was written last; a forgotten one costs a refused commit."""
+SIGHTED_S: Final = 4 * GOOD_FOR_S
+"""For how long sightings are remembered: a reading grows no older before its batch, whose load takes a moment."""
 CROWDED_S: Final = 0.1
 """For how long locks are taken at once after another replica was met."""
 DEAR_AT_ONCE: Final = 8
@@ -124,6 +126,7 @@ class Peek(NamedTuple):
     own_key: CustomerKey | None = None
     seen: tuple[DeviceProof | None, Context] = (None, Context())
     program: Program | None = None
+    shared: tuple[SharedKey, ...] = ()
 
     @property
     def now(self) -> Instant:
@@ -163,6 +166,7 @@ class Service:
         self.noticed = asyncio.Event()
         self.hooked = asyncio.Event()
         self._written: OrderedDict[str, int] = OrderedDict()
+        self._sighted: list[tuple[float, Sighting]] = []
         self._crowded_until = 0.0
         self._counter = Counter(store, tools)
         self._answers = Answers(store, tools)
@@ -564,7 +568,9 @@ class Service:
         asset, pair = parsed.fields.get("asset"), parsed.fields.get("pair")
         assets: tuple[str, ...] = (asset,) if isinstance(asset, str) else ()
         assets += _priced(pair) if isinstance(pair, str) else ()
-        asked = Wanted(account, named, assets=assets, answer=answer, whole=True)
+        shared = self._intake.shared(account, parsed)
+        keys = tuple(key for one in shared for key in one.keys)
+        asked = Wanted(account, named, assets=assets, answer=answer, whole=True, shared=keys)
         reading = await self._reads.submit(asked)
         loaded = reading.loaded
         snapshot = loaded.snapshots.get(account)
@@ -585,7 +591,7 @@ class Service:
         }
         programs = [self.tools.snapshots.part(row) for row in rows if row.kind == "api_key" and row.name == signer]
         program = programs[0] if programs and isinstance(programs[0], Program) else None
-        return Peek(key, head, secrets, asked, reading, program=program)
+        return Peek(key, head, secrets, asked, reading, program=program, shared=shared)
 
     async def _asked(self, question: Question, parsed: Parsed, main: str, peek: Peek) -> Asked:
         """Seal the action, verify its proofs, and say what must be loaded to judge it."""
@@ -599,8 +605,8 @@ class Service:
         signs_in = isinstance(action, SessionStart)
         begins = signs_in or isinstance(action, RecoveryOpen)
         context = self._intake.context(envelope.context, peek.key, begins=begins, device=device)
-        other = _counterparty(parsed)
-        request = Request(action, question.account, actor, context, envelope.challenge or "", other)
+        named = _counterparty(parsed), peek.shared or self._held_shared(main, action, peek)
+        request = Request(action, question.account, actor, context, envelope.challenge or "", *named)
         digest = self._digest(question, parsed, peek)
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
@@ -628,6 +634,13 @@ class Service:
         )
         releases = isinstance(action, LegalRelease)
         return asked._replace(package=await self._packed(main, asked, peek)) if releases else asked
+
+    def _held_shared(self, main: str, action: Action, peek: Peek) -> tuple[SharedKey, ...]:
+        """What the destination of a held exit is known by, for it may be on a list by now."""
+        held = peek.head.exits.get(action.which) if isinstance(action, ExitRelease) else None
+        if held is None or held.destination is None:
+            return ()
+        return self._intake.shared_again(main, held.network, peek.key.open(held.destination))
 
     async def _token(self, parsed: Parsed, peek: Peek, actor: ev.Actor) -> tuple[str, dict[str, Any]]:
         """For what begins a session or a recovery: a token, and the facts of it and of where it was asked from.
@@ -770,13 +783,15 @@ class Service:
         answers: list[tuple[Job[Asked, bytes], bytes | Exception]] = []
         async with self.store.transaction(locks=locks) as transaction:
             reading = await self._read(transaction, [job.work for job in jobs], look_ahead=not locks)
-            unit = Unit(self.tools, reading.loaded, reading.clock)
+            unit = Unit(self.tools, reading.loaded, reading.clock, self._lately())
             for job in jobs:
                 try:
                     answers.append((job, unit.judge(job.work)))
                 except Exception as error:  # noqa: BLE001 - one bad question must not fail its batch
                     answers.append((job, error))
             writes = unit.writes()
+            # Before they are durable, for another batch may be judged meanwhile: one too many only tightens.
+            self._sighted += [(asyncio.get_running_loop().time(), one) for one in writes.sightings]
             if not writes.empty:
                 await transaction.write(writes)
         self._remember(writes)
@@ -826,6 +841,17 @@ class Service:
         while len(self._written) > WRITTEN_KEPT:
             self._written.popitem(last=False)
 
+    def _lately(self) -> list[Sighting]:
+        """What this process wrote, or is writing, of what several customers meet, since any reading that still counts.
+
+        A reading is refused where its own customer moved, and tells nothing of what others did after it.
+        """
+        if not self._sighted:
+            return []
+        oldest = asyncio.get_running_loop().time() - SIGHTED_S
+        self._sighted = [one for one in self._sighted if one[0] >= oldest]
+        return [one for _, one in self._sighted]
+
 
 def _sign_in_name(parsed: Parsed) -> str:
     """By what a newcomer signs in: a customer by the name that is imported, the staff by their id."""
@@ -836,7 +862,7 @@ def _wanted(question: Question, main: str, needs: Needs) -> list[Wanted]:
     """Every stream that is read to judge a question: whose it is, whom it names, who of the staff asks, an agency."""
     assets = ((needs.asset,) if needs.asset else ()) + (_priced(needs.pair) if needs.pair else ())
     others = dict.fromkeys((needs.counterparty, needs.member, needs.first, needs.agency, *needs.spoke))
-    first = Wanted(main, needs.parts, needs.alike, assets, _answer_key(question))
+    first = Wanted(main, needs.parts, needs.alike, assets, _answer_key(question), shared=needs.shared)
     return [first, *(Wanted(one) for one in others if one and one != main)]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.table import Column, Table
 
 from holdback import audit
 from holdback.core import events as ev
+from holdback.core.decision import Facts, Reason
+from holdback.core.events import stored_decoder
 from holdback.ports import Wanted
 from holdback.wording.happened import event_line
 from holdback.wording.reasons import finding_line
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from holdback.core.events import Sealed
     from holdback.service import Service
+
+
+_FACTS: Final = stored_decoder(Facts)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -53,10 +58,18 @@ def _line(told: audit.Told, opened: Callable[[Sealed], str]) -> Line:
         decided.actor.kind.value,
         decided.action,
         decided.decision,
-        [finding_line(one) for one in decided.findings],
+        [finding_line(one) for one in decided.findings] + _lists(decided),
         followed,
         told.entry.link.hex(),
     )
+
+
+def _lists(decided: ev.Decided) -> list[str]:
+    """Which lists the destination was on. No answer says it; this is read by whoever runs the place."""
+    if not any(one.code == Reason.DESTINATION_LISTED for one in decided.findings):
+        return []
+    facts = _FACTS.decode(decided.facts)
+    return [f"on the list {one.name}, version {one.version}" for one in facts.lists if one.listed]
 
 
 def render(found: list[Line]) -> Table:

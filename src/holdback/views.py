@@ -723,7 +723,9 @@ def _plain(name: str, value: Any, key: CustomerKey) -> Any:  # noqa: ANN401 - as
     return value
 
 
-STORED_SEALED: Final = frozenset({"name", "address", "counterparty", "story", "note", "number", "ip_allowlist"})
+STORED_SEALED: Final = frozenset(
+    {"name", "address", "counterparty", "destination", "story", "note", "number", "ip_allowlist"}
+)
 """Sealed fields of actions, which a stored question holds as bytes; their secrets are in `SECRETS`."""
 
 

@@ -139,6 +139,13 @@ def test_other_networks_are_known_by_checksum_or_pattern(network: str, address: 
             normal(NETWORKS[network], wrong)
 
 
+def test_a_q_before_the_last_p_is_found() -> None:
+    """Bech32 alone misses a `q` that is put in, or left out, before a last `p`; the length tells it."""
+    ending = next(one for number in range(1_000) if (one := invented(NETWORKS["cosmos"], str(number))).endswith("p"))
+    with pytest.raises(ValueError, match="too short or too long"):
+        normal(NETWORKS["cosmos"], f"{ending[:-1]}qp")
+
+
 def slips(address: str, chance: random.Random) -> str:
     """An address in which the hand slipped: wrong characters, two in the wrong order, one lost or doubled."""
     place = chance.randrange(len(address))

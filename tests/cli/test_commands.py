@@ -242,3 +242,49 @@ def test_a_file_that_is_missing_is_named(
     assert not place.exists()
     assert ended(monkeypatch, "restore", "nosuch.hb") == 2
     assert capsys.readouterr().err.strip() == "holdback: nosuch.hb: No such file or directory"
+
+
+def listed(tmp_path: Path, text: str, version: str = "1") -> int:
+    """Take a list in."""
+    file = tmp_path / "list.csv"
+    file.write_text(text)
+    return run("lists", "import", str(file), "--name", "ofac", "--version", version)
+
+
+def test_a_list_is_taken_in_and_shown(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list counts its addresses and what it left out, and is shown; a required one that is not there ends with 1."""
+    run("migrate")
+    address = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
+    policy = tmp_path / "ours.toml"
+    policy.write_text('extends = "default"\nname = "ours"\n[lists]\nrequired = ["ofac"]\n')
+    monkeypatch.setenv("HOLDBACK_POLICY", str(policy))
+    assert run("lists", "show") == 1
+    assert "missing" in capsys.readouterr().out
+    assert listed(tmp_path, f"network,address\nbitcoin,{address}\n,{address.upper()}\nmonero,{'4' * 95}\n") == 0
+    assert "ofac, version 1: 1 addresses, 1 rows left out." in capsys.readouterr().out
+    assert run("lists", "show") == 0
+    shown = capsys.readouterr().out
+    assert "ofac" in shown
+    assert address not in shown
+    for bad, wrong in (
+        ("", "the first line"),
+        ("a,b\n1,2\n", "must name the columns"),
+        (f"address,network\n{address},tron\n", "row 1"),
+    ):
+        assert listed(tmp_path, bad, "2") == 2
+        assert wrong in capsys.readouterr().err
+    assert address.encode() not in place.read_bytes()
+
+
+def test_a_list_is_shown_as_json(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs read the same."""
+    assert place.parent == tmp_path
+    run("migrate")
+    assert run("lists", "show", "--json") == 0
+    assert capsys.readouterr().out.endswith('{"lists":[]}\n')
+    file = tmp_path / "list.csv"
+    file.write_text("address\nbc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq\n")
+    assert run("lists", "import", str(file), "--name", "own", "--version", "7", "--json") == 0
+    assert '"entries":1,"left_out":0' in capsys.readouterr().out

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 import pytest
@@ -24,9 +24,11 @@ from holdback.ports import (
     STALE_MS,
     Conflict,
     KeyRow,
+    ListRow,
     NewerDatabase,
     NoticeRow,
     Price,
+    Sighting,
     StoreUnavailable,
     Wanted,
     WebhookRow,
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
     from holdback.core.events import Instant
     from holdback.ports import Store
+
+T = TypeVar("T")
+
+MULE: Final = b"\x01" + b"m" * 32
 
 DEADLINE_S = 60
 WRITER = Path(__file__).with_name("writer.py")
@@ -90,7 +96,7 @@ async def test_what_does_not_exist_is_absent(store: Store) -> None:
     wanted = [Wanted("a", (("beneficiary", "b"),), b"alike", ("BTC",), ("platform", "k"))]
     async with store.transaction() as transaction:
         loaded = await transaction.load(wanted)
-    assert loaded[1:] == ({}, {}, {}, {}, False, frozenset())
+    assert loaded[1:] == ({}, {}, {}, {}, False, frozenset(), {}, {}, ())
 
 
 async def test_requests_share_a_load(store: Store) -> None:
@@ -750,6 +756,9 @@ async def filled(opened: Opener) -> Store:
         await put(store, everything(f"a{number:02}"))
     await store.put_prices([Price("BTC", 1, 2)])
     await store.put_key(KeyRow("k", b"digest", ("decide", "read"), 1, 2))
+    await store.put_sightings([Sighting(MULE, "a00", 5)])
+    for keys in ([MULE], [b"another", MULE]):
+        await store.put_list(ListRow("ofac", "1", 0, 1, 0), each([keys]))
     await store.claim(3, 1_000)
     await store.postpone("n-a01", 5_000, "full")
     await store.bury("n-a02", "gone")
@@ -758,8 +767,8 @@ async def filled(opened: Opener) -> Store:
     return store
 
 
-async def each(records: Sequence[bytes]) -> AsyncIterator[bytes]:
-    """Records as `fill` takes them."""
+async def each(records: Sequence[T]) -> AsyncIterator[T]:
+    """Records as `fill` takes them, or the parts of a list."""
     for record in records:
         yield record
 
@@ -776,6 +785,9 @@ async def test_a_back_up_moves_between_stores(opened: Opener, other: Place) -> N
     await copy.set_reconciling(False)
     assert not (await copy.read([])).reconciling
     assert [row.id for row in await copy.dead_letters(9)] == ["n-a02"]
+    assert (await copy.read([Wanted("a00", shared=(MULE,))])).listed == {MULE: ("ofac",)}
+    await copy.put_list(ListRow("ofac", "2", 0, 1, 0), each([[b"another"]]))
+    assert (await copy.read([Wanted("a00", shared=(MULE,))])).listed == {}
     assert len(await copy.claim(99, 1_000)) == 28
     assert [row.id for row in await copy.dead_webhooks(9)] == ["w-a02"]
     assert len(await copy.claim_webhooks(99, 1_000)) == 28

@@ -26,11 +26,13 @@ from holdback.core.decision import (
     Facts,
     Hold,
     KeyFact,
+    ListFact,
     MarketFact,
     PaperFact,
     PriceFact,
     Proof,
     Seen,
+    SharedFact,
     StaffFact,
     StepUp,
 )
@@ -39,7 +41,7 @@ from holdback.core.policy import Policy
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedBeneficiary, ImportedContact
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.asking import Request
-from holdback.core.rules.exit import ExitRequest
+from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryOpen
 from holdback.core.rules.session import SessionStart
@@ -58,6 +60,8 @@ START: Final = 20_000 * DAY
 """Midnight of a day in 2024; nothing happens before it."""
 
 USD: Final = 1_000_000
+OFAC: Final = ListFact("ofac", "1", START + 10_000 * DAY)
+"""A list that is never too old, and names nobody."""
 """Micro-USD in a USD."""
 
 PLATFORM: Final = Actor(ActorKind.PLATFORM)
@@ -135,6 +139,9 @@ class Account:
         self.package = b""
         self.key_fact: dict[str, Any] = {}
         self.market: dict[str, Any] | None = {}
+        self.shared: tuple[SharedFact, ...] = ()
+        self.lists: tuple[ListFact, ...] = (OFAC,)
+        self.dust_day = 0
 
     # What is true
 
@@ -225,6 +232,7 @@ class Account:
             link=self.link_of(request),
             api_key=self.key_signed(request),
             market=self.market_of(request),
+            **self.elsewhere_known(request.action),
         )
 
     def market_of(self, request: Request) -> MarketFact | None:
@@ -241,6 +249,13 @@ class Account:
             return None
         self.counter += 1
         return replace(KeyFact(right=True, nonce=self.counter, at=self.now, listed=True), **self.key_fact)
+
+    def elsewhere_known(self, action: Action) -> dict[str, Any]:
+        """What is known of a destination beyond the account, for actions that have one outside of the platform."""
+        held = self.head.exits.get(action.which) if self.state and isinstance(action, ExitRelease) else None
+        if held is None and getattr(action, "address", None) is None:
+            return {}
+        return {"shared": self.shared, "lists": self.lists, "dust_day": self.dust_day}
 
     def link_of(self, request: Request) -> ev.Sealed | None:
         """The token itself, sealed, of a recovery that staff opens."""

@@ -18,7 +18,18 @@ import msgspec
 
 from holdback.core import events as ev
 from holdback.core.decision import Facts
-from holdback.core.events import DAY, HOUR, MINUTE, AnyEvent, AuthenticatorKind, ChangeKind, Channel, Instant, Lane
+from holdback.core.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    AnyEvent,
+    AuthenticatorKind,
+    ChangeKind,
+    Channel,
+    Instant,
+    Lane,
+    stored_decoder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -60,6 +71,16 @@ STEPS: Final = (
 
 CONFIRMS_ENTRY: Final = (ev.AddressRenewed, ev.ExitAllowed, ev.ExitHeld)
 """What confirms a beneficiary again, if it was proved; entering it confirmed it first."""
+
+
+def crowd_h(policy: Policy, facts: Facts, now: Instant, *, joining: bool) -> int:
+    """How long an address waits that many entered or paid within days while it was new; 0 if it is none."""
+    for one in facts.shared:
+        days = now // DAY - one.first_day
+        count = one.joined if joining else one.accounts
+        if one.kind == "address" and days < policy.shared.address_new_d and count >= policy.shared.address_accounts:
+            return policy.shared.address_wait_h
+    return 0
 
 
 class Waiting(NamedTuple):
@@ -577,7 +598,8 @@ class Past:
             if isinstance(event, ev.SettingChanged) and event.setting is ev.Setting.LOCK_HOURS:
                 lock = event.value
             elif isinstance(event, ev.AddressAdded):
-                length = max(self.policy.waits.address_h, lock) * HOUR
+                crowd = crowd_h(self.policy, self.facts_in(number), event.at, joining=True)
+                length = max(self.policy.waits.address_h, lock, crowd) * HOUR
                 waiting = Waiting(event.at, length, self.told(number, event))
                 found[event.beneficiary] = Entered(event.address, waiting, event.at)
             elif isinstance(event, ev.AddressRemoved):
@@ -586,6 +608,13 @@ class Past:
                 until = event.at + self.policy.book.verified_d * DAY
                 found[event.beneficiary] = found[event.beneficiary]._replace(verified=until)
         return found
+
+    def facts_in(self, number: int) -> Facts:
+        """What the decision of an entry went by; nothing where it was an import."""
+        decided = self.entries[number][0]
+        if not isinstance(decided, ev.Decided) or not decided.facts:
+            return Facts(b"")
+        return stored_decoder(Facts).decode(decided.facts)
 
     def confirms(self, number: int, event: ev.AddressRenewed | ev.ExitAllowed | ev.ExitHeld) -> bool:
         """Whether somebody proved something in an entry, or a recovery's payment went."""

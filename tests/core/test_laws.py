@@ -33,7 +33,7 @@ from tests.core.histories import (
 from tests.core.watched import Watched
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, Proof, StepUp
+from holdback.core.decision import Allow, Context, ListFact, Proof, SharedFact, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel, Setting
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from holdback.core.events import Sealed
     from holdback.core.rules.asking import Action, Request
 
-ROOMY: Final = policy_with(**{"bounds.cool_offs": 10_000, "bounds.unheard": 10_000})
-"""The default policy; its bounds on what one customer may have at once are tested elsewhere."""
+ROOMY: Final = policy_with(**{"bounds.cool_offs": 10_000, "bounds.unheard": 10_000, "lists.required": ["ofac"]})
+"""The default policy, with a list that must be there; its bounds on what one customer may have are tested elsewhere."""
 
 CAPABILITIES: Final = (
     "password",
@@ -521,6 +521,20 @@ class Stories(RuleBasedStateMachine):
         self.alice.prices = {} if by == "none" else {"USD": 2 * USD if by == "price" else USD}
         self.alice.price_age_ms = 16 * MINUTE if by == "age" else 0
         self.alice.reconciling = by == "restore"
+
+    @rule(
+        crowd=st.sampled_from((0, 2, 3)),
+        days=st.sampled_from((0, 29, 30)),
+        dust=st.sampled_from((None, None, 0, 29, 30)),
+        lists=st.sampled_from(("none", "young", "old", "listed")),
+    )
+    def others_do(self, crowd: int, days: int, dust: int | None, lists: str) -> None:
+        """Others enter the same addresses, dust arrives, and lists come, age and name somebody."""
+        today = self.alice.now // DAY
+        self.alice.shared = (SharedFact("address", today - days, crowd, crowd + 1),) if crowd else ()
+        self.alice.dust_day = today - dust if dust is not None else 0
+        at = self.alice.now - 15 * DAY if lists == "old" else self.alice.now
+        self.alice.lists = () if lists == "none" else (ListFact("ofac", "1", at, lists == "listed"),)
 
     # Stops
 

@@ -177,3 +177,33 @@ def test_the_lines_of_wealth_rise() -> None:
     """Deciles that do not rise would call nobody rich, or everybody."""
     with pytest.raises(PolicyError, match="decile_usd"):
         policy_with(**{"staff.decile_usd": [9, 8, 7, 6, 5, 4, 3, 2, 1]})
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "wrong"),
+    [
+        ("bank", {"family": "evm"}, "is not the name of a network"),
+        ("Bitcoin", {"family": "evm"}, "is not the name of a network"),
+        ("new", {"family": "segwit"}, "it must say hrp"),
+        ("new", {"family": "evm", "hrp": "bc"}, "it must say nothing else"),
+        ("new", {"family": "pattern", "pattern": "a*"}, "only one may come more or less often"),
+        ("new", {"family": "pattern", "pattern": "(a|b){3}"}, "only one may come more or less often"),
+        ("new", {"family": "pattern", "pattern": "[a]{1,9}[a]{1,9}b"}, "only one may come more or less often"),
+        ("new", {"family": "pattern", "pattern": "[z-a]{9}"}, "only one may come more or less often"),
+        ("new", {"family": "pattern", "pattern": "a{9,3}"}, "only one may come more or less often"),
+        ("new", {"family": "pattern", "pattern": "a."}, "only one may come more or less often"),
+    ],
+)
+def test_a_network_that_nobody_could_read_is_refused(name: str, network: dict[str, str], wrong: str) -> None:
+    """A family lacks nothing and says nothing beside, and a pattern is one that is matched in time with the text."""
+    with pytest.raises(PolicyError, match=wrong):
+        policy_with(networks=DEFAULT["networks"] | {name: network})
+
+
+def test_a_network_that_is_opened_is_looser() -> None:
+    """A network more is one way out more; one less is tighter, and one that is read otherwise neither."""
+    less = {name: one for name, one in DEFAULT["networks"].items() if name != "tron"}
+    other = DEFAULT["networks"] | {"tron": {"family": "evm"}}
+    assert [one.way for one in POLICY.differences(policy_with(networks=less))] == ["looser"]
+    assert [one.way for one in policy_with(networks=less).differences(POLICY)] == ["tighter"]
+    assert [one.way for one in policy_with(networks=other).differences(POLICY)] == ["other"]

@@ -36,7 +36,7 @@ from tests.core.recoveries import Claimant, reviewed
 from holdback import cli, facing, intake, judging, service, strangers, watching, wiring
 from holdback.core import attempts
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, Seen, StepUp
+from holdback.core.decision import Allow, Context, ListFact, Seen, SharedFact, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role, Scope
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
@@ -54,6 +54,7 @@ from holdback.core.rules.session import SessionEndAll, SessionStart
 from holdback.core.rules.setting import LimitSet, LockSet, VaultSet
 from holdback.core.rules.staff import StaffLookUp, TicketOpen
 from holdback.evidence import face, face_rekognition
+from holdback.web import deposits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,6 +80,7 @@ SPREAD: Final[dict[str, Any]] = {
     "recovery.codes_h": 30,
     "api_keys.ripens_h": 103,
     "recovery.one_possession_h": 80,
+    "lists.required": ["ofac"],
 }
 """The default policy with numbers apart, so that each may change alone without breaking a relation."""
 
@@ -328,6 +330,19 @@ def priced(account: Account) -> None:
     account.price_age_ms = 14 * MINUTE
     account.pay("5", "home", session)
     account.prices.clear()
+    account.pay("5", "home", session)
+
+
+def elsewhere(account: Account) -> None:
+    """Addresses that others met as well, dust from the like of one, and a list that grows old."""
+    session = grow(account)
+    today = account.now // DAY
+    for days, others in ((0, 2), (30, 60)):
+        account.shared = (SharedFact("address", today - days, others, others + 1),)
+        account.add(f"mule {days}", session)
+    account.shared, account.dust_day = (), today - 30
+    account.pay("5", "dusty", session)
+    account.dust_day, account.lists = 0, (ListFact("ofac", "1", account.now - 14 * DAY - 1),)
     account.pay("5", "home", session)
 
 
@@ -700,6 +715,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     untold,
     telling,
     priced,
+    elsewhere,
     robbed,
     comes_back,
     comes_back_by_what_is_held,
@@ -739,6 +755,8 @@ CHANGED: Final[dict[str, Any]] = {
     "sessions.proof_s": 59,
     "notices.independent": ["email"],
     "notices.fold_m": 14,
+    "lists.required": [],
+    "lists.missing": "deny",
     "signals.price": "deny",
     "signals.price_age_m": 13,
     "bounds.waiting_exits": 31,
@@ -803,6 +821,8 @@ OUTSIDE: Final[dict[str, ModuleType]] = {
     "signals.clock_tolerance_s": judging,
     "signals.network_age_d": wiring,
     "legal.papers_per_h": service,
+    "book.dust_usd": deposits,
+    "shared.address_window_d": judging,
     "passwords.characters_min": intake,
     "passwords.characters_alone_min": intake,
     "passwords.strength_min": intake,

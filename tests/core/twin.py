@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.core.past import STRENGTH, Past, Waiting
+from tests.core.past import STRENGTH, Past, Waiting, crowd_h
 
 from holdback.core import events as ev
 from holdback.core.decision import Reason
@@ -698,12 +698,54 @@ def address_add(case: Case) -> Answer:
     proofs = case.prove(CHANGE)
     if isinstance(proofs, Answer):
         return proofs
-    refuse((address_key(action) in case.past.book, Reason.ALREADY_EXISTS))
+    refuse((address_key(action) in case.past.book, Reason.ALREADY_EXISTS), on_a_list(case))
     for one in case.past.book.values():
         if one.address is not None and action.address is not None:
             alike = one.address.alike == action.address.alike and one.address.mac != action.address.mac
             refuse((alike, Reason.LOOK_ALIKE))
+    refuse(like_dust(case), list_missing(case, "deny"))
+    crowd = crowd_h(case.policy, case.facts, case.now, joining=True)
+    if crowd:
+        return allow(Reason.DESTINATION_SHARED, case.now + max(crowd, newness_h(case)) * HOUR)
     return case.ripens(newness_h(case))
+
+
+def on_a_list(case: Case) -> tuple[bool, Reason]:
+    """Nobody is paid who is on a list."""
+    return any(one.listed for one in case.facts.lists), Reason.DESTINATION_LISTED
+
+
+def list_missing(case: Case, outcome: str) -> tuple[bool, Reason]:
+    """A list that must be there and young, and is not, where the policy wants this of it."""
+    lists = case.policy.lists
+    for name in lists.required:
+        there = [one for one in case.facts.lists if one.name == name and one.at + lists.age_d * DAY > case.now]
+        if not there and lists.missing == outcome:
+            return True, Reason.LIST_MISSING
+    return False, Reason.LIST_MISSING
+
+
+OUTSIDE: Final = {"*", "bank"}
+"""Where a beneficiary is elsewhere than on this platform."""
+
+
+def bars(case: Case, network: str | None, *, known: bool) -> list[tuple[bool, Reason]]:
+    """Who cannot be paid, in the order of reasons."""
+    missing, reason = list_missing(case, "deny")
+    return [
+        on_a_list(case),
+        like_dust(case, known=known),
+        (network in {"internal", "p2p"} and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
+        (bool(case.past.settings[Setting.ALLOWLIST]) and not known, Reason.NOT_ON_ALLOWLIST),
+        (missing and network in OUTSIDE, reason),
+    ]
+
+
+def like_dust(case: Case, *, known: bool = False) -> tuple[bool, Reason]:
+    """A small deposit came lately from an address that looks like this one, which is not in the book."""
+    day = case.facts.dust_day
+    dusty = day > 0 and case.now < (day + case.policy.book.dust_d) * DAY
+    return dusty and not known, Reason.LOOK_ALIKE_DEPOSIT
 
 
 def network_closed(case: Case, network: str | None) -> bool:
@@ -884,6 +926,7 @@ class Exit(NamedTuple):
     counts_at: Instant | None = None
     by_key: bool = False
     approved: bool = False
+    network: str | None = "*"
 
 
 BILLION: Final = 10**9 * 1_000_000
@@ -914,20 +957,22 @@ def weigh(case: Case, asked: Exit) -> Weighed:
     proved_now = (asked.waited is None or case.by_owner) and not asked.by_key
     if entry is not None and entry.verified <= now and not proved_now:
         against.append((Reason.VERIFICATION_EXPIRED, None))
+    shared, crowd = crowded(case, asked)
+    against += [*unlisted(case, asked), *shared]
     lane, own_wait = Lane.OTHERS, 0
     if senior and entry is not None:
         since = past.undisputed_at(entry.waiting)
         if since is not None and since + policy.outflow.long_standing_d * DAY <= now:
             lane = Lane.LONG_STANDING
     if not ripe:
-        instant = asked.priced and not asked.by_key
+        instant = asked.priced and not asked.by_key and not shared
         if instant and past.cooling_until(now) is None and fits(case, Lane.INSTANT, asked.value):
             lane = Lane.INSTANT
         elif entry is not None:
             against.append((Reason.DESTINATION_NEW, past.ripe_at(entry.waiting) or entry.waiting.hoped(now)))
         else:
-            own_wait = newness_h(case) * HOUR
-            against += still_waits(case, asked, own_wait, Reason.DESTINATION_NEW)
+            own_wait = max(newness_h(case) * HOUR, crowd)
+            against += still_waits(case, asked, newness_h(case) * HOUR, Reason.DESTINATION_NEW)
     if not asked.priced or not fits(case, lane, asked.value):
         lane = Lane.NONE
         hours = policy.outflow.over_budget_senior_h if senior else policy.outflow.over_budget_others_h
@@ -941,6 +986,22 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         own_wait = max(own_wait, asked.counts_at - now)
         against.append((Reason.NO_SENIOR_AUTHENTICATOR, asked.counts_at))
     return Weighed([*against, *received_lately(case, asked)], lane, own_wait)
+
+
+def unlisted(case: Case, asked: Exit) -> list[tuple[Reason, Instant | None]]:
+    """A list that must be there and is not, for whoever is outside of the platform."""
+    missing, reason = list_missing(case, "hold")
+    return [(reason, None)] if missing and asked.network in OUTSIDE else []
+
+
+def crowded(case: Case, asked: Exit) -> tuple[list[tuple[Reason, Instant | None]], int]:
+    """What many others that pay the same new address mean for this one, and how long a stranger's exit waits by it."""
+    entry = case.past.book.get(asked.beneficiary)
+    crowd = crowd_h(case.policy, case.facts, case.now, joining=entry is None) * HOUR
+    if crowd and entry is None:
+        return still_waits(case, asked, crowd, Reason.DESTINATION_SHARED), crowd
+    until = entry.waiting.since + crowd if entry is not None else 0
+    return [(Reason.DESTINATION_SHARED, until)] if crowd and case.now < until else [], 0
 
 
 def is_usual(case: Case, asked: Exit) -> bool:
@@ -1079,15 +1140,13 @@ def exit_request(case: Case) -> Answer:
     proofs = [] if case.by_key else case.prove(MONEY)
     if isinstance(proofs, Answer):
         return proofs
-    refuse(
-        (inside and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
-        (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
-    )
+    refuse(*bars(case, network, known=listed))
     said = 0 if action.usd is None else micro(action.usd)
     value, priced = value_of(case, action.asset, action.amount, said)
     refuse_by_value(case, value, priced=priced)
     shown = None if case.by_key else counts_at(case, proofs)
-    weighed = weigh(case, Exit(beneficiary_of(action, network), value, priced, counts_at=shown, by_key=case.by_key))
+    exit_ = Exit(beneficiary_of(action, network), value, priced, counts_at=shown, by_key=case.by_key, network=network)
+    weighed = weigh(case, exit_)
     if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
     return allow(Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED, lane=weighed.lane)
@@ -1125,6 +1184,7 @@ def evacuate(case: Case, opened_at: Instant) -> Answer:
             (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
             (not senior, Reason.SENIOR_BENEFICIARY_REQUIRED),
         )
+        refuse(on_a_list(case), list_missing(case, "deny"))
         value, priced = value_of(case, action.asset, action.amount, 0)
         refuse_by_value(case, value, priced=priced)
     except Refused as refusal:
@@ -1167,15 +1227,13 @@ def exit_release(case: Case) -> Answer:
         raise Refused(Reason.NOT_FOUND)
     held, waiting, said, approved = case.past.held[action.which]
     network = case.policy.exits.get(held.kind)
-    listed = held.beneficiary in case.past.book
     refuse(
         (network is None, Reason.EXIT_KIND_CLOSED),
         (case.past.is_frozen, Reason.FROZEN),
         (case.past.ordered(case.now), Reason.UNDER_ORDER),
         (case.past.lapsed(held.recovery, case.now), Reason.NOT_FOUND),
         (case.past.is_undone(held.recovery, case.now), Reason.EVIDENCE_BURNED),
-        (network in {"internal", "p2p"} and not case.facts.counterparty_known, Reason.COUNTERPARTY_UNKNOWN),
-        (bool(case.past.settings[Setting.ALLOWLIST]) and not listed, Reason.NOT_ON_ALLOWLIST),
+        *bars(case, network, known=held.beneficiary in case.past.book),
     )
     value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
     vault, reaches = case.past.vault, reaches_into_vault(case, value, priced=priced)
@@ -1189,7 +1247,8 @@ def exit_release(case: Case) -> Answer:
             return proofs
     refuse_by_value(case, value, priced=priced)
     early, approved = case.by_owner and not approver, approved or case.by_owner
-    weighed = weigh(case, Exit(held.beneficiary, value, priced, waiting, early=early, approved=approved))
+    exit_ = Exit(held.beneficiary, value, priced, waiting, early=early, approved=approved, network=network)
+    weighed = weigh(case, exit_)
     if held.recovery:
         weighed = unless_unconfirmed(weighed)
     if not early:

@@ -641,6 +641,9 @@ class Watched(Account):
             "tokens",
             "device_key",
             "market",
+            "shared",
+            "lists",
+            "dust_day",
         ):
             setattr(other, name, getattr(self, name))
         other.parts, other.prices = dict(self.parts), dict(self.prices)

@@ -145,6 +145,9 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (48, ("too_many",)),
     ],
     "poisoned-history": [(1, ("look_alike",)), (2, ("destination_new", "over_budget"))],
+    "one-mule-many-accounts": [(1, ("destination_shared",)), (2, ("destination_shared",))],
+    "copied-from-the-history": [(0, ("look_alike_deposit",)), (1, ("look_alike_deposit",))],
+    "listed-while-it-waits": [(1, ("destination_listed",)), (2, ("destination_listed",))],
     "stolen-cookie": [(0, ("proof_required",)), (1, ("tightening",)), (9, ("proof_required",))],
     "malware-many-thin-pairs": [
         (0, ("no_harm",)),

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
-from tests.service.house import HOME, PLATFORM, STRANGER, Customer, House, settled
+from tests.service.house import HOME, PLATFORM, RING, STEP, STRANGER, Customer, House, settings, settled, somewhere
 
+from holdback import timeline
+from holdback.core import events as ev
+from holdback.core.decision import Facts
+from holdback.core.events import DAY, HOUR, stored_decoder
 from holdback.intake import BadRequest
+from holdback.lists import BATCH, BadTable, Importing, standing
+from holdback.web import deposits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,3 +124,173 @@ async def test_nobody_learns_more_of_an_account_that_is_not_there(house: House) 
     with pytest.raises(BadRequest) as refused:
         await house.ask("nobody-here", body)
     assert refused.value.pointer == "/address"
+
+
+# What others have to do with a destination
+
+MULE: Final = somewhere("mule")
+WEEK: Final = 7 * DAY
+
+
+def entering(person: Customer, address: str = MULE, code: str = "") -> dict[str, Any]:
+    """Enter an address, with proof."""
+    return person.body("address.add", name="x", network="bitcoin", address=address, proofs=person.proofs(code))
+
+
+def codes(answer: dict[str, Any]) -> list[str]:
+    """The codes of an answer's reasons."""
+    return [one["code"] for one in answer["reasons"]]
+
+
+async def imported(house: House, *addresses: str, name: str = "ofac", version: str = "1") -> None:
+    """Take a list in."""
+    rows = [{"address": one} for one in addresses]
+    await Importing(house.store, house.service.tools).take(name, version, rows)
+
+
+async def test_a_mules_address_waits_for_all_who_entered_it(house: House) -> None:
+    """Three accounts that enter one new address within a day all wait a week for it, in whichever spelling."""
+    people = await settled(house, "alice", "bob", "carol")
+    first = [await one.ask(entering(one, MULE if one.account != "bob" else MULE.upper())) for one in people[:2]]
+    assert [codes(one) for one in first] == [["ripens_later"], ["ripens_later"]]
+    last = await people[2].ask(entering(people[2]))
+    assert (last["decision"], codes(last)) == ("allow", ["destination_shared"])
+    assert last["reasons"][0]["until"] == last["usable_from"]
+    await house.deliver()
+    house.clock.at += 73 * HOUR
+    await house.priced()
+    for one in people:
+        await one.sign_in()
+        answer = await one.ask(one.withdrawal(5, to=MULE, proofs=one.proofs()))
+        assert (answer["decision"], answer["reasons"][0]["code"]) == ("hold", "destination_shared")
+        assert answer["hold"]["release_at"]
+    house.clock.at += WEEK - 73 * HOUR
+    await house.priced()
+    await people[0].sign_in()
+    answer = await people[0].ask(people[0].withdrawal(5, to=MULE, proofs=people[0].proofs()))
+    assert answer["decision"] == "allow", answer
+
+
+async def test_accounts_of_one_batch_see_each_other(house: House) -> None:
+    """Of many who enter one address at the same moment, all but the first two wait for longer at once."""
+    people = await settled(house, *(f"p{number}" for number in range(6)))
+    house.clock.at += STEP  # once for all, so that no code of the first is old by the time of the last
+    bodies = [entering(one, code=one.code()) for one in people]
+    answers = await asyncio.gather(*(one.ask(body) for one, body in zip(people, bodies, strict=True)))
+    assert sorted(codes(one)[0] for one in answers) == ["destination_shared"] * 4 + ["ripens_later"] * 2
+    facts = await house.happened(people[-1].account, ev.Decided)
+    assert not any(other.account.encode() in facts[-1].facts for other in people)
+
+
+async def test_who_is_paid_as_a_stranger_counts_too(house: House) -> None:
+    """Accounts that pay an address without entering it are counted with those that enter it."""
+    people = await settled(house, "alice", "bob", "carol")
+    for one in people[:2]:
+        answer = await one.ask(one.withdrawal(500, to=MULE, proofs=one.proofs()))
+        assert codes(answer) == ["destination_new"]
+    answer = await people[2].ask(people[2].withdrawal(5, to=MULE, proofs=people[2].proofs()))
+    assert codes(answer) == ["destination_shared", "destination_new"]
+
+
+async def test_a_dry_run_is_no_meeting(house: House) -> None:
+    """What is only asked about leaves no trace in what others are told."""
+    people = await settled(house, "alice", "bob", "carol")
+    for one in people[:2]:
+        await one.ask(entering(one) | {"dry_run": True, "proofs": []})
+    assert codes(await people[2].ask(entering(people[2]))) == ["ripens_later"]
+
+
+async def test_a_listed_address_is_neither_entered_nor_paid(house: House) -> None:
+    """An address on a list is denied in any spelling; which list it was stands in the log, and in no answer."""
+    alice = await alone(house)
+    await imported(house, MULE, HOME, version="2026-11-20")
+    for enters, address in ((True, MULE.upper()), (False, MULE), (False, HOME)):
+        body = entering(alice, address) if enters else alice.withdrawal(5, to=address, proofs=alice.proofs())
+        answer = await alice.ask(body)
+        assert (answer["decision"], codes(answer)) == ("deny", ["destination_listed"])
+        assert "ofac" not in str(answer)
+    last = (await house.happened("alice", ev.Decided))[-1]
+    (fact,) = stored_decoder(Facts).decode(last.facts).lists
+    assert (fact.name, fact.version, fact.listed) == ("ofac", "2026-11-20", True)
+    told = await timeline.lines(house.service, "alice", 0, 10_000)
+    assert told is not None
+    assert told[-1].reasons[1:] == ["on the list ofac, version 2026-11-20"]
+    await imported(house, STRANGER)
+    assert (await alice.ask(alice.withdrawal(5, proofs=alice.proofs())))["decision"] == "allow"
+
+
+async def test_a_held_exit_is_looked_for_on_lists_again(house: House) -> None:
+    """An address that comes onto a list while its exit waits is not paid when the platform comes for it."""
+    alice = await alone(house)
+    held = await alice.ask(alice.withdrawal(500, to=MULE.upper(), proofs=alice.proofs()))
+    await house.deliver()
+    house.clock.at += 73 * HOUR
+    await house.priced()
+    await imported(house, MULE)
+    release = {"action": "exit.release", "actor": PLATFORM, "which": held["hold"]["id"]}
+    assert codes(await alice.ask(release)) == ["destination_listed"]
+    await imported(house, STRANGER)
+    assert (await alice.ask(release))["decision"] == "allow"
+
+
+async def test_dust_is_not_copied(house: House) -> None:
+    """An address with the edges of one that sent dust is refused until when is said; larger deposits say nothing."""
+    alice = await alone(house)
+    tools, now = house.service.tools, house.clock.at
+    for usd, decision in (("1.000001", "allow"), ("0.01", "deny")):
+        table = {"account": "alice.trading", "network": "bitcoin", "address": MULE.upper(), "usd": usd}
+        await deposits.keep(house.store, tools, deposits.read_table(msgspec.json.encode({"deposits": [table]})), now)
+        answer = await alice.ask(alice.withdrawal(5, to=MULE, proofs=alice.proofs()))
+        assert answer["decision"] == decision, answer
+    assert codes(await alice.ask(entering(alice))) == ["look_alike_deposit"]
+    assert (await alice.ask(entering(alice, STRANGER)))["decision"] == "allow"
+
+
+async def test_after_a_rotation_lists_and_meetings_count(house: House) -> None:
+    """What was hashed under an older master key is found while that key is in the ring, and missed if it is not."""
+    people = await settled(house, "alice", "bob", "carol")
+    await imported(house, STRANGER)
+    for one in people[:2]:
+        await one.ask(entering(one))
+    ring = f"2:{base64.b64encode(bytes(range(1, 33))).decode()},{RING}"
+    after = House(house.store, house.clock, given=settings(ring))
+    carol = Customer(after, "carol", people[2].secret, session=people[2].session)
+    assert codes(await carol.ask(entering(carol))) == ["destination_shared"]
+    assert codes(await carol.ask(entering(carol, STRANGER))) == ["destination_listed"]
+    assert [one.fault for one in await standing(after.store, after.service.tools)] == [""]
+    gone = House(house.store, house.clock, given=settings(ring.partition(",")[0]))
+    assert "import it again" in (await standing(gone.store, gone.service.tools))[0].fault
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"),
+    [
+        ([], "no address"),
+        ([{"address": "nobody knows"}], "no address"),
+        ([{"addr": STRANGER}], "must name the columns"),
+        ([{"address": STRANGER}, {"address": STRANGER, "network": "tron"}], "row 2"),
+    ],
+)
+async def test_a_bad_list_leaves_the_old_one(house: House, rows: list[dict[str, str]], wrong: str) -> None:
+    """A list that cannot be used is refused with the row, and the one before it counts on."""
+    alice = await alone(house)
+    await imported(house, MULE)
+    with pytest.raises(BadTable, match=wrong) as refused:
+        await Importing(house.store, house.service.tools).take("ofac", "2", rows)
+    assert STRANGER not in str(refused.value)
+    assert codes(await alice.ask(entering(alice))) == ["destination_listed"]
+
+
+@pytest.mark.parametrize(("name", "version"), [("OFAC", "1"), ("", "1"), ("ofac", ""), ("ofac", "x" * 65)])
+async def test_a_list_has_a_name_and_a_version(house: House, name: str, version: str) -> None:
+    """Names and versions are short and plain, for they stand in logs."""
+    with pytest.raises(BadTable, match="1 to"):
+        await Importing(house.store, house.service.tools).take(name, version, [{"address": STRANGER}])
+
+
+async def test_a_large_list_is_taken_in_parts(house: House) -> None:
+    """Rows of other networks are counted and left out, and one address is kept once."""
+    rows = [{"address": somewhere(str(number)), "network": ""} for number in range(2 * BATCH + 3)]
+    rows += [{"address": rows[0]["address"]}, {"address": "4" * 95, "network": "monero"}]
+    taken = await Importing(house.store, house.service.tools).take("own", "1", rows)
+    assert (taken.row.entries, taken.left_out) == (2 * BATCH + 3, 1)

@@ -24,6 +24,7 @@ NEEDS: Final = [
     ("GET", "/v1/accounts/alice/events", "read"),
     ("GET", "/v1/accounts/alice/holds", "read"),
     ("PUT", "/v1/prices", "feed"),
+    ("PUT", "/v1/deposits", "feed"),
     ("PUT", "/v1/accounts/alice/tickets/t-1", "tickets"),
     ("DELETE", "/v1/accounts/alice/tickets/t-1", "tickets"),
 ]

@@ -144,9 +144,12 @@ class World:
 OWNERS: Final = {name for name, kind in PUBLIC.items() if ActorKind.OWNER in RULES[kind].actors} - {"account.freeze"}
 """Actions that owners may ask, but the one that would stop all others."""
 
-KEYS: Final = {"/v1/prices": "feed", "/v1/sign-ins": "ask", "/v1/accounts/{account}/actions": "ask"} | {
-    "/v1/accounts/{account}/tickets/{ticket}": "tickets"
-}
+KEYS: Final = {
+    "/v1/prices": "feed",
+    "/v1/deposits": "feed",
+    "/v1/sign-ins": "ask",
+    "/v1/accounts/{account}/actions": "ask",
+} | {"/v1/accounts/{account}/tickets/{ticket}": "tickets"}
 
 
 WORLD: Final = World()

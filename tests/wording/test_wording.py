@@ -130,6 +130,7 @@ VALUES: Final[dict[Any, Any]] = {
     tuple[int, ...]: (1,),
     ev.Drain: ev.Drain(2_000_000, 1_000_000, 1_500_000),
     ev.Terms: ev.Terms("1", 600, 100, 1_000_000, 1_000_000),
+    ev.Destination | None: None,
 }
 
 
@@ -306,8 +307,6 @@ VARIANTS: Final[list[tuple[AnyEvent, str]]] = [
     (event(ev.DeviceMet), "Firefox on Windows"),
     (event(ev.DeviceMet, user_agent=None), "a program that does not say which"),
     (event(ev.AuthenticatorBound, confirmed=False), "set up, and not confirmed yet: authenticator app (x7)"),
-    (event(ev.AuthenticatorSuspended, lost=False), "was suspended, and proves nothing now"),
-    (event(ev.AuthenticatorSuspended, lost=True), "stronger than what the recovery showed, so it was not removed"),
     (event(ev.ProofFailed, kinds=()), "code sent to a contact"),
     (event(ev.ChallengeIssued, contact=""), "password and authenticator app."),
     (event(ev.ContactAdded, address=sealed(MAILBOX)), "a***@example.com, email (x7)"),

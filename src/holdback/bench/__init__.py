@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from rich.console import Console
 
-from holdback.bench import decide, face, risk, signin, staff
+from holdback.bench import book, decide, face, risk, signin, staff
 from holdback.bench.portraits import NoPortraits
 from holdback.bench.rba import NotTheDataSet
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, object]]]] = {
+    "book": book.measure,
     "decide": decide.measure,
     "face": face.measure,
     "risk": risk.measure,

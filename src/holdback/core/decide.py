@@ -120,6 +120,7 @@ class Needs(NamedTuple):
 
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
     `first` is one that is read only: who asked first for what a second one of the staff asks now.
+    `shared` are keys of what other accounts may have to do with, too.
     `agency` is a stream that is read, and so are `spoke`: who of the staff had a word before in a legal request. `pair`
     asks for what is known of a pair, and for the prices of its two assets.
     """
@@ -133,6 +134,7 @@ class Needs(NamedTuple):
     agency: str = ""
     spoke: tuple[str, ...] = ()
     pair: str = ""
+    shared: tuple[bytes, ...] = ()
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -155,7 +157,8 @@ def needs(request: Request, peek: Head | None) -> Needs:
         asset, counterparty = held.asset, held.counterparty
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
     others = _first(action, peek), legal.agency_of(action, peek), legal.spoke(action, peek)
-    return Needs(parts, alike, asset, counterparty, member, *others, pair)
+    shared = tuple(key for one in request.shared for key in one.keys)
+    return Needs(parts, alike, asset, counterparty, member, *others, pair, shared)
 
 
 def _first(action: Action, peek: Head | None) -> str:

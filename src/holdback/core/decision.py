@@ -83,18 +83,22 @@ class Reason(StrEnum):
     RISK_TRIES = "risk_tries"
     RISK_FACTORS = "risk_factors"
     RISK_MISSING = "risk_missing"
+    DESTINATION_LISTED = "destination_listed"
     LOOK_ALIKE = "look_alike"
+    LOOK_ALIKE_DEPOSIT = "look_alike_deposit"
     COUNTERPARTY_UNKNOWN = "counterparty_unknown"
     NOT_ON_ALLOWLIST = "not_on_allowlist"
     TRADING_CLOSED = "trading_closed"
     LEVERAGE_CLOSED = "leverage_closed"
     OVER_TRADE_LIMIT = "over_trade_limit"
+    LIST_MISSING = "list_missing"
     OVER_OWN_LIMIT = "over_own_limit"
     RECONCILING = "reconciling"
     PRICE_UNKNOWN = "price_unknown"
     NOTICE_UNDELIVERED = "notice_undelivered"
     VERIFICATION_EXPIRED = "verification_expired"
     COOLING_OFF = "cooling_off"
+    DESTINATION_SHARED = "destination_shared"
     DESTINATION_NEW = "destination_new"
     OVER_BUDGET = "over_budget"
     IN_VAULT = "in_vault"
@@ -309,19 +313,42 @@ class PaperFact(msgspec.Struct, frozen=True, array_like=True):
     mark: bytes = b""
 
 
+class SharedFact(msgspec.Struct, frozen=True, array_like=True):
+    """How many accounts met the same thing (`kind`: an address, a device, a counterparty), and since when.
+
+    `first_day` is when anybody first did, in days since the epoch. `accounts` are the most that did within so many days
+    as the policy says, and `joined` the same if the asking account is counted with those of today.
+    """
+
+    kind: str
+    first_day: int
+    accounts: int
+    joined: int
+
+
+class ListFact(msgspec.Struct, frozen=True, array_like=True):
+    """A list of addresses that nobody is paid at, as it was imported at `at`, and whether this destination is on it."""
+
+    name: str
+    version: str
+    at: Instant
+    listed: bool = False
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
     `digest` is the SHA-256 of the exact action. `clock_agrees` is false when two time sources differ, and then
-    `ahead_ms` is how much later the second one says it is, 0 if it does not.
-    `counterparty_known` says that the receiving account inside the platform exists; `token` is the hash of a session
-    token made for this request, `device` what the asking device's key signed. `seen` is None but at a sign-in of which
-    its origin was said, and `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff`
-    are None unless they were verified, `drawn` are reviewers that chance chose. `agency` and `paper` are None unless
-    the registry was asked and a paper read; `package` is the digest of what would be disclosed, sealed for the agency.
-    `link` is the token itself, sealed, to be sent to the owner where staff asks. `api_key` is what a program
-    signed, `market` the pair that an order names. A fact that could not be had is absent
-    or false, and never means allow.
+    `ahead_ms` is how much later the second one says it is, 0 if it does not. `counterparty_known` says that the
+    receiving account inside the platform exists; `token` is the hash of a session token made for this request,
+    `device` what the asking device's key signed. `seen` is None but at a sign-in of which its origin was said, and
+    `tries` are those in a row that failed where a sign-in comes from. `evidence` and `staff` are None unless they
+    were verified, `drawn` are reviewers that chance chose. `agency` and `paper` are None unless the registry was
+    asked and a paper read; `package` is the digest of what would be disclosed, sealed for the agency. `link` is the
+    token itself, sealed, to be sent to the owner where staff asks. `api_key` is what a program signed, `market` the
+    pair that an order names. `shared` is what other accounts have to do with the destination, `lists` are all lists
+    there are, and `dust_day` is when the account last received a small deposit from an address that looks like it,
+    in days since the epoch, 0 for never. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -344,6 +371,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     ahead_ms: int = 0
     api_key: KeyFact | None = None
     market: MarketFact | None = None
+    shared: tuple[SharedFact, ...] = ()
+    lists: tuple[ListFact, ...] = ()
+    dust_day: int = 0
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -806,7 +806,8 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
 class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     """An exit waits until `until`, and `wait_ms` of it only count once the owner was told.
 
-    `recovery` is the case that asked for it instead of the account, "" if the account did.
+    `recovery` is the case that asked for it instead of the account, "" if the account did. `destination` is who is paid
+    outside of the platform.
     """
 
     exit: str
@@ -823,6 +824,7 @@ class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     wait_ms: int
     until: Instant
     recovery: str = ""
+    destination: Destination | None = None
 
 
 class ExitMoved(ExitEvent, frozen=True, array_like=True, tag="exit.moved"):

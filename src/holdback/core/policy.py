@@ -26,6 +26,8 @@ MICRO: Final = 1_000_000
 """Micro-USD in a USD; all money inside is in integers of it."""
 
 
+LIST_NAME: Final = r"^[a-z0-9][a-z0-9._-]{0,31}\Z"
+
 NETWORKS: Final = ("*", "bank", "internal", "p2p", "card", "own")
 """Where the beneficiaries of an exit kind are; `*` is any network that the request names."""
 
@@ -81,6 +83,25 @@ class Book(Section, frozen=True):
     """The address book (incident G)."""
 
     verified_d: Days
+    dust_usd: Usd
+    dust_d: Days
+
+
+class Shared(Section, frozen=True):
+    """What many accounts have to do with at once: the addresses of mules."""
+
+    address_accounts: Annotated[int, msgspec.Meta(ge=2, le=32)]
+    address_window_d: Days
+    address_new_d: Days
+    address_wait_h: Hours
+
+
+class Lists(Section, frozen=True):
+    """Lists of addresses that nobody is paid at, and what happens where one is missing or too old (law 8)."""
+
+    required: Annotated[tuple[Annotated[str, msgspec.Meta(pattern=LIST_NAME)], ...], msgspec.Meta(max_length=16)]
+    age_d: Days
+    missing: Literal["hold", "deny"]
 
 
 class StepUps(Section, frozen=True):
@@ -407,6 +428,8 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "outflow.instant_day_usd",
         "outflow.received_floor_usd",
         "book.verified_d",
+        "shared.address_accounts",
+        "lists.age_d",
         "step_up.challenge_m",
         "step_up.challenge_tries",
         "step_up.codes_per_h",
@@ -552,6 +575,8 @@ class Policy(Section, frozen=True):
     networks: dict[str, Network]
     api_keys: ApiKeys
     trades: Trades
+    shared: Shared
+    lists: Lists
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -694,6 +719,8 @@ RELATIONS: Final = (
     ("recovery.remind_opener_d", "recovery.expires_d", "a recovery would end before anybody was reminded of it"),
     ("cool_offs.senior_h", "recovery.codes_cool_h", "codes alone must not cool less than other severe changes"),
     ("outflow.others_day_percent", "outflow.others_month_percent", "a day must not allow more than a month"),
+    ("waits.address_h", "shared.address_wait_h", "an address of many must not wait less than one of one"),
+    ("shared.address_window_d", "shared.address_new_d", "what is new would be old before it was counted"),
     ("outflow.received_h", "outflow.received_from_cooling_h", "a cooling sender's value must not exit sooner"),
     ("step_up.failures_delay_s", "step_up.failures_delay_max_s", "a delay has a largest value"),
     ("step_up.failures_before_delay", "step_up.failures_max", "the delay must come before the end"),

@@ -134,7 +134,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release.
 
     One that a `recovery` asked for goes only while that case stands, or once it was finished. `approved`: by the
-    vault's approver.
+    vault's approver. `destination` is who is paid outside of the platform, to be looked for on lists again.
     """
 
     kind: str
@@ -152,6 +152,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     said_until: Instant
     recovery: str = ""
     approved: bool = False
+    destination: ev.Destination | None = None
 
 
 class Vault(msgspec.Struct, frozen=True, array_like=True):
@@ -1092,6 +1093,26 @@ def _settings(head: Head, event: _SettingEvent) -> Head:
 _ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitApproved | ev.ExitCancelled | ev.ExitReconciled
 
 
+def _held(event: ev.ExitHeld) -> HeldExit:
+    return HeldExit(
+        kind=event.kind,
+        beneficiary=event.beneficiary,
+        network=event.network,
+        asset=event.asset,
+        amount=event.amount,
+        micro_usd=event.micro_usd,
+        digest=event.digest,
+        account=event.account,
+        asked_with=event.asked_with,
+        counterparty=event.counterparty,
+        asked_at=event.at,
+        wait=Wait(event.wait_ms, event.at + event.wait_ms, heard=True),
+        said_until=event.until,
+        recovery=event.recovery,
+        destination=event.destination,
+    )
+
+
 def _exits(head: Head, event: _ExitEvent) -> Head:
     match event:
         case ev.ExitAllowed():
@@ -1104,23 +1125,7 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             allowed = _kept(head.allowed, event.receipt, event.at)
             return replace(head, allowed=allowed, meters=meters, habit=habit)
         case ev.ExitHeld():
-            held = HeldExit(
-                kind=event.kind,
-                beneficiary=event.beneficiary,
-                network=event.network,
-                asset=event.asset,
-                amount=event.amount,
-                micro_usd=event.micro_usd,
-                digest=event.digest,
-                account=event.account,
-                asked_with=event.asked_with,
-                counterparty=event.counterparty,
-                asked_at=event.at,
-                wait=Wait(event.wait_ms, event.at + event.wait_ms, heard=True),
-                said_until=event.until,
-                recovery=event.recovery,
-            )
-            return replace(head, exits=head.exits | {event.exit: held})
+            return replace(head, exits=head.exits | {event.exit: _held(event)})
         case ev.ExitMoved():
             old = head.exits[event.exit]
             new = replace(old, said_until=max(old.said_until, event.until))

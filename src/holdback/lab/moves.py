@@ -99,8 +99,7 @@ class Moves:
         self._policy = policy
         self._world = world
         self._people = people
-        self._networks = {step.fields.name: step.fields.network for step in story.steps if _names_place(step)}
-        self._networks |= {one.name: one.network for one in story.account.address_book}
+        self._networks = _places(story)
         self._made: dict[str, str] = {}
         self._last: dict[str, str] = {}
         self._newest: dict[Channel, str] = {}
@@ -372,6 +371,13 @@ def confirming(name: str, kind: AuthenticatorKind) -> authenticator.Authenticato
     """Showing that a newly bound authenticator works; a passkey is registered by it."""
     key = fake_sealed(f"key of {name}") if kind is AuthenticatorKind.PASSKEY else None
     return authenticator.AuthenticatorConfirm(name, key)
+
+
+def _places(story: Playbook) -> dict[str, str]:
+    """The network of every name that is somewhere; where the book has it counts most."""
+    found = {step.fields.name: step.fields.network for step in story.steps if _names_place(step)}
+    found |= {one.name: one.network for one in story.elsewhere}
+    return found | {one.name: one.network for one in story.account.address_book}
 
 
 def _names_place(step: Step) -> bool:

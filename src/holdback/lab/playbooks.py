@@ -120,6 +120,17 @@ class Account(Table, frozen=True):
     api_keys: tuple[ApiKey, ...] = ()
 
 
+class Elsewhere(Table, frozen=True):
+    """What others have to do with an address from `at` on: how many entered it, its list, whether it sent dust."""
+
+    name: Name
+    network: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+    at: Span = Span(0)
+    accounts: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
+    list: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    dust: bool = False
+
+
 class Attacker(Table, frozen=True):
     """What the thief can do, and where he does it from."""
 
@@ -450,6 +461,7 @@ class Playbook(msgspec.Struct, frozen=True):
     owner: Owner
     steps: tuple[Step, ...]
     expect: Expect
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def horizon(self) -> int:
@@ -469,6 +481,7 @@ class _Page(Table, frozen=True):
     owner: Any = {}
     step: tuple[Any, ...] = ()
     expect: Any = {}
+    elsewhere: tuple[Elsewhere, ...] = ()
 
 
 def read(path: Path) -> Playbook:
@@ -498,6 +511,7 @@ def parse(text: str, file: str) -> Playbook:
         owner=_converted(page.owner, Owner, f"{file}: owner"),
         steps=tuple(_step(one, f"{file}: step {number}") for number, one in enumerate(page.step, start=1)),
         expect=_converted(page.expect, Expect, f"{file}: expect"),
+        elsewhere=page.elsewhere,
     )
     for problem in _contradictions(story):
         raise PlaybookError(f"{file}: {problem}")

@@ -14,13 +14,14 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.lab.durations import spoken
 from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
-from holdback.lab.moves import Move, Moves, confirming
+from holdback.lab.moves import Move, Moves, address_text, confirming
 from holdback.lab.people import ATTACKER, OWNER
 from holdback.lab.playbooks import Exit, Kind, NewKey, Order, Which, read
 from holdback.lab.report import StepResult, StoryResult
+from holdback.lab.sealing import fake_destination
 from holdback.lab.stage import HeldKey, Stage
 from holdback.lab.timeline import LAST, Timeline
-from holdback.lab.world import CUSTOMER
+from holdback.lab.world import CUSTOMER, Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,10 @@ class _Play:
         self._story = story
         self._stage = Stage(story, policy, T0 + story.account.opened)
         self._world = self._stage.world
+        self._world.elsewhere = tuple(
+            Known(fake_destination(address_text(one.name, one.network)), T0 + one.at, one.accounts, one.list, one.dust)
+            for one in story.elsewhere
+        )
         self._people = self._stage.people
         self._moves = Moves(story, policy, self._world, self._people)
         self._timeline = Timeline(self._stage)

@@ -8,7 +8,7 @@ notice as accepted at once.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from holdback.core import decide
 from holdback.core import events as ev
@@ -20,16 +20,20 @@ from holdback.core.decision import (
     EvidenceFact,
     Facts,
     KeyFact,
+    ListFact,
     MarketFact,
     PaperFact,
     PriceFact,
     Proof,
+    SharedFact,
     StaffFact,
 )
-from holdback.core.events import ENCODER, ActorKind, Instant
+from holdback.core.events import DAY, ENCODER, ActorKind, Destination, Instant
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.asking import Request
+from holdback.core.rules.elsewhere import ADDRESS
+from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.staff import TicketOpen
 from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey
@@ -81,6 +85,16 @@ class Judged(NamedTuple):
     api_key: KeyFact | None = None
 
 
+class Known(NamedTuple):
+    """What is known of a destination beyond the story's account, from an instant on."""
+
+    place: Destination
+    at: Instant
+    accounts: int
+    list: str
+    dust: bool
+
+
 class World:
     """Everything that persists while a story runs. Example: `World(policy, now)`."""
 
@@ -91,6 +105,7 @@ class World:
         self.customers: dict[str, Customer] = {}
         self.entries: list[Entry] = []
         self.deliveries: list[Delivery] = []
+        self.elsewhere: tuple[Known, ...] = ()
         self._asked = 0
 
     @property
@@ -134,6 +149,7 @@ class World:
             counterparty_known=wanted.counterparty in self.customers,
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
             **(judged._asdict() if judged is not None else {}),
+            **self._known(request, customer.head),
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
         self.customers[name] = Customer(answer.customer.head, customer.parts | answer.customer.parts)
@@ -142,6 +158,23 @@ class World:
         self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
         self._deliver(name, answer.events, cause)
         return answer.decision
+
+    def _known(self, request: Request, head: Head | None) -> dict[str, Any]:
+        """What others have to do with the destination that an action has, or the held exit that it is about."""
+        action = request.action
+        held = head.exits.get(action.which) if head is not None and isinstance(action, ExitRelease) else None
+        place = held.destination if held is not None else getattr(action, "address", None)
+        if not isinstance(place, Destination):
+            return {}
+        said = [one for one in self.elsewhere if one.at <= self.now]
+        same = [one for one in said if one.place.mac == place.mac]
+        return {
+            "shared": tuple(
+                SharedFact(ADDRESS, one.at // DAY, one.accounts, one.accounts + 1) for one in same if one.accounts
+            ),
+            "lists": tuple(ListFact(one.list, "the story's", one.at, listed=True) for one in same if one.list),
+            "dust_day": max((one.at // DAY for one in said if one.dust and one.place.alike == place.alike), default=0),
+        }
 
     def tick(self, cause: str) -> None:
         """Let time take effect: any question carries out what is due, and this one does nothing else."""

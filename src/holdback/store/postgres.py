@@ -13,11 +13,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
 
 import asyncpg
 
 from holdback.core.ledger import Entry
 from holdback.ports import (
+    SIGHTINGS_MOST,
     SMALL_BOOK,
     STALE_MS,
     Answer,
@@ -25,10 +27,13 @@ from holdback.ports import (
     Conflict,
     DeskRow,
     KeyRow,
+    ListedRow,
+    ListRow,
     Loaded,
     NoticeRow,
     PartRow,
     Price,
+    Sighting,
     Snapshot,
     StoreUnavailable,
     WebhookRow,
@@ -47,8 +52,10 @@ from holdback.store.records import (
     Packer,
     Unpacker,
     grouped,
+    named,
     newest_prices,
     plan,
+    seen,
     settled,
     small_books,
 )
@@ -80,7 +87,25 @@ _MS: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _NEVER: Final = 2**63 - 1
 """An instant that no clock reaches."""
 
-_CUSTOMER, _PART, _PRICE, _ANSWER, _STATUS, _BOOK = range(6)
+_CUSTOMER, _PART, _PRICE, _ANSWER, _STATUS, _BOOK, _SIGHTING, _LISTED, _LIST = range(9)
+
+
+_SHARED: Final = f"""UNION ALL
+SELECT {_SIGHTING}, s.account, NULL, NULL, s.day, s.first_day, NULL, w.key, NULL, NULL, NULL
+  FROM unnest($7::bytea[]) w (key) CROSS JOIN LATERAL (
+    SELECT f.day AS first_day, n.day, n.account
+      FROM (SELECT day FROM sightings WHERE key = w.key ORDER BY day, account LIMIT 1) f,
+           (SELECT day, account FROM sightings WHERE key = w.key ORDER BY day DESC, account DESC
+             LIMIT {SIGHTINGS_MOST}) n) s
+UNION ALL
+SELECT {_LISTED}, l.name, NULL, NULL, NULL, NULL, NULL, w.key, NULL, NULL, NULL
+  FROM unnest($7::bytea[]) w (key) CROSS JOIN lists l CROSS JOIN LATERAL (
+    SELECT FROM listed d WHERE d.key = w.key AND d.list = l.name AND d.generation = l.generation LIMIT 1) d
+UNION ALL
+SELECT {_LIST}, l.name, l.version, NULL, l.at, l.entries, l.key_id, NULL, NULL, NULL, NULL
+  FROM lists l WHERE cardinality($7::bytea[]) > 0
+"""
+"""What several customers meet, and lists: the part of a load that is not about the customers in it."""
 
 
 def _load(lock: str) -> str:
@@ -117,7 +142,7 @@ UNION ALL
 SELECT {_BOOK}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.mac, NULL
   FROM unnest($6::text[]) w (account) CROSS JOIN LATERAL (
     SELECT * FROM parts p WHERE p.account = w.account LIMIT {SMALL_BOOK + 1}) p
-UNION ALL
+{_SHARED}UNION ALL
 SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, NULL, NULL, NULL, NULL
   FROM (SELECT count(*) FROM customer) locked, status s,
        (SELECT max(oldest_reader) AS oldest_reader FROM schema_version) v
@@ -182,9 +207,12 @@ _WRITE_MORE: Final = _WRITING.replace(
 ), hook AS (
     INSERT INTO webhooks (id, account, place, kind, which, until, due_at, tries, error, try_at)
     SELECT g.*, g.due_at FROM unnest($12::given_webhook[]) g
+), seen AS (
+    INSERT INTO sightings (key, account, day) SELECT * FROM unnest($13::given_sighting[])
+    ON CONFLICT DO NOTHING
 )""",
 )
-"""The same with what waits for people and what the platform is told, which few writes change."""
+"""The same with what waits for people, what the platform is told, and what several customers meet: few writes do."""
 
 _DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
 _WEBHOOK: Final = "id, account, place, kind, which, until, due_at, tries, error"
@@ -247,6 +275,24 @@ ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, scopes = excluded.scope
     retired_at = excluded.retired_at
 """
 
+_ADD_LISTED: Final = """
+INSERT INTO listed (key, list, generation) SELECT k, $2, $3 FROM unnest($1::bytea[]) k ON CONFLICT DO NOTHING
+"""
+_LOCK_LIST: Final = "SELECT generation FROM lists WHERE name = $1 FOR UPDATE"
+_PUT_LIST: Final = f"""
+INSERT INTO lists (name, version, at, key_id, generation, entries)
+SELECT $1, $2, coalesce($3::bigint, {_MS}), $4, $5, count(*) FROM listed WHERE list = $1 AND generation = $5
+ON CONFLICT (name) DO UPDATE SET version = excluded.version, at = excluded.at, key_id = excluded.key_id,
+       generation = excluded.generation, entries = excluded.entries
+RETURNING name, version, at, key_id, entries
+"""
+_DROP_LISTED: Final = "DELETE FROM listed WHERE list = $1 AND generation = $2"
+
+_LISTED_NOW: Final = """
+SELECT d.key, d.list FROM listed d JOIN lists l ON l.name = d.list AND l.generation = d.generation
+ ORDER BY d.key, d.list
+"""
+
 _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
     ("SELECT account, version, seq, link, head, mac, key FROM customers ORDER BY account", Snapshot),
     ("SELECT account, seq, body, link FROM entries ORDER BY account, seq", Entry),
@@ -260,6 +306,9 @@ _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
         f"SELECT {_WEBHOOK}, try_at, dead_at FROM webhooks ORDER BY id",
         lambda *row: Hook(WebhookRow(*row[:-2]), row[-2], row[-1]),
     ),
+    ("SELECT name, version, at, key_id, entries FROM lists ORDER BY name", ListRow),
+    (_LISTED_NOW, ListedRow),
+    ("SELECT key, account, day FROM sightings ORDER BY key, account, day", Sighting),
 )
 
 _TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
@@ -272,7 +321,13 @@ _TABLES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
     Price: ("prices", Price._fields),
     KeyRow: ("platform_keys", KeyRow._fields),
     Hook: ("webhooks", (*WebhookRow._fields, "try_at", "dead_at")),
+    ListRow: ("lists", (*ListRow._fields, "generation")),
+    ListedRow: ("listed", (*ListedRow._fields, "generation")),
+    Sighting: ("sightings", Sighting._fields),
 }
+
+_RESTORED: Final = UUID(int=0)
+"""The generation of every list in a restored store: there is one of each."""
 
 
 class _Translated:
@@ -306,15 +361,20 @@ def _key(row: Sequence[Any] | asyncpg.Record) -> KeyRow:
     return KeyRow(row[0], row[1], tuple(row[2]), row[3], row[4])
 
 
+_WHOLE: Final = 5
+"""Which of the arguments are the accounts that are read as a whole."""
+
+
 def _arguments(wanted: Sequence[Wanted]) -> list[Sequence[Any]]:
     """The arguments of the load statement."""
     wants = plan(wanted)
-    return [wants.accounts, wants.parts, wants.alikes, wants.assets, wants.answers, wants.whole]
+    return [wants.accounts, wants.parts, wants.alikes, wants.assets, wants.answers, wants.whole, wants.shared]
 
 
 def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[], Instant] | None) -> Loaded | None:
     """Sort a load's rows. None if a row was waited for, so that the rest of the statement saw what was before it."""
     snapshots, parts, books, prices, answers = {}, [], [], {}, {}
+    sightings, firsts, listed, lists = [], {}, [], []
     now = reconciling = 0
     for row in rows:
         kind, a, b, c, i, j, k, w, x, y, z = row
@@ -330,6 +390,13 @@ def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[]
             prices[a] = Price(a, i, j, b)
         elif kind == _ANSWER:
             answers[a, b] = Answer(a, b, w, x, i)
+        elif kind == _SIGHTING:
+            sightings.append(Sighting(w, a, i))
+            firsts[w] = j
+        elif kind == _LISTED:
+            listed.append((w, a))
+        elif kind == _LIST:
+            lists.append(ListRow(a, b, i, k, j))
         else:
             now, reconciling = i, j
             migrations.admit("postgres", k or 0)
@@ -341,6 +408,9 @@ def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[]
         answers,
         bool(reconciling),
         small_books(whole, books),
+        seen(sightings, firsts),
+        named(listed),
+        tuple(sorted(lists)),
     )
 
 
@@ -360,7 +430,7 @@ class _Transaction:
             # as it was when it began. It holds the locks now, so a second one sees all of it as it is.
             loaded = None
             while loaded is None:
-                loaded = _loaded(await self._connection.fetch(_LOCK, *arguments), arguments[-1], self._clock)
+                loaded = _loaded(await self._connection.fetch(_LOCK, *arguments), arguments[_WHOLE], self._clock)
             return loaded
 
     async def write(self, writes: Writes) -> None:
@@ -389,7 +459,7 @@ async def _read(connection: Connection, clock: Callable[[], Instant] | None, wan
     arguments = _arguments(wanted)
     with _Translated():
         rows = await connection.fetch(_READ, *arguments)
-    loaded = _loaded(rows, arguments[-1], clock)
+    loaded = _loaded(rows, arguments[_WHOLE], clock)
     if loaded is None:  # pragma: no cover - both sides come from one snapshot
         raise AssertionError("a read saw two snapshots")
     return loaded
@@ -402,7 +472,7 @@ async def _write(connection: Connection, rows: Writes, *, until: Instant, now: I
     """
     heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
     given = (heads, rows.entries, rows.parts, rows.notices, rows.answers, rows.names)
-    more = (rows.desk, rows.off_desk, rows.webhooks)
+    more = (rows.desk, rows.off_desk, rows.webhooks, rows.sightings)
     if any(more):
         await connection.execute(_WRITE_MORE, *given, rows.sent, until, now, *more)
     else:
@@ -660,6 +730,39 @@ class PostgresStore:
         """See ports.Store."""
         await self._fetch(_PRICES, *_columns(newest_prices(prices), 4))
 
+    async def put_sightings(self, sightings: Sequence[Sighting]) -> None:
+        """See ports.Store."""
+        await self._fetch(
+            "INSERT INTO sightings (key, account, day) SELECT * FROM unnest($1::given_sighting[])"
+            " ON CONFLICT DO NOTHING",
+            sorted(set(sightings)),
+        )
+
+    async def put_list(self, row: ListRow, keys: AsyncIterator[Sequence[bytes]]) -> ListRow:
+        """See ports.Store."""
+        generation = uuid4()
+        async with self._alone() as connection:
+            try:
+                async for some in keys:
+                    with _Translated():
+                        await connection.execute(_ADD_LISTED, sorted(set(some)), row.name, generation)
+            except BaseException:
+                with suppress(*_DRIVERS_ERRORS):
+                    await connection.execute(_DROP_LISTED, row.name, generation)
+                raise
+            with _Translated():
+                async with connection.transaction():
+                    old = await connection.fetchval(_LOCK_LIST, row.name)
+                    put = (row.name, row.version, self._now(), row.key_id, generation)
+                    found = await connection.fetchrow(_PUT_LIST, *put)
+                await connection.execute(_DROP_LISTED, row.name, old)
+        return ListRow(*found or ())
+
+    async def lists(self) -> list[ListRow]:
+        """See ports.Store."""
+        sql = "SELECT name, version, at, key_id, entries FROM lists ORDER BY name"
+        return [ListRow(*row) for row in await self._fetch(sql)]
+
     async def keys(self) -> list[KeyRow]:
         """See ports.Store."""
         return [_key(row) for row in await self._fetch(_KEYS)]
@@ -878,4 +981,6 @@ def _values(row: Row) -> tuple[Any, ...]:
     """A row of a back-up as the values of its table's columns."""
     if isinstance(row, Hook):
         return (*row.message, row.try_at, row.dead_at)
+    if isinstance(row, ListRow | ListedRow):
+        return (*row, _RESTORED)
     return (*row.notice, row.dead_at) if isinstance(row, Letter) else row

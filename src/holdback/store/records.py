@@ -21,9 +21,13 @@ from holdback.ports import (
     Answer,
     Conflict,
     KeyRow,
+    ListedRow,
+    ListRow,
     NoticeRow,
     PartRow,
     Price,
+    Sighting,
+    Sightings,
     Snapshot,
     Wanted,
     WebhookRow,
@@ -31,7 +35,7 @@ from holdback.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 FORMAT: Final = 2
 """The back-up format this program writes, and the newest it reads. A row that gains a field, or a new kind, is one."""
@@ -49,6 +53,7 @@ class Plan(NamedTuple):
     assets: list[str]
     answers: list[tuple[str, str]]
     whole: list[str]
+    shared: list[bytes]
 
 
 def plan(wanted: Sequence[Wanted]) -> Plan:
@@ -60,7 +65,24 @@ def plan(wanted: Sequence[Wanted]) -> Plan:
         assets=list({asset: None for w in wanted for asset in w.assets}),
         answers=list({w.answer: None for w in wanted if w.answer}),
         whole=sorted({w.account for w in wanted if w.whole}),
+        shared=sorted({key for w in wanted for key in w.shared}),
     )
+
+
+def seen(rows: Iterable[Sighting], firsts: Mapping[bytes, int]) -> dict[bytes, Sightings]:
+    """The sightings of each key, given the newest first and the first day of each."""
+    found: dict[bytes, list[Sighting]] = {}
+    for row in rows:
+        found.setdefault(row.key, []).append(row)
+    return {key: Sightings(firsts[key], tuple(rows)) for key, rows in found.items()}
+
+
+def named(rows: Iterable[tuple[bytes, str]]) -> dict[bytes, tuple[str, ...]]:
+    """The lists that each key is on."""
+    found: dict[bytes, list[str]] = {}
+    for key, name in rows:
+        found.setdefault(key, []).append(name)
+    return {key: tuple(sorted(names)) for key, names in found.items()}
 
 
 def grouped(rows: Iterable[PartRow]) -> dict[str, list[PartRow]]:
@@ -105,6 +127,7 @@ def settled(writes: Writes) -> Writes:
         desk=[desk[key] for key in sorted(desk)],
         off_desk=sorted(set(writes.off_desk) - desk.keys()),
         webhooks=sorted(writes.webhooks),
+        sightings=sorted(set(writes.sightings)),
         as_of=writes.as_of,
     )
 
@@ -154,7 +177,7 @@ class Hook(NamedTuple):
     dead_at: Instant | None
 
 
-Row = Snapshot | Entry | PartRow | Letter | Answer | Name | Price | KeyRow | Hook
+Row = Snapshot | Entry | PartRow | Letter | Answer | Name | Price | KeyRow | Hook | ListRow | ListedRow | Sighting
 
 KINDS: Final[dict[str, type[Row]]] = {
     "customer": Snapshot,
@@ -166,6 +189,9 @@ KINDS: Final[dict[str, type[Row]]] = {
     "price": Price,
     "key": KeyRow,
     "hook": Hook,
+    "list": ListRow,
+    "listed": ListedRow,
+    "sighting": Sighting,
 }
 """The kinds of rows, in the order in which they are dumped."""
 

@@ -22,11 +22,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 import msgspec
 
 from holdback.core.ledger import Entry
 from holdback.ports import (
+    SIGHTINGS_MOST,
     SMALL_BOOK,
     STALE_MS,
     Answer,
@@ -34,10 +36,14 @@ from holdback.ports import (
     Conflict,
     DeskRow,
     KeyRow,
+    ListedRow,
+    ListRow,
     Loaded,
     NoticeRow,
     PartRow,
     Price,
+    Sighting,
+    Sightings,
     Snapshot,
     StoreUnavailable,
     WebhookRow,
@@ -54,6 +60,7 @@ from holdback.store.records import (
     Packer,
     Unpacker,
     grouped,
+    named,
     newest_prices,
     plan,
     settled,
@@ -93,6 +100,8 @@ _PRICE: Final = "asset, micro_usd, at, detail"
 _ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
 _DESK: Final = "account, kind, id, opened_at, due_at, wake_at, waits_for, role"
 _WEBHOOK: Final = "id, account, place, kind, which, until, due_at, tries, error"
+_SIGHTING: Final = "key, account, day"
+_LIST: Final = "name, version, at, key_id, entries"
 _KEY: Final = "id, digest, scopes, created_at, retired_at"
 
 # Every INSERT names its columns, so that an older program goes on when a newer one has added a column.
@@ -128,6 +137,24 @@ ON CONFLICT DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at, deta
 """
 _PUT_ATTEMPTS: Final = f"INSERT OR REPLACE INTO attempts ({_ATTEMPTS}) VALUES {{rows}}"
 _DROP_ATTEMPTS: Final = "DELETE FROM attempts WHERE key IN (VALUES {rows})"
+_ADD_SIGHTINGS: Final = f"INSERT OR IGNORE INTO sightings ({_SIGHTING}) VALUES {{rows}}"
+_ADD_LISTED: Final = "INSERT OR IGNORE INTO listed (key, list, generation) VALUES {rows}"
+_LISTED_NOW: Final = """
+SELECT d.key, d.list FROM listed d JOIN lists l ON l.name = d.list AND l.generation = d.generation
+ ORDER BY d.key, d.list
+"""
+_PUT_LIST: Final = f"""
+INSERT OR REPLACE INTO lists (name, version, at, key_id, generation, entries)
+SELECT ?1, ?2, ?3, ?4, ?5, count(*) FROM listed WHERE list = ?1 AND generation = ?5
+RETURNING {_LIST}
+"""
+_DROP_LISTED: Final = """
+DELETE FROM listed WHERE (key, list, generation) IN (
+    SELECT key, list, generation FROM listed WHERE list = ? AND generation = ? LIMIT ?)
+"""
+_RESTORED: Final = "restored"
+"""The generation of every list in a restored store: there is one of each."""
+
 _CLAIM: Final = f"""
 UPDATE notices SET leased_until = ? WHERE id IN (
     SELECT id FROM notices WHERE dead_at IS NULL AND due_at <= ? AND leased_until <= ? ORDER BY due_at LIMIT ?)
@@ -224,7 +251,36 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         {(row[0], row[1]): Answer(*row) for row in answers},
         bool(reconciling),
         small_books(wants.whole, books),
+        *(_shared(connection, wants.shared) if wants.shared else ()),
     )
+
+
+def _shared(
+    connection: sqlite3.Connection, keys: Sequence[bytes]
+) -> tuple[dict[bytes, Sightings], dict[bytes, tuple[str, ...]], tuple[ListRow, ...]]:
+    """What several customers met, the lists that it is on, and all lists there are."""
+    sightings = {}
+    for key in keys:
+        rows = connection.execute(
+            f"SELECT {_SIGHTING} FROM sightings WHERE key = ? ORDER BY day DESC, account DESC LIMIT ?",
+            (key, SIGHTINGS_MOST),
+        ).fetchall()
+        if rows:
+            first = rows[-1][2]
+            if len(rows) == SIGHTINGS_MOST:
+                first = connection.execute("SELECT min(day) FROM sightings WHERE key = ?", (key,)).fetchone()[0]
+            sightings[key] = Sightings(first, tuple(Sighting(*row) for row in rows))
+    lists = tuple(ListRow(*row) for row in connection.execute(f"SELECT {_LIST} FROM lists ORDER BY name"))
+    listed = [
+        row
+        for key in (keys if lists else ())
+        for row in connection.execute(
+            "SELECT d.key, d.list FROM listed d JOIN lists l ON l.name = d.list AND l.generation = d.generation"
+            " WHERE d.key = ?",
+            (key,),
+        )
+    ]
+    return sightings, named(listed), lists
 
 
 def _check_age(rows: Writes, now: Instant) -> None:
@@ -250,6 +306,7 @@ def _write(connection: sqlite3.Connection, writes: Writes) -> None:
     _many(connection, _PUT_DESK, rows.desk)
     _many(connection, _DROP_DESK, rows.off_desk)
     _many(connection, _ADD_WEBHOOKS, [(*row, row.due_at) for row in rows.webhooks])
+    _many(connection, _ADD_SIGHTINGS, rows.sightings)
 
 
 _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
@@ -265,6 +322,9 @@ _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
         f"SELECT {_WEBHOOK}, try_at, dead_at FROM webhooks ORDER BY id",
         lambda *row: Hook(WebhookRow(*row[:-2]), row[-2], row[-1]),
     ),
+    (f"SELECT {_LIST} FROM lists ORDER BY name", ListRow),
+    (_LISTED_NOW, ListedRow),
+    (f"SELECT {_SIGHTING} FROM sightings ORDER BY key, account, day", Sighting),
 )
 
 _FILLS: Final[dict[type, str]] = {
@@ -277,6 +337,9 @@ _FILLS: Final[dict[type, str]] = {
     Price: _PUT_PRICES,
     KeyRow: f"INSERT INTO platform_keys ({_KEY}) VALUES {{rows}}",
     Hook: f"INSERT INTO webhooks ({_WEBHOOK}, try_at, dead_at) VALUES {{rows}}",
+    ListRow: f"INSERT INTO lists ({_LIST}, generation) VALUES {{rows}}",
+    ListedRow: _ADD_LISTED,
+    Sighting: _ADD_SIGHTINGS,
 }
 
 
@@ -296,6 +359,8 @@ def _values(row: Row) -> tuple[Any, ...]:
         return (*row.notice, row.dead_at)
     if isinstance(row, Hook):
         return (*row.message, row.try_at, row.dead_at)
+    if isinstance(row, ListRow | ListedRow):
+        return (*row, _RESTORED)
     return _key_values(row) if isinstance(row, KeyRow) else row
 
 
@@ -736,6 +801,38 @@ class SqliteStore:
         rows = newest_prices(prices)
         await self._change(lambda connection: _many(connection, _PUT_PRICES, rows))
 
+    async def put_sightings(self, sightings: Sequence[Sighting]) -> None:
+        """See ports.Store."""
+        await self._change(lambda connection: _many(connection, _ADD_SIGHTINGS, sorted(set(sightings))))
+
+    async def put_list(self, row: ListRow, keys: AsyncIterator[Sequence[bytes]]) -> ListRow:
+        """See ports.Store."""
+        generation = uuid4().hex
+        try:
+            async for some in keys:
+                rows = [(key, row.name, generation) for key in sorted(set(some))]
+                await self._change(partial(_many, sql=_ADD_LISTED, rows=rows))
+        except BaseException:
+            await self._drop_listed(row.name, generation)
+            raise
+
+        def job(connection: sqlite3.Connection) -> tuple[str, ListRow]:
+            old = connection.execute("SELECT generation FROM lists WHERE name = ?", (row.name,)).fetchone()
+            put = (row.name, row.version, self._now(), row.key_id, generation)
+            return old[0] if old else "", ListRow(*connection.execute(_PUT_LIST, put).fetchone())
+
+        old, new = await self._change(job)
+        await self._drop_listed(row.name, old)
+        return new
+
+    async def _drop_listed(self, name: str, generation: str) -> None:
+        while await self._execute(_DROP_LISTED, name, generation, _FORGET_ROWS):
+            pass
+
+    async def lists(self) -> list[ListRow]:
+        """See ports.Store."""
+        return [ListRow(*row) for row in await self._fetch(f"SELECT {_LIST} FROM lists ORDER BY name")]
+
     async def keys(self) -> list[KeyRow]:
         """See ports.Store."""
         return [_key(row) for row in await self._fetch(f"SELECT {_KEY} FROM platform_keys ORDER BY id")]
@@ -885,19 +982,16 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+_FILLED: Final = (
+    *("customers", "entries", "parts", "notices", "answers", "names", "prices", "platform_keys"),
+    *("webhooks", "lists", "listed", "sightings"),
+)
+"""The tables of a back-up."""
+
+
 def _empty(connection: sqlite3.Connection) -> None:
     """Raises ValueError if there is a row."""
-    for table in (
-        "customers",
-        "entries",
-        "parts",
-        "notices",
-        "answers",
-        "names",
-        "prices",
-        "platform_keys",
-        "webhooks",
-    ):
+    for table in _FILLED:
         if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0]:
             raise ValueError(f"the store is not empty: {table} has rows")
 

@@ -23,7 +23,7 @@ from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
-from holdback.web import face, freeze, openapi, pairs, papers, prices, problems, queues
+from holdback.web import deposits, face, freeze, openapi, pairs, papers, prices, problems, queues
 from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
 from holdback.web.keys import Keys, Scope
@@ -134,6 +134,13 @@ class Platform:
         """Keep a table of pairs' references."""
         tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
         await pairs.keep(self._service.store, pairs.read_table(call.body), tolerance_s * 1000)
+        return Reply(b"", 204)
+
+    async def put_deposits(self, call: Call) -> Reply:
+        """Keep who sent dust."""
+        table, store = deposits.read_table(call.body), self._service.store
+        now = (await store.read([Wanted("")])).now
+        await deposits.keep(store, self._service.tools, table, now)
         return Reply(b"", 204)
 
     async def open_ticket(self, call: Call) -> Reply:
@@ -281,6 +288,7 @@ def routes(
         **queues.Queues(service, attends).operations(),
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
         "/v1/pairs": {"PUT": Operation(platform.put_pairs, Scope.FEED, JSON)},
+        "/v1/deposits": {"PUT": Operation(platform.put_deposits, Scope.FEED, JSON)},
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
         **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
         "/openapi.json": {"GET": Operation(platform.describe)},

@@ -19,6 +19,7 @@ from holdback.intake import ACCOUNT_ID, LONGEST, PUBLIC, Envelope
 from holdback.views import LARGEST, AccountForm, EventsPage, HoldsPage
 from holdback.web import problems
 from holdback.web.bodies import SignIn
+from holdback.web.deposits import DepositTable
 from holdback.web.face import FILM, FaceShownForm, FaceStepForm
 from holdback.web.freeze import FORM
 from holdback.web.keys import Scope
@@ -199,6 +200,7 @@ def _paths() -> Schema:
         "/v1/papers/mail": {"post": _paper("handInMail", "Hand in a mail, and learn which domain signed it", MAIL)},
         "/v1/prices": {"put": _prices()},
         "/v1/pairs": {"put": _pairs()},
+        "/v1/deposits": {"put": _deposits()},
         "/freeze": {"get": _freeze_page(), "post": _freeze()},
         "/face": {
             "get": _face_page("askFace", "Ask for a recovery's key"),
@@ -260,6 +262,16 @@ def _pairs() -> Schema:
         "summary": "Keep a table of pairs' references, whole or not at all",
         "security": _security(Scope.FEED),
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "PairTable"}}}},
+        "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 413, 415, 422)},
+    }
+
+
+def _deposits() -> Schema:
+    return {
+        "operationId": "putDeposits",
+        "summary": "Say what accounts received and from where, so that nobody pays who only looks like somebody known",
+        "security": _security(Scope.FEED),
+        "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "DepositTable"}}}},
         "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 413, 415, 422)},
     }
 
@@ -388,6 +400,7 @@ _FORMS: Final = (
     SignIn,
     PriceTable,
     PairTable,
+    DepositTable,
     AnswerForm,
     AccountForm,
     EventsPage,

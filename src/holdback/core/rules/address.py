@@ -25,7 +25,8 @@ from holdback.core.rules.asking import (
     denied,
     tightened,
 )
-from holdback.core.state import Beneficiary, Head, PartKey
+from holdback.core.rules.elsewhere import crowd_wait_ms, like_dust, list_missing, on_a_list
+from holdback.core.state import Beneficiary, Head, Part, PartKey
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
@@ -137,11 +138,16 @@ def _nameable(case: Case, action: AddressAdd) -> Finding | None:
 def look_alike(case: Case, address: Destination) -> str | None:
     """The part name of a live entry that looks like this address and is not it; None if there is none."""
     for (kind, name), part in case.customer.parts.items():
-        if kind != "beneficiary" or not isinstance(part, Beneficiary) or part.removed or part.address is None:
-            continue
-        if part.address.alike == address.alike and part.address.mac != address.mac:
+        if kind == "beneficiary" and looking_like(part, address):
             return name
     return None
+
+
+def looking_like(part: Part, address: Destination) -> bool:
+    """Whether a part is a live entry that the eye takes for this address, and is not it."""
+    if not isinstance(part, Beneficiary) or part.removed or part.address is None:
+        return False
+    return part.address.alike == address.alike and part.address.mac != address.mac
 
 
 def _add(case: Case, action: AddressAdd) -> Ruling:
@@ -149,13 +155,23 @@ def _add(case: Case, action: AddressAdd) -> Ruling:
     name = beneficiary_name(action.network, action.address)
     if case.customer.beneficiary(name) is not None:
         return denied(why(Reason.ALREADY_EXISTS, "address.renew", about="address"))
-    alike = look_alike(case, action.address) if action.address is not None else None
-    if alike is not None:
-        return denied(why(Reason.LOOK_ALIKE, "address.remove", about=alike))
+    refusal = _unfit(case, action) or list_missing(case, "deny")
+    if refusal is not None:
+        return denied(refusal)
     who = Provenance(case.request.actor, case.device, case.proved[-1].authenticator)
-    entry = added(case.now, action, newness_ms(case.head.setting(Setting.LOCK_HOURS), case.policy), who)
+    wait, crowded = newness_ms(case.head.setting(Setting.LOCK_HOURS), case.policy), crowd_wait_ms(case, joining=True)
+    entry = added(case.now, action, max(wait, crowded), who)
     verified = ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY)
-    return Ruling(Allow((why(Reason.RIPENS_LATER, "time", until=entry.until),), name, entry.until), (entry, verified))
+    reason = Reason.DESTINATION_SHARED if crowded else Reason.RIPENS_LATER
+    return Ruling(Allow((why(reason, "time", until=entry.until),), name, entry.until), (entry, verified))
+
+
+def _unfit(case: Case, action: AddressAdd) -> Finding | None:
+    """An address that nobody is paid at, or that looks like another one of this account."""
+    alike = look_alike(case, action.address) if action.address is not None else None
+    if alike is None:
+        return on_a_list(case) or like_dust(case)
+    return on_a_list(case) or why(Reason.LOOK_ALIKE, "address.remove", about=alike)
 
 
 def _listed(case: Case, action: AddressRenew | AddressRemove) -> Finding | None:

@@ -51,10 +51,18 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     """Base of everything that can be asked. Its tag is the public name, `subject.verb`."""
 
 
+class SharedKey(msgspec.Struct, frozen=True):
+    """By which keyed hashes something is known across accounts, one for each master key there is."""
+
+    kind: str
+    keys: tuple[bytes, ...]
+
+
 class Request(msgspec.Struct, frozen=True):
     """An action and who asks it. `account` is the main account or one of its sub-accounts.
 
-    `counterparty` is the receiving customer's account id where the action names one inside the platform.
+    `counterparty` is the receiving customer's account id where the action names one inside the platform. `shared` names
+    what it is about that other accounts may have to do with as well.
     """
 
     action: Action
@@ -63,6 +71,7 @@ class Request(msgspec.Struct, frozen=True):
     context: Context
     challenge: str = ""
     counterparty: str = ""
+    shared: tuple[SharedKey, ...] = ()
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ from holdback.core.rules.asking import (
     tightened,
     units,
 )
+from holdback.core.rules.elsewhere import crowd_wait_ms, like_dust, list_missing, on_a_list
 from holdback.core.rules.standing import unfounded
 from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
 from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Recovery, Vault, Wait
@@ -50,6 +51,9 @@ Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
 
 RECEIVED_INSIDE = frozenset({"internal", "p2p"})
 """Networks whose beneficiary is another customer here, in whose stream the value arrives."""
+
+OUTSIDE = frozenset({"*", "bank"})
+"""Networks whose beneficiary is elsewhere, and may be on a list."""
 
 NAMED_BY_KIND = frozenset({"bank", "internal", "p2p", "card", "own"})
 """Networks that a kind stands for; an address of its own choosing is on none of them."""
@@ -106,6 +110,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     beneficiary: str
     value: Value
+    network: str
     wait: Wait | None = None
     vault_wait: Wait | None = None
     approved: bool = False
@@ -200,13 +205,18 @@ def weigh(case: Case, asked: Asked) -> Weighed:
         findings.append(why(Reason.RECONCILING, "operator.reconcile"))
     if entry is not None and entry.verified_until <= now and not case.proved:
         findings.append(why(Reason.VERIFICATION_EXPIRED, "address.renew", about="address"))
-    instant = not ripe and _fits_instantly(case, asked, own)
+    if asked.network in OUTSIDE and (missing := list_missing(case, "hold")) is not None:
+        findings.append(missing)
+    crowded = _crowded(case, asked, entry)
+    findings += crowded
+    instant = not ripe and not crowded and _fits_instantly(case, asked, own)
     wait_ms, lane = 0, Lane.INSTANT if instant else Lane.OTHERS
     if senior and entry is not None and beneficiary_is_long_standing(head, entry, policy, now):
         lane = Lane.LONG_STANDING
     if not ripe and not instant:
-        wait_ms = 0 if entry is not None else newness_ms(head.setting(Setting.LOCK_HOURS), policy)
-        findings += _newness(case, asked, entry, wait_ms)
+        newness = newness_ms(head.setting(Setting.LOCK_HOURS), policy)
+        wait_ms = 0 if entry is not None else max(newness, crowd_wait_ms(case, joining=True))
+        findings += _newness(case, asked, entry, newness)
     if not (asked.value.priced and budget.room(head, lane, own, policy, now).holds(asked.value.micro_usd)):
         lane = Lane.NONE
         hours = policy.outflow.over_budget_senior_h if senior else policy.outflow.over_budget_others_h
@@ -253,6 +263,20 @@ def confirming(case: Case, held: HeldExit) -> str:
     if awaits_approval(case, held):
         return _vault(case.head).approver
     return witness(case.head, held, case.policy, case.now) or ""
+
+
+def _crowded(case: Case, asked: Asked, entry: Beneficiary | None) -> list[Finding]:
+    """The wait for an address of many: of an entry since it was entered, of a stranger since he was to be paid first.
+
+    Whoever entered it before it had many waits as long as the last of them, from his own time on.
+    """
+    wait_ms = crowd_wait_ms(case, joining=entry is None)
+    if not wait_ms:
+        return []
+    if entry is None:
+        return _own_wait(case, asked, wait_ms, Reason.DESTINATION_SHARED)
+    until = entry.added_at + wait_ms
+    return [why(Reason.DESTINATION_SHARED, "time", until=until)] if case.now < until else []
 
 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
@@ -353,14 +377,20 @@ def _unfit_field(action: ExitRequest, network: str) -> str:
 
 
 def _barred(case: Case, network: str, beneficiary: str) -> Finding | None:
-    """Who cannot be paid: no customer of this platform, or someone outside the book while only the book may be."""
+    """Who cannot be paid: a listed or copied address, no customer here, or a stranger while only the book may be."""
+    known = case.customer.beneficiary(beneficiary) is not None
+    unfit = on_a_list(case) or (None if known else like_dust(case))
+    if unfit is not None:
+        return unfit
     if network in RECEIVED_INSIDE and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
-    if case.head.setting(Setting.ALLOWLIST) and case.customer.beneficiary(beneficiary) is None:
+    if not known and case.head.setting(Setting.ALLOWLIST):
         return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
     program = case.customer.program(case.request.actor.key)
     beyond = program is not None and program.beneficiaries and beneficiary not in program.beneficiaries
-    return why(Reason.API_KEY_SCOPE, "api_key.create", about="addresses") if beyond else None
+    if beyond:
+        return why(Reason.API_KEY_SCOPE, "api_key.create", about="addresses")
+    return list_missing(case, "deny") if network in OUTSIDE else None
 
 
 def _sweep_door(case: Case) -> Finding | None:
@@ -388,7 +418,7 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
     refusal = _barred(case, network, name) or _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
-    weighed = weigh(case, Asked(name, value))
+    weighed = weigh(case, Asked(name, value, network))
     if weighed.findings:
         held = _held_event(case, action, name, value, weighed)
         return _hold(weighed, held, *_renewed(case, name))
@@ -467,10 +497,10 @@ def evacuate(case: Case, action: ExitRequest, recovery: Recovery, asked_with: tu
     if entry is None or not old or not beneficiary_is_senior(case.head, entry, case.now):
         return denied(why(Reason.SENIOR_BENEFICIARY_REQUIRED, about="address"))
     value = _asked_value(case, action)
-    refusal = _refused_by_value(case, value)
+    refusal = on_a_list(case) or list_missing(case, "deny") or _refused_by_value(case, value)
     if refusal is not None:
         return denied(refusal)
-    weighed = _confirmed_by(recovery.id, weigh(case, Asked(name, value)))
+    weighed = _confirmed_by(recovery.id, weigh(case, Asked(name, value, network)))
     if weighed.findings:
         held = _held_event(case, action, name, value, weighed)
         return _hold(weighed, replace(held, asked_with=asked_with, recovery=recovery.id))
@@ -508,6 +538,7 @@ def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighe
         counterparty=case.request.counterparty,
         wait_ms=weighed.wait_ms,
         until=until,
+        destination=action.address,
     )
 
 
@@ -572,7 +603,7 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     if refusal is not None:
         return denied(refusal)
     wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
-    asked = Asked(held.beneficiary, value, wait, held.wait, held.approved or approving)
+    asked = Asked(held.beneficiary, value, case.policy.exits[held.kind], wait, held.wait, held.approved or approving)
     weighed = _confirmed_by(held.recovery, weigh(case, asked))
     said = (ev.ExitApproved(case.now, action.which, _vault(case.head).approver),) if approving else ()
     findings = weighed.findings if early else ranked([*weighed.findings, *_not_yet(case, held)])

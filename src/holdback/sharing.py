@@ -1,0 +1,94 @@
+"""What accounts share, and under which keys: by keyed hashes it is known in how many of them something was met.
+
+Rows of (key, account, day) are all that is kept (`ports.Sighting`). From them a fact is made that goes into the event
+of the decision that used it; it holds numbers and no account.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdback.core.decision import ListFact, SharedFact
+from holdback.core.rules.asking import SharedKey
+from holdback.core.rules.elsewhere import ADDRESS, DUST
+from holdback.ports import SIGHTINGS_MOST, Sighting
+from holdback.sealing import skeleton
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from holdback.ports import ListRow, Loaded, Sightings
+    from holdback.sealing import MasterKeys
+
+LISTED: Final = "listed"
+"""What the addresses of lists are hashed as, in one spelling, whichever network they are on."""
+
+
+def address_keys(masters: MasterKeys, compared: str) -> SharedKey:
+    """By what an address, in the spelling that it is compared by, is known to all accounts, and on lists."""
+    return SharedKey(ADDRESS, masters.lookup_hashes(LISTED, compared))
+
+
+def dust_keys(masters: MasterKeys, account: str, compared: str) -> SharedKey:
+    """By what addresses that look like this one are known to have sent dust to an account."""
+    return SharedKey(DUST, masters.lookup_hashes(DUST, f"{account}\n{skeleton(compared)}"))
+
+
+class Meeting(NamedTuple):
+    """Who meets something, and on which day."""
+
+    account: str
+    day: int
+
+
+def facts_of(
+    shared: Sequence[SharedKey], meeting: Meeting, loaded: Loaded, new: Sequence[Sighting], window_d: int
+) -> tuple[tuple[SharedFact, ...], int]:
+    """What is known of each of these, and the last day of dust, with what the batch itself saw (`new`)."""
+    facts, dust_day, today = [], 0, meeting.day
+    for one in shared:
+        rows = [*_rows(one, loaded.sightings), *(row for row in new if row.key in one.keys)]
+        first = min([*(loaded.sightings[key].first_day for key in one.keys if key in loaded.sightings), today])
+        if one.kind == DUST:
+            dust_day = max((row.day for row in rows), default=0)
+            continue
+        days: dict[int, set[str]] = {}
+        for row in rows:
+            days.setdefault(row.day, set()).add(row.account)
+        most = max((len(_within(days, day, window_d)) for day in days), default=0)
+        joined = len({*_within(days, today, window_d), meeting.account})
+        facts.append(SharedFact(one.kind, first, most, max(most, joined)))
+    return tuple(facts), dust_day
+
+
+def lists_of(shared: Sequence[SharedKey], loaded: Loaded, readable: frozenset[int]) -> tuple[ListFact, ...]:
+    """All lists there are, and which this destination is on.
+
+    One whose addresses are hashed under a key that is in the ring no more says nothing, and so is not there.
+    """
+    hits = {name for one in shared for key in one.keys for name in loaded.listed.get(key, ())}
+    return tuple(ListFact(one.name, one.version, one.at, one.name in hits) for one in _usable(loaded.lists, readable))
+
+
+def sighted(shared: Sequence[SharedKey], meeting: Meeting, loaded: Loaded) -> list[Sighting]:
+    """The rows that say that this account has to do with it today; none where as many as count say so already."""
+    found = []
+    for one in shared:
+        rows = _rows(one, loaded.sightings)
+        full = len(rows) >= SIGHTINGS_MOST and all(row.day == meeting.day for row in rows)
+        if one.kind != DUST and not full and not any((row.account, row.day) == meeting for row in rows):
+            found.append(Sighting(one.keys[0], *meeting))
+    return found
+
+
+def _rows(one: SharedKey, sightings: Mapping[bytes, Sightings]) -> list[Sighting]:
+    return [row for key in one.keys if key in sightings for row in sightings[key].rows]
+
+
+def _within(days: Mapping[int, set[str]], last: int, window_d: int) -> set[str]:
+    """The accounts of so many days, of which this is the last."""
+    return {name for day in range(last - window_d + 1, last + 1) for name in days.get(day, ())}
+
+
+def _usable(lists: Iterable[ListRow], readable: frozenset[int]) -> Iterable[ListRow]:
+    return (one for one in lists if one.key_id in readable)
