@@ -69,10 +69,10 @@ class State(StrEnum):
 VERBS: Final = ("exit.cancel", "exit.release", "exit.settle", "account.freeze")
 """What anybody could ask that an exit would feel."""
 
-_OWNER, _LINK, _PLATFORM = ActorKind.OWNER, ActorKind.LINK, ActorKind.PLATFORM
+_OWNER, _LINK, _KEY, _PLATFORM = ActorKind.OWNER, ActorKind.LINK, ActorKind.API_KEY, ActorKind.PLATFORM
 
 MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
-    (State.HELD, "exit.cancel"): {_OWNER: State.CANCELLED, _PLATFORM: State.CANCELLED},
+    (State.HELD, "exit.cancel"): {_OWNER: State.CANCELLED, _KEY: State.CANCELLED, _PLATFORM: State.CANCELLED},
     (State.HELD, "exit.release"): {_OWNER: State.ALLOWED, _PLATFORM: State.ALLOWED},
     (State.HELD, "account.freeze"): {_OWNER: State.CANCELLED, _LINK: State.CANCELLED},
     (State.ALLOWED, "exit.settle"): {_PLATFORM: State.SETTLED},
@@ -80,6 +80,7 @@ MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
 }
 """Who may move an exit from a state by an action, and where to, once waits and proofs allow it; nobody else may.
 
-The platform's release comes at its time and weighs again, the owner's earlier takes what law 10 asks. Staff, agencies,
-API keys and links of a notice move nothing but by the freeze; what a receiver freezes moves nothing of the sender's.
+The platform's release comes at its time and weighs again, the owner's earlier takes what law 10 asks. A key that may
+withdraw stops what waits, and no more. Staff, agencies and links of a notice move nothing but by the freeze; what a
+receiver freezes moves nothing of the sender's.
 """
