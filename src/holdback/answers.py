@@ -63,6 +63,17 @@ class SessionForm(msgspec.Struct, frozen=True):
     ath: str
 
 
+class LeaseForm(msgspec.Struct, frozen=True):
+    """What a caller may let orders of a pair give away by itself, for so many seconds from when it asked."""
+
+    pair: str
+    usd: str
+    seconds: int
+    until: str
+    reference: str
+    quote_usd: str
+
+
 class AnswerForm(msgspec.Struct, frozen=True):
     """An answer. `decision` is allow, step_up, hold or deny; all four come with status 200.
 
@@ -84,6 +95,7 @@ class AnswerForm(msgspec.Struct, frozen=True):
     customer: dict[str, Any] | None = None
     letter: str | None = None
     package: dict[str, Any] | None = None
+    lease: LeaseForm | None = None
     policy: str = ""
     head: str = ""
 

@@ -41,6 +41,7 @@ from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile, ExitRequest
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive
 from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.order import OrderLease
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish, RecoveryRemind
 from holdback.core.rules.session import SessionFailures, SessionStart
@@ -76,7 +77,17 @@ LONGEST: Final = 512
 """The longest personal field, in characters."""
 
 INTERNAL: Final = frozenset(
-    {ApiKeyLeaked, NoticeOutcome, ExitReconcile, SessionFailures, StaffFlag, TicketOpen, TicketClose, RecoveryRemind}
+    {
+        ApiKeyLeaked,
+        OrderLease,
+        NoticeOutcome,
+        ExitReconcile,
+        SessionFailures,
+        StaffFlag,
+        TicketOpen,
+        TicketClose,
+        RecoveryRemind,
+    }
 )
 """Actions that no one outside can name."""
 
@@ -181,8 +192,11 @@ ACTION_TYPE: Any = reduce(or_, PUBLIC.values())
 """The union of all public actions, for decoding and for the API's description."""
 
 
-def parse(body: object) -> Parsed:
-    """Split a decoded body into envelope and action fields. Raises BadRequest naming the field that is wrong."""
+def parse(body: object, *, lease: bool = False) -> Parsed:
+    """Split a decoded body into envelope and action fields. Raises BadRequest naming the field that is wrong.
+
+    With `lease` it is asked for one, by the route that is for nothing else.
+    """
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
     envelope_fields = {key: value for key, value in body.items() if key in ENVELOPE}
@@ -190,7 +204,7 @@ def parse(body: object) -> Parsed:
     name = fields.get("action")
     if not isinstance(name, str):
         raise BadRequest("`action` must be the name of an action", "/action")
-    kind = PUBLIC.get(name, decide.NotAvailable if name in decide.PLANNED else None)
+    kind = OrderLease if lease else PUBLIC.get(name, decide.NotAvailable if name in decide.PLANNED else None)
     if kind is None:
         raise BadRequest(f"`action` names no action there is{_nearest(name)}", "/action")
     if "actor" not in envelope_fields:

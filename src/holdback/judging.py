@@ -12,7 +12,7 @@ import msgspec
 
 from holdback import dpop
 from holdback.agencies import answered, in_force, letter, meant, planned
-from holdback.answers import SessionForm, answer_body, answer_form
+from holdback.answers import LeaseForm, SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Deny, MarketFact, PriceFact, Reason, StepUp
@@ -429,7 +429,7 @@ class Unit:
                 once["session"] = SessionForm(asked.token, instant_text(until), dpop.token_text(asked.token))
             if isinstance(asked.request.action, StaffLookUp):
                 once["customer"] = self._seen(asked.request.action, standing, now)
-            once |= self._for_agency(asked, step, now)
+            once |= self._for_agency(asked, step, now) | _leased(step)
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
         return answer_body(form, once)
@@ -522,6 +522,18 @@ def _meets(step: Advance, before: Customer) -> bool:
         or (isinstance(one, ev.ExitHeld | ev.ExitAllowed) and before.beneficiary(one.beneficiary) is None)
         for one in step.events
     )
+
+
+def _leased(step: Advance) -> dict[str, object]:
+    """A lease that was just granted."""
+    granted = next((one for one in step.events if isinstance(one, ev.LeaseGranted)), None)
+    if granted is None:
+        return {}
+    usd, quote = (
+        f"{one // 1_000_000}.{one % 1_000_000:06}" for one in (granted.micro_usd, granted.terms.quote_micro_usd)
+    )
+    seconds, until = (granted.until - granted.at) // 1000, instant_text(granted.until)
+    return {"lease": LeaseForm(granted.pair, usd, seconds, until, granted.terms.reference, quote)}
 
 
 def _is_customer(head: Head | None) -> bool:

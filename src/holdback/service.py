@@ -35,6 +35,7 @@ from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.legal import LegalRelease
+from holdback.core.rules.order import OrderLease
 from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
@@ -86,6 +87,10 @@ TRIES: Final = 4
 """How often a question is judged again when another replica came first."""
 
 
+ONCE: Final = (StaffLookUp, OrderLease)
+"""Actions whose answer is not kept: what was shown is not shown again, and a lease is not granted again for free."""
+
+
 class _Said(msgspec.Struct):
     """What is read of an answer that was just made."""
 
@@ -99,7 +104,7 @@ _SAID: Final = msgspec.json.Decoder(_Said)
 class Question(NamedTuple):
     """What a caller asks. `caller` is the platform key's id, and `raw` the body as it came, for idempotency.
 
-    `evidence` is what Holdback itself had looked at, never what a body says.
+    `evidence` is what Holdback itself had looked at, never what a body says. `lease`: it came by the route of leases.
     """
 
     caller: str
@@ -108,6 +113,7 @@ class Question(NamedTuple):
     key: str = ""
     raw: bytes = b""
     evidence: EvidenceFact | None = None
+    lease: bool = False
 
 
 class Peek(NamedTuple):
@@ -197,7 +203,7 @@ class Service:
 
         Raises BadRequest, KeyReused, ChallengeRefused, Overloaded, TooOften, StoreUnavailable, or snapshots.Tampered.
         """
-        parsed = intake.parse(question.body)
+        parsed = intake.parse(question.body, lease=question.lease)
         if not intake.ACCOUNT_ID.fullmatch(question.account):
             raise intake.BadRequest("this is not an account id", "/account")
         if "." in question.account and decide.RULES[parsed.kind].begins is not None:
@@ -615,7 +621,7 @@ class Service:
         facts = Facts(digest, proofs, device=device, evidence=question.evidence, paper=paper, api_key=signed, **begun)
         needs = decide.needs(request, peek.head)
         wanted = _wanted(question, main, needs)
-        kept = None if isinstance(action, StaffLookUp) else _answer_to(question)  # what was shown is not shown again
+        kept = None if isinstance(action, ONCE) else _answer_to(question)
         if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
             request = msgspec.structs.replace(request, counterparty=needs.counterparty)
         asked = Asked(

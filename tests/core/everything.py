@@ -38,7 +38,7 @@ from holdback.core.rules.legal import (
     LegalRelease,
 )
 from holdback.core.rules.notice import NoticeOutcome
-from holdback.core.rules.order import OrderPlace, OrderReport
+from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
     EvidenceBurn,
@@ -96,6 +96,7 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     ApiKeyLeaked("k9"),
     OrderPlace("o9", "BTC/USDT", "buy", "1", "10"),
     OrderReport("o9", "BTC/USDT", "buy", "1", "10"),
+    OrderLease("BTC/USDT"),
     ExitRequest("withdrawal", "USD", "10", address=HOME, network="bitcoin"),
     ExitCancel("x9"),
     ExitRelease("x9"),

@@ -727,6 +727,11 @@ class Past:
         for _, event in self.events():
             if isinstance(event, ev.OrderAllowed):
                 found.append((event.at, event.drain))
+            elif isinstance(event, ev.LeaseGranted):
+                found.append((event.at, ev.Drain(event.micro_usd, event.micro_usd, event.micro_usd)))
+            elif isinstance(event, ev.LeaseSettled):
+                unused = -event.refund_micro_usd
+                found.append((event.granted_at, ev.Drain(unused, unused, unused)))
             elif isinstance(event, ev.OrderReported):
                 back = event.refund
                 less = ev.Drain(-back.raw_micro_usd, -back.micro_usd, -back.weighed_micro_usd)

@@ -61,7 +61,7 @@ from holdback.core.rules.legal import (
     LegalRelease,
 )
 from holdback.core.rules.notice import NoticeOutcome
-from holdback.core.rules.order import OrderPlace, OrderReport
+from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
     EvidenceBurn,
@@ -118,6 +118,7 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (ApiKeyRevoke(), OWNER_ONLY),
     (ApiKeyLeaked("k1"), {ActorKind.SYSTEM}),
     (OrderPlace("o1", "BTC/USDT", "buy", "1", "1"), {ActorKind.OWNER, ActorKind.API_KEY}),
+    (OrderLease("BTC/USDT"), {ActorKind.OWNER, ActorKind.API_KEY}),
     (OrderReport("o1", "BTC/USDT", "buy", "1", "1"), {ActorKind.PLATFORM}),
     (ExitRequest("withdrawal", "USD", "1", address=HOME, network="bitcoin"), {ActorKind.OWNER, ActorKind.API_KEY}),
     (ExitCancel("x1"), BOTH | {ActorKind.API_KEY}),
@@ -213,6 +214,7 @@ LOOSENS = {
     "address.add",
     "address.renew",
     "api_key.create",
+    "order.lease",
     "exit.request",
     "exit.release",
     "recovery.open",

@@ -49,7 +49,7 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
-from holdback.core.rules.order import OrderPlace, OrderReport
+from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
@@ -370,6 +370,12 @@ class Stories(RuleBasedStateMachine):
         if name in orders:
             report = OrderReport(name, orders[name].pair, orders[name].side, price, part)  # type: ignore[arg-type] # sampled strings
             self.ask(report, PLATFORM)
+
+    @rule(by=who, number=nth, used=st.sampled_from((None, "0", "1.5")))
+    def lease(self, by: str, number: int, used: str | None) -> None:
+        """The platform takes a lease of what trades may give away, and says what it used of an earlier one."""
+        earlier = pick(self.alice.everything().meter.leases, number)
+        self.ask(OrderLease("BTC/USDT", earlier, used), self.session(by))
 
     @precondition(lambda self: self.alice.head.closed)
     @rule(number=nth)

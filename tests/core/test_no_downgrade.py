@@ -104,7 +104,7 @@ TIGHTENS: Final = {
     "incident.note",
 }
 """What an owner does for nothing, for it can only protect."""
-TRADES: Final = {"order.place"}
+TRADES: Final = {"order.place", "order.lease"}
 """What a session or key does without proof, bounded by what it may give away; `test_trading.py` says how."""
 PROVES_ITSELF: Final = {"authenticator.confirm", "contact.confirm"}
 """What ends something that was asked for with proof, by a proof of the new thing itself."""
@@ -162,7 +162,7 @@ ROUTES: Final = {
         "ticket.open",
         "ticket.close",
     },
-    ActorKind.API_KEY: {"exit.request", "exit.cancel", "order.place"},
+    ActorKind.API_KEY: {"exit.request", "exit.cancel", "order.place", "order.lease"},
     ActorKind.STAFF: {
         "incident.note",
         "incident.close",

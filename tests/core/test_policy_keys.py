@@ -47,7 +47,7 @@ from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove
 from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.incident import IncidentReport
-from holdback.core.rules.order import OrderPlace, OrderReport
+from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryContest, RecoveryRemind, RecoveryReview
 from holdback.core.rules.session import SessionEndAll, SessionStart
@@ -600,6 +600,7 @@ def trading_oddly(account: Account, order: Callable[..., None]) -> None:
     account.ask(ChangeCancel("none"), session)
     order("1.012", "10")
     account.wait(minutes=1)
+    account.ask(OrderLease("BTC/USDT"), session)
     for pair in ("BTC/USDT", "NEW/USDT"):
         order("1.012", "100", pair=pair)
     assert account.last is not None
@@ -771,6 +772,8 @@ CHANGED: Final[dict[str, Any]] = {
     "api_keys.warned_d": [14, 4],
     "bounds.closed": 15,
     "trades.hour_percent": 2,
+    "trades.lease_percent": 9,
+    "trades.lease_s": 1,
     "legal.secrecy_max_d": 89,
     "bounds.papers": 1,
     "legal.freeze_order_max_d": 181,

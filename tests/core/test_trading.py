@@ -27,7 +27,7 @@ from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.exit import ExitRequest
-from holdback.core.rules.order import OrderPlace, OrderReport
+from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.setting import LimitSet
 from holdback.core.state import Customer, LegalRequest
@@ -581,3 +581,80 @@ def test_windows_are_loaded_for_orders_only() -> None:
 def test_a_market_is_no_more_than_it_says() -> None:
     """A feed that knows nothing is a fact like any other."""
     assert MarketFact("A/B") == MarketFact("A/B", "", 0, 0, 0, 0, 0, 0)
+
+
+# Leases
+
+
+def leased(account: Account, session: bytes | Actor, **fields: Any) -> Decision:  # noqa: ANN401 - the action's own
+    """Ask for a lease of BTC for USDT."""
+    return account.ask(replace(OrderLease("BTC/USDT"), **fields), session)
+
+
+def test_a_lease_draws_at_once() -> None:
+    """A lease takes a tenth of what is left, in every window and from the one budget, for two seconds."""
+    account, session = settled()
+    answer = leased(account, session)
+    assert isinstance(answer, Allow)
+    (granted,) = found(account, ev.LeaseGranted)
+    assert (granted.micro_usd, granted.until) == (1_000 * USD, account.now + 2_000)
+    assert drawn(account) == 1_000 * USD
+    leased(account, session)
+    assert found(account, ev.LeaseGranted)[0].micro_usd == 900 * USD
+
+
+def test_what_a_lease_did_not_use_comes_back_once() -> None:
+    """What was not used comes back when the lease is settled, where it was drawn, and never twice."""
+    account, session = settled()
+    first = leased(account, session)
+    assert isinstance(first, Allow)
+    account.ask(AccountFreeze(), session)
+    assert codes(leased(account, session, settles=first.id, used_usd="100")) == ["frozen"]
+    account, session = settled()
+    first = leased(account, session)
+    assert isinstance(first, Allow)
+    leased(account, session, settles=first.id, used_usd="100")
+    assert drawn(account) == 100 * USD + 900 * USD
+    leased(account, session, settles=first.id, used_usd="0")
+    assert drawn(account) == 100 * USD + 900 * USD + 900 * USD
+    second = leased(account, session)
+    assert isinstance(second, Allow)
+    before = drawn(account)
+    leased(account, session, settles=second.id)
+    assert drawn(account) > before
+
+
+def test_nothing_odd_is_leased() -> None:
+    """Whatever weighs more than usual, is closed or in doubt, is asked about order by order."""
+    account, session = settled()
+    assert codes(leased(account, account.sign_in())) == ["order_by_order"]
+    assert codes(leased(account, session, pair="NEW/USDT")) == ["order_by_order"]
+    account.market = {"reference": ""}
+    assert codes(leased(account, session)) == ["price_unknown"]
+    account.market = None
+    assert codes(leased(account, session)) == ["price_unknown"]
+    account.market, account.reconciling = {}, True
+    assert codes(leased(account, session)) == ["order_by_order"]
+    account.reconciling, account.clock_agrees = False, False
+    assert codes(leased(account, session)) == ["clock_uncertain"]
+    account.clock_agrees = True
+    account.ask(LimitSet("0"), session, *account.head.authenticators)
+    assert codes(leased(account, session)) == ["over_trade_limit"]
+    place(account, session, order(1, "2", "100000"))
+    assert codes(leased(account, session)) == ["trading_closed"]
+    until = account.now + DAY
+    legal = LegalRequest(
+        account.now, "police", "court_order", (), "", registered=True, signed=True, expires_at=until, frozen_until=until
+    )
+    account.state = replace(account.head, legal={"l1": legal})
+    assert codes(leased(account, session)) == ["under_order"]
+
+
+def test_a_key_leases_its_pairs() -> None:
+    """A key takes leases of the pairs it was made for, and none while it sleeps."""
+    account, session = settled()
+    key = keyed(account, session, pairs=("BTC/USDT",))
+    assert isinstance(leased(account, key), Allow)
+    assert codes(leased(account, key, pair="ETH/USDT")) == ["api_key_scope"]
+    account.wait(days=30)
+    assert codes(leased(account, key)) == ["order_by_order"]

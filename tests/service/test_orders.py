@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
-from tests.service.house import House, settled
+from tests.service.house import CALLER, House, settled
 
-from holdback.core.events import MINUTE
+from holdback.client import TradeLease
+from holdback.core.events import HOUR, MINUTE
+from holdback.intake import BadRequest
 from holdback.ports import PairIndex, Price
+from holdback.service import Question
 
 if TYPE_CHECKING:
     from tests.service.house import Customer, Hands
@@ -57,3 +61,40 @@ async def test_without_a_feed_all_of_it_counts(house: House) -> None:
     (alice,) = await settled(house, "alice")
     denied = await alice.ask(order(alice, 1, "64000"))
     assert [one["code"] for one in denied["reasons"]] == ["over_trade_limit"]
+
+
+async def test_a_lease_is_spent_in_process(house: House) -> None:
+    """A lease is drawn at once; the client answers by it until it is used up or over, and settles the rest."""
+    (alice,) = await settled(house, "alice")
+    await fed(house)
+    await alice.ask(order(alice, 1, "64000"))
+    house.clock.at += 25 * HOUR
+    await alice.sign_in(alice.code())
+    house.clock.at += 30 * MINUTE
+    await alice.ask(alice.body("change.cancel", which="none"))
+    house.clock.at += 40 * MINUTE
+    await house.deliver()
+    await fed(house)
+    body = alice.body("order.lease", pair="BTC/USDT")
+    question = Question(CALLER, "alice", body, "", b"", lease=True)
+    answer = msgspec.json.decode(await house.service.ask(question))
+    assert answer["decision"] == "allow", answer
+    clock = [100.0]
+    lease = TradeLease.of(answer, 100.0, clock=lambda: clock[0])
+    assert lease is not None
+    assert lease.allows("BTC/USDT", "buy", 64_000.0, 1.0)
+    assert not lease.allows("BTC/USDT", "buy", 64_000.0, 0.0)
+    assert lease.allows("BTC/USDT", "buy", 64_001.0, 0.5)
+    assert lease.used_micro_usd == 500_001
+    assert not lease.allows("ETH/USDT", "buy", 1.0, 1.0)
+    assert not lease.allows("BTC/USDT", "sell", 1.0, 10.0)
+    assert not lease.allows("BTC/USDT", "buy", float("inf"), 10.0)
+    clock[0] = 102.0
+    assert not lease.allows("BTC/USDT", "buy", 64_000.0, 1.0)
+    settles = body | {"settles": lease.id, "used_usd": lease.close()}
+    answer = msgspec.json.decode(await house.service.ask(question._replace(body=settles)))
+    assert answer["decision"] == "allow"
+    assert TradeLease.of({"decision": "deny"}, 0.0) is None
+    assert not await house.faults("alice")
+    with pytest.raises(BadRequest):
+        await house.service.ask(question._replace(lease=False))

@@ -82,3 +82,18 @@ async def test_a_table_that_cannot_be_read_is_refused(empty: Web) -> None:
     headers = {"Content-Type": "application/json"} | empty.key("feed")
     response = await empty.http.put("/v1/pairs", content=b"[", headers=headers)
     assert is_problem(response, problems.BAD_REQUEST, "")
+
+
+async def test_a_lease_has_a_route_of_its_own(web: Web) -> None:
+    """A lease is asked for by its route alone, and nothing else is asked for there."""
+    headers = {"Content-Type": "application/json"} | web.key("ask")
+    owner = {"kind": "owner", "session": web.session}
+
+    async def lease(**body: object) -> httpx.Response:
+        content = json.dumps({"actor": owner} | body).encode()
+        return await web.http.post("/v1/accounts/alice/leases", content=content, headers=headers)
+
+    answer = await lease(pair="BTC/USDT")
+    assert (answer.status_code, answer.json()["decision"]) == (200, "deny")
+    assert is_problem(await lease(pair="BTC/USDT", action="exit.request"), problems.BAD_REQUEST, "/action")
+    assert is_problem(await lease(pair="btc"), problems.BAD_REQUEST, "/pair")

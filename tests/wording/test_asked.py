@@ -36,6 +36,7 @@ PROOFLESS = {
     "exit.cancel",
     "exit.settle",
     "order.report",
+    "order.lease",
     "exit.reconcile",
     "notice.outcome",
     "session.failures",

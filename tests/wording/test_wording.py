@@ -43,7 +43,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.incident import IncidentClose
-from holdback.core.rules.order import OrderPlace
+from holdback.core.rules.order import OrderLease, OrderPlace
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import (
     EvidenceBurn,
@@ -502,7 +502,7 @@ def test_every_action_that_asks_for_proof_is_named_by_its_code() -> None:
     """No action comes to ask for a code that would not say what it does."""
     named = {type(asked) for asked, _ in CONFIRMED}
     asking = {kind for kind, rule in RULES.items() if not rule.proofless and ActorKind.OWNER in rule.actors}
-    by_itself = {AuthenticatorConfirm, ContactConfirm, SessionEnd, SessionEndAll, RecoveryOpen}
+    by_itself = {OrderLease, AuthenticatorConfirm, ContactConfirm, SessionEnd, SessionEndAll, RecoveryOpen}
     assert asking - by_itself <= named
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from rich.console import Console
 
-from holdback.bench import book, decide, face, risk, signin, staff
+from holdback.bench import book, decide, face, risk, signin, staff, trades
 from holdback.bench.portraits import NoPortraits
 from holdback.bench.rba import NotTheDataSet
 
@@ -24,6 +24,7 @@ BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, 
     "risk": risk.measure,
     "signin": signin.measure,
     "staff": staff.measure,
+    "trades": trades.measure,
 }
 """Each bench takes the store's name, whether to be quick, and whom to tell how far it is; it gives one JSON object."""
 

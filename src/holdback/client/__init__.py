@@ -37,6 +37,7 @@ from holdback.client.errors import (
     Unreachable,
     WebhookRefused,
 )
+from holdback.client.leases import TradeLease
 from holdback.client.patience import Patience
 from holdback.client.programs import by_secret, signed_actor
 from holdback.client.receipts import ISSUER, Keys, Receipt, verify_receipt
@@ -70,6 +71,7 @@ __all__ = [
     "ReceiptUsed",
     "Session",
     "StepUp",
+    "TradeLease",
     "Unreachable",
     "Webhook",
     "WebhookRefused",

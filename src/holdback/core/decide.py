@@ -146,7 +146,7 @@ def needs(request: Request, peek: Head | None) -> Needs:
         parts = (*parts, ("api_key", request.actor.key))
     alike = action.address.alike if isinstance(action, address.AddressAdd) and action.address else b""
     asset, counterparty, pair = "", "", ""
-    if isinstance(action, order.OrderPlace | order.OrderReport):
+    if isinstance(action, order.OrderPlace | order.OrderReport | order.OrderLease):
         counterparty, pair = request.counterparty, action.pair
     elif isinstance(action, exits.ExitRequest):
         asset, counterparty = action.asset, request.counterparty

@@ -92,6 +92,7 @@ class Reason(StrEnum):
     LEVERAGE_CLOSED = "leverage_closed"
     OVER_TRADE_LIMIT = "over_trade_limit"
     LIST_MISSING = "list_missing"
+    ORDER_BY_ORDER = "order_by_order"
     OVER_OWN_LIMIT = "over_own_limit"
     RECONCILING = "reconciling"
     PRICE_UNKNOWN = "price_unknown"

@@ -159,6 +159,8 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ApiKeyWarned: Effect(Direction.NEUTRAL, Severity.MILD),
     ev.OrderAllowed: _SILENT,
     ev.OrderReported: _SILENT,
+    ev.LeaseGranted: _SILENT,
+    ev.LeaseSettled: _SILENT,
     ev.TradingAlerted: Effect(Direction.NEUTRAL, Severity.MILD),
     ev.TradingClosed: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.TradingOpened: Effect(Direction.LOOSENING, Severity.SEVERE),

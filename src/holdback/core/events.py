@@ -705,6 +705,25 @@ class OrderReported(TradeEvent, frozen=True, array_like=True, tag="order.reporte
     misled: bool = False
 
 
+class LeaseGranted(TradeEvent, frozen=True, array_like=True, tag="lease.granted"):
+    """A caller may let orders of a pair give away so much by itself until then; all of it is drawn from here on."""
+
+    lease: str
+    account: str
+    pair: str
+    micro_usd: int
+    terms: Terms
+    until: Instant
+
+
+class LeaseSettled(TradeEvent, frozen=True, array_like=True, tag="lease.settled"):
+    """A lease is over: what was not used of it is drawn no more where it was, once."""
+
+    lease: str
+    granted_at: Instant
+    refund_micro_usd: int
+
+
 class TradingAlerted(TradeEvent, frozen=True, array_like=True, tag="trading.alerted"):
     """Trades of 24 h gave away so much that the owner is told."""
 
@@ -1471,6 +1490,8 @@ AnyEvent = (
     | ApiKeyWarned
     | OrderAllowed
     | OrderReported
+    | LeaseGranted
+    | LeaseSettled
     | TradingAlerted
     | TradingClosed
     | TradingOpened

@@ -390,6 +390,8 @@ class Trades(Section, frozen=True):
     victims_m: Minutes
     victim_aged_d: Days
     victims_proceeds_h: Hours
+    lease_percent: Annotated[int, msgspec.Meta(ge=1, le=10)]
+    lease_s: Annotated[int, msgspec.Meta(ge=1, le=2)]
 
 
 class Bounds(Section, frozen=True):
@@ -450,6 +452,8 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "trades.index_age_s",
         "trades.liquidated_percent",
         "trades.victims",
+        "trades.lease_percent",
+        "trades.lease_s",
         "trades.victim_aged_d",
         "recovery.rich_usd",
         "recovery.missed_max",

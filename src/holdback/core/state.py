@@ -1142,6 +1142,8 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
 _TradeEvent = (
     ev.OrderAllowed
     | ev.OrderReported
+    | ev.LeaseGranted
+    | ev.LeaseSettled
     | ev.TradingAlerted
     | ev.TradingClosed
     | ev.TradingOpened
@@ -1154,6 +1156,10 @@ def _trading(head: Head, event: _TradeEvent) -> Head:
     match event:
         case ev.OrderAllowed() | ev.OrderReported():
             return _traded(head, event)
+        case ev.LeaseGranted():
+            return _with_drain(head, event.micro_usd, event.at)
+        case ev.LeaseSettled():
+            return _given_back(head, event.refund_micro_usd, event.granted_at)
         case ev.TradingAlerted():
             return head
         case ev.TradingClosed():
@@ -1171,13 +1177,15 @@ def _traded(head: Head, event: ev.OrderAllowed | ev.OrderReported) -> Head:
     """What trades give away is outflow to others; what a report gives back, it gives back where it was drawn."""
     if isinstance(event, ev.OrderAllowed):
         return _with_drain(head, event.drain.micro_usd, event.at)
-    if event.refund.micro_usd:
-        meters = head.meters | {
-            lane: _less(head.meters[lane], event.refund.micro_usd, event.placed_at)
-            for lane in (Lane.TOTAL, Lane.OTHERS)
-        }
-        head = replace(head, meters=meters)
+    head = _given_back(head, event.refund.micro_usd, event.placed_at)
     return _with_drain(head, event.extra.micro_usd, event.at)
+
+
+def _given_back(head: Head, micro_usd: int, drawn_at: Instant) -> Head:
+    if not micro_usd:
+        return head
+    lanes = (Lane.TOTAL, Lane.OTHERS)
+    return replace(head, meters=head.meters | {lane: _less(head.meters[lane], micro_usd, drawn_at) for lane in lanes})
 
 
 def _with_drain(head: Head, micro_usd: int, at: Instant) -> Head:
@@ -1389,6 +1397,8 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.ApiKeySigned,
         ev.OrderAllowed,
         ev.OrderReported,
+        ev.LeaseGranted,
+        ev.LeaseSettled,
         ev.NoticeDue,
         ev.WaitMoved,
     }
@@ -1418,7 +1428,7 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.ApiKeyCreated() | ev.ApiKeySigned():
             key = ("api_key", event.api_key)
             return _replaced(parts, key, _program(parts.get(key), event))
-        case ev.OrderAllowed() | ev.OrderReported():
+        case ev.OrderAllowed() | ev.OrderReported() | ev.LeaseGranted() | ev.LeaseSettled():
             old = parts.get(METER)
             return parts | {METER: traded(old if isinstance(old, TradeMeter) else UNUSED, event)}
         case ev.WaitMoved():

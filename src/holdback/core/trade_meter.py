@@ -17,6 +17,7 @@ from holdback.core.events import DAY, HOUR, MINUTE, Drain, Instant, Terms
 
 FIVE_MINUTES: Final = 5 * MINUTE
 ORDERS_KEPT: Final = 64
+LEASES_KEPT: Final = 8
 PAIRS_KEPT: Final = 64
 LEVERAGE_D: Final = 90
 """For how many days the highest leverage is remembered."""
@@ -36,12 +37,20 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
     counterparty: str
 
 
+class Leased(msgspec.Struct, frozen=True, array_like=True):
+    """What a caller may spend by itself, and since when it is drawn."""
+
+    at: Instant
+    micro_usd: int
+
+
 class TradeMeter(msgspec.Struct, frozen=True, array_like=True):
     """What was given away, by five minutes, hours and days, and what makes an order odd.
 
     `raw` is before tolerance, `weighed` after it. `sold` is what liquid pairs were sold for, `refunded` what reports
     gave back. `pairs` says since when each is traded, the one traded last at the end; `leverage` is the highest of each
-    day, in percent. `doubted_at` is when an order that was to reduce risk last turned out not to.
+    day, in percent. `doubted_at` is when an order that was to reduce risk last turned out not to. `leases` are those
+    that were not settled.
     """
 
     raw_minutes: dict[int, int] = {}
@@ -54,13 +63,28 @@ class TradeMeter(msgspec.Struct, frozen=True, array_like=True):
     pairs: dict[str, Instant] = {}
     leverage: dict[int, int] = {}
     doubted_at: Instant = 0
+    leases: dict[str, Leased] = {}
 
 
 UNUSED: Final = TradeMeter()
 
 
-def traded(meter: TradeMeter, event: ev.OrderAllowed | ev.OrderReported) -> TradeMeter:
+def whole(micro_usd: int) -> Drain:
+    """What a lease draws: all of it, in every window."""
+    return Drain(micro_usd, micro_usd, micro_usd)
+
+
+def traded(
+    meter: TradeMeter, event: ev.OrderAllowed | ev.OrderReported | ev.LeaseGranted | ev.LeaseSettled
+) -> TradeMeter:
     """The meter after an event."""
+    if isinstance(event, ev.LeaseGranted):
+        kept = [*list(meter.leases.items())[1 - LEASES_KEPT :], (event.lease, Leased(event.at, event.micro_usd))]
+        return replace(_drawn(meter, whole(event.micro_usd), event.at), leases=dict(kept))
+    if isinstance(event, ev.LeaseSettled):
+        leases = {key: one for key, one in meter.leases.items() if key != event.lease}
+        meter = _refunded(meter, whole(event.refund_micro_usd), event.granted_at, event.at)
+        return replace(meter, leases=leases)
     if isinstance(event, ev.OrderAllowed):
         return _placed(_drawn(meter, event.drain, event.at), event)
     meter = _refunded(meter, event.refund, event.placed_at, event.at)

@@ -97,6 +97,16 @@ class Platform:
         answer = await self._service.ask(Question(call.caller, account, body, key, call.body))
         return self._answer(str(body["action"]), answer)
 
+    async def lease(self, call: Call) -> Reply:
+        """Grant a lease of what orders may give away."""
+        body = json_object(call.body)
+        if "action" in body or body.get("dry_run") is True:
+            raise BadRequest("a lease is all that is asked for here, and never dry", "/action")
+        call.parameters()
+        asked = body | {"action": "order.lease"}
+        question = Question(call.caller, _account(call), asked, "", call.body, lease=True)
+        return self._answer("order.lease", await self._service.ask(question))
+
     async def sign_in(self, call: Call) -> Reply:
         """Decide a sign-in by name."""
         body = json_object(call.body)
@@ -276,6 +286,7 @@ def routes(
     checks = service.tools.faces
     table: dict[str, dict[str, Operation]] = {
         ACTIONS: {"POST": Operation(platform.act, Scope.ASK, JSON)},
+        "/v1/accounts/{account}/leases": {"POST": Operation(platform.lease, Scope.ASK, JSON)},
         "/v1/sign-ins": {"POST": Operation(platform.sign_in, Scope.ASK, JSON)},
         "/v1/accounts/{account}": {"GET": Operation(platform.account, Scope.READ)},
         "/v1/accounts/{account}/events": {"GET": Operation(platform.events, Scope.READ)},

@@ -198,6 +198,7 @@ def _paths() -> Schema:
         },
         "/v1/papers/pdf": {"post": _paper("handInPdf", "Hand in a PDF, and learn who signed it", PDF)},
         "/v1/papers/mail": {"post": _paper("handInMail", "Hand in a mail, and learn which domain signed it", MAIL)},
+        "/v1/accounts/{account}/leases": {"post": _lease()},
         "/v1/prices": {"put": _prices()},
         "/v1/pairs": {"put": _pairs()},
         "/v1/deposits": {"put": _deposits()},
@@ -243,6 +244,20 @@ def _sign_in() -> Schema:
         "parameters": [_KEY],
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "SignIn"}}}},
         "responses": {"200": _ok("AnswerForm"), **_refused(400, 401, 403, 409, 413, 415, 422)},
+    }
+
+
+def _lease() -> Schema:
+    fields = {"pair": {"type": "string"}, "settles": {"type": "string"}, "used_usd": {"type": "string"}}
+    actor = {"actor": {"$ref": _COMPONENTS + "WireActor"}, "context": {"$ref": _COMPONENTS + "WireContext"}}
+    body = {"type": "object", "properties": fields | actor, "required": ["pair", "actor"]}
+    return {
+        "operationId": "lease",
+        "summary": "Draw a share of what trades may give away, to answer for a pair's orders for two seconds",
+        "security": _security(Scope.ASK),
+        "parameters": [_ACCOUNT],
+        "requestBody": {"required": True, "content": {_JSON: {"schema": body}}},
+        "responses": {"200": _ok("AnswerForm"), **_refused(400, 401, 403, 404, 409, 413, 415, 422)},
     }
 
 

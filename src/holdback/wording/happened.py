@@ -617,6 +617,8 @@ def _listed(fields: tuple[str, ...]) -> str:
 _TradeEvent = (
     ev.OrderAllowed
     | ev.OrderReported
+    | ev.LeaseGranted
+    | ev.LeaseSettled
     | ev.TradingAlerted
     | ev.TradingClosed
     | ev.TradingOpened
@@ -634,6 +636,11 @@ def _trade_line(event: _TradeEvent) -> str:
         case ev.OrderReported():
             misled = " It was to reduce risk and did not." if event.misled else ""
             return f"The platform told what became of the order {event.order}.{misled}"
+        case ev.LeaseGranted():
+            most = money(event.micro_usd)
+            return f"For a moment the platform may let orders of {event.pair} give away {most} without asking."
+        case ev.LeaseSettled():
+            return f"Of that, {money(event.refund_micro_usd)} was not used ({event.lease})."
         case ev.TradingAlerted():
             return f"Orders of the last day were {money(event.micro_usd)} worse than the market."
         case ev.TradingClosed():

@@ -93,6 +93,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.LEVERAGE_CLOSED: "The account changed lately: no more leverage than it is used to. Ask for less, or wait.",
     Reason.OVER_TRADE_LIMIT: "This gives away more than trades may, and its pair is closed. Check the price.",
     Reason.LIST_MISSING: "Addresses cannot be checked as they must be right now. Try again later.",
+    Reason.ORDER_BY_ORDER: "Something about this pair or account is unusual now. Ask about each order by itself.",
     Reason.OVER_OWN_LIMIT: "This is more than the daily limit that the owner has set. Wait, or ask for less.",
     Reason.RECONCILING: "A restored system is compared with what was already paid. Payments wait until that is done.",
     Reason.PRICE_UNKNOWN: "The value of this asset is not known well enough right now. Try again soon.",

@@ -26,16 +26,18 @@ from holdback.core.rules.asking import (
     Amount,
     Case,
     Id,
+    Money,
     Pair,
     Request,
     Rule,
     Ruling,
     denied,
+    micro_usd,
     units,
 )
 from holdback.core.rules.exit import MOST_MICRO_USD
 from holdback.core.state import METER, Head, PartKey
-from holdback.core.trade_meter import NOTHING_DRAWN, since
+from holdback.core.trade_meter import NOTHING_DRAWN, since, whole
 from holdback.core.trading import Asker, Fill
 
 Side = Literal["buy", "sell"]
@@ -77,7 +79,20 @@ class OrderReport(Action, frozen=True, tag="order.report"):
     reduced: bool = False
 
 
-def _parts(_request: Request, _action: OrderPlace | OrderReport, _peek: Head | None) -> tuple[PartKey, ...]:
+class OrderLease(Action, frozen=True, tag="order.lease"):
+    """Ask to answer for orders of a pair by itself for a moment, as far as they give away little.
+
+    `settles` names a lease that is over, of which `used_usd` was used; nothing said means all of it.
+    """
+
+    pair: Pair
+    settles: Id | None = None
+    used_usd: Money | None = None
+
+
+def _parts(
+    _request: Request, _action: OrderPlace | OrderReport | OrderLease, _peek: Head | None
+) -> tuple[PartKey, ...]:
     return (METER,)
 
 
@@ -280,9 +295,64 @@ def _over(case: Case, action: OrderReport, extra: Drain) -> tuple[AnyEvent, ...]
     return (trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now),)
 
 
+def _lease_door(case: Case, action: OrderLease) -> Finding | None:
+    """Nothing is leased that is stopped, closed, asleep, just recovered or in doubt."""
+    program, ordered = case.customer.program(case.request.actor.key), ordered_until(case.head, case.now)
+    if program is not None and program.pairs and action.pair not in program.pairs:
+        return why(Reason.API_KEY_SCOPE, "api_key.create", about="pairs")
+    if case.head.frozen_at:
+        return why(Reason.FROZEN, "account.unfreeze")
+    if ordered:
+        return why(Reason.UNDER_ORDER, "time", until=ordered)
+    if trading.closed_as(case.head, action.pair, ""):
+        return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
+    odd = case.asleep or case.facts.reconciling
+    return why(Reason.ORDER_BY_ORDER, "order.place", about="pair") if odd else None
+
+
+def _lease(case: Case, action: OrderLease) -> Ruling:
+    """Grant a share of what is left, drawn at once and in full, for orders about which nothing is odd.
+
+    What an earlier one did not use comes back by its settling, once; what that gives is not leased in the same breath.
+    """
+    settled = _settled(case, action)
+    terms = _terms(case, action.pair, "buy", None)
+    if terms is None or not terms.reference or terms.weight_percent != trading.PLAIN:
+        odd = Reason.PRICE_UNKNOWN if terms is None or not terms.reference else Reason.ORDER_BY_ORDER
+        return Ruling(Deny((why(odd, "order.place", about="pair"),)), settled)
+    amount = _left(case) * case.policy.trades.lease_percent // 100
+    if amount <= 0:
+        return Ruling(Deny((why(Reason.OVER_TRADE_LIMIT, "time", about="pair"),)), settled)
+    name, until = f"l{case.seq}", case.now + case.policy.trades.lease_s * 1000
+    granted = ev.LeaseGranted(case.now, name, case.request.account, action.pair, amount, terms, until)
+    alerted = _alerted(case, whole(amount))
+    return Ruling(Allow((why(Reason.NO_HARM),), name), (*settled, granted, *alerted))
+
+
+def _left(case: Case) -> int:
+    """What trades may still give away, by every window and budget, in micro-USD."""
+    head, policy, now = case.head, case.policy, case.now
+    windows = trading.left(case.customer.meter, budget.lowest_equity(head, now), policy, now)
+    room = budget.room(head, Lane.OTHERS, budget.usual(head, policy, now), policy, now)
+    left = [windows.hour, windows.raw_hour, windows.raw_day, windows.raw_month, room.day, room.month or 0]
+    limit = head.setting(Setting.LIMIT_MICRO_USD)
+    left += [limit - budget.drawn(head, Lane.TOTAL, now)[0]] if limit >= 0 else []
+    return min(left)
+
+
+def _settled(case: Case, action: OrderLease) -> tuple[ev.LeaseSettled, ...]:
+    lease = case.customer.meter.leases.get(action.settles or "")
+    if lease is None or action.settles is None:
+        return ()
+    used = lease.micro_usd if action.used_usd is None else micro_usd(action.used_usd)
+    refund = _refund(case, whole(max(0, lease.micro_usd - used))).raw_micro_usd
+    return (ev.LeaseSettled(case.now, action.settles, lease.at, refund),)
+
+
 RULES: dict[type[Action], Rule] = {
     OrderPlace: Rule(
         OWNER_OR_KEY, _place, level=_proof, objection=_door, parts=_parts, loosens=False, scope=Scope.TRADE
     ),
     OrderReport: Rule(PLATFORM, _report, parts=_parts, loosens=False),
+    OrderLease: Rule(OWNER_OR_KEY, _lease, objection=_lease_door, parts=_parts, scope=Scope.TRADE),
 }
