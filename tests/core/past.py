@@ -780,6 +780,12 @@ class Past:
         begins = (now - span) // unit * unit
         return sum(one.micro_usd for one in self.draws if one.lane in lanes and one.at >= begins)
 
+    def paid_to(self, stranger: str, now: Instant) -> int:
+        """Micro-USD that went to one stranger in the last 24 h; an hour that is partly in it counts in full."""
+        begins = (now - DAY) // HOUR * HOUR
+        gone = [one for _, one in self.events() if isinstance(one, ev.ExitAllowed) and one.stranger == stranger]
+        return sum(one.micro_usd for one in gone if one.at >= begins)
+
     def lowest_equity(self, now: Instant, said: int | None = None) -> int:
         """The lowest that was in force on any day since 30 days ago, with what the request itself says."""
         begins = (now - 30 * DAY) // DAY * DAY

@@ -159,7 +159,7 @@ NAMED: Final[dict[str, tuple[Destination | None, ExitRequest]]] = {
 @pytest.mark.parametrize("network", NAMED)
 def test_every_sort_of_beneficiary_waits_and_expires_alike(network: str) -> None:
     """An entry knows who made it and how, is paid after its wait, and is confirmed again by proof after its time."""
-    account, session = grown(equity="1000000")
+    account, session = grown(equity="100000")
     target, paying = NAMED[network]
     name = account.ask(AddressAdd(sealed("b"), network, target), session, *PROOFS)
     assert kind_of(name) == "allow"
@@ -170,7 +170,7 @@ def test_every_sort_of_beneficiary_waits_and_expires_alike(network: str) -> None
     account.settle(days=4)
     session = account.sign_in()
     assert codes(account.ask(paying, session, *PROOFS, counterparty="bob")) == [Reason.PROVED]
-    large = replace(paying, amount="80000")
+    large = replace(paying, amount="9000")
     which = held_id(account.ask(large, session, *PROOFS, counterparty="bob"))
     account.deliver()
     account.now += account.policy.book.verified_d * DAY

@@ -42,7 +42,7 @@ from holdback.core.rules.exit import (
 )
 from holdback.core.rules.session import SessionEnd
 from holdback.core.rules.setting import AllowlistSet, LimitSet
-from holdback.core.state import Customer
+from holdback.core.state import STRANGERS_KEPT, Customer
 
 PROOFS = ("a1-1", "a1-2")
 HOME = destination("home")
@@ -198,11 +198,83 @@ class TestKinds:
         action = ExitRequest(kind, "USD", "10", counterparty=BOB)
         assert codes(account.ask(action, session, "a1-2")) == [Reason.COUNTERPARTY_UNKNOWN]
         assert codes(account.ask(action, session, "a1-2", counterparty="alice")) == [Reason.BAD_FIELD]
+        account.policy = policy_with(**{"outflow.stranger_day_usd": 10**6})
         large = replace(action, amount="900000")
         which = held_id(account.ask(large, session, "a1-2", counterparty="bob"))
         account.settle(days=4)
         assert codes(release(account, which)) == [Reason.COUNTERPARTY_UNKNOWN]
         assert kind_of(release(account, which, counterparty="bob")) == "allow"
+
+
+@pytest.mark.parametrize("kind", ["p2p_sale", "card"])
+class TestStrangers:
+    """Where anybody may be paid, nobody is paid much: each so much a day, whichever way it goes."""
+
+    def account(self, **policy: object) -> tuple[Account, bytes]:
+        """An account of a million that opened both kinds long ago."""
+        account = Account(policy_with(**policy))
+        session = grow(account)
+        for network in ("p2p", "card"):
+            account.ask(AddressAdd(sealed(network), network), session, *PROOFS)
+        account.settle(days=40)
+        return account, account.sign_in()
+
+    def sell(self, account: Account, kind: str, usd: str, to: str, session: bytes) -> Decision:
+        """Pay a stranger."""
+        action = ExitRequest(kind, "USD", usd, counterparty=destination(to))
+        return account.ask(action, session, *PROOFS, counterparty=to)
+
+    def test_each_is_capped_in_any_day(self, kind: str) -> None:
+        """All that one of them got in 24 h counts together; another one is another, and a day later there is room."""
+        account, session = self.account()
+        for usd, to, code in (
+            ("6000", "mule", Reason.PROVED),
+            ("4000.01", "mule", Reason.STRANGER_CAP),
+            ("4000", "mule", Reason.PROVED),
+            ("0.01", "mule", Reason.STRANGER_CAP),
+            ("10000", "other", Reason.PROVED),
+        ):
+            answer = self.sell(account, kind, usd, to, session)
+            assert codes(answer) == [code], usd
+            assert kind_of(answer) == ("allow" if code is Reason.PROVED else "deny")
+        account.wait(hours=24)
+        assert codes(self.sell(account, kind, "1", "mule", account.sign_in())) == [Reason.STRANGER_CAP]
+        account.wait(hours=1)
+        assert codes(self.sell(account, kind, "10000", "mule", account.sign_in())) == [Reason.PROVED]
+        assert len(account.head.strangers) == 1
+
+    def test_the_kind_is_no_way_round(self, kind: str) -> None:
+        """What one was paid by the one kind counts for the other."""
+        account, session = self.account()
+        assert kind_of(self.sell(account, "card", "9000", "mule", session)) == "allow"
+        assert codes(self.sell(account, kind, "1001", "mule", session)) == [Reason.STRANGER_CAP]
+
+    def test_holding_is_no_way_round(self, kind: str) -> None:
+        """Two that each fit were held: the second is refused as it would go."""
+        account, session = self.account(**{"outflow.others_day_percent": 0})
+        first, second = (held_id(self.sell(account, kind, "9000", "mule", session)) for _ in range(2))
+        account.settle(days=4)
+        assert kind_of(release(account, first, counterparty="mule")) == "allow"
+        assert codes(release(account, second, counterparty="mule")) == [Reason.STRANGER_CAP]
+        account.wait(hours=25)
+        assert kind_of(release(account, second, counterparty="mule")) == "allow"
+
+    def test_without_a_price_nobody_is_paid(self, kind: str) -> None:
+        """Law 8: what nobody can price would fit under any cap."""
+        account, session = self.account()
+        account.prices.clear()
+        assert codes(self.sell(account, kind, "1", "mule", session)) == [Reason.PRICE_UNKNOWN]
+
+    def test_there_are_only_so_many(self, kind: str) -> None:
+        """The state keeps so many strangers of a day, and one more is refused until one of them is forgotten."""
+        account, session = self.account()
+        for number in range(STRANGERS_KEPT):
+            assert kind_of(self.sell(account, kind, "1", f"shop {number}", session)) == "allow"
+        answer = self.sell(account, kind, "1", "one more", session)
+        assert (codes(answer), answer.findings[0].about) == ([Reason.TOO_MANY], "strangers")
+        assert kind_of(self.sell(account, kind, "1", "shop 9", session)) == "allow"
+        account.wait(hours=25)
+        assert kind_of(self.sell(account, kind, "1", "one more", account.sign_in())) == "allow"
 
 
 class TestSweep:

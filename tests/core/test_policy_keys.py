@@ -741,6 +741,7 @@ CHANGED: Final[dict[str, Any]] = {
     "outflow.usual_quiet_h": 24,
     "outflow.instant_day_usd": 99,
     "outflow.received_floor_usd": 501,
+    "outflow.stranger_day_usd": 8_000,
     "step_up.challenge_tries": 4,
     "step_up.challenges_open": 7,
     "step_up.code_again_m": 3,

@@ -202,6 +202,8 @@ def carried_out(past: Past, kind: ChangeKind, subject: str, value: int, now: Ins
             return [ev.AuthenticatorReinstated(now, subject)]
         case ChangeKind.REMOVE_CONTACT if subject in past.contacts:
             return [ev.ContactRemoved(now, subject, 0)] if another_contact(past, subject) else []
+        case ChangeKind.OPEN_TRADING if subject in past.closed:
+            return [ev.TradingOpened(now, subject)]
         case ChangeKind.VAULT if past.vault is not None:
             return [ev.VaultChanged(now, value % 1000, value // 1000, subject)]
         case ChangeKind.UNFREEZE if past.is_frozen:
@@ -784,11 +786,16 @@ def micro(text: str) -> int:
 
 def setting_change(case: Case) -> Answer:
     """Tighter is now, looser waits."""
+    asked = case.request.action
+    opens = asked.trades if isinstance(asked, LimitSet) else None
+    refuse((opens is not None and opens not in case.past.closed, Reason.NOT_FOUND))
     proofs = case.prove(CHANGE)
     if isinstance(proofs, Answer):
         return proofs
+    if opens is not None:
+        return case.ask_loosening(ChangeKind.OPEN_TRADING, opens, 0, case.policy.waits.loosen_setting_h)
     settings = case.past.settings
-    match case.request.action:
+    match asked:
         case AllowlistSet(on=on):
             setting, value = Setting.ALLOWLIST, int(on)
             looser = value < settings[setting]
@@ -1083,13 +1090,15 @@ COUNTED: Final = set(Lane) - {Lane.OWN}
 """Law 3: moves between accounts of the same owner draw nothing; everything else left."""
 
 
-def refuse_by_value(case: Case, value: int, *, priced: bool) -> None:
-    """The owner's own limit, which needs a price; and a policy that will not do without one."""
+def refuse_by_value(case: Case, value: int, stranger: str = "", *, priced: bool) -> None:
+    """The owner's own limit, and a stranger's cap, which need a price; and a policy that will not do without one."""
     limit = case.past.settings[Setting.LIMIT_MICRO_USD]
     limited = limit >= 0
+    cap = case.policy.outflow.stranger_day_usd * 1_000_000
     refuse(
-        (not priced and (limited or case.policy.signals.price == "deny"), Reason.PRICE_UNKNOWN),
+        (not priced and (limited or bool(stranger) or case.policy.signals.price == "deny"), Reason.PRICE_UNKNOWN),
         (priced and limited and case.past.drawn(COUNTED, case.now) + value > limit, Reason.OVER_OWN_LIMIT),
+        (priced and bool(stranger) and case.past.paid_to(stranger, case.now) + value > cap, Reason.STRANGER_CAP),
     )
 
 
@@ -1141,9 +1150,9 @@ def exit_request(case: Case) -> Answer:
     if isinstance(proofs, Answer):
         return proofs
     refuse(*bars(case, network, known=listed))
-    said = 0 if action.usd is None else micro(action.usd)
-    value, priced = value_of(case, action.asset, action.amount, said)
-    refuse_by_value(case, value, priced=priced)
+    value, priced = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro(action.usd))
+    to = action.counterparty.mac.hex()[:16] if network in {"p2p", "card"} and action.counterparty else ""
+    refuse_by_value(case, value, to, priced=priced)
     shown = None if case.by_key else counts_at(case, proofs)
     exit_ = Exit(beneficiary_of(action, network), value, priced, counts_at=shown, by_key=case.by_key, network=network)
     weighed = weigh(case, exit_)
@@ -1245,7 +1254,7 @@ def exit_release(case: Case) -> Answer:
         proofs = case.prove(EARLY, approver or witness(case, held))
         if isinstance(proofs, Answer):
             return proofs
-    refuse_by_value(case, value, priced=priced)
+    refuse_by_value(case, value, held.stranger, priced=priced)
     early, approved = case.by_owner and not approver, approved or case.by_owner
     exit_ = Exit(held.beneficiary, value, priced, waiting, early=early, approved=approved, network=network)
     weighed = weigh(case, exit_)

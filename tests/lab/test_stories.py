@@ -72,9 +72,16 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (3, ("cooling_off", "destination_new")),
         (4, ("frozen",)),
     ],
+    "p2p-in-slices": [
+        (0, ("stranger_cap",)),
+        (1, ("proved",)),
+        (2, ("stranger_cap",)),
+        (3, ("destination_new",)),
+        (4, ("frozen",)),
+    ],
     "eight-doors": [
         (1, ("cooling_off", "destination_new", "over_budget")),
-        (2, ("cooling_off", "destination_new", "over_budget")),
+        (2, ("cooling_off", "destination_new")),
         (3, ("cooling_off", "destination_new")),
         (4, ("cooling_off", "destination_new")),
         (5, ("cooling_off", "destination_new")),

@@ -92,6 +92,12 @@ def room(head: Head, lane: Lane, own: int, policy: Policy, now: Instant) -> Room
     return Room(min(outflow.instant_day_usd * MICRO - instant_day, left.day), left.month)
 
 
+def paid_lately(head: Head, stranger: str, now: Instant) -> int:
+    """Micro-USD that one stranger was paid in the last 24 h, a partly covered hour counted in full."""
+    first = (now - DAY) // HOUR
+    return sum(value for hour, value in head.strangers.get(stranger, {}).items() if hour >= first)
+
+
 def in_vault(head: Head, micro_usd: int | None, now: Instant) -> bool:
     """Whether an exit of this much would reach into the share that the owner locked; one without a price would (law 8).
 

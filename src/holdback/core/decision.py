@@ -94,6 +94,7 @@ class Reason(StrEnum):
     LIST_MISSING = "list_missing"
     ORDER_BY_ORDER = "order_by_order"
     OVER_OWN_LIMIT = "over_own_limit"
+    STRANGER_CAP = "stranger_cap"
     RECONCILING = "reconciling"
     PRICE_UNKNOWN = "price_unknown"
     NOTICE_UNDELIVERED = "notice_undelivered"

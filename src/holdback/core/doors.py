@@ -40,12 +40,12 @@ DOORS: Final[dict[str, Door]] = {
     ),
     "p2p": Door(
         "the receipt; the value may trade but not leave the buyer for 24 h, or 72 h if the seller cools",
-        "any customer of this platform: the kind is opened with a wait, and strangers stay strangers",
+        "any customer of this platform: the kind is opened with a wait, each stranger is capped a day",
         _UNTIL_ALLOWED,
     ),
     "card": Door(
         "the receipt",
-        "any merchant: the kind is opened with a wait, and strangers stay strangers",
+        "any merchant: the kind is opened with a wait, each is capped a day",
         _UNTIL_ALLOWED,
     ),
     "own": Door(

@@ -808,7 +808,8 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     """Value may leave. It drew `micro_usd` on `lane`: `none` if it was held as over budget, `own` for sweeps.
 
     `usual_micro_usd` is the part that may shape the account's habit: Holdback's own price of it, 0 if it had none.
-    `first` says that nothing went to this entry of the book before.
+    `first` says that nothing went to this entry of the book before. `stranger` tells who was paid where anybody may be,
+    on an opened kind, from others; it is empty elsewhere.
     """
 
     exit: str
@@ -820,13 +821,14 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     account: str
     usual_micro_usd: int = 0
     first: bool = False
+    stranger: str = ""
 
 
 class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     """An exit waits until `until`, and `wait_ms` of it only count once the owner was told.
 
     `recovery` is the case that asked for it instead of the account, "" if the account did. `destination` is who is paid
-    outside of the platform.
+    outside of the platform. `stranger` is as in `ExitAllowed`.
     """
 
     exit: str
@@ -844,6 +846,7 @@ class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     until: Instant
     recovery: str = ""
     destination: Destination | None = None
+    stranger: str = ""
 
 
 class ExitMoved(ExitEvent, frozen=True, array_like=True, tag="exit.moved"):

@@ -77,6 +77,7 @@ class Outflow(Section, frozen=True):
     received_h: Hours
     received_from_cooling_h: Hours
     received_floor_usd: Usd
+    stranger_day_usd: Usd
 
 
 class Book(Section, frozen=True):
@@ -429,6 +430,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "outflow.usual_quantile_percent",
         "outflow.instant_day_usd",
         "outflow.received_floor_usd",
+        "outflow.stranger_day_usd",
         "book.verified_d",
         "shared.address_accounts",
         "lists.age_d",

@@ -28,6 +28,8 @@ STATE_VERSION: Final = 4
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
+STRANGERS_KEPT: Final = 64
+"""How many strangers one customer pays in a day."""
 FREEZES_KEPT: Final = 64
 NETWORKS_KEPT: Final = 8
 WINDOWS_KEPT: Final = 16
@@ -153,6 +155,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     recovery: str = ""
     approved: bool = False
     destination: ev.Destination | None = None
+    stranger: str = ""
 
 
 class Vault(msgspec.Struct, frozen=True, array_like=True):
@@ -462,6 +465,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     vault: Vault | None = None
     closed: dict[str, Instant] = {}
     victims: tuple[Victim, ...] = ()
+    strangers: dict[str, dict[int, int]] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -1110,20 +1114,20 @@ def _held(event: ev.ExitHeld) -> HeldExit:
         said_until=event.until,
         recovery=event.recovery,
         destination=event.destination,
+        stranger=event.stranger,
     )
 
 
 def _exits(head: Head, event: _ExitEvent) -> Head:
     match event:
         case ev.ExitAllowed():
-            allowed = _kept(head.allowed, event.exit, event.at)
-            exits = _without(head.exits, event.exit)
+            allowed, exits = _kept(head.allowed, event.exit, event.at), _without(head.exits, event.exit)
             meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
-            return replace(head, exits=exits, allowed=allowed, meters=meters, habit=habit)
+            strangers = _strangers(head.strangers, event) if event.stranger else head.strangers
+            return replace(head, exits=exits, allowed=allowed, meters=meters, habit=habit, strangers=strangers)
         case ev.ExitReconciled():
             meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
-            allowed = _kept(head.allowed, event.receipt, event.at)
-            return replace(head, allowed=allowed, meters=meters, habit=habit)
+            return replace(head, allowed=_kept(head.allowed, event.receipt, event.at), meters=meters, habit=habit)
         case ev.ExitHeld():
             return replace(head, exits=head.exits | {event.exit: _held(event)})
         case ev.ExitMoved():
@@ -1224,6 +1228,15 @@ def _drawn(
     if at // DAY not in habit and len(habit) >= HABIT_DAYS_KEPT:
         habit = dict(list(habit.items())[1 - HABIT_DAYS_KEPT :])
     return meters, habit | {at // DAY: habit.get(at // DAY, 0) + usual_micro_usd}
+
+
+def _strangers(paid: dict[str, dict[int, int]], event: ev.ExitAllowed) -> dict[str, dict[int, int]]:
+    """What each stranger was paid in the last day, by the hour; whoever was paid nothing in it is forgotten."""
+    hour = event.at // HOUR
+    lately = {name: _since(hours, hour - 24) for name, hours in paid.items()}
+    mine = lately.get(event.stranger, {})
+    mine[hour] = mine.get(hour, 0) + event.micro_usd
+    return {name: hours for name, hours in lately.items() if hours} | {event.stranger: mine}
 
 
 def _metered(meter: Meter | None, micro_usd: int, at: Instant) -> Meter:

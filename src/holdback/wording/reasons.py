@@ -95,6 +95,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.LIST_MISSING: "Addresses cannot be checked as they must be right now. Try again later.",
     Reason.ORDER_BY_ORDER: "Something about this pair or account is unusual now. Ask about each order by itself.",
     Reason.OVER_OWN_LIMIT: "This is more than the daily limit that the owner has set. Wait, or ask for less.",
+    Reason.STRANGER_CAP: "This is more than one stranger may be paid in a day. Wait, or ask for less.",
     Reason.RECONCILING: "A restored system is compared with what was already paid. Payments wait until that is done.",
     Reason.PRICE_UNKNOWN: "The value of this asset is not known well enough right now. Try again soon.",
     Reason.NOTICE_UNDELIVERED: "The owner could not be told yet, and the wait begins after that. Check the contacts.",

@@ -43,7 +43,7 @@ from holdback.core.rules.asking import (
 from holdback.core.rules.elsewhere import crowd_wait_ms, like_dust, list_missing, on_a_list
 from holdback.core.rules.standing import unfounded
 from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
-from holdback.core.state import Beneficiary, Head, HeldExit, PartKey, Recovery, Vault, Wait
+from holdback.core.state import STRANGERS_KEPT, Beneficiary, Head, HeldExit, PartKey, Recovery, Vault, Wait
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
@@ -310,16 +310,31 @@ def _received_lately(case: Case, asked: Asked) -> list[Finding]:
     return [] if until is None else [why(Reason.RECEIVED_LATELY, "time", until=until)]
 
 
-def _refused_by_value(case: Case, value: Value) -> Finding | None:
-    """What a price decides before anything waits: the owner's own limit, and a policy that will not do without one."""
+def _refused_by_value(case: Case, value: Value, stranger: str = "") -> Finding | None:
+    """What a price decides before anything waits: the owner's limit, a stranger's cap, and a policy that wants one."""
     limit = case.head.setting(Setting.LIMIT_MICRO_USD)
-    if not value.priced and (limit >= 0 or case.policy.signals.price == "deny"):
+    if not value.priced and (limit >= 0 or stranger or case.policy.signals.price == "deny"):
         return why(Reason.PRICE_UNKNOWN, "operator.prices", about="asset")
-    if limit < 0:
-        return None
     day, _ = budget.drawn(case.head, Lane.TOTAL, case.now)
-    over = day + value.micro_usd > limit
-    return why(Reason.OVER_OWN_LIMIT, "limit.set", until=case.now + DAY) if over else None
+    if 0 <= limit < day + value.micro_usd:
+        return why(Reason.OVER_OWN_LIMIT, "limit.set", until=case.now + DAY)
+    return _capped(case, value, stranger) if stranger else None
+
+
+def _capped(case: Case, value: Value, stranger: str) -> Finding | None:
+    """An opened kind pays anybody, so nobody much: each stranger so much a day, and not too many of them."""
+    paid = budget.paid_lately(case.head, stranger, case.now)
+    if paid + value.micro_usd > case.policy.outflow.stranger_day_usd * MICRO:
+        return why(Reason.STRANGER_CAP, "time", until=case.now + DAY, about="counterparty")
+    if stranger in case.head.strangers:
+        return None
+    others = sum(budget.paid_lately(case.head, name, case.now) > 0 for name in case.head.strangers)
+    return why(Reason.TOO_MANY, "time", until=case.now + DAY, about="strangers") if others >= STRANGERS_KEPT else None
+
+
+def stranger_of(action: ExitRequest, network: str) -> str:
+    """Who is paid where anybody may be, as the cap knows him; "" elsewhere."""
+    return action.counterparty.name[:16] if network in OPENED_KINDS and action.counterparty is not None else ""
 
 
 def _door(case: Case, action: ExitRequest) -> Finding | None:
@@ -415,7 +430,8 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
         return _sweep(case, action)
     name = destination(action, network)
     value = _asked_value(case, action)
-    refusal = _barred(case, network, name) or _refused_by_value(case, value)
+    stranger = stranger_of(action, network)
+    refusal = _barred(case, network, name) or _refused_by_value(case, value, stranger)
     if refusal is not None:
         return denied(refusal)
     weighed = weigh(case, Asked(name, value, network))
@@ -423,26 +439,40 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
         held = _held_event(case, action, name, value, weighed)
         return _hold(weighed, held, *_renewed(case, name))
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
-    paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
+    paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account, stranger)
     ruling = _let_go(case, paid, weighed.lane, value, network)
     return Ruling(Allow((why(reason),), paid.exit), (*ruling.events, *_renewed(case, name)), ruling.elsewhere)
 
 
 class Paid(msgspec.Struct, frozen=True):
-    """Which exit is let go: its id and kind, who is paid, and account and digest of the action that asked for it."""
+    """Which exit is let go: its id and kind, who is paid, and account and digest of the action that asked for it.
+
+    `stranger` is who is paid on an opened kind.
+    """
 
     exit: str
     kind: str
     beneficiary: str
     digest: bytes
     account: str
+    stranger: str = ""
 
 
 def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
     usual, entry = value.own_micro_usd or 0, case.customer.beneficiary(paid.beneficiary)
-    first = entry is not None and not entry.paid_at
+    first, stranger = entry is not None and not entry.paid_at, paid.stranger
     gone = ev.ExitAllowed(
-        case.now, paid.exit, paid.kind, paid.beneficiary, lane, value.micro_usd, paid.digest, paid.account, usual, first
+        case.now,
+        paid.exit,
+        paid.kind,
+        paid.beneficiary,
+        lane,
+        value.micro_usd,
+        paid.digest,
+        paid.account,
+        usual,
+        first,
+        stranger,
     )
     return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone,), _received(case, network, value))
 
@@ -539,6 +569,7 @@ def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighe
         wait_ms=weighed.wait_ms,
         until=until,
         destination=action.address,
+        stranger=stranger_of(action, case.policy.exits[action.kind]),
     )
 
 
@@ -599,7 +630,7 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     approving = owner and awaits_approval(case, held)
     early = owner and not approving
     value = value_of(case, held.asset, held.amount, held.micro_usd)
-    refusal = _refused_by_value(case, value)
+    refusal = _refused_by_value(case, value, held.stranger)
     if refusal is not None:
         return denied(refusal)
     wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
@@ -612,7 +643,7 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
         lacking = any(one.code == Reason.VAULT_APPROVAL for one in findings)
         answer = Hold(findings, action.which, None if lacking else until)
         return Ruling(answer, (*said, ev.ExitMoved(case.now, action.which, until)))
-    paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account)
+    paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account, held.stranger)
     ruling = _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
     return replace(ruling, events=(*said, *ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
 
