@@ -176,7 +176,7 @@ async def test_a_platform_key_makes_nobody_staff(web: Web) -> None:
 
 async def test_what_waits_is_told_from_what_does_not_exist(web: Web) -> None:
     """An action of the catalogue whose subject does not exist yet is denied, with a reason that says so."""
-    answer = (await web.act({"action": "vault.set", "share": [1, {"deep": 10**30}]}, web.owner())).json()
+    answer = (await web.act({"action": "policy.publish", "toml": [1, {"deep": 10**30}]}, web.owner())).json()
 
     assert (answer["decision"], answer["reasons"][0]["code"]) == ("deny", "not_available")
 
