@@ -383,8 +383,14 @@ def judged(step: Step) -> Past:
 
 
 def step_ups_never_ask_for_less(step: Step) -> None:
-    """Law 2: each alternative of a step-up holds something of the strongest senior class, recoveries aside."""
+    """Law 2: each alternative of a step-up holds something of the strongest senior class, recoveries aside.
+
+    A sign-in that leaves no trace may have been judged by what came due with it, which was not written: there the twin,
+    which knows what is due, watches alone.
+    """
     if not isinstance(step.decision, StepUp) or isinstance(step.request.action, RecoveryEvidence | RecoveryFinish):
+        return
+    if not step.events:
         return
     past = judged(step)
     senior = set_the_bar(step, past)
