@@ -80,9 +80,9 @@ def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
     apart = max((one.clock - one.loaded.now for one in readings.values()), key=abs)
     reconciling = any(one.loaded.reconciling for one in readings.values())
     grouped = {account: list(rows.values()) for account, rows in parts.items()}
-    everything = Loaded(
-        newest.loaded.now, snapshots, grouped, prices, answers, reconciling, frozenset(), sightings, listed, lists
-    )
+    tripped_at = max(one.loaded.tripped_at for one in readings.values())
+    common = (reconciling, frozenset[str](), sightings, listed, lists, tripped_at)
+    everything = Loaded(newest.loaded.now, snapshots, grouped, prices, answers, *common)
     return Reading(everything, everything.now + apart, newest.at)
 
 

@@ -37,6 +37,7 @@ from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked
 from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
+from holdback.core.rules.breaker import BreakerTrip
 from holdback.core.rules.contact import ContactAdd
 from holdback.core.rules.exit import ExitReconcile, ExitRequest
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive
@@ -87,6 +88,7 @@ INTERNAL: Final = frozenset(
         TicketOpen,
         TicketClose,
         RecoveryRemind,
+        BreakerTrip,
     }
 )
 """Actions that no one outside can name."""

@@ -15,6 +15,7 @@ from holdback.agencies import answered, in_force, letter, meant, planned
 from holdback.answers import LeaseForm, SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
+from holdback.core.breaker import Flow, flow_of
 from holdback.core.decision import Allow, Deny, MarketFact, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
@@ -31,6 +32,7 @@ from holdback.look_up import seen
 from holdback.ports import (
     Answer,
     DeskRow,
+    FlowRow,
     NoticeRow,
     PairIndex,
     PartRow,
@@ -173,6 +175,8 @@ class Unit:
         self._sightings: list[Sighting] = []
         self._waiting: list[tuple[tuple[str, str, str], DeskRow | None]] = []
         self._webhooks: list[WebhookRow] = []
+        self._flows: list[Flow] = []
+        self._tripped_at: list[Instant] = []
 
     def judge(self, asked: Asked) -> bytes:
         """The answer to one question, as JSON.
@@ -191,7 +195,7 @@ class Unit:
     @property
     def _piles(self) -> tuple[list[Any], ...]:
         written = self._entries, self._parts, self._notices, self._new_answers, self._names
-        return *written, self._sent, self._waiting, self._webhooks, self._sightings
+        return *written, self._sent, self._waiting, self._webhooks, self._sightings, self._flows, self._tripped_at
 
     def _judged(self, asked: Asked) -> bytes:
         main = asked.request.account.partition(".")[0]
@@ -237,8 +241,17 @@ class Unit:
             *self._desk(),
             sightings=self._sightings,
             webhooks=self._webhooks,
+            flows=self._flowed(),
+            tripped_at=self._tripped_at,
             as_of=self._loaded.now,
         )
+
+    def _flowed(self) -> list[FlowRow]:
+        """What left in this transaction that the circuit breaker counts: one row, which nobody else writes."""
+        total = Flow()
+        for flow in self._flows:
+            total = total.plus(flow)
+        return [FlowRow(self._loaded.now, *total)] if any(total) else []
 
     def _desk(self) -> tuple[list[DeskRow], list[tuple[str, str, str]]]:
         """What changed of what waits for people: rows to put there, and those that are gone."""
@@ -300,6 +313,7 @@ class Unit:
             clock_agrees=agrees,
             ahead_ms=0 if agrees else max(0, self._second_source - now),
             reconciling=self._loaded.reconciling,
+            tripped_at=self._loaded.tripped_at,
             counterparty_known=bool(other) and _is_customer(self._stand(other).customer.head),
             staff=staff,
             agency=self._agency(asked, now),
@@ -392,6 +406,10 @@ class Unit:
                     )
                     for contact in event.contacts
                 ]
+            elif isinstance(event, ev.ExitAllowed):
+                self._flows.append(flow_of(standing.customer, event, self._tools.policy))
+            elif isinstance(event, ev.BreakerTripped | ev.BreakerReset):
+                self._tripped_at.append(event.at if isinstance(event, ev.BreakerTripped) else 0)
         before = standing.customer.parts
         for key, part in customer.parts.items():
             if before.get(key) is not part:

@@ -243,6 +243,14 @@ class WebhookRow(NamedTuple):
     error: str = ""
 
 
+class FlowRow(NamedTuple):
+    """What left, as `core.breaker.Flow` counts it: of one transaction, or folded, of the hour that begins at `at`."""
+
+    at: Instant
+    new_micro_usd: int
+    changed_micro_usd: int
+
+
 class Wanted(NamedTuple):
     """What one request needs loaded. `alike` asks for beneficiaries that look like the one named, at most 8.
 
@@ -271,8 +279,9 @@ class Loaded(NamedTuple):
     """What a load found; what does not exist is absent. `now` is the database's clock.
 
     `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until
-    the signer's receipts were reconciled. Of the accounts in `whole` every part there is was given. `sightings` and
-    `listed` (the names of lists) are by key, `lists` all there are; both are empty if nothing shared was asked for.
+    the signer's receipts were reconciled, `tripped_at` since when the circuit breaker holds exits (0: it does not).
+    Of the accounts in `whole` every part there is was given. `sightings` and `listed` (the names of lists) are by
+    key, `lists` all there are; both are empty if nothing shared was asked for.
     """
 
     now: Instant
@@ -285,19 +294,20 @@ class Loaded(NamedTuple):
     sightings: Mapping[bytes, Sightings] = MappingProxyType({})
     listed: Mapping[bytes, tuple[str, ...]] = MappingProxyType({})
     lists: tuple[ListRow, ...] = ()
+    tripped_at: Instant = 0
 
 
 class Writes(NamedTuple):
     """What one transaction makes durable, all or nothing.
 
-    `snapshots` pairs each new head with the seq it replaces (0 = the account must not exist yet). `names` are
-    lookup hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more
-    sending; those already gone are passed over. Of two rows for one part the later counts, and two heads of one
-    account must follow each other. `desk` are things that wait, new or changed, and `off_desk` those that do no
-    more, by account, kind and id; one named in both stays. `webhooks` are messages to the platform. A sighting that
-    there is already is passed over. Whoever writes a part writes its account's snapshot too: a moved seq is how a
-    transaction that waited for a lock learns that what it had read is old. `as_of` is the database's time by which
-    it was judged.
+    `snapshots` pairs each new head with the seq it replaces (0 = the account must not exist yet). `names` are lookup
+    hashes of sign-in names; one name has one account for good. `sent` are ids of notices that need no more sending;
+    those already gone are passed over. Of two rows for one part the later counts, and two heads of one account must
+    follow each other. `desk` are things that wait, new or changed, and `off_desk` those that do no more, by account,
+    kind and id; one named in both stays. `webhooks` are messages to the platform, `flows` what left, and the last of
+    `tripped_at` is how the circuit breaker stands from then on. A sighting that there is already is passed over.
+    Whoever writes a part writes its account's snapshot too: a moved seq is how a transaction that waited for a lock
+    learns that what it had read is old. `as_of` is the database's time by which it was judged.
     """
 
     entries: Sequence[Entry] = ()
@@ -311,6 +321,8 @@ class Writes(NamedTuple):
     off_desk: Sequence[tuple[str, str, str]] = ()
     webhooks: Sequence[WebhookRow] = ()
     sightings: Sequence[Sighting] = ()
+    flows: Sequence[FlowRow] = ()
+    tripped_at: Sequence[Instant] = ()
     as_of: Instant = 0
 
     @property
@@ -436,6 +448,15 @@ class Store(Protocol):
 
     async def webhook_backlog(self) -> tuple[int, Instant]:
         """How many messages are due (dead ones apart), and since when the oldest has been (0 if none is)."""
+
+    async def flows(self, since: Instant) -> list[FlowRow]:
+        """What left since an instant, in no order."""
+
+    async def fold_flows(self, since: Instant, before: Instant) -> None:
+        """Add up what left in each hour between two instants. Nothing is counted twice, whoever does it when."""
+
+    async def forget_flows(self, before: Instant) -> None:
+        """Delete what left before an instant."""
 
     async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
         """What waits for this role, or for anything if it is "", in order from behind a place."""

@@ -26,6 +26,7 @@ from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import spent
 from holdback.core.attempts import Origin, Tally, slowed_down
+from holdback.core.breaker import SCOPES, Flow
 from holdback.core.decide import CHALLENGED
 from holdback.core.decision import Context, Deny, Facts, Reason, StepUp, why
 from holdback.core.devices import key_fault, was_met
@@ -33,6 +34,7 @@ from holdback.core.events import DAY, ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountImport
 from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Request
+from holdback.core.rules.breaker import BreakerTrip
 from holdback.core.rules.exit import ExitRelease
 from holdback.core.rules.legal import LegalRelease
 from holdback.core.rules.order import OrderLease
@@ -148,6 +150,17 @@ class _Turns:
     under_way: int = 0
 
 
+class Outflow(NamedTuple):
+    """How the circuit breaker stood when it was looked at last: what left within the hour, and the most that may.
+
+    `tripped_at` is since when it holds exits, 0 while it does not.
+    """
+
+    tripped_at: Instant
+    flow: Flow
+    most: Flow
+
+
 class Work(NamedTuple):
     """How many questions wait, how many batches there were since the start, and how many questions in them."""
 
@@ -171,6 +184,7 @@ class Service:
         self._clock = clock
         self.noticed = asyncio.Event()
         self.hooked = asyncio.Event()
+        self.outflow: Outflow | None = None
         self._written: OrderedDict[str, int] = OrderedDict()
         self._sighted: list[tuple[float, Sighting]] = []
         self._crowded_until = 0.0
@@ -524,6 +538,17 @@ class Service:
             wanted.append(Wanted(counterparty))
         facts = Facts(digest=b"", clock_agrees=True)
         return await self._decisions.submit(Asked(request, facts, tuple(wanted), sent=sent))
+
+    async def trip(self, scope: str, flow: Flow, most: Flow) -> bytes:
+        """Hold exits above a size on the whole platform; refused if that is so already."""
+        row = (await self.store.read([Wanted(ev.BREAKER)])).snapshots.get(ev.BREAKER)
+        new_key = b"" if row is not None else self.tools.masters.new_key()
+        key = self.tools.masters.unwrap(row.key if row is not None else new_key)
+        place = SCOPES.index(scope)
+        action = BreakerTrip(scope, flow[place], most[place], key.seal("circuit breaker"))
+        request = Request(action, ev.BREAKER, ev.Actor(ActorKind.SYSTEM), Context())
+        facts = Facts(digest=b"", clock_agrees=True)
+        return await self._decisions.submit(Asked(request, facts, (Wanted(ev.BREAKER),), new_key=new_key))
 
     async def install(self, member: str, fields: dict[str, Any]) -> bytes:
         """Make a member of staff by the operator's word alone: the first ones, who let in all others.

@@ -25,6 +25,7 @@ from holdback.core.rules.authenticator import (
     AuthenticatorRemove,
     AuthenticatorSuspend,
 )
+from holdback.core.rules.breaker import BreakerReset, BreakerTrip
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
@@ -129,6 +130,8 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     LegalReject(forged=True),
     AgencyAdd(sealed("Police"), (AgencyOfficer("o1", sealed("Dana"), sealed("+1555")),), RECIPIENT),
     AgencyRemove(),
+    BreakerTrip("new_destinations", 2, 1, sealed("breaker")),
+    BreakerReset(),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

@@ -76,7 +76,7 @@ from holdback.core.rules.recovery import (
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionFailures, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
-from holdback.core.state import NOBODY, PROFILE, Agency, Customer, Head, Member
+from holdback.core.state import NOBODY, PROFILE, Agency, Breaker, Customer, Head, Member
 
 if TYPE_CHECKING:
     from holdback.core.rules.asking import Action
@@ -151,6 +151,8 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (LegalReject(forged=True), {ActorKind.STAFF}),
     (EVERY["agency.add"], {ActorKind.STAFF}),
     (EVERY["agency.remove"], {ActorKind.STAFF}),
+    (EVERY["breaker.trip"], {ActorKind.SYSTEM}),
+    (EVERY["breaker.reset"], {ActorKind.STAFF}),
 ]
 NAMES = [action_name(action) for action, _ in WHO]
 
@@ -167,6 +169,8 @@ def of_its_kind(action: Action) -> tuple[Account, bytes]:
     account, session = grown()
     if StreamKind.AGENCY in RULES[type(action)].streams:
         account.state = replace(account.head, agency=Agency())
+    elif StreamKind.BREAKER in RULES[type(action)].streams:
+        account.state = replace(account.head, breaker=Breaker())
     elif StreamKind.CUSTOMER not in RULES[type(action)].streams:
         account.state = replace(account.head, member=Member((Role.SUPPORT,)))
     return account, session
@@ -232,6 +236,7 @@ LOOSENS = {
     "legal.approve",
     "legal.release",
     "agency.add",
+    "breaker.reset",
 }
 
 

@@ -521,12 +521,13 @@ class Stories(RuleBasedStateMachine):
         until = (-(-self.alice.now // HOUR) + hours) * HOUR
         self.alice.received((ev.ValueReceived(self.alice.now, micro_usd, until),))
 
-    @rule(by=st.sampled_from(("price", "age", "none", "restore", "right")))
+    @rule(by=st.sampled_from(("price", "age", "none", "restore", "trip", "right")))
     def facts_change(self, by: str) -> None:
         """Prices move, age and vanish; a restored store reconciles."""
         self.alice.prices = {} if by == "none" else {"USD": 2 * USD if by == "price" else USD}
         self.alice.price_age_ms = 16 * MINUTE if by == "age" else 0
         self.alice.reconciling = by == "restore"
+        self.alice.tripped_at = self.alice.now if by == "trip" else 0
 
     @rule(
         crowd=st.sampled_from((0, 2, 3)),

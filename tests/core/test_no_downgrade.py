@@ -123,6 +123,8 @@ NOT_THE_OWNERS: Final = LEGAL | {
     "account.import",
     "agency.add",
     "agency.remove",
+    "breaker.trip",
+    "breaker.reset",
     "recovery.review",
     "recovery.remind",
     "staff.look_up",
@@ -159,6 +161,7 @@ ROUTES: Final = {
         "session.failures",
         "staff.enrol",
         "staff.flag",
+        "breaker.trip",
         "ticket.open",
         "ticket.close",
     },
@@ -175,6 +178,7 @@ ROUTES: Final = {
         "staff.retire",
         "agency.add",
         "agency.remove",
+        "breaker.reset",
     }
     | LEGAL,
     ActorKind.AGENCY: {"legal.receive", "legal.freeze_order"},
@@ -191,6 +195,7 @@ def test_every_action_has_its_place() -> None:
             in TIGHTENS
             | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures", "api_key.leaked"}
             | {"order.report", "staff.retire", "staff.flag", "ticket.close", "legal.reject", "agency.remove"}
+            | {"breaker.trip"}
         )
 
 

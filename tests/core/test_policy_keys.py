@@ -34,7 +34,7 @@ from tests.core.members import Colleague, enrolment
 from tests.core.recoveries import Claimant, reviewed
 
 from holdback import cli, facing, intake, judging, service, strangers, watching, wiring
-from holdback.core import attempts
+from holdback.core import attempts, breaker
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, ListFact, Seen, SharedFact, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role, Scope
@@ -124,6 +124,24 @@ def stops(account: Account) -> None:
     session = account.sign_in()
     account.ask(AccountFreeze(), LINK)
     account.ask(AccountUnfreeze(), session, *PROOFS)
+
+
+def tripped(account: Account) -> None:
+    """Exits while the circuit breaker holds them: small and larger, to an entry as it grows old, after a change."""
+    session = grow(account)
+    account.tripped_at = 1
+    account.add("new", session, *PROOFS)
+    account.deliver()
+    for usd in ("101", "5000"):
+        account.pay(usd, "home", session, "a1-2")
+    account.wait(days=7, minutes=1)
+    account.pay("5000", "new", account.sign_in(), "a1-2")
+    account.wait(days=60)
+    session = account.sign_in()
+    account.ask(PasswordChange(sealed("new")), session, *PROOFS)
+    account.deliver()
+    account.wait(hours=72, minutes=1)
+    account.pay("5000", "home", account.sign_in(), "a1-2")
 
 
 def cooling(account: Account) -> None:
@@ -701,6 +719,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     guards,
     stops,
     cooling,
+    tripped,
     shows_a_face,
     money,
     habits,
@@ -821,8 +840,15 @@ STAFFED: Final = {
 }
 """What the core itself reads of the staff's table."""
 
+COUNTED_OUTSIDE: Final = tuple(
+    f"breaker.{name}"
+    for name in ("weeks", "weeks_min", "deviations", "times_median", "least_usd_per_h", "cold_usd_per_h")
+)
+"""What the limit is worked out from, before anything is asked."""
+
 OUTSIDE: Final[dict[str, ModuleType]] = {
     "signals.clock_tolerance_s": judging,
+    **dict.fromkeys(COUNTED_OUTSIDE, breaker),
     "signals.network_age_d": wiring,
     "legal.papers_per_h": service,
     "book.dust_usd": deposits,

@@ -11,7 +11,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.core.past import STRENGTH, Past, Waiting, crowd_h
+from tests.core.past import STRENGTH, Entered, Past, Waiting, crowd_h
 
 from holdback.core import events as ev
 from holdback.core.decision import Reason
@@ -958,7 +958,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
     entry = past.book.get(asked.beneficiary)
     ripe = entry is not None and past.ripe(entry.waiting, now)
     senior = ripe and asked.beneficiary not in {"p2p", "card"}
-    against = cooling(case, asked, senior=senior)
+    against = [*cooling(case, asked, senior=senior), *tripped(case, asked, entry)]
     if case.facts.reconciling:
         against.append((Reason.RECONCILING, None))
     proved_now = (asked.waited is None or case.by_owner) and not asked.by_key
@@ -1014,6 +1014,17 @@ def crowded(case: Case, asked: Exit) -> tuple[list[tuple[Reason, Instant | None]
 def is_usual(case: Case, asked: Exit) -> bool:
     """Law 4: whether the account's own habit covers this and all that left today."""
     return asked.priced and case.past.drawn(COUNTED, case.now) + asked.value <= case.past.usual(case.now)
+
+
+def tripped(case: Case, asked: Exit, entry: Entered | None) -> list[tuple[Reason, Instant | None]]:
+    """The circuit breaker holds what goes to new entries or leaves changed accounts, above so much a day."""
+    rules, past, now = case.policy.breaker, case.past, case.now
+    new = entry is None or now < entry.waiting.since + rules.new_d * DAY
+    changed = any(now < one.senior.since + rules.changed_h * HOUR for one in past.cool_offs)
+    small = asked.priced and past.drawn(COUNTED, now) + asked.value <= rules.hold_above_usd * 1_000_000
+    if not case.facts.tripped_at or small or not (new or changed):
+        return []
+    return [(Reason.BREAKER_TRIPPED, now + rules.hold_h * HOUR)]
 
 
 def counts_at(case: Case, proofs: list[Proof]) -> Instant | None:

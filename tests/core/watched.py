@@ -642,6 +642,7 @@ class Watched(Account):
             "clock_agrees",
             "ahead_ms",
             "reconciling",
+            "tripped_at",
             "price_age_ms",
             "counter",
             "tokens",

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from tests.web.platform_side import PLATFORM, Web, is_problem
 
 from holdback.batching import Overloaded
+from holdback.breaker_watch import BreakerWatch
 from holdback.core.events import MINUTE
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
@@ -194,6 +195,17 @@ async def test_a_server_is_ready_while_notices_go_out(empty: Web) -> None:
 
     await empty.deliver()
     assert (await empty.http.get("/readyz")).status_code == 200
+
+
+async def test_operators_see_the_circuit_breaker(web: Web) -> None:
+    """After a look the metrics say what left, what may leave and whether it tripped, and `/readyz` the last of it."""
+    assert "holdback_breaker" not in (await web.http.get("/metrics")).text
+    await BreakerWatch(web.service).look()
+    text = (await web.http.get("/metrics")).text
+    assert "holdback_breaker_tripped 0.0" in text
+    assert 'holdback_outflow_usd{scope="new_destinations"} 0.0' in text
+    assert 'holdback_outflow_limit_usd{scope="changed_accounts"} 250000.0' in text
+    assert (await web.http.get("/readyz")).json() == {"status": "ready", "breaker": "closed"}
 
 
 async def test_metrics_count_decisions_and_name_nobody(web: Web) -> None:

@@ -18,6 +18,8 @@ PROOFLESS = {
     "api_key.leaked",
     "agency.add",
     "agency.remove",
+    "breaker.trip",
+    "breaker.reset",
     "legal.receive",
     "legal.freeze_order",
     "legal.call_back",

@@ -47,6 +47,7 @@ from holdback.core.rules import (
     agency,
     api_key,
     authenticator,
+    breaker,
     change,
     contact,
     incident,
@@ -87,6 +88,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **staff.RULES,
     **legal.RULES,
     **agency.RULES,
+    **breaker.RULES,
     **api_key.RULES,
     **order.RULES,
 }
@@ -102,7 +104,6 @@ class NotAvailable(Action, frozen=True, tag="not_available"):
 PLANNED: Final = frozenset(
     {
         "policy.publish",
-        "breaker.reset",
     }
 )
 """Names of the catalogue that are answered `deny` with `not_available` for now."""
@@ -167,7 +168,8 @@ def _first(action: Action, peek: Head | None) -> str:
         return ""
     of_member = peek.member.proposal if isinstance(action, staff.StaffEnrol) and peek.member else None
     of_agency = peek.agency.proposal if isinstance(action, agency.AgencyAdd) and peek.agency else None
-    first = of_member or of_agency
+    of_breaker = peek.breaker.proposal if isinstance(action, breaker.BreakerReset) and peek.breaker else None
+    first = of_member or of_agency or of_breaker
     return first.by if first is not None else ""
 
 

@@ -96,6 +96,7 @@ class Reason(StrEnum):
     OVER_OWN_LIMIT = "over_own_limit"
     STRANGER_CAP = "stranger_cap"
     RECONCILING = "reconciling"
+    BREAKER_TRIPPED = "breaker_tripped"
     PRICE_UNKNOWN = "price_unknown"
     NOTICE_UNDELIVERED = "notice_undelivered"
     VERIFICATION_EXPIRED = "verification_expired"
@@ -350,7 +351,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     token itself, sealed, to be sent to the owner where staff asks. `api_key` is what a program signed, `market` the
     pair that an order names. `shared` is what other accounts have to do with the destination, `lists` are all lists
     there are, and `dust_day` is when the account last received a small deposit from an address that looks like it,
-    in days since the epoch, 0 for never. A fact that could not be had is absent or false, and never means allow.
+    in days since the epoch, 0 for never. `tripped_at` is since when the circuit breaker holds exits, 0 while it does
+    not. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -376,6 +378,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     shared: tuple[SharedFact, ...] = ()
     lists: tuple[ListFact, ...] = ()
     dust_day: int = 0
+    tripped_at: Instant = 0
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -126,6 +126,11 @@ class StreamKind(StrEnum):
     CUSTOMER = "customer"
     STAFF = "staff"
     AGENCY = "agency"
+    BREAKER = "breaker"
+
+
+BREAKER: Final = "system-breaker"
+"""The one stream of its kind: when the circuit breaker tripped, and who reset it."""
 
 
 class Scope(StrEnum):
@@ -136,7 +141,7 @@ class Scope(StrEnum):
     WITHDRAW = "withdraw"
 
 
-STREAM_PREFIX: Final = {StreamKind.STAFF: "staff-", StreamKind.AGENCY: "agency-"}
+STREAM_PREFIX: Final = {StreamKind.STAFF: "staff-", StreamKind.AGENCY: "agency-", StreamKind.BREAKER: "system-"}
 """How the ids of streams that are no customer's begin, so that they stand together and no customer is taken for one."""
 
 
@@ -1374,6 +1379,31 @@ class AgencyRemoved(Event, frozen=True, array_like=True, tag="agency.removed"):
     waiting: bool = False
 
 
+class BreakerTripped(Event, frozen=True, array_like=True, tag="breaker.tripped"):
+    """More left in an hour than may (`scope` says which outflow): exits above a size are held on the whole platform.
+
+    The first one begins the stream; `name` is what it is called there.
+    """
+
+    name: Sealed
+    scope: str
+    micro_usd: int
+    limit_micro_usd: int
+
+
+class BreakerResetAsked(Event, frozen=True, array_like=True, tag="breaker.reset_asked"):
+    """Someone of the staff asked that exits go again; a second person must ask the same."""
+
+    digest: bytes
+    by: str
+
+
+class BreakerReset(Event, frozen=True, array_like=True, tag="breaker.reset"):
+    """Exits go again, by two people."""
+
+    by: tuple[str, ...]
+
+
 LegalEvent = (
     LegalReceived
     | LegalCalledBack
@@ -1500,6 +1530,9 @@ AnyEvent = (
     | TradingOpened
     | ProceedsSeen
     | ProceedsHeld
+    | BreakerTripped
+    | BreakerResetAsked
+    | BreakerReset
 )
 
 

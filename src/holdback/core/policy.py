@@ -545,6 +545,21 @@ def _flat(data: dict[str, Any]) -> dict[str, object]:
 _NETWORK_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
+class Breaker(Section, frozen=True):
+    """The circuit breaker over all accounts (`core/breaker.py`): when it trips, and what it then holds."""
+
+    weeks: Annotated[int, msgspec.Meta(ge=1, le=52)]
+    weeks_min: Annotated[int, msgspec.Meta(ge=1, le=52)]
+    deviations: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    times_median: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    least_usd_per_h: Usd
+    cold_usd_per_h: Usd
+    new_d: Days
+    changed_h: Hours
+    hold_above_usd: Usd
+    hold_h: Hours
+
+
 class PolicyError(ValueError):
     """A policy that cannot be obeyed. The message names the key, what it is and what it must be."""
 
@@ -583,6 +598,7 @@ class Policy(Section, frozen=True):
     trades: Trades
     shared: Shared
     lists: Lists
+    breaker: Breaker
     digest: bytes = b""
 
     def __post_init__(self) -> None:
@@ -698,6 +714,7 @@ class Policy(Section, frozen=True):
 
 
 RELATIONS: Final = (
+    ("breaker.weeks_min", "breaker.weeks", "so many weeks would never be looked at"),
     ("cool_offs.senior_h", "cool_offs.others_h", "strangers must not cool off sooner than senior beneficiaries"),
     ("cool_offs.mild_senior_h", "cool_offs.senior_h", "a mild change must not cool longer than a severe one"),
     ("cool_offs.others_h", "waits.address_h", "a beneficiary added in a cool-off would ripen inside it"),

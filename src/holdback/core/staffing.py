@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from holdback.core.breaker import RESETS
 from holdback.core.decision import Reason, StaffFact, why
 from holdback.core.devices import has_room_for_proof, key_fault
 from holdback.core.events import DAY, HOUR, Role
@@ -77,12 +78,20 @@ def attending(  # noqa: PLR0913 - who, of what heads, shown how, under which rul
     free_at = capped_until(member.read_at, now, policy.staff)
     acts_at = _free_at(member.acted_at, now, DAY, policy.staff.words_per_day)
     still = tuple(one for one in (_still_may(clerk, Role.LEGAL) for clerk in clerks) if one)
-    return StaffFact(actor.key, roles, involved, "", free_at, canary, acts_at, _still_may(first, Role.POLICY), still)
+    return StaffFact(
+        actor.key, roles, involved, "", free_at, canary, acts_at, _still_may(first, *_says_first(subject)), still
+    )
 
 
-def _still_may(spoke: Head | None, role: Role) -> str:
-    """Who had a word before, if he could say it again now; "" if he left, was suspended or holds the role no more."""
-    able = spoke is not None and spoke.member is not None and role in spoke.member.roles and not spoke.frozen_at
+def _says_first(subject: Head | None) -> frozenset[Role]:
+    """Whose word a second person confirms: of the circuit breaker who may reset it, else who says who is who."""
+    return RESETS if subject is not None and subject.breaker is not None else frozenset({Role.POLICY})
+
+
+def _still_may(spoke: Head | None, *roles: Role) -> str:
+    """Who had a word before, if he could say it again now; "" if he left, was suspended or holds no such role more."""
+    held = spoke.member.roles if spoke is not None and spoke.member is not None and not spoke.frozen_at else ()
+    able = not set(held).isdisjoint(roles)
     return spoke.account if spoke is not None and able else ""
 
 

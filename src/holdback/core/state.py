@@ -336,6 +336,14 @@ class AgencyEntry(msgspec.Struct, frozen=True, array_like=True):
     entered_at: Instant = 0
 
 
+class Breaker(msgspec.Struct, frozen=True, array_like=True):
+    """The circuit breaker: since when it holds exits (0: it does not), what one person asked, when it was reset."""
+
+    tripped_at: Instant = 0
+    proposal: Proposal | None = None
+    reset_at: Instant = 0
+
+
 class Agency(msgspec.Struct, frozen=True, array_like=True):
     """An agency: its entry, the one that waits, and what one person asked and a second one did not confirm yet."""
 
@@ -466,12 +474,15 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     closed: dict[str, Instant] = {}
     victims: tuple[Victim, ...] = ()
     strangers: dict[str, dict[int, int]] = {}
+    breaker: Breaker | None = None
 
     @property
     def stream(self) -> ev.StreamKind:
         """Whose stream this is."""
         if self.agency is not None:
             return ev.StreamKind.AGENCY
+        if self.breaker is not None:
+            return ev.StreamKind.BREAKER
         return ev.StreamKind.CUSTOMER if self.member is None else ev.StreamKind.STAFF
 
     def setting(self, setting: Setting) -> int:
@@ -600,6 +611,8 @@ def _begun(nobody: Customer, event: ev.AnyEvent) -> Customer:
             return Customer(_staffed(Head(event.account, event.name, event.at, (), at=event.at, seq=1), event), {})
         case ev.AgencyProposed():
             return Customer(_registered(Head(event.account, event.name, event.at, (), at=event.at, seq=1), event), {})
+        case ev.BreakerTripped():
+            return Customer(_broken(Head(ev.BREAKER, event.name, event.at, (), at=event.at, seq=1), event), {})
         case _:
             return nobody
 
@@ -679,12 +692,8 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
         case ev.EvidenceBurned():
             longer = {kind: max(head.burned.get(kind, 0), event.until) for kind in event.kinds}
             return replace(head, burned=head.burned | longer, hushed=_hushed(head, event))
-        case ev.IncidentReported():
-            return replace(head, incident=Incident(event.incident, event.at, event.at))
-        case ev.IncidentNoted() if head.incident is not None:
-            return replace(head, incident=replace(head.incident, last_at=event.at, notes=head.incident.notes + 1))
-        case ev.IncidentNoted() | ev.IncidentClosed():
-            return replace(head, incident=None)
+        case ev.IncidentReported() | ev.IncidentNoted() | ev.IncidentClosed():
+            return replace(head, incident=_incident(head.incident, event))
         case ev.MemberProposed() | ev.MemberEnrolled() | ev.MemberRetired() | ev.CustomerRead() | ev.ColleagueJudged():
             return _staffed(head, event)
         case ev.MemberFlagged():
@@ -705,10 +714,39 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _legal(head, event)
         case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
             return _registered(head, event)
+        case ev.BreakerTripped() | ev.BreakerResetAsked() | ev.BreakerReset():
+            return _broken(head, event)
         case ev.ApiKeyEvent():
             return replace(head, api_keys=_api_keys(head.api_keys, event))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _incident(
+    known: Incident | None, event: ev.IncidentReported | ev.IncidentNoted | ev.IncidentClosed
+) -> Incident | None:
+    """The robbery that is under way after an event."""
+    match event:
+        case ev.IncidentReported():
+            return Incident(event.incident, event.at, event.at)
+        case ev.IncidentNoted() if known is not None:
+            return replace(known, last_at=event.at, notes=known.notes + 1)
+        case _:
+            return None
+
+
+def _broken(head: Head, event: ev.BreakerTripped | ev.BreakerResetAsked | ev.BreakerReset) -> Head:
+    breaker = head.breaker or Breaker()
+    match event:
+        case ev.BreakerTripped():
+            breaker = Breaker(event.at, None, breaker.reset_at)
+        case ev.BreakerResetAsked():
+            breaker = replace(breaker, proposal=Proposal(event.digest, event.by, event.at))
+        case ev.BreakerReset():
+            breaker = Breaker(0, None, event.at)
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+    return replace(head, breaker=breaker)
 
 
 def _staffed(

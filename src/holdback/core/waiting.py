@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from holdback.core.breaker import RESETS
 from holdback.core.disclosure import approvers
 from holdback.core.events import DAY, Role
 from holdback.core.evidence import WAYS, EvidenceClass, Path, next_word, of_class, path_of
@@ -16,7 +17,7 @@ from holdback.core.evidence import WAYS, EvidenceClass, Path, next_word, of_clas
 if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import Agency, Head, Incident, LegalRequest, Proposal, Recovery
+    from holdback.core.state import Agency, Breaker, Head, Incident, LegalRequest, Proposal, Recovery
 
 
 AGENCY: Final = "agency"
@@ -65,6 +66,8 @@ def items(head: Head, policy: Policy) -> tuple[Item, ...]:
         found.append(_proposal(head.member.proposal, policy))
     if head.agency is not None:
         found += _agency(head.agency, policy)
+    if head.breaker is not None and head.breaker.tripped_at:
+        found += _breaker(head.breaker)
     return tuple(found)
 
 
@@ -76,6 +79,8 @@ def is_over(kind: str, due_at: Instant, now: Instant) -> bool:
 def is_unchanged(before: Head | None, after: Head) -> bool:
     """Whether nothing that the desk is made of has changed: the usual case, seen without making it."""
     if before is None or before.recovery is not after.recovery or before.incident is not after.incident:
+        return False
+    if before.breaker is not after.breaker:
         return False
     return before.legal is after.legal and before.member is after.member and before.agency is after.agency
 
@@ -139,3 +144,9 @@ def _agency(agency: Agency, policy: Policy) -> list[Item]:
         due_at = first.at + policy.staff.proposed_d * DAY
         found.append(Item(AGENCY, "proposal", first.at, due_at, due_at, For.APPROVAL, Role.POLICY))
     return found
+
+
+def _breaker(one: Breaker) -> list[Item]:
+    """The circuit breaker, until two of those who may have reset it; both kinds of people see it."""
+    at = one.tripped_at
+    return [Item("breaker", role, at, at, 0, For.APPROVAL, role) for role in sorted(RESETS)]

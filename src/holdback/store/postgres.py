@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from holdback.core.events import HOUR
 from holdback.core.ledger import Entry
 from holdback.ports import (
     SIGHTINGS_MOST,
@@ -26,6 +27,7 @@ from holdback.ports import (
     Attempts,
     Conflict,
     DeskRow,
+    FlowRow,
     KeyRow,
     ListedRow,
     ListRow,
@@ -143,7 +145,7 @@ SELECT {_BOOK}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.
   FROM unnest($6::text[]) w (account) CROSS JOIN LATERAL (
     SELECT * FROM parts p WHERE p.account = w.account LIMIT {SMALL_BOOK + 1}) p
 {_SHARED}UNION ALL
-SELECT {_STATUS}, NULL, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, NULL, NULL, NULL, NULL
+SELECT {_STATUS}, s.tripped_at::text, NULL, NULL, {_MS}, s.reconciling::int, v.oldest_reader, NULL, NULL, NULL, NULL
   FROM (SELECT count(*) FROM customer) locked, status s,
        (SELECT max(oldest_reader) AS oldest_reader FROM schema_version) v
 """
@@ -210,6 +212,10 @@ _WRITE_MORE: Final = _WRITING.replace(
 ), seen AS (
     INSERT INTO sightings (key, account, day) SELECT * FROM unnest($13::given_sighting[])
     ON CONFLICT DO NOTHING
+), flow AS (
+    INSERT INTO flows (at, new_micro_usd, changed_micro_usd) SELECT * FROM unnest($14::given_flow[])
+), breaker AS (
+    UPDATE status SET tripped_at = $15 WHERE $15::bigint IS NOT NULL
 )""",
 )
 """The same with what waits for people, what the platform is told, and what several customers meet: few writes do."""
@@ -238,6 +244,14 @@ WITH clock AS MATERIALIZED (SELECT coalesce($3::bigint, {_MS}) AS now), due AS (
 )
 UPDATE webhooks SET leased_until = (SELECT now FROM clock) + $2 WHERE id = ANY(ARRAY(SELECT id FROM due))
 RETURNING {_WEBHOOK}
+"""
+
+_FOLD_FLOWS: Final = f"""
+WITH gone AS (
+    DELETE FROM flows WHERE at >= $1 AND at < $2 RETURNING *
+)
+INSERT INTO flows (at, new_micro_usd, changed_micro_usd)
+SELECT at - at % {HOUR}, sum(new_micro_usd)::bigint, sum(changed_micro_usd)::bigint FROM gone GROUP BY 1
 """
 
 _ATTEMPTS: Final = "key, failures, since, failed_at, until, networks, account"
@@ -374,8 +388,7 @@ def _arguments(wanted: Sequence[Wanted]) -> list[Sequence[Any]]:
 def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[], Instant] | None) -> Loaded | None:
     """Sort a load's rows. None if a row was waited for, so that the rest of the statement saw what was before it."""
     snapshots, parts, books, prices, answers = {}, [], [], {}, {}
-    sightings, firsts, listed, lists = [], {}, [], []
-    now = reconciling = 0
+    sightings, firsts, listed, lists, now, reconciling, tripped_at = [], {}, [], [], 0, 0, 0
     for row in rows:
         kind, a, b, c, i, j, k, w, x, y, z = row
         if kind == _CUSTOMER:
@@ -398,7 +411,7 @@ def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[]
         elif kind == _LIST:
             lists.append(ListRow(a, b, i, k, j))
         else:
-            now, reconciling = i, j
+            now, reconciling, tripped_at = i, j, int(a)
             migrations.admit("postgres", k or 0)
     return Loaded(
         clock() if clock else now,
@@ -411,6 +424,7 @@ def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[]
         seen(sightings, firsts),
         named(listed),
         tuple(sorted(lists)),
+        tripped_at,
     )
 
 
@@ -472,9 +486,10 @@ async def _write(connection: Connection, rows: Writes, *, until: Instant, now: I
     """
     heads = [(s.account, expected, *s[1:]) for expected, s in rows.snapshots]
     given = (heads, rows.entries, rows.parts, rows.notices, rows.answers, rows.names)
-    more = (rows.desk, rows.off_desk, rows.webhooks, rows.sightings)
-    if any(more):
-        await connection.execute(_WRITE_MORE, *given, rows.sent, until, now, *more)
+    more = (rows.desk, rows.off_desk, rows.webhooks, rows.sightings, rows.flows)
+    if any(more) or rows.tripped_at:
+        tripped_at = rows.tripped_at[-1] if rows.tripped_at else None
+        await connection.execute(_WRITE_MORE, *given, rows.sent, until, now, *more, tripped_at)
     else:
         await connection.execute(_WRITE, *given, rows.sent, until, now)
 
@@ -691,6 +706,19 @@ class PostgresStore:
         )
         rows = await self._fetch(sql, self._now())
         return rows[0][0], rows[0][1]
+
+    async def flows(self, since: Instant) -> list[FlowRow]:
+        """See ports.Store."""
+        rows = await self._fetch("SELECT at, new_micro_usd, changed_micro_usd FROM flows WHERE at >= $1", since)
+        return [FlowRow(*row) for row in rows]
+
+    async def fold_flows(self, since: Instant, before: Instant) -> None:
+        """See ports.Store."""
+        await self._fetch(_FOLD_FLOWS, since, before)
+
+    async def forget_flows(self, before: Instant) -> None:
+        """See ports.Store."""
+        await self._fetch("DELETE FROM flows WHERE at < $1", before)
 
     async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
         """See ports.Store."""

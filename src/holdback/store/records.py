@@ -128,6 +128,8 @@ def settled(writes: Writes) -> Writes:
         off_desk=sorted(set(writes.off_desk) - desk.keys()),
         webhooks=sorted(writes.webhooks),
         sightings=sorted(set(writes.sightings)),
+        flows=writes.flows,
+        tripped_at=writes.tripped_at,
         as_of=writes.as_of,
     )
 

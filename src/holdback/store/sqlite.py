@@ -26,6 +26,7 @@ from uuid import uuid4
 
 import msgspec
 
+from holdback.core.events import HOUR
 from holdback.core.ledger import Entry
 from holdback.ports import (
     SIGHTINGS_MOST,
@@ -35,6 +36,7 @@ from holdback.ports import (
     Attempts,
     Conflict,
     DeskRow,
+    FlowRow,
     KeyRow,
     ListedRow,
     ListRow,
@@ -129,6 +131,8 @@ DELETE FROM desk WHERE EXISTS (
     SELECT 1 FROM given g WHERE desk.account = g.account AND desk.kind = g.kind AND desk.id = g.id)
 """
 _ADD_WEBHOOKS: Final = f"INSERT INTO webhooks ({_WEBHOOK}, try_at) VALUES {{rows}}"
+_FLOW: Final = "at, new_micro_usd, changed_micro_usd"
+_ADD_FLOWS: Final = f"INSERT INTO flows ({_FLOW}) VALUES {{rows}}"
 _DROP_NOTICES: Final = "DELETE FROM notices WHERE id IN (VALUES {rows})"
 _PUT_PRICES: Final = f"""
 INSERT INTO prices ({_PRICE}) VALUES {{rows}}
@@ -239,8 +243,8 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         )
     prices = _found(connection, "prices", _PRICE, ("asset",), [(asset,) for asset in wants.assets])
     answers = _found(connection, "answers", _ANSWER, ("caller", "key"), wants.answers)
-    reconciling, oldest = connection.execute(
-        "SELECT reconciling, (SELECT max(oldest_reader) FROM schema_version) FROM status"
+    reconciling, tripped_at, oldest = connection.execute(
+        "SELECT reconciling, tripped_at, (SELECT max(oldest_reader) FROM schema_version) FROM status"
     ).fetchone()
     migrations.admit("sqlite", oldest)
     return Loaded(
@@ -251,7 +255,8 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         {(row[0], row[1]): Answer(*row) for row in answers},
         bool(reconciling),
         small_books(wants.whole, books),
-        *(_shared(connection, wants.shared) if wants.shared else ()),
+        *(_shared(connection, wants.shared) if wants.shared else ({}, {}, ())),
+        tripped_at,
     )
 
 
@@ -307,6 +312,9 @@ def _write(connection: sqlite3.Connection, writes: Writes) -> None:
     _many(connection, _DROP_DESK, rows.off_desk)
     _many(connection, _ADD_WEBHOOKS, [(*row, row.due_at) for row in rows.webhooks])
     _many(connection, _ADD_SIGHTINGS, rows.sightings)
+    _many(connection, _ADD_FLOWS, rows.flows)
+    if rows.tripped_at:
+        connection.execute("UPDATE status SET tripped_at = ?", (rows.tripped_at[-1],))
 
 
 _DUMPS: Final[tuple[tuple[str, Callable[..., Row]], ...]] = (
@@ -765,6 +773,28 @@ class SqliteStore:
         sql = "SELECT count(*), coalesce(min(due_at), 0) FROM webhooks WHERE dead_at IS NULL AND due_at <= ?"
         rows = await self._fetch(sql, self._now())
         return rows[0][0], rows[0][1]
+
+    async def flows(self, since: Instant) -> list[FlowRow]:
+        """See ports.Store."""
+        return [FlowRow(*row) for row in await self._fetch(f"SELECT {_FLOW} FROM flows WHERE at >= ?", since)]
+
+    async def fold_flows(self, since: Instant, before: Instant) -> None:
+        """See ports.Store."""
+
+        def job(connection: sqlite3.Connection) -> None:
+            rows = connection.execute(
+                f"SELECT at - at % {HOUR}, sum(new_micro_usd), sum(changed_micro_usd) FROM flows"
+                " WHERE at >= ? AND at < ? GROUP BY 1",
+                (since, before),
+            ).fetchall()
+            connection.execute("DELETE FROM flows WHERE at >= ? AND at < ?", (since, before))
+            _many(connection, _ADD_FLOWS, rows)
+
+        await self._change(job)
+
+    async def forget_flows(self, before: Instant) -> None:
+        """See ports.Store."""
+        await self._execute("DELETE FROM flows WHERE at < ?", before)
 
     async def desk(self, role: str, after: tuple[Instant, str, str, str], limit: int) -> list[DeskRow]:
         """See ports.Store."""

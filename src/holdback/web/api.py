@@ -204,7 +204,11 @@ class Platform:
         _, overdue_s = await self._backlog()
         if overdue_s > self._limits.overdue_s and self._telling is Telling.DOES:
             raise Problem(problems.NOT_READY, f"the oldest due notice has waited for {overdue_s:.0f} s")
-        return Reply(b'{"status":"ready"}')
+        seen = self._service.outflow
+        if seen is None:
+            return Reply(b'{"status":"ready"}')
+        # A tripped breaker is no reason to send requests elsewhere: every server holds the same.
+        return Reply(b'{"status":"ready","breaker":"%s"}' % (b"tripped" if seen.tripped_at else b"closed"))
 
     async def metrics(self, _call: Call) -> Reply:
         """What an operator watches."""

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
+from holdback.core.breaker import SCOPES
+from holdback.core.policy import MICRO
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -75,6 +78,7 @@ class Metrics:
             "holdback_batches", "Transactions that questions were decided in.", value=work.batches
         )
         yield CounterMetricFamily("holdback_batched", "Questions in those transactions.", value=work.jobs)
+        yield from self._breaker()
         decisions = CounterMetricFamily("holdback_decisions", "Answers given.", labels=("action", "decision", "reason"))
         for labels, number in self._decisions.items():
             decisions.add_metric(labels, number)
@@ -85,6 +89,21 @@ class Metrics:
         for asked, times in self._times.items():
             seconds.add_metric(asked, times.buckets(), times.total_s)
         yield seconds
+
+    def _breaker(self) -> Iterator[Metric]:
+        """The circuit breaker as this process saw it last; nothing before its first look, which says so as well."""
+        seen = self._service.outflow
+        if seen is None:
+            return
+        tripped = float(bool(seen.tripped_at))
+        yield GaugeMetricFamily("holdback_breaker_tripped", "Whether the circuit breaker holds exits.", value=tripped)
+        left = GaugeMetricFamily("holdback_outflow_usd", "What left within an hour.", labels=("scope",))
+        most = GaugeMetricFamily("holdback_outflow_limit_usd", "What may leave within an hour.", labels=("scope",))
+        for place, scope in enumerate(SCOPES):
+            left.add_metric([scope], seen.flow[place] / MICRO)
+            most.add_metric([scope], seen.most[place] / MICRO)
+        yield left
+        yield most
 
     def text(self, notices: tuple[int, float], webhooks: tuple[int, float]) -> bytes:
         """Everything in Prometheus' text format, with how many wait and since how many seconds the oldest is due."""

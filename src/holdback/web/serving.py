@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from holdback import wiring
+from holdback.breaker_watch import BreakerWatch
 from holdback.reader_watch import ReaderWatch
 from holdback.web import api
 from holdback.webhooks import Webhooks
@@ -91,6 +92,7 @@ def server(settings: Settings) -> Router:
                 asyncio.create_task(outbox.run(stop), name="outbox"),
                 asyncio.create_task(ReaderWatch(service).run(stop), name="readers"),
             }
+            working.add(asyncio.create_task(BreakerWatch(service).run(stop), name="breaker"))
             hook = wiring.hook(settings)
             if hook is not None:
                 working.add(asyncio.create_task(Webhooks(service, hook).run(stop), name="webhooks"))

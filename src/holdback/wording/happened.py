@@ -127,6 +127,8 @@ def event_line(  # noqa: C901 - one case for each subject
             return _trade_line(event)
         case ev.AgencyProposed() | ev.AgencyEntered() | ev.AgencyRemoved():
             return _agency_line(event, known)
+        case ev.BreakerTripped() | ev.BreakerResetAsked() | ev.BreakerReset():
+            return _breaker_line(event)
         case (
             ev.RecoveryOpened()
             | ev.RecoveryAsked()
@@ -691,6 +693,20 @@ def _key_line(event: _KeyEvent, known: Known) -> str:
         case ev.ApiKeyWarned():
             when = day_text(event.lapses_at)
             return f"The API key {key} stops trading on {when}, for it may be used from anywhere."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _breaker_line(event: ev.BreakerTripped | ev.BreakerResetAsked | ev.BreakerReset) -> str:
+    match event:
+        case ev.BreakerTripped():
+            scope = event.scope.replace("_", " ")
+            left, limit = (f"${one // 1_000_000:,}" for one in (event.micro_usd, event.limit_micro_usd))
+            return f"The circuit breaker tripped: {left} left within an hour ({scope}), more than {limit}."
+        case ev.BreakerResetAsked():
+            return f"The circuit breaker is to be reset, asks {event.by}; a second person must ask the same."
+        case ev.BreakerReset():
+            return f"The circuit breaker was reset by {' and '.join(event.by)}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

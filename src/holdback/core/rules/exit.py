@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec.structs import replace
 
-from holdback.core import budget, cooling
+from holdback.core import breaker, budget, cooling
 from holdback.core import events as ev
 from holdback.core.assurance import Level, half_counts_at, holder_of, may_approve, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
@@ -203,6 +203,7 @@ def weigh(case: Case, asked: Asked) -> Weighed:
     findings = cooling.obstacles(head, senior=senior, usual=usual, now=now)
     if case.facts.reconciling:
         findings.append(why(Reason.RECONCILING, "operator.reconcile"))
+    findings += _broken(case, asked, entry, today)
     if entry is not None and entry.verified_until <= now and not case.proved:
         findings.append(why(Reason.VERIFICATION_EXPIRED, "address.renew", about="address"))
     if asked.network in OUTSIDE and (missing := list_missing(case, "hold")) is not None:
@@ -277,6 +278,19 @@ def _crowded(case: Case, asked: Asked, entry: Beneficiary | None) -> list[Findin
         return _own_wait(case, asked, wait_ms, Reason.DESTINATION_SHARED)
     until = entry.added_at + wait_ms
     return [why(Reason.DESTINATION_SHARED, "time", until=until)] if case.now < until else []
+
+
+def _broken(case: Case, asked: Asked, entry: Beneficiary | None, today: int) -> list[Finding]:
+    """What the tripped circuit breaker holds: the kinds of exit that it counts, above what an account may take a day.
+
+    When two people have reset it nobody knows, so the instant is a guess, said anew at each release.
+    """
+    rules = case.policy.breaker
+    watched = breaker.is_new(entry, case.policy, case.now) or breaker.is_changed(case.head, case.policy, case.now)
+    small = asked.value.priced and today + asked.value.micro_usd <= rules.hold_above_usd * MICRO
+    if not case.facts.tripped_at or small or not watched:
+        return []
+    return [why(Reason.BREAKER_TRIPPED, "breaker.reset", "time", until=case.now + rules.hold_h * HOUR)]
 
 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
