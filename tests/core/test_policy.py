@@ -113,7 +113,14 @@ def test_the_digest_names_the_policy(key: str) -> None:
 
 def one_more(key: str) -> dict[str, int]:
     """A change of one number by one, and of those that must stay in order with it."""
-    capped = key in {"sessions.absolute_h", "sessions.idle_m", "step_up.failures_max"}
+    at_most = {
+        "sessions.absolute_h",
+        "sessions.idle_m",
+        "step_up.failures_max",
+        "trades.lease_percent",
+        "trades.lease_s",
+    }
+    capped = key in at_most
     return {key: POLICY.number(key) - 1} if capped else in_order({key: POLICY.number(key) + 1})
 
 

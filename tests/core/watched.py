@@ -346,6 +346,12 @@ def nothing_junior_approves(step: Step) -> None:
     past = judged(step)
     senior = set_the_bar(step, past)
     used = [past.authenticators[one.authenticator] for one in step.events if isinstance(one, ev.ProofUsed)]
+    if step.request.actor.kind is ev.ActorKind.API_KEY and not used:
+        key = past.programs[step.request.actor.key]
+        assert past.ripe(key.waiting, step.now), "approved by a junior key"
+        assert not key.asleep(past.policy, step.now), "approved by a key that slept"
+        assert not any(one.lane is Lane.INSTANT for one in step.exits), "a key is no proof for the instant lane"
+        return
     assert used, "approved by nobody"
     if not senior:
         assert not step.exits
