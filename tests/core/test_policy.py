@@ -214,3 +214,10 @@ def test_a_network_that_is_opened_is_looser() -> None:
     assert [one.way for one in POLICY.differences(policy_with(networks=less))] == ["looser"]
     assert [one.way for one in policy_with(networks=less).differences(POLICY)] == ["tighter"]
     assert [one.way for one in policy_with(networks=other).differences(POLICY)] == ["other"]
+
+
+@pytest.mark.parametrize("days", [[3, 14], [91, 3]])
+def test_keys_warn_in_order_and_in_time(days: list[int]) -> None:
+    """The first warning comes the longest before a key stops trading, and after it was made."""
+    with pytest.raises(PolicyError, match="warned_d"):
+        policy_with(**{"api_keys.warned_d": days})

@@ -24,6 +24,7 @@ from holdback.core.events import (
     Severity,
     stored_decoder,
 )
+from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.seniority import ripe_at
 from holdback.core.state import (
     COOL_OFFS_APART,
@@ -576,6 +577,15 @@ class TestParts:
         after = parts(ev.DeviceMet(START, "laptop", sealed("agent")), ev.DeviceSeen(LATER, "laptop"))
         assert after == {("device", "laptop"): Device(START, LATER, sealed("agent"))}
         assert parts(ev.DeviceMet(START, "", None)) == {}
+
+    def test_what_a_key_signed_makes_no_part(self) -> None:
+        """A part that was not loaded is not invented by a signature."""
+        account, session = grown()
+        made = ApiKeyCreate(sealed("bot"), (ev.Scope.TRADE,), secret=sealed("key"))
+        assert account.ask(made, session, "a1-1", "a1-2")
+        (key,) = account.head.api_keys
+        signed = ev.ApiKeySigned(account.now, key, 1, awake=False)
+        assert evolve(Customer(account.head, {}), signed).parts == {}
 
 
 def test_the_state_is_stored_and_read_back() -> None:

@@ -253,6 +253,7 @@ def test_every_instant_of_an_event_is_told_by_its_name() -> None:
         "usual_permille",
         "nonce",
         "warned",
+        "leverage_percent",
         "percent",
         "hours",
     }
