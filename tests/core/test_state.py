@@ -582,7 +582,7 @@ class TestParts:
         """A part that was not loaded is not invented by a signature."""
         account, session = grown()
         made = ApiKeyCreate(sealed("bot"), (ev.Scope.TRADE,), secret=sealed("key"))
-        assert account.ask(made, session, "a1-1", "a1-2")
+        account.ask(made, session, "a1-1", "a1-2")
         (key,) = account.head.api_keys
         signed = ev.ApiKeySigned(account.now, key, 1, awake=False)
         assert evolve(Customer(account.head, {}), signed).parts == {}
