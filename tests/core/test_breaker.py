@@ -253,3 +253,8 @@ def test_the_limit_follows_the_hour_of_the_week() -> None:
     hours, end = usual(8, 3, median_usd=1_000_000)
     night, noon = (end // 24 * 24 + 2), (end // 24 * 24 + 13)
     assert limits(hours, noon * HOUR, RULES).new_micro_usd > 1.3 * limits(hours, night * HOUR, RULES).new_micro_usd
+
+
+def test_flows_add_up() -> None:
+    """What left to new destinations and from changed accounts is added apart."""
+    assert Flow(1, 2).plus(Flow(3, 4)) == Flow(4, 6)
