@@ -43,7 +43,7 @@ _FOLDED: Final = tuple(
 )
 """What each value of the top five bits adds to the rest, so that a character costs one step."""
 _BECH32_MOST: Final = 90
-_PLAIN, _M = 1, 0x2BC830A3
+PLAIN, _M = 1, 0x2BC830A3
 """What the checksum of Bech32 leaves, and that of Bech32m."""
 _CHECK_WORDS: Final = 6
 _HASHES: Final = (20, 32)
@@ -81,8 +81,8 @@ def normal(network: Network, text: str) -> str:
         case "segwit":
             return _segwit(network, text)
         case "bech32":
-            words, rest = _unbech32(text, network.hrp)
-            if rest != _PLAIN:
+            words, rest = unbech32(text, network.hrp)
+            if rest != PLAIN:
                 raise ValueError("has a character that is wrong: its checksum does not fit")
             _check_size(_size_of(words), _HASHES)
             return text.lower()
@@ -120,7 +120,7 @@ def invented(network: Network, name: str) -> str:
         case "segwit":
             return segwit(network.hrp, 0, made[:_HASH_BYTES])
         case "bech32":
-            return _bech32(network.hrp, _in_words(made[:_HASH_BYTES]), _PLAIN)
+            return _bech32(network.hrp, _in_words(made[:_HASH_BYTES]), PLAIN)
         case "base58check":
             return base58check(bytes((network.versions[0],)) + made[:_HASH_BYTES])
         case "base58":
@@ -153,13 +153,13 @@ def _segwit(network: Network, text: str) -> str:
     """A native segwit address (BIP-173, BIP-350), or an older one where the network still has such."""
     if network.versions and not text.lower().startswith(f"{network.hrp}1"):
         return _base58check(network, text)
-    words, rest = _unbech32(text, network.hrp)
-    if rest not in {_PLAIN, _M}:
+    words, rest = unbech32(text, network.hrp)
+    if rest not in {PLAIN, _M}:
         raise ValueError("has a character that is wrong: its checksum does not fit")
     if not words:
         raise ValueError("is too short or too long for an address of this network")
     version, size = words[0], _size_of(words[1:])
-    if version > 16 or rest != (_M if version else _PLAIN):  # noqa: PLR2004 - the last version of segwit there is (BIP-141)
+    if version > 16 or rest != (_M if version else PLAIN):  # noqa: PLR2004 - the last version of segwit there is (BIP-141)
         raise ValueError("has a version that does not fit its checksum")
     _check_size(size, range(2, 41) if version else _HASHES)
     return text.lower()
@@ -234,7 +234,7 @@ def base58check(payload: bytes) -> str:
 
 def segwit(hrp: str, version: int, program: bytes) -> str:
     """A native segwit address (BIP-173; BIP-350 from version 1 on)."""
-    return _bech32(hrp, [version, *_in_words(program)], _M if version else _PLAIN)
+    return _bech32(hrp, [version, *_in_words(program)], _M if version else PLAIN)
 
 
 def _bech32(hrp: str, words: list[int], constant: int) -> str:
@@ -243,7 +243,7 @@ def _bech32(hrp: str, words: list[int], constant: int) -> str:
     return f"{hrp}1" + "".join(BECH32[word] for word in (*words, *check))
 
 
-def _unbech32(text: str, hrp: str) -> tuple[bytes, int]:
+def unbech32(text: str, hrp: str) -> tuple[bytes, int]:
     """The words of a Bech32 text before its checksum, and what the checksum leaves. Raises ValueError."""
     lower = text.lower()
     if text not in {lower, text.upper()}:

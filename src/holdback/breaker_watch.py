@@ -7,21 +7,20 @@ seconds, so what leaves between two looks is out of reach. Several processes may
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from holdback.batching import Overloaded
 from holdback.core import events as ev
 from holdback.core.breaker import WEEK, Flow, limits, over
 from holdback.core.events import DAY, HOUR
 from holdback.core.state import Breaker
-from holdback.ports import StoreUnavailable, Wanted, Writes
+from holdback.looking import again
+from holdback.ports import Wanted, Writes
 from holdback.service import Outflow
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable
 
     from holdback.core.events import Instant
@@ -47,15 +46,7 @@ class BreakerWatch:
 
     async def run(self, stop: asyncio.Event, every_s: float = LOOKS_S) -> None:
         """Look until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except (StoreUnavailable, Overloaded, TimeoutError):
-                log.warning("breaker.store_unavailable")
-            except Exception as error:  # noqa: BLE001 - a watch that ends for a fault of one row would watch nothing
-                log.error("breaker.failed", error=type(error).__name__)  # noqa: TRY400 - the row's words are nobody's
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)
+        await again(self.look, stop, every_s, "breaker")
 
     async def look(self) -> Outflow:
         """Add up the last hour, and trip if it is too much. Raises StoreUnavailable or Tampered."""

@@ -6,18 +6,16 @@ Only the key that stands in the registry is used, never one that came with a pap
 from __future__ import annotations
 
 import re
+from functools import reduce
 from importlib.util import find_spec
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
+from holdback.addresses import PLAIN, unbech32
+
 RECIPIENT: Final = re.compile(r"age1[02-9ac-hj-np-z]{58}\Z")
 """An X25519 recipient as age writes it (Bech32): 32 bytes, four bits that are zero, and a checksum."""
-_DIGITS: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_CHECK: Final = 6
-_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_PREFIX: Final = (3, 3, 3, 0, 1, 7, 5)
-"""`age` as the checksum reads it."""
 _EXTRA: Final = "sealing for agencies needs the extra `documents`: pip install 'holdback[documents]'"
 
 
@@ -28,12 +26,10 @@ def is_recipient(text: str) -> bool:
     """
     if not RECIPIENT.match(text):
         return False
-    digits = [_DIGITS.index(one) for one in text[4:]]
-    if _polymod([*_PREFIX, *digits]) != 1:
+    words, rest = unbech32(text, "age")
+    if rest != PLAIN:
         return False
-    number = 0
-    for digit in digits[:-_CHECK]:
-        number = number << 5 | digit
+    number = reduce(lambda high, word: high << 5 | word, words, 0)
     if number & 0xF:
         return False
     try:
@@ -44,17 +40,6 @@ def is_recipient(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _polymod(digits: list[int]) -> int:
-    """The checksum of BIP 173."""
-    check = 1
-    for digit in digits:
-        top = check >> 25
-        check = (check & 0x1FFFFFF) << 5 ^ digit
-        for bit, term in enumerate(_GENERATOR):
-            check ^= term if top >> bit & 1 else 0
-    return check
 
 
 class AgeEnvelopes:

@@ -8,23 +8,23 @@ transaction.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from holdback.batching import Overloaded
 from holdback.core import events as ev
 from holdback.core.decision import Facts, Reason
 from holdback.core.events import DAY, Role, decode_events, stored_decoder
 from holdback.core.rules.staff import StaffFlag
 from holdback.core.staffing import MAY_LOOK_UP
-from holdback.ports import StoreUnavailable, Wanted
+from holdback.looking import again
+from holdback.ports import Wanted
 from holdback.roster import roster
 from holdback.watching import Approval, Case, Read, Watch
 
 if TYPE_CHECKING:
+    import asyncio
+
     from holdback.core.events import AnyEvent, Instant
     from holdback.core.state import Head
     from holdback.service import Service
@@ -71,15 +71,7 @@ class ReaderWatch:
 
     async def run(self, stop: asyncio.Event, every_s: float = LOOKS_S) -> None:
         """Look until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.look()
-            except (StoreUnavailable, Overloaded, TimeoutError):
-                log.warning("readers.store_unavailable")
-            except Exception as error:  # noqa: BLE001 - a watch that ends for a fault of one row would watch nobody
-                log.error("readers.failed", error=type(error).__name__)  # noqa: TRY400 - the row's words are nobody's
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)
+        await again(self.look, stop, every_s, "readers")
 
     async def look(self) -> list[Case]:
         """Show the watch what is new, and keep the cases it raises; these. Raises StoreUnavailable or Tampered.

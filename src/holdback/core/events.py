@@ -1421,6 +1421,24 @@ LegalEvent = (
 MemberEvent = MemberProposed | MemberEnrolled | MemberRetired | MemberFlagged | CustomerRead | ColleagueJudged
 """What stands in the stream of one of the staff alone."""
 
+AnyKeyEvent = (
+    ApiKeyCreated | ApiKeySigned | ApiKeyWoken | ApiKeySuspended | ApiKeyResumed | ApiKeyRevoked | ApiKeyWarned
+)
+"""What happens to an API key."""
+
+AnyTradeEvent = (
+    OrderAllowed
+    | OrderReported
+    | LeaseGranted
+    | LeaseSettled
+    | TradingAlerted
+    | TradingClosed
+    | TradingOpened
+    | ProceedsSeen
+    | ProceedsHeld
+)
+"""What happens to what an account may trade away."""
+
 AnyEvent = (
     Decided
     | AccountImported

@@ -1002,18 +1002,7 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
     return held | {key: new}
 
 
-_ApiKeyEvent = (
-    ev.ApiKeyCreated
-    | ev.ApiKeySigned
-    | ev.ApiKeyWoken
-    | ev.ApiKeySuspended
-    | ev.ApiKeyResumed
-    | ev.ApiKeyRevoked
-    | ev.ApiKeyWarned
-)
-
-
-def _api_keys(held: dict[str, ApiKey], event: _ApiKeyEvent) -> dict[str, ApiKey]:
+def _api_keys(held: dict[str, ApiKey], event: ev.AnyKeyEvent) -> dict[str, ApiKey]:
     name = event.api_key
     match event:
         case ev.ApiKeyCreated():
@@ -1181,20 +1170,7 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             assert_never(event)
 
 
-_TradeEvent = (
-    ev.OrderAllowed
-    | ev.OrderReported
-    | ev.LeaseGranted
-    | ev.LeaseSettled
-    | ev.TradingAlerted
-    | ev.TradingClosed
-    | ev.TradingOpened
-    | ev.ProceedsSeen
-    | ev.ProceedsHeld
-)
-
-
-def _trading(head: Head, event: _TradeEvent) -> Head:
+def _trading(head: Head, event: ev.AnyTradeEvent) -> Head:
     match event:
         case ev.OrderAllowed() | ev.OrderReported():
             return _traded(head, event)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from holdback.intake import BadRequest, DeviceKeyProof, WireContext, WireProof, bad_request
+
+T = TypeVar("T")
 
 _ANY: Final = msgspec.json.Decoder()
 
@@ -22,6 +24,16 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     challenge: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")] | None = None
     dry_run: bool = False
     dpop: DeviceKeyProof | None = None
+
+
+def table(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """A body as a decoder reads it. Raises BadRequest naming the field that is wrong."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise bad_request(str(error)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise BadRequest(UNREADABLE) from None
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from holdback.addresses import spelled
 from holdback.core.events import DAY
 from holdback.core.policy import MICRO
 from holdback.core.rules.asking import Money, Network, micro_usd
-from holdback.intake import ACCOUNT_ID, BadRequest, Short, bad_request
+from holdback.intake import ACCOUNT_ID, BadRequest, Short
 from holdback.ports import Sighting
 from holdback.sharing import dust_keys
-from holdback.web.bodies import UNREADABLE
+from holdback.web.bodies import table
 
 if TYPE_CHECKING:
     from holdback.core.events import Instant
@@ -46,12 +46,7 @@ _TABLE: Final = msgspec.json.Decoder(DepositTable)
 
 def read_table(body: bytes) -> DepositTable:
     """Read a table. Raises BadRequest naming the field that is wrong."""
-    try:
-        return _TABLE.decode(body)
-    except msgspec.ValidationError as error:
-        raise bad_request(str(error)) from None
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise BadRequest(UNREADABLE) from None
+    return table(_TABLE, body)
 
 
 async def keep(store: Store, tools: Tools, table: DepositTable, now: Instant) -> None:

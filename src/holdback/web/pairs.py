@@ -15,9 +15,9 @@ import msgspec
 
 from holdback.core.events import MINUTE
 from holdback.core.rules.asking import Amount, Pair, units
-from holdback.intake import BadRequest, bad_request
+from holdback.intake import BadRequest
 from holdback.ports import PairIndex, Wanted
-from holdback.web.bodies import UNREADABLE
+from holdback.web.bodies import table
 from holdback.web.prices import jumped
 from holdback.web.problems import ABSURD_PRICE, Problem
 
@@ -49,12 +49,7 @@ _TABLE: Final = msgspec.json.Decoder(PairTable)
 
 def read_table(body: bytes) -> PairTable:
     """Read a table. Raises BadRequest naming the field that is wrong."""
-    try:
-        return _TABLE.decode(body)
-    except msgspec.ValidationError as error:
-        raise bad_request(str(error)) from None
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise BadRequest(UNREADABLE) from None
+    return table(_TABLE, body)
 
 
 async def keep(store: Store, table: PairTable, tolerance_ms: int) -> None:

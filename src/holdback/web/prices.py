@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from holdback.core.policy import MICRO
-from holdback.intake import BadRequest, bad_request
+from holdback.intake import BadRequest
 from holdback.ports import Price, Wanted
-from holdback.web.bodies import UNREADABLE
+from holdback.web.bodies import table
 from holdback.web.problems import ABSURD_PRICE, Problem
 
 if TYPE_CHECKING:
@@ -42,12 +42,7 @@ _TABLE: Final = msgspec.json.Decoder(PriceTable)
 
 def read_table(body: bytes) -> PriceTable:
     """Read a table. Raises BadRequest naming the field that is wrong."""
-    try:
-        return _TABLE.decode(body)
-    except msgspec.ValidationError as error:
-        raise bad_request(str(error)) from None
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise BadRequest(UNREADABLE) from None
+    return table(_TABLE, body)
 
 
 async def keep(store: Store, table: PriceTable, tolerance_ms: int) -> None:

@@ -616,20 +616,7 @@ def _listed(fields: tuple[str, ...]) -> str:
     return ", ".join(quoted(one.replace("_", " "))[1:-1] for one in fields)
 
 
-_TradeEvent = (
-    ev.OrderAllowed
-    | ev.OrderReported
-    | ev.LeaseGranted
-    | ev.LeaseSettled
-    | ev.TradingAlerted
-    | ev.TradingClosed
-    | ev.TradingOpened
-    | ev.ProceedsSeen
-    | ev.ProceedsHeld
-)
-
-
-def _trade_line(event: _TradeEvent) -> str:
+def _trade_line(event: ev.AnyTradeEvent) -> str:
     match event:
         case ev.OrderAllowed():
             lost = event.drain.micro_usd
@@ -659,18 +646,7 @@ def _trade_line(event: _TradeEvent) -> str:
             assert_never(event)
 
 
-_KeyEvent = (
-    ev.ApiKeyCreated
-    | ev.ApiKeySigned
-    | ev.ApiKeyWoken
-    | ev.ApiKeySuspended
-    | ev.ApiKeyResumed
-    | ev.ApiKeyRevoked
-    | ev.ApiKeyWarned
-)
-
-
-def _key_line(event: _KeyEvent, known: Known) -> str:
+def _key_line(event: ev.AnyKeyEvent, known: Known) -> str:
     key = event.api_key
     match event:
         case ev.ApiKeyCreated():
