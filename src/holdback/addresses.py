@@ -43,7 +43,7 @@ _FOLDED: Final = tuple(
 )
 """What each value of the top five bits adds to the rest, so that a character costs one step."""
 _BECH32_MOST: Final = 90
-PLAIN, _M = 1, 0x2BC830A3
+PLAIN, BECH32M = 1, 0x2BC830A3
 """What the checksum of Bech32 leaves, and that of Bech32m."""
 _CHECK_WORDS: Final = 6
 _HASHES: Final = (20, 32)
@@ -154,12 +154,12 @@ def _segwit(network: Network, text: str) -> str:
     if network.versions and not text.lower().startswith(f"{network.hrp}1"):
         return _base58check(network, text)
     words, rest = unbech32(text, network.hrp)
-    if rest not in {PLAIN, _M}:
+    if rest not in {PLAIN, BECH32M}:
         raise ValueError("has a character that is wrong: its checksum does not fit")
     if not words:
         raise ValueError("is too short or too long for an address of this network")
     version, size = words[0], _size_of(words[1:])
-    if version > 16 or rest != (_M if version else PLAIN):  # noqa: PLR2004 - the last version of segwit there is (BIP-141)
+    if version > 16 or rest != (BECH32M if version else PLAIN):  # noqa: PLR2004 - the last version of segwit there is (BIP-141)
         raise ValueError("has a version that does not fit its checksum")
     _check_size(size, range(2, 41) if version else _HASHES)
     return text.lower()
@@ -234,7 +234,7 @@ def base58check(payload: bytes) -> str:
 
 def segwit(hrp: str, version: int, program: bytes) -> str:
     """A native segwit address (BIP-173; BIP-350 from version 1 on)."""
-    return _bech32(hrp, [version, *_in_words(program)], _M if version else PLAIN)
+    return _bech32(hrp, [version, *_in_words(program)], BECH32M if version else PLAIN)
 
 
 def _bech32(hrp: str, words: list[int], constant: int) -> str:

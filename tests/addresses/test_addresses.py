@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import tomllib
 from collections import Counter
+from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -11,8 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdback import wiring
-from holdback.addresses import BASE58, CHECKSUM_FREE, LONGEST, base58, invented, normal, normals, spelled, unbase58
-from holdback.core.policy import Network
+from holdback.addresses import (
+    BASE58,
+    BECH32M,
+    CHECKSUM_FREE,
+    LONGEST,
+    PLAIN,
+    base58,
+    base58check,
+    invented,
+    normal,
+    normals,
+    segwit,
+    spelled,
+    unbase58,
+    unbech32,
+)
+from holdback.core.policy import Network, Policy, PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,19 +37,42 @@ if TYPE_CHECKING:
 NETWORKS: Final = wiring.load_policy("default").networks
 TESTNET: Final = Network("segwit", hrp="tb", versions=(111, 196))
 
-SEGWIT: Final = (
-    "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
-    "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7",
-    "bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y",
-    "BC1SW50QGDZ25J",
-    "bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs",
-    "tb1qqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesrxh6hy",
-    "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c",
-    "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
-)
-"""BIP-350's valid addresses; those of version 0 are BIP-173's."""
+SEGWIT: Final = {
+    # BIP-350, "Test vectors for v0-v16 native segregated witness addresses"; those of version 0 are BIP-173's as well.
+    "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4": "0014751e76e8199196d454941c45d1b3a323f1433bd6",
+    "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sl5k7": (
+        "00201863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262"
+    ),
+    "bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kt5nd6y": (
+        "5128751e76e8199196d454941c45d1b3a323f1433bd6751e76e8199196d454941c45d1b3a323f1433bd6"
+    ),
+    "BC1SW50QGDZ25J": "6002751e",
+    "bc1zw508d6qejxtdg4y5r3zarvaryvaxxpcs": "5210751e76e8199196d454941c45d1b3a323",
+    "tb1qqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesrxh6hy": (
+        "0020000000c4a5cad46221b2a187905e5266362b99d5e91c6ce24d165dab93e86433"
+    ),
+    "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c": (
+        "5120000000c4a5cad46221b2a187905e5266362b99d5e91c6ce24d165dab93e86433"
+    ),
+    "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0": (
+        "512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+    ),
+    # Bitcoin Core, src/test/data/key_io_valid.json, those with a Bech32 or Bech32m address of "main" and "testnet4".
+    "bc1qvyq0cc6rahyvsazfdje0twl7ez82ndmuac2lhv": "00146100fc6343edc8c874496cb2f5bbfec88ea9b77c",
+    "bc1qyucykdlhp62tezs0hagqury402qwhk589q80tqs5myh3rxq34nwqhkdhv7": (
+        "002027304b37f70e94bc8a0fbf500e0c957a80ebda87280ef58214d92f119811acdc"
+    ),
+    "bc1p83n3au0rjylefxq2nc2xh2y4jzz4pm6zxj4mw5pagdjjr2a9f36s6jjnnu": (
+        "51203c671ef1e3913f94980a9e146ba895908550ef4234abb7503d436521aba54c75"
+    ),
+    "bc1z2rksukkjr8": "520250ed",
+    "tb1qcrh3yqn4nlleplcez2yndq2ry8h9ncg3qh7n54": "0014c0ef1202759fff90ff19128936814321ee59e111",
+    "tb1rgv5m6uvdk3kc7qsuz0c79v88ycr5w4wa": "53104329bd718db46d8f021c13f1e2b0e726",
+}
+"""Valid addresses, and the scripts that they stand for."""
 
 NO_SEGWIT: Final = {
+    # BIP-350, the invalid segwit addresses.
     "another network": "tc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq5zuyut",
     "Bech32 for version 1": "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqh2y7hd",
     "Bech32 for version 2": "tb1z0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqglt7rf",
@@ -48,8 +88,75 @@ NO_SEGWIT: Final = {
     "a word too many": "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7v07qwwzcrf",
     "padding that says something": "tb1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vpggkg4j",
     "nothing": "bc1gmk9yu",
+    # BIP-173's own. Those from version 1 on that it calls valid are refused since BIP-350: they are written in Bech32.
+    "BIP-173, another network": "tc1qw508d6qejxtdg4y5r3zarvary0c5xw7kg3g4ty",
+    "BIP-173, a wrong character": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5",
+    "BIP-173, version 17": "BC13W508D6QEJXTDG4Y5R3ZARVARY0C5XW7KN40WF2",
+    "BIP-173, one byte": "bc1rw5uspcuh",
+    "BIP-173, 41 bytes": "bc10w508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7kw5rljs90",
+    "BIP-173, both cases": "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3q0sL5k7",
+    "BIP-173, a word too many": "bc1zw508d6qejxtdg4y5r3zarvaryvqyzf3du",
+    "BIP-173, padding that says something": "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3pjxtptv",
+    "BIP-173, once valid, version 1": "bc1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7k7grplx",
+    "BIP-173, once valid, version 16": "BC1SW50QA3JX3S",
+    "BIP-173, once valid, version 2": "bc1zw508d6qejxtdg4y5r3zarvaryvg6kdaj",
+    # Bitcoin Core, src/test/data/key_io_invalid.json: right in all but one thing each.
+    "Core, another network": "bt1pq65rzej5glw3ra79gav6fqnx4haa0z257qr3mc8cggkefahmgvyseufhc0",
+    "Core, version 17": "tb13hty4qmumlwpp6chxjvcyzza4duqgtmxw3xhm3u9ahj4nyhtwz8eq7ynrj4",
+    "Core, 41 bytes": "bc10uexgzna2dpfk0vjt35srz6a27ps6m0l89jweznt83n2sqn2fx4hvn9ym5af8wut34sfrqhk3",
+    "Core, 16 bytes for version 0": "tb1qum6uh0pt4q253qaf520929737v63w5gf",
+    "Core, a word too many": "bc1qdsuzmn04k2z8vryw8l4dj8m5ygqgnne5n",
+    "Core, padding that says something": "tb1qlj8es50nc8j8r8xshrjgzmw5azx89efghmw8ju6zcqla0g6xcnrstsjz7k",
+    "Core, a wrong character": "bc1qpu6d26mrulzetu4jqhd7rsunv9aqru26f5c4j8",
+    "Core, Bech32 for version 1": "bc1p702xksx4z3uqf0u2phllxkfe5cgu0adxptqs0uelx0tqt8e885sqryes2l",
+    "Core, nothing": "tb1ly0q7p",
 }
-"""BIP-350's invalid addresses."""
+
+BECH32_TEXTS: Final = {
+    # BIP-173, "valid Bech32".
+    "A12UEL5L": PLAIN,
+    "a12uel5l": PLAIN,
+    "an83characterlonghumanreadablepartthatcontainsthenumber1andtheexcludedcharactersbio1tt5tgs": PLAIN,
+    "abcdef1qpzry9x8gf2tvdw0s3jn54khce6mua7lmqqqxw": PLAIN,
+    "11qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqc8247j": PLAIN,
+    "split1checkupstagehandshakeupstreamerranterredcaperred2y9e3w": PLAIN,
+    "?1ezyfcl": PLAIN,
+    # BIP-350, "valid Bech32m".
+    "A1LQFN3A": BECH32M,
+    "a1lqfn3a": BECH32M,
+    "an83characterlonghumanreadablepartthatcontainsthetheexcludedcharactersbioandnumber11sg7hg6": BECH32M,
+    "abcdef1l7aum6echk45nj3s0wdvt2fg8x9yrzpqzd3ryx": BECH32M,
+    "11llllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllludsr8": BECH32M,
+    "split1checkupstagehandshakeupstreamerranterredcaperredlc445v": BECH32M,
+    "?1v759aa": BECH32M,
+}
+"""Valid texts, and what their checksum leaves."""
+
+NO_BECH32: Final = (
+    # BIP-173, "not valid Bech32".
+    "an84characterslonghumanreadablepartthatcontainsthenumber1andtheexcludedcharactersbio1569pvx",
+    "pzry9x0s0muk",
+    "x1b4n0q5v",
+    "li1dgmt3",
+    "de1lg7wt\xff",
+    "A1G7SGD8",
+    # BIP-350, "not valid Bech32m".
+    "an84characterslonghumanreadablepartthatcontainsthetheexcludedcharactersbioandnumber11d6pts4",
+    "qyrz8wqd2c9m",
+    "y1b0jsk6g",
+    "lt1igcx5c0",
+    "in1muywd",
+    "mm1crxm3i",
+    "au1s5cgom",
+    "M1VUXWEZ",
+)
+"""Texts that are refused whatever network they are asked of."""
+
+NO_PREFIX: Final = (
+    *("\x201nwldj5", "\x7f1axkwrx", "\x801eym55h", "1pzry9x0s0muk", "10a06t8", "1qzzfhee"),  # BIP-173
+    *("\x201xj0phk", "\x7f1g6xzxy", "\x801vctc34", "1qyrz8wqd2c9m", "16plkw9", "1p2gdwpf"),  # BIP-350
+)
+"""Texts of both BIPs that are refused for what stands before their last `1`: nothing, or what nobody can read."""
 
 EIP55: Final = (
     "0x52908400098527886E0F7030069857D2E4169EE7",
@@ -61,16 +168,86 @@ EIP55: Final = (
     "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
     "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
 )
-"""EIP-55's test cases: all capitals, all small, and both."""
+"""EIP-55's test cases, all of them (ethereum/ERCs, ERCS/erc-55.md): all capitals, all small, and both."""
 
 BASE58CHECK: Final = {
-    "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa": "bitcoin",
-    "16UwLL9Risc3QfPqBUvKofHmBQ7wMtjvM": "bitcoin",
-    "1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2": "bitcoin",
-    "3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy": "bitcoin",
-    "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t": "tron",
-    "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8": "tron",
+    # Bitcoin Core, src/test/data/key_io_valid.json: the hashes in their scripts, behind the network's version byte.
+    "1FsSia9rv4NeEwvJ2GvXrX7LyxYspbN2mo": ("bitcoin", "00a31c06bd463e3923bc1aadbde48b16976c080717"),
+    "36j4NfKv6Akva9amjWrLG6MuSQym1GuEmm": ("bitcoin", "05373b819a068f32b7a6b38b6b38729647cfde01c2"),
+    "1FjL87pn8ky6Vbavd1ZHeChRXtoxwRGCRd": ("bitcoin", "00a19331b7b2627e663e25a7b001e4c0dcc5e21bc7"),
+    "3BZECeAH8gSKkjrTx8PwMrNQBLG18yHpvf": ("bitcoin", "056c382dcdf5b284760c8e3fead91f7422cd76aa87"),
+    # bip-utils, tests/addr/test_trx_addr.py.
+    "TDvr6Jpwfp1wDiV7PhaB19YMsMHRSXmY7p": ("tron", "412b6e3782fbedade9e4c05078f46a9e29841f0bbe"),
+    "TXJ2Z9VAwDpQ4W6zwTpXxRUpwFVDetPQuC": ("tron", "41e9e9d3001799a9fa785bed8cf3a7995e8aebb8bd"),
+    "TNdfXv6WTTyS2ohkTu8YA62WmLTNWqK46i": ("tron", "418ae776b9997f92f90a25a156423918e751496db5"),
+    "TF7cowibxyJdMyGtjP2yP7oyN5ZmSMPnWd": ("tron", "41386fd4b1ad845ca6495e45544acf2b32f25f45d2"),
+    "TYQPvAG6AuzQed8RPuH62pcbZBKj9TkPk1": ("tron", "41f616473322599b7cb664e438e7264dbb06996336"),
+    # The contract of Tether's dollar.
+    "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t": ("tron", "41a614f803b6fd780986a42c78ec9c7f77e6ded13c"),
 }
+"""Valid addresses, and the bytes that they stand for."""
+
+NO_BASE58CHECK: Final = {
+    # Bitcoin Core, src/test/data/key_io_invalid.json.
+    "": "bitcoin",
+    "x": "bitcoin",
+    "1GAdfviErV2Ew95FPtZyikz2qGP3gyCB6Hyu94sedAkPpA523m3fQwps9YKUZkKgQckGPKhRsFR": "bitcoin",
+    "37G2kMDLpmWVhimxRdzwNfE8JFvWXnJYnVcXeeGrek2qumdJuK7XArcVVpRtLLjRra3t64BEPF2": "bitcoin",
+    "giymtio7u7oqWtmC9YnvAEKkLF3JQpAdkEFkVJKYrVDfaLbhaDpX1ihfF2vZmya1i61fwLPC3YQ": "bitcoin",
+    "8iVk9nLM3nYwRuwypjy9NK5rsuZH7BbrQRZ1pgcQmvMnjAgRXD": "bitcoin",
+    "2UVPFpGYnLHJezFzjUo42our6PMEoozzRdM": "bitcoin",
+    "2MygHQjE1U33q3LSC53p69YqFjP8PihumJAF": "bitcoin",
+    "KzNbAQ4mexfAxa6RKBzHQqfoTycaeWpv2p": "bitcoin",
+    "39TKsUQ5QpEL1wowc6GMUqak94ijirPuP69ooV3xsFmiKQX2dau": "bitcoin",
+    "AZEah8d1EK362okRBS66e8SvdtYkrE8tsX": "bitcoin",
+    # The same, key_io_valid.json: the test network's, and private keys, which nobody is paid at.
+    "mzK2FFDEhxqHcmrJw1ysqFkVyhUULo45hZ": "bitcoin",
+    "2NC2hEhe28ULKAJkW5MjZ3jtTMJdvXmByvK": "bitcoin",
+    "5JuW2AMDYu4xVwRG9DZW18VbzQrGcd5RCgb99sS6ehJsNQXu5b9": "bitcoin",
+    "L5nJeqKmpHp4P7F8ZYyjwc5a7P4d8EabuGAzfGJk7yC1BJyzNaEd": "bitcoin",
+    # bip-utils, tests/addr/test_trx_addr.py: another version, a wrong character, a byte too few, one too many.
+    "T94nw3xoTjXXqBzLNUwmYhLovg4nNVZKB6": "tron",
+    "TLc6WnRN9DxA4uygPrHGr9A1DhVMxx2w45": "tron",
+    "6w9cP3taF7zAsCtmViHprBoiiK68GnrsC": "tron",
+    "319DKUdrbDY8tXmD2xWfQW5aJ3akX7ytypnG": "tron",
+}
+
+BASE58_TEXTS: Final = {
+    # Bitcoin Core, src/test/data/base58_encode_decode.json, all but the text of 256 bytes.
+    "": "",
+    "2g": "61",
+    "a3gV": "626262",
+    "aPEr": "636363",
+    "2cFupjhnEsSn59qHXstmK2ffpLv2": "73696d706c792061206c6f6e6720737472696e67",
+    "1NS17iag9jJgTHD1VXjvLCEnZuQ3rJDE9L": "00eb15231dfceb60925886b67d065299925915aeb172c06647",
+    "ABnLTmg": "516b6fcd0f",
+    "3SEo3LWLoPntC": "bf4f89001e670274dd",
+    "3EFU7m": "572e4794",
+    "EJDM8drfXA6uyA": "ecac89cad93923c02321",
+    "Rt5zm": "10c8511e",
+    "1111111111": "00000000000000000000",
+    "1111111111111111111111111111111111111111": "00" * 40,
+    "1111111111111111111111111111111111111112": "00" * 39 + "01",
+    f"{'1' * 83}5TYzLYH1udmLdzCLM": "00" * 83 + "ec39d04c37e71e5d591881f6",
+    BASE58: "000111d38e5fc9071ffcd20b4a763cc9ae4f252bb4e48fd66a835e252ada93ff480d6dd43dc62a641155a5",
+    "zzzzy": "271f359e",
+    "zzzzz": "271f359f",
+    "211111": "271f35a0",
+    "211112": "271f35a1",
+}
+
+SOLANA: Final = {
+    # bip-utils, tests/addr/test_sol_addr.py.
+    "GjJyeC1r2RgkuoCWMyPYkCWSGSGLcz266EaAkLA27AhL": "e9b6062841bb977ad21de71ec961900633c26f21384e015b014a637a61499547",
+    "ANf3TEKFL6jPWjzkndo4CbnNdUNkBk4KHPggJs2nu8Xi": "8b4564d4b6be05d6ead16d246c5e30773da9459040370284b57c944a3d0a1481",
+    "G5DnnAkA9jV3WZ25xh1Z6FcH3vtSyLi6p9nmPpr6dQMX": "dff41688eadfb8574c8fbfeb8707e07ecf571e96e929c395cc506839cc3ef832",
+    "GS8RquhotKk9sDguxzjg5sJPM8RhfmKXWNEW61Jzjvvu": "e54f392e5ffd3ca8802d3dbaa052667f82f8ff559a9cb23eda39cd386639c6ea",
+    "7UVttrLkRkZFn4FsTuihX5zCJ1ounF5Ts8CkSqPGN2Dh": "6031798a9f0f4939c3335d313848437fe72aefbe0d700de3268a2d45cebedc7c",
+    # The programs of the network and of its tokens.
+    "11111111111111111111111111111111": "00" * 32,
+    "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA": "06ddf6e1d765a193d9cbe146ceeb79ac1cb485ed5f5b37913a8cf5857eff00a9",
+}
+"""Valid addresses, and the bytes that they stand for."""
 
 
 def which(address: str) -> Network:
@@ -78,19 +255,50 @@ def which(address: str) -> Network:
     return TESTNET if address.lower().startswith("tb1") else NETWORKS["bitcoin"]
 
 
-@pytest.mark.parametrize("address", SEGWIT)
-def test_segwit_vectors_pass(address: str) -> None:
-    """Every valid address of BIP-173 and BIP-350 is taken, and compared in small letters."""
+@pytest.mark.parametrize(("address", "script"), SEGWIT.items())
+def test_segwit_vectors_pass(address: str, script: str) -> None:
+    """Every valid address of BIP-350 is taken, compared in small letters, and is what its script is written as."""
     assert normal(which(address), address) == address.lower()
     assert normal(which(address), address.lower()) == normal(which(address), address.upper())
+    operation, program = int(script[:2], 16), bytes.fromhex(script[4:])
+    # BIP-141: the first version is written as zero, the others from 0x51 on.
+    assert segwit(which(address).hrp, operation and operation - 0x50, program) == address.lower()
 
 
 @pytest.mark.parametrize("address", NO_SEGWIT.values(), ids=NO_SEGWIT)
 def test_segwit_vectors_that_are_wrong_are_refused(address: str) -> None:
-    """Every invalid address of BIP-350 is refused, and nothing of it is said back."""
+    """Every invalid address of BIP-173 and BIP-350 is refused, and nothing of it is said back."""
     with pytest.raises(ValueError, match=r"^(has|is|must) ") as refused:
         normal(which(address), address)
     assert address not in str(refused.value)
+
+
+@pytest.mark.parametrize(("text", "rest"), BECH32_TEXTS.items())
+def test_bech32_vectors_leave_what_they_must(text: str, rest: int) -> None:
+    """Every valid text of BIP-173 leaves 1, every one of BIP-350 leaves the number of Bech32m."""
+    assert unbech32(text, text.lower().rpartition("1")[0])[1] == rest
+
+
+@pytest.mark.parametrize("text", NO_BECH32)
+def test_bech32_vectors_that_are_wrong_leave_nothing(text: str) -> None:
+    """Every invalid text of both BIPs is refused, or leaves what neither checksum does, under every listed prefix."""
+    asked = {text.lower().rpartition("1")[0]} | {network.hrp for network in NETWORKS.values() if network.hrp}
+    for prefix in asked:
+        try:
+            _, rest = unbech32(text, prefix)
+        except ValueError:
+            continue
+        assert rest not in {PLAIN, BECH32M}
+
+
+@pytest.mark.parametrize("text", NO_PREFIX)
+def test_what_bech32_allows_before_nothing_no_policy_can_ask_for(text: str) -> None:
+    """No network has a prefix that is empty or that nobody can read, and none that is listed takes such a text."""
+    packaged = tomllib.loads((resources.files("holdback") / "policies" / "default.toml").read_text())
+    packaged["networks"]["odd"] = {"family": "bech32", "hrp": text.rpartition("1")[0]}
+    with pytest.raises(PolicyError, match=r"hrp|networks"):
+        Policy.parse(packaged)
+    assert normals([network for network in NETWORKS.values() if network.hrp], text) == frozenset()
 
 
 @pytest.mark.parametrize("address", EIP55)
@@ -109,22 +317,36 @@ def test_a_letter_in_the_other_case_breaks_eip_55(address: str) -> None:
                 normal(NETWORKS["polygon"], address[:place] + address[place].swapcase() + address[place + 1 :])
 
 
-@pytest.mark.parametrize(("address", "network"), BASE58CHECK.items())
-def test_base58check_vectors_pass(address: str, network: str) -> None:
-    """Addresses of Bitcoin and Tron that everybody knows are taken on their network and on no other."""
-    assert normal(NETWORKS[network], address) == address
+@pytest.mark.parametrize(("address", "says"), BASE58CHECK.items())
+def test_base58check_vectors_pass(address: str, says: tuple[str, str]) -> None:
+    """Addresses of Bitcoin Core's vectors and of Tron are taken on their network alone, and say their bytes."""
+    network, data = says
+    assert normal(NETWORKS[network], address) == address == base58check(bytes.fromhex(data))
     with pytest.raises(ValueError, match="another network"):
         normal(NETWORKS["dogecoin"], address)
 
 
-@pytest.mark.parametrize(
-    "address", ["So11111111111111111111111111111111111111112", "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA"]
-)
-def test_solana_is_32_bytes(address: str) -> None:
-    """Solana's addresses are 32 bytes in Base58, and have no checksum."""
-    assert normal(NETWORKS["solana"], address) == address
-    with pytest.raises(ValueError, match="too short or too long"):
-        normal(NETWORKS["solana"], address[:-2])
+@pytest.mark.parametrize(("address", "network"), NO_BASE58CHECK.items())
+def test_base58check_vectors_that_are_wrong_are_refused(address: str, network: str) -> None:
+    """Texts whose checksum, length or version is not that of an address of the network are refused."""
+    with pytest.raises(ValueError, match=r"^(has|is|must) "):
+        normal(NETWORKS[network], address)
+
+
+@pytest.mark.parametrize(("text", "data"), BASE58_TEXTS.items())
+def test_base58_vectors_pass(text: str, data: str) -> None:
+    """Bitcoin Core's vectors of Base58 are read and written, zeros in front among them."""
+    assert unbase58(text) == bytes.fromhex(data)
+    assert base58(bytes.fromhex(data)) == text
+
+
+@pytest.mark.parametrize(("address", "data"), SOLANA.items())
+def test_solana_is_32_bytes(address: str, data: str) -> None:
+    """Solana's addresses are 32 bytes in Base58, and have no checksum; a byte more or less is refused."""
+    assert normal(NETWORKS["solana"], address) == address == base58(bytes.fromhex(data))
+    for wrong in (address[:-2], f"1{address}", address + "11"):
+        with pytest.raises(ValueError, match="too short or too long"):
+            normal(NETWORKS["solana"], wrong)
 
 
 @pytest.mark.parametrize(
@@ -160,28 +382,62 @@ def slips(address: str, chance: random.Random) -> str:
     return chance.choice(other)()
 
 
+def asked(chance: random.Random) -> tuple[str, str]:
+    """A network, and an address of it: one that is invented, or one of the vectors', in every form that it takes."""
+    vectors = [("bitcoin", one) for one in SEGWIT if which(one) is not TESTNET]
+    vectors += [(network, one) for one, (network, _) in BASE58CHECK.items()]
+    vectors += [("ethereum", one) for one in EIP55]
+    if chance.random() < 0.5:
+        return chance.choice(vectors)
+    name = chance.choice(list(NETWORKS))
+    return name, invented(NETWORKS[name], f"{chance.random()}")
+
+
 def test_ten_thousand_slips_are_found() -> None:
     """A mistyped address is refused; only in families without a checksum may it be somebody else's."""
-    # EIP-55's checksum has as many bits as the address has letters: by the EIP itself one slip in four thousand passes.
+    # EIP-55's checksum has as many bits as the address has letters: by the EIP itself one slip in four thousand passes,
+    # and an address written in one case has no checksum at all.
     chance = random.Random(20_261_121)
     slipped, passed = Counter[str](), Counter[str]()
     while slipped.total() < 10_000:
-        name = chance.choice(list(NETWORKS))
-        address = invented(NETWORKS[name], f"{chance.random()}")
+        name, address = asked(chance)
         typed = slips(address, chance)
         if typed == address:
             continue
-        slipped[NETWORKS[name].family] += 1
+        one_case = address[2:] in {address[2:].lower(), address[2:].upper()}
+        family = "evm in one case" if NETWORKS[name].family == "evm" and one_case else NETWORKS[name].family
+        slipped[family] += 1
         try:
             compared = normal(NETWORKS[name], typed)
         except ValueError:
             continue
         # The same address in another spelling is no slip.
-        passed[NETWORKS[name].family] += compared != normal(NETWORKS[name], address)
+        passed[family] += compared != normal(NETWORKS[name], address)
+    assert min(slipped.values()) > 100, "every family was mistyped often enough to say something"
     assert passed["segwit"] == passed["bech32"] == passed["base58check"] == 0
     assert passed["evm"] <= slipped["evm"] / 1_000
-    assert {family for family, times in passed.items() if times} - {"evm"} <= CHECKSUM_FREE
+    assert {family for family, times in passed.items() if times} - {"evm"} <= CHECKSUM_FREE | {"evm in one case"}
     assert passed["base58"] > 0, "Solana's addresses have no checksum: this is what that means"
+    assert passed["evm in one case"] > 0, "and this is what one case means"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("bitcoin", "bc1[02-9ac-hj-np-z]{38}"),
+        ("cosmos", "cosmos1[02-9ac-hj-np-z]{38}"),
+        ("tron", "T[1-9A-HJ-NP-Za-km-z]{33}"),
+        ("ethereum", "0x[0-9a-fA-F]{40}"),
+    ],
+)
+def test_it_is_the_checksum_that_finds_slips(name: str, shape: str) -> None:
+    """Known by its shape alone, a network would take the mistyped addresses that its checksum refuses."""
+    chance = random.Random(20_261_122)
+    found = 0
+    for _ in range(1_000):
+        typed = slips(invented(NETWORKS[name], f"{chance.random()}"), chance)
+        found += bool(normals([Network("pattern", pattern=shape)], typed)) and not normals([NETWORKS[name]], typed)
+    assert found > 100
 
 
 @pytest.mark.parametrize("name", NETWORKS)
