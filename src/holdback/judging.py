@@ -329,7 +329,7 @@ class Unit:
         index = PairIndex.of(row) if row is not None else PairIndex(pair, "", 0)
         base, quote = (prices.get(asset, Price(asset, 0, 0)) for asset in pair.split("/"))
         known = index.reference, index.half_range_ppm, index.at
-        return MarketFact(pair, *known, quote.micro_usd, quote.at, base.micro_usd, base.at)
+        return MarketFact(pair, *known, quote.micro_usd, quote.at, base.micro_usd, base.at, index.storm_ppm)
 
     def _shared(self, asked: Asked, now: Instant) -> tuple[tuple[SharedFact, ...], int]:
         """What other accounts have to do with what this is about, those of this batch too."""

@@ -92,42 +92,70 @@ class Price(NamedTuple):
 
 RANGES_KEPT: Final = 60
 """Half-ranges that the median of a pair is of, one a minute at most."""
+STORM_MINUTES: Final = 10
+"""So many minutes say how a market is now: half of them must agree."""
+USUAL_STEP: Final = 5_000
+"""What is usual moves by this part of itself a minute at most: by a quarter a day."""
 
 
 class PairIndex(NamedTuple):
     """A pair by an index from outside the platform: units of its second asset for one of the first.
 
     `half_ranges` are minutes since the epoch and, in millionths of the reference, half of the spread between highest
-    and lowest price in it.
+    and lowest price in it. `usual_ppb` is what it is on ordinary days, in billionths, 0 while nobody knows.
     """
 
     pair: str
     reference: str
     at: Instant
     half_ranges: tuple[tuple[int, int], ...] = ()
+    usual_ppb: int = 0
 
     @property
     def half_range_ppm(self) -> int:
         """The rolling median: one minute of confusion moves it little."""
-        found = sorted(ppm for _, ppm in self.half_ranges)
+        return self._median(RANGES_KEPT)
+
+    @property
+    def storm_ppm(self) -> int:
+        """By how much the last minutes' median exceeds what is usual; 0 while nobody knows what is."""
+        return max(0, self._median(STORM_MINUTES) - self.usual_ppb // 1_000) if self.usual_ppb else 0
+
+    def _median(self, minutes: int) -> int:
+        found = sorted(ppm for _, ppm in self.half_ranges[-minutes:])
         return found[(len(found) - 1) // 2] if found else 0
 
     def after(self, newer: PairIndex) -> PairIndex:
         """The index after what the feed says now; of one minute the last word counts."""
         ranges = dict(self.half_ranges) | dict(newer.half_ranges)
-        return newer._replace(half_ranges=tuple(sorted(ranges.items())[-RANGES_KEPT:]))
+        kept = newer._replace(half_ranges=tuple(sorted(ranges.items())[-RANGES_KEPT:]))
+        one_more = len(ranges) > len(self.half_ranges)
+        return kept._replace(usual_ppb=self._usual_after(kept) if one_more else self.usual_ppb)
+
+    def _usual_after(self, newer: PairIndex) -> int:
+        """What is usual after one more minute: it follows the median by small steps, so that a storm moves it little.
+
+        It begins once there are `RANGES_KEPT` minutes to begin from. (Ma, Muthukrishnan and Sandler, "Frugal streaming
+        for estimating quantiles", 2013.)
+        """
+        if len(newer.half_ranges) < RANGES_KEPT:
+            return 0
+        now, step = newer.half_range_ppm * 1_000, self.usual_ppb // USUAL_STEP + 1
+        return min(max(now, self.usual_ppb - step), self.usual_ppb + step) if self.usual_ppb else now
 
     def row(self) -> Price:
         """How it is kept."""
-        detail = ",".join([self.reference, *(f"{minute}:{ppm}" for minute, ppm in self.half_ranges)])
+        learned = [f"usual:{self.usual_ppb}"] if self.usual_ppb else []
+        detail = ",".join([self.reference, *learned, *(f"{minute}:{ppm}" for minute, ppm in self.half_ranges)])
         return Price(self.pair, 0, self.at, detail)
 
     @classmethod
     def of(cls, price: Price) -> PairIndex:
         """What a row keeps."""
         reference, *ranges = price.detail.split(",")
-        found = [one.partition(":") for one in ranges]
-        return cls(price.asset, reference, price.at, tuple((int(minute), int(ppm)) for minute, _, ppm in found))
+        found = {minute: int(ppm) for minute, _, ppm in (one.partition(":") for one in ranges)}
+        usual = found.pop("usual", 0)
+        return cls(price.asset, reference, price.at, tuple((int(minute), ppm) for minute, ppm in found.items()), usual)
 
 
 class NoticeRow(NamedTuple):

@@ -35,7 +35,7 @@ def test_thieves_are_bounded() -> None:
 def test_figures_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bench leaves its figures and their picture beside each other."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trades, "DAYS_QUICK", 6)
+    monkeypatch.setattr(trades, "DAYS_QUICK", 12)
     monkeypatch.setattr(trades, "VICTIMS_QUICK", 2)
     found = trades.measure("sqlite", True, lambda _step: None)  # noqa: FBT003 - as every bench
     assert json.loads((tmp_path / trades.FIGURES).read_text())["seed"] == found["seed"]

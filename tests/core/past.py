@@ -734,7 +734,7 @@ class Past:
                 found.append((event.granted_at, ev.Drain(unused, unused, unused)))
             elif isinstance(event, ev.OrderReported):
                 back = event.refund
-                less = ev.Drain(-back.raw_micro_usd, -back.micro_usd, -back.weighed_micro_usd)
+                less = ev.Drain(-back.raw_micro_usd, -back.micro_usd, -back.weighed_micro_usd, -back.storm_micro_usd)
                 found += [(event.placed_at, less), (event.at, event.extra)]
         return found
 
@@ -748,7 +748,7 @@ class Past:
         """Orders that may still be reported: the last ones that give anything away, or are to reduce risk."""
         found: dict[str, ev.OrderAllowed] = {}
         for _, event in self.events():
-            if isinstance(event, ev.OrderAllowed) and (event.drain.raw_micro_usd or event.reduces):
+            if isinstance(event, ev.OrderAllowed) and (event.drain.gap_micro_usd or event.reduces):
                 found = dict([*list(found.items())[-63:], (event.order, event)])
             elif isinstance(event, ev.OrderReported):
                 found.pop(event.order, None)

@@ -385,7 +385,11 @@ class Stories(RuleBasedStateMachine):
         if subject in self.alice.head.closed:
             self.ask(LimitSet(trades=subject), self.session("owner"), self.proofs("owner", "good"))
 
-    @rule(market=st.sampled_from(({}, {}, {"half_range_ppm": 4_000}, {"at": 0}, {"quote_at": 0}, None)))
+    @rule(
+        market=st.sampled_from(
+            ({}, {}, {"half_range_ppm": 4_000}, {"storm_ppm": 9_000}, {"at": 0}, {"quote_at": 0}, None)
+        )
+    )
     def market_moves(self, market: dict[str, int] | None) -> None:
         """The feed of pairs swings, stops, or loses a price."""
         self.alice.market = market

@@ -644,13 +644,15 @@ def trading_oddly(account: Account, order: Callable[..., None]) -> None:
 
 def trading_windows(account: Account) -> None:
     """One more than each window bears."""
-    for spans, half, price, amount in (
-        ((0,) * 4, 200, "1.05", "61000"),
-        ((0,) * 3, 3_000, "1.009", "1120000"),
-        ((0, 70, 70, 70), 3_000, "1.009", "1115000"),
-        ((0, *(1_500,) * 5), 3_000, "1.009", "1945000"),
+    for spans, half, storm, price, amount in (
+        ((0,) * 4, 200, 0, "1.05", "61000"),
+        ((0,) * 3, 3_000, 0, "1.009", "1120000"),
+        ((0, 70, 70, 70), 3_000, 0, "1.009", "1115000"),
+        ((0, 1_500, 1_500), 3_000, 0, "1.009", "1555000"),
+        ((0, *(7_200,) * 5), 3_000, 0, "1.009", "1945000"),
+        ((0,) * 3, 3_000, 3_000, "1.009", "1945000"),
     ):
-        account.market = {"half_range_ppm": half}
+        account.market = {"half_range_ppm": half, "storm_ppm": storm}
         account.state = replace(account.head, closed={})
         for number, minutes in enumerate(spans):
             account.wait(minutes=minutes)

@@ -30,7 +30,8 @@ from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.setting import LimitSet
-from holdback.core.state import Customer, LegalRequest
+from holdback.core.state import METER, Customer, LegalRequest
+from holdback.core.trade_meter import TradeMeter
 from holdback.core.trading import Fill, drain
 
 if TYPE_CHECKING:
@@ -157,10 +158,48 @@ def test_thirty_days_of_trades_are_bounded() -> None:
     account.market = {"half_range_ppm": 3_000}
     answers = []
     for number in range(6):
-        account.wait(days=2)
+        account.wait(days=6)
         session = account.sign_in()
         answers.append(place(account, session, order(number, "1.009", "2200000")))
     assert [type(one) for one in answers] == [Allow] * 5 + [Deny]
+
+
+def test_seven_days_of_trades_are_bounded() -> None:
+    """An owner who looks once a week has lost no more than a twenty-fifth of his equity before tolerance."""
+    account, _ = settled()
+    account.market = {"half_range_ppm": 3_000}
+    answers = []
+    for number in range(3):
+        answers.append(place(account, account.sign_in(), order(number, "1.009", "2000000")))
+        account.wait(days=2)
+    assert [type(one) for one in answers] == [Allow, Allow, Deny]
+    account.state = replace(account.head, closed={})
+    account.wait(days=3)
+    assert isinstance(place(account, account.sign_in(), order(5, "1.009", "2000000")), Allow)
+
+
+def test_a_wild_market_explains_a_gap() -> None:
+    """What a market explains that is wilder than usual counts in a window of its own, beyond it as on any day."""
+    account, session = settled()
+    account.market = {"half_range_ppm": 3_000, "storm_ppm": 3_000}
+    drains = []
+    for number in range(3):
+        assert isinstance(place(account, session, order(number, "1.009", "2000000")), Allow)
+        drains.append(drained(account))
+    assert drains == [Drain(0, 0, 0, 18_000 * USD)] * 2 + [Drain(18_000 * USD)]
+    assert codes(place(account, session, order(3, "1.009", "2000000"))) == ["over_trade_limit"]
+
+
+def test_a_report_gives_back_what_the_market_explained() -> None:
+    """What was drawn as explained comes back to its own window, within what reports may give back a day."""
+    account, session = settled()
+    account.market = {"half_range_ppm": 3_000, "storm_ppm": 3_000}
+    for number in range(5):
+        place(account, session, order(number, "1.009", "1000000"))
+        report(account, number, "1", "1000000")
+    meter = account.parts[METER]
+    assert isinstance(meter, TradeMeter)
+    assert sum(meter.storm_days.values()) == 2 * 9_000 * USD
 
 
 def test_the_owner_is_told_of_losses() -> None:

@@ -1433,7 +1433,7 @@ def order_place(case: Case) -> Answer:
     assert terms is not None
     drain = order_drain(case, action, terms)
     refuse((drain.weighed_micro_usd > BILLION, Reason.BAD_FIELD))
-    if drain.raw_micro_usd:
+    if drain.gap_micro_usd:
         refuse_drain(case, drain)
     return allow(Reason.NO_HARM)
 
@@ -1449,9 +1449,16 @@ def order_drain(case: Case, action: OrderPlace, terms: tuple[Fraction, Fraction,
         raw = math.ceil(gap * amount * quote)
         tolerance = Fraction(min(trades.tolerance_factor * market.half_range_ppm, trades.tolerance_max_ppm), 10**6)
         given = max(0, raw - math.floor(tolerance * reference * amount * quote)) if raw else 0
+        wild = Fraction(min(trades.tolerance_factor * market.storm_ppm, trades.tolerance_max_ppm), 10**6)
+        storm = min(raw, math.floor(wild * reference * amount * quote))
+        equity = case.past.lowest_equity(case.now, case.request.context.equity_micro_usd)
+        before = case.past.traded("storm_micro_usd", case.now, 7 * DAY, DAY)
+        storm = storm if before + storm <= equity * trades.storm_week_percent // 100 else 0
     else:
         given = raw = max(math.ceil(price * amount * quote), math.ceil(amount * base))
-    return ev.Drain(raw, given, math.ceil(Fraction(given * order_weight(case, market.half_range_ppm), 100)))
+        storm = 0
+    weighed = math.ceil(Fraction(given * order_weight(case, market.half_range_ppm), 100))
+    return ev.Drain(raw - storm, given, weighed, storm)
 
 
 def refuse_drain(case: Case, drain: ev.Drain) -> None:
@@ -1464,6 +1471,7 @@ def refuse_drain(case: Case, drain: ev.Drain) -> None:
         > equity * trades.hour_percent // 100,
         past.traded("raw_micro_usd", now, HOUR, five) + drain.raw_micro_usd > equity * trades.raw_hour_percent // 100,
         past.traded("raw_micro_usd", now, DAY, HOUR) + drain.raw_micro_usd > equity * trades.raw_day_percent // 100,
+        past.traded("raw_micro_usd", now, 7 * DAY, DAY) + drain.raw_micro_usd > equity * trades.raw_week_percent // 100,
         past.traded("raw_micro_usd", now, 30 * DAY, DAY) + drain.raw_micro_usd
         > equity * trades.raw_month_percent // 100,
     )

@@ -167,7 +167,7 @@ def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
 def trades_hold_in_every_window(step: Step) -> None:
     """Law 3: to the millisecond, trades never give away more than their windows bear, nor than the one budget does."""
     trades, outflow = step.past.policy.trades, step.past.policy.outflow
-    for gone in (one for one in step.events if isinstance(one, ev.OrderAllowed) and one.drain.raw_micro_usd):
+    for gone in (one for one in step.events if isinstance(one, ev.OrderAllowed) and one.drain.gap_micro_usd):
         equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
 
         def given(field: str, span: int, gone: ev.OrderAllowed = gone) -> int:
@@ -178,6 +178,8 @@ def trades_hold_in_every_window(step: Step) -> None:
         assert given("weighed_micro_usd", hour) <= equity * trades.hour_percent // 100
         assert given("raw_micro_usd", hour) <= equity * trades.raw_hour_percent // 100
         assert given("raw_micro_usd", day) <= equity * trades.raw_day_percent // 100
+        assert given("raw_micro_usd", 7 * day) <= equity * trades.raw_week_percent // 100
+        assert given("storm_micro_usd", 7 * day) <= equity * trades.storm_week_percent // 100
         assert given("raw_micro_usd", 30 * day) <= equity * trades.raw_month_percent // 100
         others = sum(
             one.micro_usd

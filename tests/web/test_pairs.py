@@ -10,7 +10,7 @@ import pytest
 from tests.web.platform_side import START, Web, is_problem
 
 from holdback.core.events import MINUTE
-from holdback.ports import RANGES_KEPT, PairIndex, Wanted
+from holdback.ports import RANGES_KEPT, STORM_MINUTES, PairIndex, Wanted
 from holdback.web import problems
 
 if TYPE_CHECKING:
@@ -41,6 +41,24 @@ async def test_the_median_of_an_hour_is_kept(empty: Web) -> None:
     assert (await put(empty, pairs=one(900_000))).status_code == 204
     assert (await kept(empty)).half_range_ppm <= 71
     assert PairIndex("A/B", "1", 0).half_range_ppm == 0
+
+
+async def test_what_is_usual_is_learned_slowly(empty: Web) -> None:
+    """A storm is what the last minutes exceed the usual by, which a day of storm moves by a quarter at most."""
+    quiet, wild = 1_000, 9_000
+    for minute in range(-RANGES_KEPT, 0):
+        assert (await kept(empty) if minute > -RANGES_KEPT else PairIndex("", "1", 0)).storm_ppm == 0
+        assert (await put(empty, START + minute * MINUTE, pairs=one(quiet))).status_code == 204
+    index = await kept(empty)
+    assert index.usual_ppb == 1_000 * quiet
+    for minute in range(START // MINUTE, START // MINUTE + 1_440):
+        index = index.after(PairIndex("BTC/USDT", "1", 0, ((minute, wild),)))
+        if minute == START // MINUTE + STORM_MINUTES // 2:
+            assert index.storm_ppm == wild - quiet
+            assert index.half_range_ppm == quiet
+    assert quiet < index.usual_ppb // 1_000 < 1.35 * quiet
+    assert index.after(index) == index
+    assert PairIndex.of(index.row()) == index
 
 
 def one(ppm: int, reference: str = "64000") -> dict[str, Any]:

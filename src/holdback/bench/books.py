@@ -43,6 +43,7 @@ class Book(NamedTuple):
     weather: Weather
     reference: list[float]
     half_range_ppm: list[int]
+    storm_ppm: list[int]
 
     def mid(self, minute: int, chance: random.Random) -> float:
         """The price within a minute, which the feed does not know yet."""
@@ -56,7 +57,7 @@ class Book(NamedTuple):
     def market(self, minute: int, now: int) -> MarketFact:
         """What Holdback's feed says; every second asset is worth a dollar."""
         known = f"{self.reference[minute]:.10f}", self.half_range_ppm[minute], now
-        return MarketFact(self.pair, *known, MICRO, now, 0, 0)
+        return MarketFact(self.pair, *known, MICRO, now, 0, 0, self.storm_ppm[minute])
 
 
 def books(weather: Weather, chance: random.Random) -> list[Book]:
@@ -78,6 +79,7 @@ def _book(
     price, index = chance.uniform(0.5, 100), PairIndex(pair, "1", 0)
     reference: list[float] = []
     medians: list[int] = []
+    storms: list[int] = []
     for minute in range(-BEFORE, MINUTES):
         wild = minute >= weather.from_minute
         now_swing, now_spread = swing * (weather.swings if wild else 1), spread * (weather.spreads if wild else 1)
@@ -87,4 +89,5 @@ def _book(
         if minute >= 0:
             reference.append(price)
             medians.append(index.half_range_ppm)
-    return Book(pair, pair.startswith("THIN"), spread, swing, weather, reference, medians)
+            storms.append(index.storm_ppm)
+    return Book(pair, pair.startswith("THIN"), spread, swing, weather, reference, medians, storms)

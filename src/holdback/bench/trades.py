@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from holdback import wiring
-from holdback.bench.books import CRASH, QUIET, Book, books
+from holdback.bench.books import CRASH, MINUTES, QUIET, Book, Weather, books
 from holdback.client import TradeLease
 from holdback.core import decide
 from holdback.core import events as ev
@@ -115,17 +115,22 @@ STYLES: Final = (
 )
 
 
-def honest_day(policy: Policy, day: list[Book], chance: random.Random) -> Trader:
-    """One honest account's day."""
+def honest(policy: Policy, day: list[Book], chance: random.Random, days: int = 1) -> Trader:
+    """One honest account, for a day or for several with the same prices."""
     style = chance.choices(STYLES, [one.share for one in STYLES])[0]
     equity = math.exp(chance.gauss(math.log(5_000), 1.6)) + 100
     usual = traded_much(day, chance, 4)
     trader = Trader(policy, equity, [one.pair for one in usual], signed_in=NOW - 2 * HOUR)
-    minutes = sorted(chance.randrange(60, 1_440) for _ in range(_poisson(style.orders, chance)))
-    for minute in minutes:
+    minutes = [
+        one * MINUTES + chance.randrange(60, MINUTES)
+        for one in range(days)
+        for _ in range(_poisson(style.orders, chance))
+    ]
+    for since in sorted(minutes):
+        minute = since % MINUTES
         book = chance.choice(usual) if chance.random() < KNOWN_PAIR else traded_much(day, chance, 1)[0]
         side, amount = chance.choice(("buy", "sell")), equity * chance.uniform(0.005, style.most)
-        sign, now = (1 if side == "buy" else -1), NOW + minute * MINUTE + chance.randrange(MINUTE)
+        sign, now = (1 if side == "buy" else -1), NOW + since * MINUTE + chance.randrange(MINUTE)
         mid, spread = book.mid(minute, chance), book.half(minute)
         real = mid * (1 - sign * spread) if style.makes else mid * (1 + sign * spread * chance.uniform(1, 1.6))
         worst = real if style.makes else real * (1 + sign * spread)
@@ -150,7 +155,7 @@ def _poisson(mean: float, chance: random.Random) -> int:
     return count
 
 
-def robbed(policy: Policy, day: list[Book], chance: random.Random, *, careful: bool) -> float:
+def robbed(policy: Policy, day: list[Book], chance: random.Random, careful: bool) -> float:  # noqa: FBT001 - one of two
     """What one victim lost, in percent of what he owned.
 
     Half of the thieves hold a copied session, which is young, the others sit in the owner's own. The owner is told at
@@ -165,13 +170,13 @@ def robbed(policy: Policy, day: list[Book], chance: random.Random, *, careful: b
     now, end = NOW + MINUTE, NOW + 6 * DAY
     while now < end and (told_at is None or now < told_at + reacts_h * HOUR):
         book = chance.choice(thin)
-        lost += _stroke(victim, book, chance, now, careful=careful)
+        lost += _stroke(victim, book, chance, now, careful)
         told_at = now if told_at is None and victim.told else told_at
         now += chance.randrange(5 * MINUTE, 20 * MINUTE) if careful else chance.randrange(5_000, 2 * MINUTE)
     return 100 * lost / equity
 
 
-def _stroke(victim: Trader, book: Book, chance: random.Random, now: int, *, careful: bool) -> float:
+def _stroke(victim: Trader, book: Book, chance: random.Random, now: int, careful: bool) -> float:  # noqa: FBT001 - one of two
     """One order of a thief, and what it took. A careful one tries what fits, on a copy of what he knows."""
     minute = (now - NOW) // MINUTE % 1_440
     market, ref = book.market(minute, now), book.reference[minute]
@@ -180,8 +185,9 @@ def _stroke(victim: Trader, book: Book, chance: random.Random, now: int, *, care
         amount = victim.equity * part / ref
         return victim.equity * part * premium if victim.place(market, "buy", ref * (1 + premium), amount, now) else 0.0
     tolerance = min(victim.policy.trades.tolerance_factor * market.half_range_ppm, 100_000) / 1_000_000
+    storm = min(victim.policy.trades.tolerance_factor * market.storm_ppm, 100_000) / 1_000_000
     for share in (0.02, 0.01, 0.005, 0.002):
-        for premium in (tolerance * 0.98, tolerance * 1.5 + 0.01):
+        for premium in sorted({storm or tolerance * 0.98, tolerance * 0.98, tolerance * 1.5 + 0.01}):
             amount = victim.equity * share / premium / ref
             before = victim.customer, victim.told, victim.alarmed, victim.orders
             if victim.place(market, "buy", ref * (1 + premium), amount, now):
@@ -190,35 +196,41 @@ def _stroke(victim: Trader, book: Book, chance: random.Random, now: int, *, care
     return 0.0
 
 
-def alarms(policy: Policy, name: str, days: int, tell: Callable[[str], None]) -> dict[str, float]:
-    """Of honest account-days of one kind, in percent: with a notice, and with an order that was refused."""
+def alarms(
+    policy: Policy, weather: Weather, count: int, tell: Callable[[str], None], days: int = 1
+) -> dict[str, float]:
+    """Of so many honest accounts, each over so many days, in percent: with a notice, and with an order refused."""
+    name = "crash" if weather is CRASH else "quiet"
     chance = random.Random(f"{SEED} {name}")
     told = refused = orders = 0
     day: list[Book] = []
-    for number in range(days):
+    for number in range(count):
         if number % 100 == 0:  # a hundred accounts share a day's market
-            day = books(CRASH if name == "crash" else QUIET, chance)
-            tell(f"{name} days: {number} of {days}")
-        trader = honest_day(policy, day, chance)
+            day = books(weather, chance)
+            tell(f"{name}, {days} days each: {number} accounts of {count}")
+        trader = honest(policy, day, chance, days)
         told, refused, orders = told + trader.told, refused + trader.alarmed, orders + trader.orders
     return {
-        "account_days": days,
+        "accounts": count,
+        "days_each": days,
         "orders": orders,
-        "told_percent": 100 * told / days,
-        "refused_percent": 100 * refused / days,
+        "told_percent": 100 * told / count,
+        "refused_percent": 100 * refused / count,
     }
 
 
-def losses(policy: Policy, count: int, tell: Callable[[str], None], *, careful: bool) -> list[float]:
+def losses(
+    policy: Policy, count: int, tell: Callable[[str], None], *, careful: bool, weather: Weather = QUIET
+) -> list[float]:
     """What each of so many victims lost, least first."""
     chance = random.Random(f"{SEED} victims {careful}")
     found: list[float] = []
     day: list[Book] = []
     for number in range(count):
         if number % 50 == 0:
-            day = books(QUIET, chance)
+            day = books(weather, chance)
             tell(f"victims of {'careful' if careful else 'bursting'} thieves: {number} of {count}")
-        found.append(robbed(policy, day, chance, careful=careful))
+        found.append(robbed(policy, day, chance, careful))
     return sorted(found)
 
 
@@ -257,14 +269,17 @@ def measure(_store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, 
     days, victims = (DAYS_QUICK, VICTIMS_QUICK) if quick else (DAYS, VICTIMS)
     bursts, careful = (losses(policy, victims, tell, careful=one) for one in (False, True))
     together = sorted([*bursts, *careful])
+    in_storms = losses(policy, victims // 2, tell, careful=True, weather=CRASH)
     found: dict[str, object] = {
         "seed": SEED,
         "victims_lost_percent_of_equity": _told(together),
         "of_bursting_thieves": _told(bursts),
         "of_careful_thieves": _told(careful),
         "targets_median_and_p99": [MEDIAN_MOST, P99_MOST],
-        "honest_days": alarms(policy, "quiet", days, tell),
-        "honest_crash_days": alarms(policy, "crash", days // 3, tell),
+        "of_careful_thieves_on_crash_days": _told(in_storms),
+        "honest_days": alarms(policy, QUIET, days, tell),
+        "honest_weeks": alarms(policy, QUIET, days // 12, tell, 7),
+        "honest_crash_days": alarms(policy, CRASH, days // 3, tell),
         "orders_decided_a_second": round(pace(policy)),
         "checks_a_second_under_a_lease": round(in_process(policy)),
         "plot": PLOT,

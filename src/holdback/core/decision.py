@@ -227,7 +227,8 @@ class MarketFact(msgspec.Struct, frozen=True, array_like=True):
 
     `reference` is a decimal, "" if there is none. `half_range_ppm` is the rolling median of the pair's half-ranges.
     `quote_micro_usd` and `base_micro_usd` price a whole unit of the second and the first asset, 0 if they are not
-    known. Each is as of its own instant.
+    known. Each is as of its own instant. `storm_ppm` is by how much the half-range of the last
+    minutes exceeds that of ordinary days, 0 while nobody knows.
     """
 
     pair: str
@@ -238,6 +239,7 @@ class MarketFact(msgspec.Struct, frozen=True, array_like=True):
     quote_at: Instant = 0
     base_micro_usd: int = 0
     base_at: Instant = 0
+    storm_ppm: int = 0
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):

@@ -654,17 +654,27 @@ class ApiKeyWarned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.warne
 
 
 class Drain(msgspec.Struct, frozen=True, array_like=True):
-    """What a trade gives away, in micro-USD: before tolerance, after it, and that weighed by how odd the trade is."""
+    """What a trade gives away, in micro-USD: before tolerance, after it, and that weighed by how odd the trade is.
+
+    `storm_micro_usd` is what a market explains that is wilder than usual. It is not in `raw_micro_usd`.
+    """
 
     raw_micro_usd: int = 0
     micro_usd: int = 0
     weighed_micro_usd: int = 0
+    storm_micro_usd: int = 0
+
+    @property
+    def gap_micro_usd(self) -> int:
+        """All of it: what is worse than the reference, whatever explains it."""
+        return self.raw_micro_usd + self.storm_micro_usd
 
 
 class Terms(msgspec.Struct, frozen=True, array_like=True):
     """What a fill is compared with: prices as they were known when the order was asked for.
 
     `reference` is a decimal, "" without an outside index; `base_micro_usd` is 0 where no fresh price was known.
+    `storm_ppm` is how much more than on ordinary days a market as wild as this one explains.
     """
 
     reference: str
@@ -672,6 +682,7 @@ class Terms(msgspec.Struct, frozen=True, array_like=True):
     weight_percent: int
     quote_micro_usd: int
     base_micro_usd: int
+    storm_ppm: int = 0
 
 
 class TradeEvent(Event, frozen=True, array_like=True):

@@ -367,7 +367,9 @@ class Trades(Section, frozen=True):
     hour_percent: Percent
     raw_hour_percent: Percent
     raw_day_percent: Percent
+    raw_week_percent: Percent
     raw_month_percent: Percent
+    storm_week_percent: Percent
     alert_percent: Percent
     refunds_day_percent: Percent
     tolerance_factor: Count
@@ -445,7 +447,9 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "trades.hour_percent",
         "trades.raw_hour_percent",
         "trades.raw_day_percent",
+        "trades.raw_week_percent",
         "trades.raw_month_percent",
+        "trades.storm_week_percent",
         "trades.alert_percent",
         "trades.refunds_day_percent",
         "trades.tolerance_factor",
@@ -764,7 +768,8 @@ RELATIONS: Final = (
     ("cool_offs.others_h", "api_keys.ripens_h", "a key made in a cool-off would ripen inside it"),
     ("trades.hour_percent", "trades.raw_hour_percent", "what is forgiven would count more than all there is"),
     ("trades.raw_hour_percent", "trades.raw_day_percent", "an hour must not allow more than a day"),
-    ("trades.raw_day_percent", "trades.raw_month_percent", "a day must not allow more than a month"),
+    ("trades.raw_day_percent", "trades.raw_week_percent", "a day must not allow more than a week"),
+    ("trades.raw_week_percent", "trades.raw_month_percent", "a week must not allow more than a month"),
     ("trades.alert_percent", "trades.raw_day_percent", "trading would be closed before anybody was told"),
     ("trades.proceeds_h", "trades.victims_proceeds_h", "what several lost must not leave sooner"),
     ("recovery.expires_d", "legal.targeted_d", "a recovery begun beside a forgery would outlast what it doubles"),

@@ -48,9 +48,9 @@ class TradeMeter(msgspec.Struct, frozen=True, array_like=True):
     """What was given away, by five minutes, hours and days, and what makes an order odd.
 
     `raw` is before tolerance, `weighed` after it. `sold` is what liquid pairs were sold for, `refunded` what reports
-    gave back. `pairs` says since when each is traded, the one traded last at the end; `leverage` is the highest of each
-    day, in percent. `doubted_at` is when an order that was to reduce risk last turned out not to. `leases` are those
-    that were not settled.
+    gave back, `storm` what wild markets explain. `pairs` says since when each is traded, the one traded last at the
+    end; `leverage` is the highest of each day, in percent. `doubted_at` is when an order that was to reduce risk last
+    turned out not to. `leases` are those that were not settled.
     """
 
     raw_minutes: dict[int, int] = {}
@@ -64,6 +64,7 @@ class TradeMeter(msgspec.Struct, frozen=True, array_like=True):
     leverage: dict[int, int] = {}
     doubted_at: Instant = 0
     leases: dict[str, Leased] = {}
+    storm_days: dict[int, int] = {}
 
 
 UNUSED: Final = TradeMeter()
@@ -95,7 +96,7 @@ def traded(
 
 def _placed(meter: TradeMeter, event: ev.OrderAllowed) -> TradeMeter:
     orders, day = meter.orders, event.at // DAY
-    if event.drain.raw_micro_usd or event.reduces:
+    if event.drain.gap_micro_usd or event.reduces:
         kept = list(orders.items())[1 - ORDERS_KEPT :]
         sides = event.pair, event.side
         new = Placed(event.at, *sides, event.drain, event.terms, event.reduces, event.counterparty)
@@ -111,7 +112,7 @@ def _placed(meter: TradeMeter, event: ev.OrderAllowed) -> TradeMeter:
 
 
 def _drawn(meter: TradeMeter, drain: Drain, at: Instant) -> TradeMeter:
-    if not drain.raw_micro_usd:
+    if not drain.gap_micro_usd:
         return meter
     raw = drain.raw_micro_usd
     return replace(
@@ -122,12 +123,13 @@ def _drawn(meter: TradeMeter, drain: Drain, at: Instant) -> TradeMeter:
         weighed_minutes=_added(
             meter.weighed_minutes, at // FIVE_MINUTES, drain.weighed_micro_usd, HOUR // FIVE_MINUTES
         ),
+        storm_days=_added(meter.storm_days, at // DAY, drain.storm_micro_usd, 7),
     )
 
 
 def _refunded(meter: TradeMeter, drain: Drain, drawn_at: Instant, at: Instant) -> TradeMeter:
     """Give back where it was drawn, and nowhere else: a window never gets room that was not taken in it."""
-    if not drain.raw_micro_usd:
+    if not drain.gap_micro_usd:
         return meter
     raw = drain.raw_micro_usd
     return replace(
@@ -136,7 +138,8 @@ def _refunded(meter: TradeMeter, drain: Drain, drawn_at: Instant, at: Instant) -
         raw_hours=less(meter.raw_hours, drawn_at // HOUR, raw),
         raw_days=less(meter.raw_days, drawn_at // DAY, raw),
         weighed_minutes=less(meter.weighed_minutes, drawn_at // FIVE_MINUTES, drain.weighed_micro_usd),
-        refunded_days=_added(meter.refunded_days, at // DAY, raw, 1),
+        refunded_days=_added(meter.refunded_days, at // DAY, drain.gap_micro_usd, 1),
+        storm_days=less(meter.storm_days, drawn_at // DAY, drain.storm_micro_usd),
     )
 
 

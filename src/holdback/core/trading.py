@@ -42,16 +42,21 @@ class Fill(msgspec.Struct, frozen=True):
 
 
 class Left(msgspec.Struct, frozen=True):
-    """What trades may still give away, in micro-USD: after tolerance in an hour, and before it in three windows."""
+    """What trades may still give away, in micro-USD: after tolerance in an hour, and before it in four windows.
+
+    `storm` is what wild markets may still explain; what does not fit into it counts in the four.
+    """
 
     hour: int
     raw_hour: int
     raw_day: int
+    raw_week: int
     raw_month: int
+    storm: int
 
     def holds(self, drain: Drain) -> bool:
         """Whether this much still fits into every window."""
-        raw = min(self.raw_hour, self.raw_day, self.raw_month)
+        raw = min(self.raw_hour, self.raw_day, self.raw_week, self.raw_month)
         return drain.weighed_micro_usd <= self.hour and drain.raw_micro_usd <= raw
 
 
@@ -62,7 +67,9 @@ def left(meter: TradeMeter, equity: int, policy: Policy, now: Instant) -> Left:
         equity * trades.hour_percent // 100 - since(meter.weighed_minutes, minute),
         equity * trades.raw_hour_percent // 100 - since(meter.raw_minutes, minute),
         equity * trades.raw_day_percent // 100 - since(meter.raw_hours, hour),
+        equity * trades.raw_week_percent // 100 - since(meter.raw_days, now // DAY - 7),
         equity * trades.raw_month_percent // 100 - since(meter.raw_days, now // DAY - 30),
+        equity * trades.storm_week_percent // 100 - since(meter.storm_days, now // DAY - 7),
     )
 
 
@@ -84,7 +91,9 @@ def terms(  # noqa: PLR0913, PLR0917 - what is known of the pair, and how odd th
     if not quote and base and reference:
         quote = -(-base * UNIT // reference)
     tolerance = min(policy.trades.tolerance_factor * market.half_range_ppm, policy.trades.tolerance_max_ppm)
-    return Terms(reference_text, tolerance if reference else 0, weight, quote, base) if quote else None
+    storm = min(policy.trades.tolerance_factor * market.storm_ppm, policy.trades.tolerance_max_ppm)
+    forgiven = (tolerance, storm) if reference else (0, 0)
+    return Terms(reference_text, forgiven[0], weight, quote, base, forgiven[1]) if quote else None
 
 
 def drain(fill: Fill, reference: int, known: Terms) -> Drain:
@@ -96,9 +105,10 @@ def drain(fill: Fill, reference: int, known: Terms) -> Drain:
     if gap <= 0:
         return Drain()
     raw = _worth(gap, fill.amount, known)
-    spared = known.tolerance_ppm * reference * fill.amount * known.quote_micro_usd // (PPM * UNIT * UNIT)
-    adverse = max(0, raw - spared)
-    return Drain(raw, adverse, _weighed(adverse, known))
+    whole = reference * fill.amount * known.quote_micro_usd
+    adverse = max(0, raw - known.tolerance_ppm * whole // (PPM * UNIT * UNIT))
+    storm = min(raw, known.storm_ppm * whole // (PPM * UNIT * UNIT))
+    return Drain(raw - storm, adverse, _weighed(adverse, known), storm)
 
 
 def notional(fill: Fill, reference: int, known: Terms) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import budget, trading
 from holdback.core import events as ev
@@ -166,20 +167,34 @@ def _terms(case: Case, pair: str, side: str, claimed: str | None) -> Terms | Non
     return None if blind else found  # what is sold without a reference is worth what it fetches elsewhere
 
 
-def _drain(terms: Terms, side: str, price: str, amount: str) -> tuple[Drain, int]:
+def _drain(terms: Terms, action: OrderPlace | OrderReport) -> tuple[Drain, int]:
     """What a fill gives away, and what it is worth."""
-    fill, reference = Fill(side, units(price), units(amount)), units(terms.reference or "0")
+    fill = Fill(action.side, units(action.price), units(action.amount))
+    reference = units(terms.reference or "0")
     return trading.drain(fill, reference, terms), trading.notional(fill, reference, terms)
+
+
+def _measured(case: Case, terms: Terms, action: OrderPlace | OrderReport) -> tuple[Terms, Drain, int]:
+    """The terms that count, what a fill gives away by them, and what it is worth.
+
+    A wild market explains no more than its window bears: beyond it an order counts as on any day.
+    """
+    drain, worth = _drain(terms, action)
+    left = trading.left(case.customer.meter, budget.lowest_equity(case.head, case.now), case.policy, case.now)
+    if drain.storm_micro_usd > left.storm:
+        terms = replace(terms, storm_ppm=0)
+        drain, worth = _drain(terms, action)
+    return terms, drain, worth
 
 
 def _place(case: Case, action: OrderPlace) -> Ruling:
     terms = _terms(case, action.pair, action.side, action.reference)
     if terms is None:
         return denied(why(Reason.PRICE_UNKNOWN, "operator.prices", about="pair"))
-    drain, worth = _drain(terms, action.side, action.price, action.amount)
+    terms, drain, worth = _measured(case, terms, action)
     if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
         return denied(why(Reason.BAD_FIELD, about="amount"))
-    refusal = _refused(case, drain) if drain.raw_micro_usd else None
+    refusal = _refused(case, drain) if drain.gap_micro_usd else None
     if refusal is not None:
         closes = refusal.code == Reason.OVER_TRADE_LIMIT
         shut = trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now)
@@ -239,10 +254,10 @@ def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
         return ()
     stopped = bool(case.head.frozen_at) or ends_at(case.head, case.now) is not None
     hours = case.policy.outflow.received_from_cooling_h if stopped else case.policy.trades.proceeds_h
-    received = ev.ValueReceived(case.now, drain.raw_micro_usd, (-(-case.now // HOUR) + hours) * HOUR)
+    received = ev.ValueReceived(case.now, drain.gap_micro_usd, (-(-case.now // HOUR) + hours) * HOUR)
     if not trading.looks_robbed(case.head, _asker(case), case.policy, case.now):
         return (received,)
-    return (received, ev.ProceedsSeen(case.now, case.head.account, drain.raw_micro_usd))
+    return (received, ev.ProceedsSeen(case.now, case.head.account, drain.gap_micro_usd))
 
 
 def _report(case: Case, action: OrderReport) -> Ruling:
@@ -253,12 +268,12 @@ def _report(case: Case, action: OrderReport) -> Ruling:
     placed = case.customer.meter.orders.get(action.order)
     if placed is not None and (placed.pair, placed.side) != (action.pair, action.side):
         return denied(why(Reason.BAD_FIELD, about="pair"))
-    terms = placed.terms if placed is not None else _terms(case, action.pair, action.side, None)
+    known = placed.terms if placed is not None else _terms(case, action.pair, action.side, None)
     other = case.request.counterparty
-    if terms is None:
+    if known is None:
         shut = trading.closing(case.head, action.pair, other, case.policy, case.now)
         return Ruling(Allow((why(Reason.PRICE_UNKNOWN),), action.order), (shut,))
-    drain, worth = _drain(terms, action.side, action.price, action.amount)
+    drain, worth = _drain(known, action) if placed is not None else _measured(case, known, action)[1:]
     if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
         return denied(why(Reason.BAD_FIELD, about="amount"))
     reserved = placed.drain if placed is not None else NOTHING_DRAWN
@@ -277,6 +292,7 @@ def _less(one: Drain, other: Drain) -> Drain:
         max(0, one.raw_micro_usd - other.raw_micro_usd),
         max(0, one.micro_usd - other.micro_usd),
         max(0, one.weighed_micro_usd - other.weighed_micro_usd),
+        max(0, one.storm_micro_usd - other.storm_micro_usd),
     )
 
 
@@ -285,7 +301,7 @@ def _refund(case: Case, less: Drain) -> Drain:
     equity = budget.lowest_equity(case.head, case.now)
     most = equity * case.policy.trades.refunds_day_percent // 100
     today = since(case.customer.meter.refunded_days, case.now // DAY - 1)
-    return less if case.facts.clock_agrees and today + less.raw_micro_usd <= most else NOTHING_DRAWN
+    return less if case.facts.clock_agrees and today + less.gap_micro_usd <= most else NOTHING_DRAWN
 
 
 def _over(case: Case, action: OrderReport, extra: Drain) -> tuple[AnyEvent, ...]:
@@ -334,7 +350,8 @@ def _left(case: Case) -> int:
     head, policy, now = case.head, case.policy, case.now
     windows = trading.left(case.customer.meter, budget.lowest_equity(head, now), policy, now)
     room = budget.room(head, Lane.OTHERS, budget.usual(head, policy, now), policy, now)
-    left = [windows.hour, windows.raw_hour, windows.raw_day, windows.raw_month, room.day, room.month or 0]
+    left = [windows.hour, windows.raw_hour, windows.raw_day, windows.raw_week, windows.raw_month]
+    left += [room.day, room.month or 0]
     limit = head.setting(Setting.LIMIT_MICRO_USD)
     left += [limit - budget.drawn(head, Lane.TOTAL, now)[0]] if limit >= 0 else []
     return min(left)
