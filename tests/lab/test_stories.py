@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.lab.telling import DEFAULT
 
-from holdback.lab.playbooks import read
+from holdback.lab.people import OWNER
+from holdback.lab.playbooks import Exit, read
 from holdback.lab.player import play
 
 if TYPE_CHECKING:
@@ -162,6 +163,65 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (5, ("trading_closed",)),
         (10, ("over_trade_limit",)),
     ],
+    "twenty-accounts-at-once": [
+        (26, ("proved",)),
+        (27, ("breaker_tripped",)),
+        (39, ("breaker_tripped",)),
+        (40, ("second_person_required",)),
+    ],
+    "forty-small-thefts": [(65, ("proved",)), (66, ("breaker_tripped",)), (79, ("breaker_tripped",))],
+    "mules-bank-account": [
+        (0, ("ripens_later",)),
+        (1, ("cooling_off", "destination_new")),
+        (2, ("cooling_off",)),
+        (3, ("frozen",)),
+    ],
+    "gifts-by-the-dozen": [
+        (0, ("instant_lane",)),
+        (1, ("destination_new",)),
+        (3, ("destination_new",)),
+        (4, ("frozen",)),
+    ],
+    "redeemed-to-a-stranger": [
+        (0, ("cooling_off", "destination_new", "over_budget")),
+        (1, ("cooling_off", "destination_new")),
+        (2, ("cooling_off", "destination_new")),
+        (3, ("frozen",)),
+    ],
+    "sub-accounts-into-one": [
+        (1, ("no_harm",)),
+        (3, ("proved",)),
+        (4, ("over_budget",)),
+        (5, ("over_budget",)),
+        (6, ("frozen",)),
+    ],
+    "key-made-by-malware": [
+        (0, ("bad_field",)),
+        (1, ("ripens_later",)),
+        (2, ("api_key_new",)),
+        (3, ("destination_new",)),
+        (4, ("destination_new",)),
+        (5, ("frozen",)),
+    ],
+    "honest-run-on-the-platform": [(58, ("proved",)), (59, ("proved",))],
+    "honest-breaker-tripped-in-vain": [
+        (18, ("proved",)),
+        (19, ("breaker_tripped",)),
+        (20, ("second_person_required",)),
+        (21, ("second_person_required",)),
+        (22, ("proved",)),
+        (23, ("not_found",)),
+        (33, ("proved",)),
+    ],
+    "honest-redemption": [(1, ("proved",))],
+    "honest-sub-accounts": [(1, ("no_harm",)), (7, ("no_harm",)), (8, ("proved",))],
+    "honest-bot": [(0, ("no_harm",)), (20, ("proved",)), (21, ("tightening",)), (22, ("api_key_wrong",))],
+    "honest-vault-and-a-second-person": [
+        (0, ("tightening",)),
+        (1, ("proved",)),
+        (2, ("over_budget", "in_vault", "vault_approval")),
+        (3, ("over_budget", "in_vault", "not_yet_due")),
+    ],
     "honest-maker-on-a-crash-day": [(1, ("no_harm",)), (79, ("proved",))],
     "honest-payday": [(1, ("proved",))],
     "honest-new-handset": [(2, ("proved",)), (3, ("loosening_waits",)), (4, ("proved",))],
@@ -191,6 +251,30 @@ def test_story_is_named_after_its_file(name: str) -> None:
     assert read(STORIES[name]).id == name
 
 
+DOORS: Final = {
+    "withdrawal": "address-added-and-emptied",
+    "fiat_payout": "mules-bank-account",
+    "gift": "gifts-by-the-dozen",
+    "p2p_sale": "p2p-in-slices",
+    "redemption": "redeemed-to-a-stranger",
+    "sweep": "sub-accounts-into-one",
+    "api_key.create": "key-made-by-malware",
+    "order.place": "malware-many-thin-pairs",
+    "vault.set": "vault-holds-the-rest",
+    "address.add": "one-mule-many-accounts",
+}
+"""A story of ours for each door: the kind of exit, or the action, that a thief tries in it."""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_door_has_a_story(door: str) -> None:
+    """At each door stands a story in which a thief tries it, and which says how much he gets by it."""
+    story = read(STORIES[DOORS[door]])
+    tried = {step.fields.kind if isinstance(step.fields, Exit) else step.do for step in story.steps if step.by != OWNER}
+    assert door in tried
+    assert story.expect.stolen_usd is not None
+
+
 @pytest.mark.parametrize("name", HONEST)
 def test_honest_journey_needs_nothing_that_is_missing(name: str) -> None:
     """What an honest owner wants can be had today."""
@@ -212,6 +296,13 @@ def test_honest_journey_needs_nothing_that_is_missing(name: str) -> None:
         "stolen-phone",
         "malware-and-an-owner-awake",
         "contact-flood",
+        "mules-bank-account",
+        "gifts-by-the-dozen",
+        "redeemed-to-a-stranger",
+        "sub-accounts-into-one",
+        "key-made-by-malware",
+        "twenty-accounts-at-once",
+        "forty-small-thefts",
     ],
 )
 def test_owner_has_the_last_word(name: str) -> None:

@@ -18,6 +18,7 @@ from holdback.core.rules import (
     agency,
     api_key,
     authenticator,
+    breaker,
     change,
     contact,
     incident,
@@ -399,6 +400,7 @@ _PLAIN: Final[dict[str, Callable[[], Action]]] = {
     "recovery.cancel": recovery.RecoveryCancel,
     "incident.close": incident.IncidentClose,
     "legal.approve": legal.LegalApprove,
+    "breaker.reset": breaker.BreakerReset,
     "legal.release": legal.LegalRelease,
     "legal.reject": lambda: legal.LegalReject(forged=True),
 }

@@ -50,7 +50,19 @@ Capability = Literal[
     "platform_key",
     "tricked_owner",
 ]
-Person = Literal["attacker", "owner", "support", "reviewer_1", "reviewer_2", "legal_1", "legal_2", "agency", "platform"]
+Person = Literal[
+    "attacker",
+    "owner",
+    "support",
+    "reviewer_1",
+    "reviewer_2",
+    "legal_1",
+    "legal_2",
+    "treasurer",
+    "investigator",
+    "agency",
+    "platform",
+]
 ExitKind = Literal[
     "withdrawal",
     "fiat_payout",
@@ -129,6 +141,18 @@ class Elsewhere(Table, frozen=True):
     accounts: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
     list: Annotated[str, msgspec.Meta(max_length=32)] = ""
     dust: bool = False
+
+
+class Crowd(Table, frozen=True):
+    """The same story in many accounts of one platform, each `every` later than the one before.
+
+    Of the weeks before it is known that `usual_usd_per_h` left in each hour to new destinations, and as much from
+    accounts that had changed; 0 if nothing is known.
+    """
+
+    accounts: Annotated[int, msgspec.Meta(ge=2, le=200)]
+    every: Span = Span(0)
+    usual_usd_per_h: Usd = 0
 
 
 class Attacker(Table, frozen=True):
@@ -462,13 +486,15 @@ class Playbook(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     expect: Expect
     elsewhere: tuple[Elsewhere, ...] = ()
+    crowd: Crowd | None = None
 
     @property
     def horizon(self) -> int:
         """How long the story runs, in ms from t0."""
         if self.expect.horizon is not None:
             return self.expect.horizon
-        return max((step.last_at for step in self.steps), default=0) + 14 * DAY
+        last = max((step.last_at for step in self.steps), default=0)
+        return last + (self.crowd.every * (self.crowd.accounts - 1) if self.crowd else 0) + 14 * DAY
 
 
 class _Page(Table, frozen=True):
@@ -482,6 +508,7 @@ class _Page(Table, frozen=True):
     step: tuple[Any, ...] = ()
     expect: Any = {}
     elsewhere: tuple[Elsewhere, ...] = ()
+    crowd: Crowd | None = None
 
 
 def read(path: Path) -> Playbook:
@@ -512,6 +539,7 @@ def parse(text: str, file: str) -> Playbook:
         steps=tuple(_step(one, f"{file}: step {number}") for number, one in enumerate(page.step, start=1)),
         expect=_converted(page.expect, Expect, f"{file}: expect"),
         elsewhere=page.elsewhere,
+        crowd=page.crowd,
     )
     for problem in _contradictions(story):
         raise PlaybookError(f"{file}: {problem}")
@@ -571,6 +599,8 @@ def _contradictions(story: Playbook) -> Iterator[str]:
             yield f"{where}: `with.which`: no earlier step has the id `{step.fields.which}`"
         if isinstance(step.fields, Exit) and step.fields.address and step.fields.counterparty:
             yield f"{where}: `with.counterparty`: an exit goes to an address or to a counterparty"
+        if step.do == "breaker.reset" and story.crowd is None:
+            yield f"{where}: `do`: one account has no circuit breaker; say `[crowd]`"
         if step.id in ids:
             yield f"{where}: `id`: `{step.id}` is taken"
         ids |= {step.id} if step.id else set()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from holdback.core import events as ev
@@ -15,6 +17,7 @@ from holdback.lab.durations import spoken
 from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves, address_text, confirming
+from holdback.lab.outflow import Outflow
 from holdback.lab.people import ATTACKER, OWNER
 from holdback.lab.playbooks import Exit, Kind, NewKey, Order, Which, read
 from holdback.lab.report import StepResult, StoryResult
@@ -24,15 +27,19 @@ from holdback.lab.timeline import LAST, Timeline
 from holdback.lab.world import CUSTOMER, Known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from holdback.core.events import Instant
     from holdback.core.policy import Policy
     from holdback.lab.playbooks import Playbook, Step
     from holdback.lab.world import Delivery
 
 T0: Final = 1_780_315_200_000
 """When every story begins: noon UTC of 1 June 2026. Nothing depends on the day."""
+
+ONCE: Final = frozenset({"breaker.reset"})
+"""What is about the platform, not an account: in a crowd it is done once, by the clock of the first account."""
 
 _KEEP_ALIVE: Final = 45 * MINUTE
 """How often a thief uses a stolen session, so that it does not idle out before it must end."""
@@ -46,15 +53,57 @@ def play(paths: Iterable[Path], policy: Policy) -> list[StoryResult]:
 
 def play_story(story: Playbook, policy: Policy) -> StoryResult:
     """Play one story from its past to its horizon. Raises PlaybookError if its past cannot have been."""
-    return _Play(story, policy).result()
+    crowd = story.crowd
+    outflow = Outflow(policy, T0, crowd.usual_usd_per_h) if crowd else None
+    plays = [_Play(story, policy, place, outflow) for place in range(crowd.accounts if crowd else 1)]
+    for one in plays:
+        one.begin()
+    _together(plays, T0 + story.horizon)
+    counted = _counted([one.counted() for one in plays])
+    return StoryResult(
+        id=story.id,
+        title=story.title,
+        file=story.file,
+        policy=policy.name,
+        steps=tuple(sorted((row for one in plays for row in one.steps), key=lambda row: row.at)),
+        others=tuple(sorted((row for one in plays for row in one.others), key=lambda row: row.at)),
+        measures=counted,
+        not_available=tuple(dict.fromkeys(name for one in plays for name in one.not_available())),
+        misses=(*(miss for one in plays for miss in one.unwanted()), *misses(story.expect, counted)),
+    )
+
+
+def _together(plays: list[_Play], end: Instant) -> None:
+    """Let everything happen in its order, whichever account it happens in; among equals, as they began."""
+    order = [(at, place) for place, one in enumerate(plays) if (at := one.next_at()) <= end]
+    heapq.heapify(order)
+    while order:
+        _, place = heapq.heappop(order)
+        plays[place].go_on()
+        if (at := plays[place].next_at()) <= end:
+            heapq.heappush(order, (at, place))
+    for one in plays:
+        one.end(end)
+
+
+def _counted(each: list[dict[str, float]]) -> dict[str, float]:
+    """The counts of all accounts together: what was stolen from all, and of the rest the worst that one of them saw."""
+    worst: dict[str, Callable[[list[float]], float]] = {
+        "stolen_usd": sum,
+        "owner_delayed_hours": max,
+        "owner_step_ups": max,
+    }
+    return {name: worst.get(name, min)([one[name] for one in each]) for name in each[0]}
 
 
 class _Play:
-    """One story while it runs."""
+    """One story while it runs, in one account; in a crowd, in the account at this place."""
 
-    def __init__(self, story: Playbook, policy: Policy) -> None:
+    def __init__(self, story: Playbook, policy: Policy, place: int, outflow: Outflow | None) -> None:
         self._story = story
-        self._stage = Stage(story, policy, T0 + story.account.opened)
+        self._place = place
+        self._later = place * story.crowd.every if story.crowd else 0
+        self._stage = Stage(story, policy, T0 + story.account.opened, outflow)
         self._world = self._stage.world
         self._world.elsewhere = tuple(
             Known(fake_destination(address_text(one.name, one.network)), T0 + one.at, one.accounts, one.list, one.dust)
@@ -64,45 +113,52 @@ class _Play:
         self._moves = Moves(story, policy, self._world, self._people)
         self._timeline = Timeline(self._stage)
         self._measures = Measures(story)
-        self._steps: list[StepResult] = []
-        self._others: list[StepResult] = []
+        self.steps: list[StepResult] = []
+        self.others: list[StepResult] = []
         self._made: dict[str, str] = {}
         self._equity = round(story.account.equity_usd * MICRO)
-        self._entries_read = 0
+        self._began = self._entries_read = 0
         self._deliveries_read = 0
         self._reacted_at = -1
 
-    def result(self) -> StoryResult:
-        """Let it all happen, and count."""
+    def begin(self) -> None:
+        """Let the past happen, and plan the story."""
         History(self._stage, self._moves, self._timeline, T0).enact()
         self._stage.step_ups = 0
-        began = self._entries_read = len(self._world.entries)
+        self._began = self._entries_read = len(self._world.entries)
         self._deliveries_read = len(self._world.deliveries)
         self._timeline.released = self._released
         self._timeline.acted = self._absorb
         self._plan()
-        end = T0 + self._story.horizon
-        self._timeline.run(end)
+
+    def next_at(self) -> float:
+        """When something happens next."""
+        upcoming = self._timeline.upcoming()
+        return inf if upcoming is None else upcoming.at
+
+    def go_on(self) -> None:
+        """Let happen what happens next."""
+        if (upcoming := self._timeline.upcoming()) is not None:
+            self._timeline.go_on(upcoming)
+
+    def end(self, at: Instant) -> None:
+        """Nothing more happens until then."""
+        self._timeline.run(at)
+
+    def counted(self) -> dict[str, float]:
+        """What came of it."""
+        end = self._world.now
         contacts = {key: one.channel for key, one in self._world.head.contacts.items()}
-        own = [entry for entry in self._world.entries[began:] if entry.account == CUSTOMER]
+        own = [entry for entry in self._world.entries[self._began :] if entry.account == CUSTOMER]
         counted = self._measures.counted(own, self._people, contacts, end)
-        counted["owner_step_ups"] = self._stage.step_ups
-        return StoryResult(
-            id=self._story.id,
-            title=self._story.title,
-            file=self._story.file,
-            policy=self._world.policy.name,
-            steps=tuple(self._steps),
-            others=tuple(self._others),
-            measures=counted,
-            not_available=self._not_available(),
-            misses=(*self._unwanted(), *misses(self._story.expect, counted)),
-        )
+        return {**counted, "owner_step_ups": self._stage.step_ups}
 
     def _plan(self) -> None:
         for number, step in enumerate(self._story.steps, start=1):
+            if step.do in ONCE and self._place:
+                continue
             for turn in range(step.repeat.times):
-                at = T0 + step.at + turn * step.repeat.every
+                at = T0 + self._later + step.at + turn * step.repeat.every
                 self._timeline.plan(at, number, partial(self._step, number, step))
         if self._people.has("session_cookie"):
             self._timeline.plan(T0 + _KEEP_ALIVE, LAST, self._keep_alive)
@@ -112,25 +168,26 @@ class _Play:
             self._stage.touch(ATTACKER, self._people.live)
             self._timeline.plan(self._world.now + _KEEP_ALIVE, LAST, self._keep_alive)
 
-    def _unwanted(self) -> Iterable[str]:
-        for one in self._steps:
+    def unwanted(self) -> Iterable[str]:
+        """Where the answers are not what the story wants."""
+        for one in self.steps:
             if one.missed:
                 got = f"{one.decision} ({', '.join(one.reasons)})"
                 yield f"step {one.number}, {one.what}, at {spoken(one.at)}: wanted {one.want}, got {got}"
         for number, step in enumerate(self._story.steps, start=1):
-            if step.last_at > self._story.horizon:
+            if step.last_at + self._later > self._story.horizon:
                 yield f"step {number}, {step.do}: was not played to its end before the horizon"
 
-    def _not_available(self) -> tuple[str, ...]:
+    def not_available(self) -> tuple[str, ...]:
         """What the story needs and the core cannot judge yet."""
-        asked = [one.what.split()[0] for one in self._steps if "not_available" in one.reasons]
+        asked = [one.what.split()[0] for one in self.steps if "not_available" in one.reasons]
         return tuple(dict.fromkeys(asked))
 
     def _step(self, number: int, step: Step) -> None:
         move = self._moves.of(step)
         decision = self._ask(step, move)
         self._note(step, move, decision)
-        self._steps.append(self._row(number, step.by, _words(step), decision, step.want))
+        self.steps.append(self._row(number, step.by, _words(step), decision, step.want))
 
     def _ask(self, step: Step, move: Move) -> Decision:
         if move.proof is not None and step.via is None:
@@ -146,7 +203,7 @@ class _Play:
             self._timeline.caused(name, step.by)
             self._made.setdefault(name, _words(step))
         if isinstance(step.fields, Exit) and not (refused and _wanted(step, decision)):
-            self._measures.asked(step, name or f"refused {len(self._steps)}", self._world.now)
+            self._measures.asked(step, name or f"refused {len(self.steps)}", self._world.now)
         if isinstance(step.fields, Order) and isinstance(decision, Allow):
             self._measures.traded(step)
         if isinstance(step.fields, Which) and step.do == "exit.cancel" and step.by == OWNER and not refused:
@@ -177,7 +234,7 @@ class _Play:
 
     def _released(self, name: str, decision: Decision) -> None:
         asked = self._made.get(name, "of the past").removeprefix("exit.request ")
-        self._others.append(self._row(0, "platform", f"exit.release {asked}", decision))
+        self.others.append(self._row(0, "platform", f"exit.release {asked}", decision))
 
     def _row(self, number: int, who: str, what: str, decision: Decision, want: str | None = None) -> StepResult:
         until = _until(decision)
@@ -224,14 +281,14 @@ class _Play:
             return
         self._reacted_at = self._world.now
         decision = self._stage.by_link(OWNER, AccountFreeze(), delivery.contact)
-        self._others.append(self._row(0, OWNER, "account.freeze by link", decision))
+        self.others.append(self._row(0, OWNER, "account.freeze by link", decision))
         if not isinstance(decision, Allow):
             decision = self._stage.ask(OWNER, AccountFreeze())
-            self._others.append(self._row(0, OWNER, "account.freeze", decision))
+            self.others.append(self._row(0, OWNER, "account.freeze", decision))
         for change in tuple(self._world.head.changes):
             if self._timeline.causes.get(change) != OWNER:
                 decision = self._stage.ask(OWNER, ChangeCancel(change))
-                self._others.append(self._row(0, OWNER, f"change.cancel {self._made.get(change, '')}", decision))
+                self.others.append(self._row(0, OWNER, f"change.cancel {self._made.get(change, '')}", decision))
 
 
 def _wanted(step: Step, decision: Decision) -> bool:

@@ -24,6 +24,7 @@ from holdback.core.decision import (
 from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
+from holdback.core.rules.breaker import BreakerReset
 from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.legal import spoke
 from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
     from holdback.core.state import LegalRequest
+    from holdback.lab.outflow import Outflow
     from holdback.lab.playbooks import Playbook
 
 _STAFF: Final = {
@@ -45,6 +47,8 @@ _STAFF: Final = {
     "reviewer_2": ("reviewer",),
     "legal_1": ("legal",),
     "legal_2": ("legal",),
+    "treasurer": ("treasurer",),
+    "investigator": ("investigator",),
 }
 """The staff of every story, and their roles."""
 
@@ -68,10 +72,10 @@ class HeldKey(NamedTuple):
 class Stage:
     """A world with people in it. Example: `Stage(story, policy, now).ask("owner", action)`."""
 
-    def __init__(self, story: Playbook, policy: Policy, now: Instant) -> None:
-        """Set the scene at an instant."""
+    def __init__(self, story: Playbook, policy: Policy, now: Instant, outflow: Outflow | None = None) -> None:
+        """Set the scene at an instant; `outflow` is what it shares with the others of a crowd."""
         self.story = story
-        self.world = World(policy, now)
+        self.world = World(policy, now, outflow)
         self.people = People(story)
         self.step_ups = 0
         self.equity_micro_usd: int | None = None
@@ -143,6 +147,7 @@ class Stage:
         equity, self.equity_micro_usd = self.equity_micro_usd, None
         context = place.context(equity) if place else Context(equity_micro_usd=equity)
         name = CUSTOMER if account == "main" else f"{CUSTOMER}.{account}"
+        name = ev.BREAKER if isinstance(action, BreakerReset) else name
         return Request(action, name, actor, context, counterparty=counterparty)
 
     def _asked(self, person: str, request: Request) -> Decision:
@@ -167,6 +172,8 @@ class Stage:
         staff = StaffFact(person, _STAFF[person], involved=False) if person in _STAFF else None
         if isinstance(action, RecoveryOpen):
             return Judged(staff=staff, drawn=_DRAWN)
+        if isinstance(action, BreakerReset):
+            return Judged(staff=staff and replace(staff, first=self.world.asked_first))
         if request.actor.kind is ActorKind.API_KEY:
             return Judged(api_key=self._signed(person, request.actor))
         if decide.action_name(action).startswith("legal."):

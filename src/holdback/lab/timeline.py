@@ -24,7 +24,9 @@ LAST: Final = 99
 """Orders of what is planned for one instant: steps in between, in the order of the file; reactions last."""
 
 
-class _Planned(NamedTuple):
+class Planned(NamedTuple):
+    """Something that will happen; among equals of an instant by order, and then as planned first."""
+
     at: Instant
     order: int
     number: int
@@ -40,7 +42,7 @@ class Timeline:
     def __init__(self, stage: Stage) -> None:
         """Start with nothing planned."""
         self._stage = stage
-        self._planned: list[_Planned] = []
+        self._planned: list[Planned] = []
         self._numbers = count()
         self._tried: dict[str, Instant] = {}
         self.causes: dict[str, str] = {}
@@ -49,7 +51,7 @@ class Timeline:
 
     def plan(self, at: Instant, order: int, act: Callable[[], None]) -> None:
         """Let something happen at an instant; among equals, by order and then as planned first."""
-        heapq.heappush(self._planned, _Planned(at, order, next(self._numbers), act))
+        heapq.heappush(self._planned, Planned(at, order, next(self._numbers), act))
 
     def caused(self, name: str, person: str) -> None:
         """Remember whose a held exit or waiting change is; asking again for it does not make it another's."""
@@ -57,26 +59,31 @@ class Timeline:
 
     def run(self, until: Instant) -> None:
         """Let everything happen that happens up to and including an instant."""
-        world = self._stage.world
-        while (upcoming := self._next()) is not None and upcoming.at <= until:
-            world.now = max(world.now, upcoming.at)
-            if self._planned and upcoming is self._planned[0]:
-                heapq.heappop(self._planned)
-            upcoming.act()
-            self.acted()
-        world.now = max(world.now, until)
+        while (upcoming := self.upcoming()) is not None and upcoming.at <= until:
+            self.go_on(upcoming)
+        self._stage.world.now = max(self._stage.world.now, until)
 
-    def _next(self) -> _Planned | None:
+    def go_on(self, upcoming: Planned) -> None:
+        """Let happen what `upcoming` says is next."""
+        world = self._stage.world
+        world.now = max(world.now, upcoming.at)
+        if self._planned and upcoming is self._planned[0]:
+            heapq.heappop(self._planned)
+        upcoming.act()
+        self.acted()
+
+    def upcoming(self) -> Planned | None:
+        """What happens next, if anything does."""
         upcoming = [*self._planned[:1], *self._changes(), *self._exits()]
         return min(upcoming, key=lambda one: one[:3], default=None)
 
-    def _changes(self) -> list[_Planned]:
+    def _changes(self) -> list[Planned]:
         """Waiting loosenings, each at its instant. While the account is frozen only its thawing takes effect."""
         customer = self._stage.world.story_customer
         if customer is None:
             return []
         return [
-            _Planned(change.wait.until, FIRST, -1, self._tick)
+            Planned(change.wait.until, FIRST, -1, self._tick)
             for change in customer.changes.values()
             if change.wait.heard and (not customer.frozen_at or change.kind is ChangeKind.UNFREEZE)
         ]
@@ -88,12 +95,12 @@ class Timeline:
         askers = {self.causes.get(key, OWNER) for key in due}
         world.tick(next(iter(askers - {OWNER}), OWNER))
 
-    def _exits(self) -> list[_Planned]:
+    def _exits(self) -> list[Planned]:
         customer = self._stage.world.story_customer
         if customer is None:
             return []
         return [
-            _Planned(max(held.said_until, self._tried.get(key, 0)), FIRST, -1, partial(self._release, key))
+            Planned(max(held.said_until, self._tried.get(key, 0)), FIRST, -1, partial(self._release, key))
             for key, held in customer.exits.items()
         ]
 

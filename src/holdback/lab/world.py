@@ -41,6 +41,7 @@ from holdback.lab.sealing import fake_sealed
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
+    from holdback.lab.outflow import Outflow
 
 CUSTOMER: Final = "customer"
 """The main account of every story."""
@@ -98,9 +99,10 @@ class Known(NamedTuple):
 class World:
     """Everything that persists while a story runs. Example: `World(policy, now)`."""
 
-    def __init__(self, policy: Policy, now: Instant) -> None:
-        """Start empty, at an instant."""
+    def __init__(self, policy: Policy, now: Instant, outflow: Outflow | None = None) -> None:
+        """Start empty, at an instant. `outflow` is what leaves all accounts of a crowd, if this is one of them."""
         self.policy = policy
+        self.outflow = outflow
         self.now = now
         self.customers: dict[str, Customer] = {}
         self.entries: list[Entry] = []
@@ -124,6 +126,13 @@ class World:
         return customer.head if customer else None
 
     @property
+    def asked_first(self) -> str:
+        """Who of the staff asked first for the circuit breaker to be reset, "" if nobody did."""
+        head = self.outflow.stream.head if self.outflow is not None else None
+        first = head.breaker.proposal if head is not None and head.breaker is not None else None
+        return first.by if first is not None else ""
+
+    @property
     def parts(self) -> dict[PartKey, Part]:
         """All part rows of the story's customer."""
         return self.customers[CUSTOMER].parts
@@ -137,7 +146,8 @@ class World:
     ) -> Decision:
         """Put one question to the core, keep what follows from it, and deliver its notices."""
         name = request.account.partition(".")[0]
-        customer = self.customers.get(name, NOBODY)
+        of_breaker = self.outflow if name == ev.BREAKER else None
+        customer = self.customers.get(name, NOBODY) if of_breaker is None else of_breaker.stream
         wanted = decide.needs(request, customer.head)
         self._asked += 1
         facts = Facts(
@@ -148,11 +158,18 @@ class World:
             clock_agrees=True,
             counterparty_known=wanted.counterparty in self.customers,
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
+            tripped_at=self.outflow.tripped_at if self.outflow is not None else 0,
             **(judged._asdict() if judged is not None else {}),
             **self._known(request, customer.head),
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
-        self.customers[name] = Customer(answer.customer.head, customer.parts | answer.customer.parts)
+        after = Customer(answer.customer.head, customer.parts | answer.customer.parts)
+        if of_breaker is not None:
+            of_breaker.stream = after
+        else:
+            self.customers[name] = after
+        if self.outflow is not None:
+            self.outflow.left(after, answer.events, self.now)
         if answer.elsewhere and wanted.counterparty:  # the staff of a story have no streams
             self._hand_over(wanted.counterparty, answer.elsewhere)
         self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
