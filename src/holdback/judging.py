@@ -20,6 +20,7 @@ from holdback.core.decision import Allow, Deny, MarketFact, PriceFact, Reason, S
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.hold_life import news
+from holdback.core.inside import stops
 from holdback.core.ledger import GENESIS, Entry, link
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, LegalRelease, agency_fact, agency_of, spoke
 from holdback.core.rules.recovery import RecoveryOpen
@@ -43,7 +44,7 @@ from holdback.ports import (
     Writes,
 )
 from holdback.receipts import Receipt
-from holdback.sharing import Meeting, facts_of, lists_of, sighted
+from holdback.sharing import Meeting, facts_of, lists_of, sighted, stop_of, stopped_lately
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
 from holdback.wording.words import instant_text
@@ -93,7 +94,7 @@ class Asked(NamedTuple):
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
     what was read of `wanted` already, if it was all of it. `holder` is who asks, for passkeys that may sign.
     `outside` is what a sign-in calls its challenge, whose own name never leaves. `first` is who of the staff asked the
-    same before. `package` is what would be disclosed.
+    same before. `package` is what would be disclosed. `senders` are those whose stops are among what was loaded.
     """
 
     request: Request
@@ -113,6 +114,7 @@ class Asked(NamedTuple):
     outside: str = ""
     first: str = ""
     package: Packed | None = None
+    senders: tuple[str, ...] = ()
 
     @property
     def leans_on_others(self) -> bool:
@@ -321,6 +323,9 @@ class Unit:
             shared=shared,
             lists=lists_of(asked.request.shared, self._loaded, self._tools.masters.ids) if shared else (),
             dust_day=dust_day,
+            senders=stopped_lately(asked.senders, self._loaded, [*self._lately, *self._sightings])
+            if asked.senders
+            else (),
         )
 
     def _market(self, pair: str) -> MarketFact:
@@ -406,6 +411,8 @@ class Unit:
                     )
                     for contact in event.contacts
                 ]
+            elif stops(event):
+                self._sightings.append(stop_of(account, event.at))
             elif isinstance(event, ev.ExitAllowed):
                 self._flows.append(flow_of(standing.customer, event, self._tools.policy))
             elif isinstance(event, ev.BreakerTripped | ev.BreakerReset):

@@ -200,7 +200,8 @@ class Attempts(NamedTuple):
 class Sighting(NamedTuple):
     """That an account had to do with something that others may meet as well (an address, a device), on a day.
 
-    `key` is a keyed hash of what it is, and `day` counts from the epoch. Rows are only ever added.
+    `key` is a keyed hash of what it is, and `day` counts from the epoch. Rows are only ever added. Of stops, which
+    others are to learn of soon, `key` is of the account and `day` counts hours.
     """
 
     key: bytes

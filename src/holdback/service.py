@@ -647,10 +647,8 @@ class Service:
         needs = decide.needs(request, peek.head)
         wanted = _wanted(question, main, needs)
         kept = None if isinstance(action, ONCE) else _answer_to(question)
-        if isinstance(action, ExitRelease):  # who receives was said when the exit was asked for
-            request = msgspec.structs.replace(request, counterparty=needs.counterparty)
         asked = Asked(
-            request,
+            _named_before(request, needs),
             facts,
             tuple(wanted),
             envelope.dry_run,
@@ -662,6 +660,7 @@ class Service:
             ahead=peek.reading if ahead.suffices(peek.reading, peek.asked, wanted) else None,
             holder=holder,
             first=needs.first,
+            senders=needs.senders,
         )
         releases = isinstance(action, LegalRelease)
         return asked._replace(package=await self._packed(main, asked, peek)) if releases else asked
@@ -895,6 +894,13 @@ def _wanted(question: Question, main: str, needs: Needs) -> list[Wanted]:
     others = dict.fromkeys((needs.counterparty, needs.member, needs.first, needs.agency, *needs.spoke))
     first = Wanted(main, needs.parts, needs.alike, assets, _answer_key(question), shared=needs.shared)
     return [first, *(Wanted(one) for one in others if one and one != main)]
+
+
+def _named_before(request: Request, needs: Needs) -> Request:
+    """The question with the receiver of the exit it is about: who that is was said when the exit was asked for."""
+    if not isinstance(request.action, ExitRelease):
+        return request
+    return msgspec.structs.replace(request, counterparty=needs.counterparty)
 
 
 def _priced(pair: str) -> tuple[str, ...]:

@@ -2,13 +2,17 @@
 
 Rows of (key, account, day) are all that is kept (`ports.Sighting`). From them a fact is made that goes into the event
 of the decision that used it; it holds numbers and no account.
+
+That an account was stopped is kept likewise, by the hour, for those who received value from it (`core/inside.py`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.core.decision import ListFact, SharedFact
+from holdback.core.decision import ListFact, SenderFact, SharedFact
+from holdback.core.events import HOUR
+from holdback.core.inside import stop_key
 from holdback.core.rules.asking import SharedKey
 from holdback.core.rules.elsewhere import ADDRESS, DUST
 from holdback.ports import SIGHTINGS_MOST, Sighting
@@ -17,6 +21,7 @@ from holdback.sealing import skeleton
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from holdback.core.events import Instant
     from holdback.ports import ListRow, Loaded, Sightings
     from holdback.sealing import MasterKeys
 
@@ -79,6 +84,29 @@ def sighted(shared: Sequence[SharedKey], meeting: Meeting, loaded: Loaded) -> li
         if one.kind != DUST and not full and not any((row.account, row.day) == meeting for row in rows):
             found.append(Sighting(one.keys[0], *meeting))
     return found
+
+
+def stop_of(account: str, at: Instant) -> Sighting:
+    """The row that says that an account was stopped in this hour."""
+    return Sighting(stop_key(account), account, at // HOUR)
+
+
+def stopped_lately(senders: Iterable[str], loaded: Loaded, new: Sequence[Sighting]) -> tuple[SenderFact, ...]:
+    """In which hours each of these was stopped lately, with what the batch itself saw (`new`).
+
+    Somebody of whom as many hours are kept as are read was perhaps stopped in more: of him nothing is said.
+    """
+    facts = []
+    for sender in senders:
+        key = stop_key(sender)
+        rows = [
+            *(loaded.sightings[key].rows if key in loaded.sightings else ()),
+            *(one for one in new if one.key == key),
+        ]
+        hours = sorted({one.day for one in rows})
+        if len(hours) < SIGHTINGS_MOST:
+            facts.append(SenderFact(sender, tuple(hour * HOUR for hour in hours)))
+    return tuple(facts)
 
 
 def _rows(one: SharedKey, sightings: Mapping[bytes, Sightings]) -> list[Sighting]:

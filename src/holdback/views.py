@@ -634,10 +634,11 @@ SECRETS: Final = frozenset(
         "decile",
         "face",
         "victim",
+        "sender",
     }
 )
 """Fields of events and actions that are shown to nobody: secrets, their hashes, what proofs rest on, staff's words, and
-which accounts are there to see who reads them."""
+which accounts are there to see who reads them, or are on the other side of a trade."""
 
 UNTOLD: Final = (ev.MemberFlagged,)
 """What a stream's own log does not show: whoever is asked after is not told by it."""

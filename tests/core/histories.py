@@ -32,6 +32,7 @@ from holdback.core.decision import (
     PriceFact,
     Proof,
     Seen,
+    SenderFact,
     SharedFact,
     StaffFact,
     StepUp,
@@ -143,6 +144,8 @@ class Account:
         self.shared: tuple[SharedFact, ...] = ()
         self.lists: tuple[ListFact, ...] = (OFAC,)
         self.dust_day = 0
+        self.stopped: dict[str, tuple[Instant, ...]] = {}
+        self.unread: frozenset[str] = frozenset()
 
     # What is true
 
@@ -231,10 +234,19 @@ class Account:
             agency=self.agency,
             paper=self.paper,
             package=self.package,
+            senders=self.senders_of(request),
             link=self.link_of(request),
             api_key=self.key_signed(request),
             market=self.market_of(request),
             **self.elsewhere_known(request.action),
+        )
+
+    def senders_of(self, request: Request) -> tuple[SenderFact, ...]:
+        """When those were stopped from whom value came, but for whoever cannot be read."""
+        return tuple(
+            SenderFact(one, tuple(dict.fromkeys(at // HOUR * HOUR for at in self.stopped.get(one, ()))))
+            for one in decide.needs(request, self.state).senders
+            if one not in self.unread
         )
 
     def market_of(self, request: Request) -> MarketFact | None:

@@ -810,9 +810,21 @@ class Past:
         rank = math.ceil(Fraction(outflow.usual_quantile_percent, 100) * len(days))
         return sorted(days.values())[rank - 1] * outflow.usual_factor_percent // 100
 
-    def received(self, now: Instant) -> list[ev.ValueReceived]:
-        """What came from inside the platform and may not exit yet."""
-        return [one for _, one in self.events() if isinstance(one, ev.ValueReceived) and one.until > now]
+    @cached_property
+    def came(self) -> list[ev.ValueReceived]:
+        """What came from inside the platform."""
+        return [one for _, one in self.events() if isinstance(one, ev.ValueReceived)]
+
+    @cached_property
+    def keeps_what_was_sent(self) -> tuple[Instant, ...]:
+        """When the account was stopped, so that what it sent before stays longer where it went."""
+        severe = [
+            one.at
+            for _, one in self.events()
+            if isinstance(one, ev.CoolOffStarted) and one.severity is ev.Severity.SEVERE
+        ]
+        frozen = [one.at for _, one in self.events() if isinstance(one, ev.Frozen | ev.LegalFrozen)]
+        return (*severe, *frozen, *(one.at for _, one in self.events() if isinstance(one, ev.RecoveryContested)))
 
     # Proofs and challenges
 

@@ -9,7 +9,8 @@ from tests.core.histories import POLICY, START, USD, policy_with, sealed
 from holdback.core import budget
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE, Instant, Lane
-from holdback.core.state import Customer, Head, Meter, Received, evolve
+from holdback.core.inside import Received
+from holdback.core.state import Customer, Head, Meter, evolve
 
 EMPTY = Head("alice", sealed("alice"), START, ())
 

@@ -23,9 +23,11 @@ from tests.core.histories import (
     sealed,
 )
 
+from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Decision, Hold, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Channel, Lane
+from holdback.core.inside import stop_key
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove
 from holdback.core.rules.asking import Case
@@ -172,7 +174,8 @@ class TestKinds:
         assert gone(account).lane is lane
         assert gone(account).beneficiary.startswith(beneficiary)
         assert account.last is not None
-        received = (ev.ValueReceived(account.now, 10 * USD, account.now + 24 * HOUR),)
+        waits = account.now + 24 * HOUR, "alice", account.now + 72 * HOUR
+        received = (ev.ValueReceived(account.now, 10 * USD, *waits),)
         assert account.last.elsewhere == (received if tells else ())
 
     def test_a_cooling_sender_passes_its_wait_on(self) -> None:
@@ -189,7 +192,8 @@ class TestKinds:
         answer = account.ask(ExitRequest("gift", "USD", "100", counterparty=BOB), session, "a1-2", counterparty="bob")
         assert kind_of(answer) == "allow"
         assert account.last is not None
-        assert account.last.elsewhere == (ev.ValueReceived(account.now, 100 * USD, account.now + 72 * HOUR),)
+        until = account.now + 72 * HOUR
+        assert account.last.elsewhere == (ev.ValueReceived(account.now, 100 * USD, until, "alice", until),)
 
     @pytest.mark.parametrize("kind", ["p2p_sale", "gift", "internal_transfer"])
     def test_who_receives_inside_must_be_known(self, kind: str) -> None:
@@ -459,6 +463,57 @@ class TestReceived:
         account.deliver()
         account.wait(days=1)
         assert kind_of(release(account, held_id(answer))) == "allow"
+
+    @pytest.mark.parametrize(("stopped_h", "waits_h"), [(None, 24), (-1, 24), (0, 72), (23, 72), (24, 24)], ids=str)
+    def test_a_stop_of_the_sender_keeps_it(self, stopped_h: int | None, waits_h: int) -> None:
+        """Whoever is stopped in the hour in which he sent, or before the wait is over, keeps it there for 72 h."""
+        account, session = long_standing(equity="1000")
+        came = account.now
+        account.received((ev.ValueReceived(came, 400 * USD, came + DAY, "mallory", came + 3 * DAY),))
+        account.stopped = {} if stopped_h is None else {"mallory": (came + stopped_h * HOUR,)}
+        answer = account.pay("900", "home", session)
+        assert (codes(answer), answer.findings[0].until) == ([Reason.RECEIVED_LATELY], came + waits_h * HOUR)
+        account.deliver()
+        account.now = came + waits_h * HOUR - 1
+        assert Reason.RECEIVED_LATELY in codes(release(account, held_id(answer)))
+        account.now += 1
+        assert kind_of(release(account, held_id(answer))) == "allow"
+        assert b"mallory" in account.decided().facts
+
+    def test_a_stop_is_read_again_at_release(self) -> None:
+        """A hold that was to end after 24 h goes on to 72 h if the sender is stopped meanwhile."""
+        account, session = long_standing(equity="1000")
+        came = account.now
+        account.received((ev.ValueReceived(came, 400 * USD, came + DAY, "mallory", came + 3 * DAY),))
+        which = held_id(account.pay("900", "home", session))
+        account.deliver()
+        account.now, account.stopped = came + DAY, {"mallory": (came + 20 * HOUR,)}
+        answer = release(account, which)
+        assert (codes(answer), answer.findings[0].until) == ([Reason.RECEIVED_LATELY], came + 3 * DAY)
+
+    def test_a_sender_that_cannot_be_read_counts_as_stopped(self) -> None:
+        """Law 8: without a word on the sender the longer wait counts, also once the shorter one is over."""
+        account, _ = long_standing(equity="1000")
+        came = account.now
+        account.received((ev.ValueReceived(came, 400 * USD, came + DAY, "mallory", came + 3 * DAY),))
+        account.unread = frozenset({"mallory"})
+        for hours in (0, 24, 71):
+            account.now = came + hours * HOUR
+            session = account.sign_in()
+            assert account.pay("900", "home", session).findings[-1].until == came + 3 * DAY
+
+    def test_nobody_is_asked_about_who_sent_nothing(self) -> None:
+        """Of an account that received nothing, or nothing in question, no other one is read."""
+        account, session = long_standing(equity="1000")
+        asked = account.request(ExitRequest("withdrawal", "USD", "1", address=HOME, network="bitcoin"), session)
+        assert decide.needs(asked, account.head).senders == ()
+        longest = account.now + 3 * DAY
+        account.received((ev.ValueReceived(account.now, USD, longest, "mallory", longest),))
+        assert decide.needs(asked, account.head).senders == ()
+        account.received((ev.ValueReceived(account.now, USD, longest - DAY, "mallory", longest),))
+        needs = decide.needs(asked, account.head)
+        assert (needs.senders, needs.shared) == (("mallory",), (stop_key("mallory"),))
+        assert decide.needs(account.request(ExitCancel("x"), session), account.head).senders == ()
 
     def test_dust_delays_nothing(self) -> None:
         """A stranger's cent holds nobody's exits, and later dust postpones no end."""
@@ -856,7 +911,7 @@ class TestAfterwards:
         assert [one.lane for one in account.last_events() if isinstance(one, ev.ExitReconciled)] == [lane]
         hours = account.policy.outflow.received_from_cooling_h
         until = (-(-account.now // HOUR) + hours) * HOUR
-        marks = (ev.ValueReceived(account.now, 900 * USD, until),) if marked else ()
+        marks = (ev.ValueReceived(account.now, 900 * USD, until, "alice", until),) if marked else ()
         assert account.last is not None
         assert account.last.elsewhere == marks
 

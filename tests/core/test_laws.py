@@ -123,6 +123,9 @@ def used_for_long(account: Watched) -> None:
     account.settle(days=4)
 
 
+STRANGER: Final = "stranger"
+"""A customer of whom nothing is played but what he sends, and when he is stopped."""
+
 PREFABS: Final = ("fresh", "plain", "keyed", "texted", "poor", "used")
 PLACES: Final = ("home", "home", "elsewhere", "thief", "mule")
 LOOKS: Final = ("", "", "home")
@@ -176,6 +179,7 @@ class Stories(RuleBasedStateMachine):
         self.clock = 0
         self.asked: tuple[Request, StepUp] | None = None
         self.key = self.thiefs_key = b""
+        self.strangers_stops: tuple[int, ...] = ()
 
     @initialize(name=st.sampled_from(PREFABS), holds=thief, keys=st.sampled_from(KEYS))
     def begin(self, name: str, holds: frozenset[str], keys: tuple[bytes, bytes]) -> None:
@@ -247,6 +251,11 @@ class Stories(RuleBasedStateMachine):
             return proof
         return replace(proof, renewed=sealed(f"hash {self.alice.tokens}"))
 
+    def reads_stops(self, one: Watched, other: Watched) -> None:
+        """What one reads of the other's stops, whoever else sent something."""
+        strangers = tuple(at for at in self.strangers_stops if at <= one.now)
+        one.stopped = {other.name: other.twin.past().keeps_what_was_sent, STRANGER: strangers}
+
     def ask(
         self,
         action: Action,
@@ -255,6 +264,7 @@ class Stories(RuleBasedStateMachine):
         **fields: Any,  # noqa: ANN401 - Request's own
     ) -> Decision:
         """Ask, remember a step-up, and let the other customer receive what was sent. A passkey answers a challenge."""
+        self.reads_stops(self.alice, self.bob)
         request = self.alice.request(action, by, **fields)
         decision = self.alice.submit(request, self.alice.facts(request, proofs))
         if isinstance(decision, StepUp) and any(self.alice.is_passkey(one) for one in proofs):
@@ -509,21 +519,53 @@ class Stories(RuleBasedStateMachine):
     @rule(usd=st.sampled_from(("50", "2000", "90000")))
     def bob_sends(self, usd: str) -> None:
         """Bob sends Alice something inside the platform."""
-        bob = self.bob
         target = destination(self.alice.name)
-        action = ExitRequest("internal_transfer", "USD", usd, counterparty=target)
-        alive = [key for key, one in bob.head.sessions.items() if bob.now < one.ends_at()]
-        session = alive[0] if alive else bob.sign_in()
-        bob.ask(action, session, *bob.head.authenticators, counterparty=self.alice.name)
-        events, _ = bob.elsewhere
+        self.bob_asks(ExitRequest("internal_transfer", "USD", usd, counterparty=target), self.alice.name)
+        events, _ = self.bob.elsewhere
         if events:
             self.alice.received(events)
 
-    @rule(micro_usd=st.sampled_from((1, 99 * USD, 100 * USD, 30_000 * USD)), hours=st.sampled_from((24, 72)))
-    def someone_sends(self, micro_usd: int, hours: int) -> None:
-        """A stranger inside the platform sends Alice dust, or more."""
-        until = (-(-self.alice.now // HOUR) + hours) * HOUR
-        self.alice.received((ev.ValueReceived(self.alice.now, micro_usd, until),))
+    def bob_asks(self, action: Action, counterparty: str = "") -> None:
+        """Bob asks with all he has."""
+        bob = self.bob
+        self.reads_stops(bob, self.alice)
+        alive = [key for key, one in bob.head.sessions.items() if bob.now < one.ends_at()]
+        session = alive[0] if alive else bob.sign_in()
+        bob.ask(action, session, *bob.head.authenticators, counterparty=counterparty)
+
+    @rule(usd=amount, read=st.booleans())
+    def bob_pays(self, usd: str, *, read: bool) -> None:
+        """Bob, who may have received something of Alice's, pays out, and waits if he is told to."""
+        self.bob.unread = frozenset() if read else frozenset({self.alice.name})
+        self.bob_asks(ExitRequest("withdrawal", "USD", usd, address=destination("home"), network="bitcoin"))
+        for which in tuple(self.bob.head.exits):
+            self.bob.ask(ExitRelease(which), PLATFORM)
+
+    @rule(usd=st.sampled_from(("2000", "20000")), hours=st.sampled_from((0, 1, 23, 25)), later=st.sampled_from((1, 50)))
+    def passed_on(self, usd: str, hours: int, later: int) -> None:
+        """The thief sends to Bob, the owner stops his account in time or too late, and Bob pays out."""
+        action = ExitRequest("internal_transfer", "USD", usd, counterparty=destination("bob"))
+        self.ask(action, self.session("owner"), self.proofs("owner", "good"), counterparty="bob")
+        self.tick(hours * HOUR)
+        self.ask(AccountFreeze(), Actor(ActorKind.LINK, contact=pick(self.alice.head.contacts, 0)))
+        for wait in (0, later):
+            self.bob.deliver()
+            self.tick(wait * HOUR)
+            self.bob_pays(usd, read=True)
+
+    @rule(
+        micro_usd=st.sampled_from((1, 99 * USD, 100 * USD, 30_000 * USD)),
+        hours=st.sampled_from((24, 72)),
+        named=st.booleans(),
+        stopped=st.sampled_from((None, None, 0, 23 * HOUR, 25 * HOUR)),
+    )
+    def someone_sends(self, micro_usd: int, hours: int, stopped: int | None, *, named: bool) -> None:
+        """A stranger inside the platform sends Alice dust, or more, and is stopped some time after, or never."""
+        alice = self.alice
+        until, longest = ((-(-alice.now // HOUR) + one) * HOUR for one in (hours, 72))
+        self.strangers_stops += () if stopped is None else (alice.now + stopped,)
+        sender = (STRANGER, longest) if named else ("", 0)
+        alice.received((ev.ValueReceived(alice.now, micro_usd, until, *sender),))
 
     @rule(by=st.sampled_from(("price", "age", "none", "restore", "trip", "right")))
     def facts_change(self, by: str) -> None:

@@ -24,6 +24,7 @@ from holdback.core.events import (
     Severity,
     stored_decoder,
 )
+from holdback.core.inside import MARKS_KEPT, Received, stops
 from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.seniority import ripe_at
 from holdback.core.state import (
@@ -41,7 +42,6 @@ from holdback.core.state import (
     Head,
     Part,
     PartKey,
-    Received,
     Wait,
     evolve,
 )
@@ -377,6 +377,49 @@ def test_received_value_that_ripens_together_is_one_mark() -> None:
     """However often somebody sends, there is one mark for each instant at which something ripens."""
     after = head(*(ev.ValueReceived(START + at, 5, LATER + at % 2) for at in range(100)))
     assert after.received == (Received(250, LATER), Received(250, LATER + 1))
+
+
+def test_a_mark_names_its_sender_and_hour() -> None:
+    """What one sends within an hour is one mark, which is kept as long as it may ever wait."""
+    first, longest = START + HOUR + 1, START + 9 * HOUR
+    after = head(
+        ev.ValueReceived(first, 5, LATER + HOUR, "bob", longest),
+        ev.ValueReceived(first + 1, 6, LATER + HOUR, "bob", longest),
+        ev.ValueReceived(first + HOUR, 7, LATER + 2 * HOUR, "bob", longest + HOUR),
+        ev.ValueReceived(first + HOUR, 8, LATER + 2 * HOUR, "carol", longest + HOUR),
+    )
+    hour = START + HOUR
+    assert after.received == (
+        Received(11, LATER + HOUR, "bob", hour, longest),
+        Received(7, LATER + 2 * HOUR, "bob", hour + HOUR, longest + HOUR),
+        Received(8, LATER + 2 * HOUR, "carol", hour + HOUR, longest + HOUR),
+    )
+    assert after.received[0].over_at == longest
+
+
+def test_marks_that_name_senders_are_few() -> None:
+    """Of too many the smallest lose their names, and wait the longer time: nothing is lost by it."""
+    many = [ev.ValueReceived(START, size, LATER, f"s{size}", LATER + HOUR) for size in range(1, MARKS_KEPT + 4)]
+    after = head(*many)
+    named = [one for one in after.received if one.sender]
+    assert len(named) == MARKS_KEPT
+    assert [one for one in after.received if not one.sender] == [Received(1 + 2 + 3, LATER + HOUR)]
+
+
+@pytest.mark.parametrize(
+    ("event", "stopping"),
+    [
+        (ev.Frozen(START, OWNER), True),
+        (ev.CoolOffStarted(START, "c", "password", ev.Severity.SEVERE, 1, 1, 1, 1), True),
+        (ev.CoolOffStarted(START, "c", "device", ev.Severity.MILD, 1, 1, 1, 1), False),
+        (ev.LegalFrozen(START, "l1", "staff-lea", LATER), True),
+        (ev.RecoveryContested(START, "r1", OWNER, 1, LATER), True),
+        (ev.Unfrozen(START, mistaken=False), False),
+    ],
+)
+def test_what_stops_what_was_sent(event: ev.AnyEvent, *, stopping: bool) -> None:
+    """A freeze, a severe cool-off and a contest keep what was sent before; a mild cool-off does not."""
+    assert stops(event) is stopping
 
 
 def test_settings_have_a_loosest_value() -> None:

@@ -1088,13 +1088,25 @@ def received_lately(case: Case, asked: Exit) -> list[tuple[Reason, Instant | Non
     past, now, outflow = case.past, case.now, case.policy.outflow
     equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
     left = past.drawn(COUNTED, now, outflow.received_from_cooling_h * HOUR, DAY)
-    for instant in sorted({now, *(one.until for one in past.received(now))}):
-        waiting = sum(one.micro_usd for one in past.received(instant))
-        counts = bool(past.received(instant)) and waiting >= outflow.received_floor_usd * 1_000_000
+    ends = [(stays_until(case, one), one.micro_usd) for one in past.came]
+    for instant in sorted({now, *(until for until, _ in ends if until > now)}):
+        there = [micro_usd for until, micro_usd in ends if until > instant]
+        waiting = sum(there)
+        counts = bool(there) and waiting >= outflow.received_floor_usd * 1_000_000
         free = max(0, equity - left - waiting)
         if not counts or (asked.priced and asked.value <= free):
             return [] if instant == now else [(Reason.RECEIVED_LATELY, instant)]
     raise AssertionError
+
+
+def stays_until(case: Case, one: ev.ValueReceived) -> Instant:
+    """Law 3: longer, if its sender was stopped in the hour in which it came or later, while it waited; or is unread."""
+    read = {fact.sender: fact.stopped_at for fact in case.facts.senders}
+    if one.stopped_until <= one.until:
+        return one.until
+    came = one.at - one.at % HOUR
+    stopped = one.sender not in read or any(came <= at < one.until for at in read[one.sender])
+    return one.stopped_until if stopped else one.until
 
 
 COUNTED: Final = set(Lane) - {Lane.OWN}

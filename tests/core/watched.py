@@ -17,6 +17,7 @@ from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Deny, Hold, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, HOUR, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
+from holdback.core.inside import MARKS_KEPT
 from holdback.core.profile import Profile
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
@@ -28,7 +29,7 @@ from holdback.core.state import NOBODY, Beneficiary, Credential, Customer, Devic
 from holdback.core.trade_meter import TradeMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tests.core.past import Authenticator
 
@@ -94,6 +95,7 @@ class Step(NamedTuple):
     advance: decide.Advance
     after: Customer
     now: Instant
+    stopped: Mapping[str, tuple[Instant, ...]] = {}
 
     @property
     def decision(self) -> Decision:
@@ -212,9 +214,17 @@ def unproved_exits_go_to_verified_entries(step: Step) -> None:
 
 
 def received_value_stays(step: Step) -> None:
-    """Law 3: after every exit what came from inside and still waits is there, but for less than the floor."""
+    """Law 3: after every exit what came from inside and still waits is there, but for less than the floor.
+
+    It waits for 72 h, if whoever sent it was stopped before its 24 h were over, whenever the receiver asks.
+    """
     outflow = step.past.policy.outflow
-    waiting = sum(one.micro_usd for one in step.past.received(step.now))
+    waiting = sum(
+        one.micro_usd
+        for one in step.past.came
+        if one.until > step.now
+        or (one.stopped_until > step.now and any(one.at <= at < one.until for at in step.stopped.get(one.sender, ())))
+    )
     if waiting < max(1, outflow.received_floor_usd * USD):
         return
     for gone in step.exits:
@@ -225,11 +235,13 @@ def received_value_stays(step: Step) -> None:
 
 
 def received_marks_are_few(step: Step) -> None:
-    """What waits is kept in a mark an hour, and nothing of it is lost."""
+    """What waits is kept in so many marks that name a sender, and one an hour; nothing of it is lost."""
     if step.after.head is not None:
-        kept = [one for one in step.after.head.received if one.until > step.now]
-        assert len(kept) <= step.past.policy.outflow.received_from_cooling_h + 1
-        assert sum(one.micro_usd for one in kept) == sum(one.micro_usd for one in step.past.received(step.now))
+        kept = [one for one in step.after.head.received if one.over_at > step.now]
+        assert sum(not one.sender for one in kept) <= step.past.policy.outflow.received_from_cooling_h + 1
+        assert len(kept) <= step.past.policy.outflow.received_from_cooling_h + 1 + MARKS_KEPT
+        there = (one.micro_usd for one in step.past.came if max(one.until, one.stopped_until) > step.now)
+        assert sum(one.micro_usd for one in kept) == sum(there)
 
 
 def over_budget_exits_were_held(step: Step) -> None:
@@ -659,6 +671,7 @@ class Watched(Account):
             "shared",
             "lists",
             "dust_day",
+            "unread",
         ):
             setattr(other, name, getattr(self, name))
         other.parts, other.prices = dict(self.parts), dict(self.prices)
@@ -676,7 +689,7 @@ class Watched(Account):
         assert (whole.decision, whole.events) == (decision, self.last.events), "what `needs` names is not enough"
         self.check_twin(expected, decision)
         if past.entries:
-            step = Step(before, past, asked, facts, self.last, self.everything(), self.now)
+            step = Step(before, past, asked, facts, self.last, self.everything(), self.now, dict(self.stopped))
             for law in LAWS:
                 law(step)
         self.elsewhere = (self.last.elsewhere, asked.counterparty)

@@ -15,9 +15,12 @@ from holdback.core.events import DAY, HOUR, Lane
 from holdback.core.policy import MICRO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdback.core.decision import SenderFact
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import Head, Received
+    from holdback.core.state import Head
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -111,7 +114,9 @@ def in_vault(head: Head, micro_usd: int | None, now: Instant) -> bool:
     return left + micro_usd > lowest_equity(head, now) * (100 - vault.percent) // 100
 
 
-def received_until(head: Head, micro_usd: int | None, policy: Policy, now: Instant) -> Instant | None:
+def received_until(
+    head: Head, micro_usd: int | None, policy: Policy, now: Instant, senders: Iterable[SenderFact] = ()
+) -> Instant | None:
     """Until when an exit of this much may be value received lately inside the platform; None if it may go.
 
     What must stay is the value that was received and nothing else. So an exit goes as long as it fits into what
@@ -122,9 +127,13 @@ def received_until(head: Head, micro_usd: int | None, policy: Policy, now: Insta
     Below `outflow.received_floor_usd` what waits stops nothing, or anybody could stop a stranger's exits for a day by
     sending a cent; that much may thus leave early, and never more. The end is the first instant at which enough has
     ripened, so that dust that came later postpones nothing either.
+
+    `senders` say how long each mark waits (`inside.Received`): one that is not among them counts as stopped.
     """
-    waiting = [one for one in head.received if one.until > now]
-    unripe = sum(one.micro_usd for one in waiting)
+    stops = {one.sender: one.stopped_at for one in senders}
+    ends = [(one.ends_at(stops), one.micro_usd) for one in head.received]
+    waiting = sorted(one for one in ends if one[0] > now)
+    unripe = sum(waits for _, waits in waiting)
     floor = policy.outflow.received_floor_usd * MICRO
     if not waiting or unripe < floor:
         return None
@@ -133,12 +142,8 @@ def received_until(head: Head, micro_usd: int | None, policy: Policy, now: Insta
     left = sum(value for day, value in total.days.items() if day >= first_day) if total else 0
     own = lowest_equity(head, now) - left
     until = None
-    for one in sorted(waiting, key=_until):
+    for ends_at, waits in waiting:
         if unripe < floor or (micro_usd is not None and micro_usd <= max(0, own - unripe)):
             break
-        unripe, until = unripe - one.micro_usd, one.until
+        unripe, until = unripe - waits, ends_at
     return until
-
-
-def _until(received: Received) -> Instant:
-    return received.until

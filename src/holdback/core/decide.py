@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from holdback.core import devices, programs
+from holdback.core import devices, inside, programs
 from holdback.core import events as ev
 from holdback.core.assurance import (
     CONTACT_CODE,
@@ -122,6 +122,7 @@ class Needs(NamedTuple):
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
     `first` is one that is read only: who asked first for what a second one of the staff asks now.
     `shared` are keys of what other accounts may have to do with, too.
+    `senders` are those whose stops are wanted, kept under keys that are among `shared`.
     `agency` is a stream that is read, and so are `spoke`: who of the staff had a word before in a legal request. `pair`
     asks for what is known of a pair, and for the prices of its two assets.
     """
@@ -136,6 +137,7 @@ class Needs(NamedTuple):
     spoke: tuple[str, ...] = ()
     pair: str = ""
     shared: tuple[bytes, ...] = ()
+    senders: tuple[str, ...] = ()
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -158,8 +160,9 @@ def needs(request: Request, peek: Head | None) -> Needs:
         asset, counterparty = held.asset, held.counterparty
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
     others = _first(action, peek), legal.agency_of(action, peek), legal.spoke(action, peek)
-    shared = tuple(key for one in request.shared for key in one.keys)
-    return Needs(parts, alike, asset, counterparty, member, *others, pair, shared)
+    senders = inside.in_question(peek.received) if asset and peek is not None and peek.received else ()
+    shared = (*(key for one in request.shared for key in one.keys), *(inside.stop_key(one) for one in senders))
+    return Needs(parts, alike, asset, counterparty, member, *others, pair, shared, senders)
 
 
 def _first(action: Action, peek: Head | None) -> str:

@@ -340,6 +340,13 @@ class ListFact(msgspec.Struct, frozen=True, array_like=True):
     listed: bool = False
 
 
+class SenderFact(msgspec.Struct, frozen=True, array_like=True):
+    """In which hours somebody was stopped lately from whom this account received value; each by its beginning."""
+
+    sender: str
+    stopped_at: tuple[Instant, ...] = ()
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
@@ -354,7 +361,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     pair that an order names. `shared` is what other accounts have to do with the destination, `lists` are all lists
     there are, and `dust_day` is when the account last received a small deposit from an address that looks like it,
     in days since the epoch, 0 for never. `tripped_at` is since when the circuit breaker holds exits, 0 while it does
-    not. A fact that could not be had is absent or false, and never means allow.
+    not. `senders` are those from whom value came that may have to wait longer for what they did since; one who is not
+    among them counts as stopped. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -381,6 +389,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     lists: tuple[ListFact, ...] = ()
     dust_day: int = 0
     tripped_at: Instant = 0
+    senders: tuple[SenderFact, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

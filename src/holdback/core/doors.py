@@ -34,12 +34,12 @@ DOORS: Final[dict[str, Door]] = {
         _UNTIL_ALLOWED,
     ),
     "internal": Door(
-        "the receipt; the value may trade but not leave the receiver for 24 h, or 72 h if the sender cools",
+        "the receipt; the value may trade but not leave the receiver for 24 h, or 72 h if the sender cools or freezes",
         "a customer of this platform, named in the book or new",
         _UNTIL_ALLOWED,
     ),
     "p2p": Door(
-        "the receipt; the value may trade but not leave the buyer for 24 h, or 72 h if the seller cools",
+        "the receipt; the value may trade but not leave the buyer for 24 h, or 72 h if the seller cools or freezes",
         "any customer of this platform: the kind is opened with a wait, each stranger is capped a day",
         _UNTIL_ALLOWED,
     ),

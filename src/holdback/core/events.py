@@ -901,10 +901,15 @@ class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconcil
 
 
 class ValueReceived(Event, frozen=True, array_like=True, tag="value.received"):
-    """Value came from another account inside the platform and may not exit before `until` (law 3)."""
+    """Value came from another account inside the platform and may not exit before `until` (law 3).
+
+    `sender` is from whom, "" if it came from several. If he is stopped meanwhile, it stays until `stopped_until`.
+    """
 
     micro_usd: int
     until: Instant
+    sender: str = ""
+    stopped_until: Instant = 0
 
 
 class EquityStated(Event, frozen=True, array_like=True, tag="equity.stated"):

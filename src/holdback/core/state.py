@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
+from holdback.core.inside import Received, marked
 from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
 from holdback.core.trade_meter import UNUSED, TradeMeter, less, traded
 
@@ -228,13 +229,6 @@ class Freeze(msgspec.Struct, frozen=True, array_like=True):
     frozen_at: Instant
     pressed_at: Instant
     thawed_at: Instant = 0
-
-
-class Received(msgspec.Struct, frozen=True, array_like=True):
-    """Value that came from inside the platform and may not exit yet."""
-
-    micro_usd: int
-    until: Instant
 
 
 class Shown(msgspec.Struct, frozen=True, array_like=True):
@@ -1272,15 +1266,7 @@ def _since(counted: dict[int, int], first: int) -> dict[int, int]:
 def _value(head: Head, event: ev.ValueReceived | ev.EquityStated) -> Head:
     if isinstance(event, ev.EquityStated):
         return replace(head, equity=_lowest(head.equity, event.at, event.micro_usd))
-    return replace(head, received=_with_received(head.received, event))
-
-
-def _with_received(received: tuple[Received, ...], event: ev.ValueReceived) -> tuple[Received, ...]:
-    """One mark for each instant at which something ripens. Instants are whole hours, so there are never many."""
-    waiting = {one.until: one for one in received if one.until > event.at}
-    before = waiting[event.until].micro_usd if event.until in waiting else 0
-    waiting[event.until] = Received(before + event.micro_usd, event.until)
-    return tuple(waiting.values())
+    return replace(head, received=marked(head.received, event))
 
 
 def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, int]:

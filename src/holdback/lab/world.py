@@ -25,10 +25,12 @@ from holdback.core.decision import (
     PaperFact,
     PriceFact,
     Proof,
+    SenderFact,
     SharedFact,
     StaffFact,
 )
-from holdback.core.events import DAY, ENCODER, ActorKind, Destination, Instant
+from holdback.core.events import DAY, ENCODER, HOUR, ActorKind, Destination, Instant
+from holdback.core.inside import stops
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.asking import Request
@@ -160,6 +162,7 @@ class World:
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
             tripped_at=self.outflow.tripped_at if self.outflow is not None else 0,
             **(judged._asdict() if judged is not None else {}),
+            senders=tuple(SenderFact(one, self._stopped(one)) for one in wanted.senders),
             **self._known(request, customer.head),
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
@@ -175,6 +178,11 @@ class World:
         self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
         self._deliver(name, answer.events, cause)
         return answer.decision
+
+    def _stopped(self, account: str) -> tuple[Instant, ...]:
+        """When an account was stopped."""
+        said = (event for entry in self.entries if entry.account == account for event in entry.events)
+        return tuple(event.at // HOUR * HOUR for event in said if stops(event))
 
     def _known(self, request: Request, head: Head | None) -> dict[str, Any]:
         """What others have to do with the destination that an action has, or the held exit that it is about."""

@@ -320,7 +320,7 @@ def _received_lately(case: Case, asked: Asked) -> list[Finding]:
     if not case.head.received:
         return []
     amount = asked.value.micro_usd if asked.value.priced else None
-    until = budget.received_until(case.head, amount, case.policy, case.now)
+    until = budget.received_until(case.head, amount, case.policy, case.now, case.facts.senders)
     return [] if until is None else [why(Reason.RECEIVED_LATELY, "time", until=until)]
 
 
@@ -508,6 +508,8 @@ def _renewed(case: Case, name: str, recovery: str = "") -> tuple[ev.AddressRenew
 def _received(case: Case, network: str, value: Value, *, forgotten: bool = False) -> tuple[ev.ValueReceived, ...]:
     """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3).
 
+    From one who is stopped later it may, which is read when the counterparty asks to let value leave.
+
     Waits end at full hours, so that however often someone sends, the receiver keeps one mark an hour. What Holdback
     cannot price is never less than the floor from which marks count: unknown is not nothing (law 8).
     """
@@ -515,9 +517,10 @@ def _received(case: Case, network: str, value: Value, *, forgotten: bool = False
         return ()
     outflow = case.policy.outflow
     cooling_then = forgotten or cooling.ends_at(case.head, case.now) is not None
-    hours = outflow.received_from_cooling_h if cooling_then else outflow.received_h
+    longest = (-(-case.now // HOUR) + outflow.received_from_cooling_h) * HOUR
+    until = longest if cooling_then else (-(-case.now // HOUR) + outflow.received_h) * HOUR
     worth = value.micro_usd if value.priced else max(value.micro_usd, outflow.received_floor_usd * MICRO)
-    return (ev.ValueReceived(case.now, worth, (-(-case.now // HOUR) + hours) * HOUR),)
+    return (ev.ValueReceived(case.now, worth, until, case.head.account, longest),)
 
 
 def _release_at(findings: tuple[Finding, ...]) -> Instant | None:

@@ -248,13 +248,15 @@ def _alerted(case: Case, drain: Drain) -> tuple[AnyEvent, ...]:
 def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
     """What the counterparty's stream learns: what was given away trades there, and does not exit for a while.
 
-    From an account that cools or is frozen it stays longer. Of one that looks robbed the stream keeps count.
+    From an account that cools or is frozen, then or soon after, it stays longer. Of one that looks robbed the stream
+    keeps count.
     """
     if not drain.micro_usd or other in {"", case.head.account} or not case.facts.counterparty_known:
         return ()
     stopped = bool(case.head.frozen_at) or ends_at(case.head, case.now) is not None
-    hours = case.policy.outflow.received_from_cooling_h if stopped else case.policy.trades.proceeds_h
-    received = ev.ValueReceived(case.now, drain.gap_micro_usd, (-(-case.now // HOUR) + hours) * HOUR)
+    longest = (-(-case.now // HOUR) + case.policy.outflow.received_from_cooling_h) * HOUR
+    until = longest if stopped else (-(-case.now // HOUR) + case.policy.trades.proceeds_h) * HOUR
+    received = ev.ValueReceived(case.now, drain.gap_micro_usd, until, case.head.account, longest)
     if not trading.looks_robbed(case.head, _asker(case), case.policy, case.now):
         return (received,)
     return (received, ev.ProceedsSeen(case.now, case.head.account, drain.gap_micro_usd))

@@ -1,0 +1,108 @@
+"""Value that moved inside the platform: the marks it leaves at whoever received it, and what stops its sender.
+
+The hold follows the money (law 3). A mark remembers from whom and in which hour, for what the sender does *later*
+counts as well: a severe cool-off, a freeze or a contest before the short wait is over makes it the long one. The
+receiver's stream never hears of that. It is read when he asks next, by keys under which each stop was written down in
+the transaction that brought it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from holdback.core import events as ev
+from holdback.core.events import HOUR, Instant, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MARKS_KEPT: Final = 64
+"""Marks that name their sender: an hour of a sender each. The smallest beyond go without a name, and wait longer."""
+
+
+class Received(msgspec.Struct, frozen=True, array_like=True):
+    """Value that came from inside the platform: it may not exit before `until`.
+
+    `sender` is from whom, and `since` the hour in which. If he is stopped in between, it stays until `stopped_until`;
+    a mark without a sender has no longer wait than its own.
+    """
+
+    micro_usd: int
+    until: Instant
+    sender: str = ""
+    since: Instant = 0
+    stopped_until: Instant = 0
+
+    @property
+    def over_at(self) -> Instant:
+        """When it says nothing more, whatever became of its sender."""
+        return max(self.until, self.stopped_until)
+
+    @property
+    def in_question(self) -> bool:
+        """Whether it depends on its sender how long it waits."""
+        return self.stopped_until > self.until
+
+    def ends_at(self, stops: Mapping[str, Iterable[Instant]]) -> Instant:
+        """Until when it stays, by the hours in which senders were stopped; one who was not read counts as stopped."""
+        if not self.in_question:
+            return self.until
+        found = stops.get(self.sender)
+        stopped = found is None or any(self.since <= at < self.until for at in found)
+        return self.stopped_until if stopped else self.until
+
+
+def marked(marks: tuple[Received, ...], event: ev.ValueReceived) -> tuple[Received, ...]:
+    """The marks that still say something, and the new one; of one sender, hour and wait there is one.
+
+    Instants are whole hours, so those without a sender are never many. Of those with one the smallest lose it, and wait
+    the longer of their two waits: what is forgotten is forgotten against the account.
+    """
+    kept = {_place(one): one for one in marks if one.over_at > event.at}
+    since = event.at // HOUR * HOUR if event.sender else 0
+    _add(kept, Received(event.micro_usd, event.until, event.sender, since, event.stopped_until))
+    named = [one for one in kept.values() if one.sender]
+    for one in sorted(named, key=_weight)[: max(0, len(named) - MARKS_KEPT)]:
+        del kept[_place(one)]
+        _add(kept, Received(one.micro_usd, one.over_at))
+    return tuple(kept.values())
+
+
+def _place(one: Received) -> tuple[str, Instant, Instant, Instant]:
+    return one.sender, one.since, one.until, one.stopped_until
+
+
+def _add(kept: dict[tuple[str, Instant, Instant, Instant], Received], one: Received) -> None:
+    before = kept.get(_place(one))
+    kept[_place(one)] = one if before is None else replace(before, micro_usd=before.micro_usd + one.micro_usd)
+
+
+def _weight(one: Received) -> tuple[int, Instant]:
+    return one.micro_usd, one.since
+
+
+def in_question(marks: Iterable[Received]) -> tuple[str, ...]:
+    """The senders on whom it depends how long something waits."""
+    return tuple(sorted({one.sender for one in marks if one.in_question}))
+
+
+def stops(event: ev.AnyEvent) -> bool:
+    """Whether an event in a sender's stream keeps what he sent before it: a freeze, a severe cool-off, a contest."""
+    if isinstance(event, ev.CoolOffStarted):
+        return event.severity is Severity.SEVERE
+    return isinstance(event, _STOPS)
+
+
+_STOPS: Final = (ev.Frozen, ev.LegalFrozen, ev.RecoveryContested)
+
+
+def stop_key(account: str) -> bytes:
+    """Under which key the hours are kept in which an account was stopped.
+
+    Of account ids, which are no secret, and so of no master key: a rotation must not lose a stop.
+    """
+    return hashlib.sha256(b"stopped\n" + account.encode()).digest()
