@@ -94,6 +94,8 @@ RANGES_KEPT: Final = 60
 """Half-ranges that the median of a pair is of, one a minute at most."""
 STORM_MINUTES: Final = 10
 """So many minutes say how a market is now: half of them must agree."""
+STORM_TIMES: Final = 2
+"""So many times what is usual is still an ordinary day, or every busy hour would excuse something."""
 USUAL_STEP: Final = 5_000
 """What is usual moves by this part of itself a minute at most: by a quarter a day."""
 
@@ -118,8 +120,9 @@ class PairIndex(NamedTuple):
 
     @property
     def storm_ppm(self) -> int:
-        """By how much the last minutes' median exceeds what is usual; 0 while nobody knows what is."""
-        return max(0, self._median(STORM_MINUTES) - self.usual_ppb // 1_000) if self.usual_ppb else 0
+        """By how much the last minutes' median exceeds what an ordinary day may bring; 0 while nobody knows that."""
+        ordinary = STORM_TIMES * self.usual_ppb // 1_000
+        return max(0, self._median(STORM_MINUTES) - ordinary) if ordinary else 0
 
     def _median(self, minutes: int) -> int:
         found = sorted(ppm for _, ppm in self.half_ranges[-minutes:])

@@ -54,7 +54,7 @@ async def test_what_is_usual_is_learned_slowly(empty: Web) -> None:
     for minute in range(START // MINUTE, START // MINUTE + 1_440):
         index = index.after(PairIndex("BTC/USDT", "1", 0, ((minute, wild),)))
         if minute == START // MINUTE + STORM_MINUTES // 2:
-            assert index.storm_ppm == wild - quiet
+            assert index.storm_ppm == wild - 2 * quiet
             assert index.half_range_ppm == quiet
     assert quiet < index.usual_ppb // 1_000 < 1.35 * quiet
     assert index.after(index) == index
