@@ -33,6 +33,7 @@ from holdback import (
     timeline,
     wiring,
 )
+from holdback.core.events import BREAKER
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
 from holdback.desk import Desk
@@ -424,7 +425,7 @@ def explain(account: str, *, after: int = 0, limit: int = 200, json: Json = Fals
     """
     lines = _with_service(lambda service: timeline.lines(service, account, after, limit))
     if lines is None:
-        _wrong(f"there is no account {account}")
+        _wrong("the circuit breaker never tripped" if account == BREAKER else f"there is no account {account}")
         return 1
     if json:
         _print_json({"account": account, "entries": lines})

@@ -15,7 +15,7 @@ from holdback.agencies import answered, in_force, letter, meant, planned
 from holdback.answers import LeaseForm, SessionForm, answer_body, answer_form
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.breaker import Flow, flow_of
+from holdback.core.breaker import COUNTED, Flow, flow_of
 from holdback.core.decision import Allow, Deny, MarketFact, PriceFact, Reason, StepUp
 from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
@@ -413,7 +413,7 @@ class Unit:
                 ]
             elif stops(event):
                 self._sightings.append(stop_of(account, event.at))
-            elif isinstance(event, ev.ExitAllowed):
+            elif isinstance(event, COUNTED):
                 self._flows.append(flow_of(standing.customer, event, self._tools.policy))
             elif isinstance(event, ev.BreakerTripped | ev.BreakerReset):
                 self._tripped_at.append(event.at if isinstance(event, ev.BreakerTripped) else 0)

@@ -108,6 +108,18 @@ def test_a_wrong_path_is_no_empty_store(
     assert list(place.parent.iterdir()) == []
 
 
+def test_a_breaker_that_never_tripped_says_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever looks why the circuit breaker tripped learns that it never did, not that there is no such account."""
+    monkeypatch.chdir(place.parent)
+    run("migrate")
+    for account, said in (("system-breaker", "the circuit breaker never tripped"), ("alice", "there is no account")):
+        capsys.readouterr()
+        assert run("explain", account) == 1
+        assert said in capsys.readouterr().err
+
+
 LOOKS: Final = [("explain", "alice"), ("verify",), ("keys", "list"), ("dead-letters", "list"), ("backup", "copy.hb")]
 
 

@@ -191,6 +191,19 @@ def test_what_counts() -> None:
     assert flow_of(NOBODY, gone("stranger", 5, later), POLICY) == Flow()
 
 
+def test_what_trades_give_away_counts_after_a_change() -> None:
+    """What an order gives away beyond tolerance counts where the account changed lately, and a report what it adds."""
+    account, _ = grown()
+    payer = Customer(account.head, account.parts)
+    terms, drain = ev.Terms("1", 0, 100, USD, USD), ev.Drain(9 * USD, 5 * USD, 7 * USD, 3 * USD)
+    quiet = account.head.changed_at + RULES.changed_h * HOUR
+    for at, counts in ((quiet - 1, Flow(0, 5 * USD)), (quiet, Flow())):
+        placed = ev.OrderAllowed(at, "o1", "alice", "A/B", "buy", drain, terms, 0, 100, reduces=False, liquid=True)
+        assert flow_of(payer, placed, POLICY) == counts
+        assert flow_of(payer, ev.OrderReported(at, "o1", at, ev.Drain(), drain), POLICY) == counts
+        assert flow_of(payer, ev.OrderReported(at, "o1", at, drain, ev.Drain()), POLICY) == Flow()
+
+
 def test_which_is_over() -> None:
     """What is over its limit is named; what just reaches it is not."""
     most = Flow(10, 10)

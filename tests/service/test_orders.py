@@ -9,7 +9,7 @@ import pytest
 from tests.service.house import CALLER, House, settled
 
 from holdback.client import TradeLease
-from holdback.core.events import HOUR, MINUTE
+from holdback.core.events import DAY, HOUR, MINUTE
 from holdback.intake import BadRequest
 from holdback.ports import PairIndex, Price
 from holdback.service import Question
@@ -54,6 +54,23 @@ async def test_an_order_is_decided_and_reported(house: House) -> None:
     assert [one["code"] for one in again["reasons"]] == ["trading_closed"]
     assert not await house.faults("alice")
     assert not await house.faults("bob")
+
+
+async def test_what_a_changed_account_gives_away_counts_for_the_breaker(house: House) -> None:
+    """What is given away beyond tolerance within days of a change is a row of outflow; before it, nothing is."""
+    (alice,) = await settled(house, "alice")
+    house.clock.at += 12 * DAY
+    await alice.sign_in(alice.code())
+    await house.deliver()
+    await fed(house)
+    for number, changed in enumerate((False, True), start=1):
+        if changed:
+            fresh = alice.body("password.change", password="nine violet harbours drift", proofs=alice.proofs())
+            assert (await alice.ask(fresh))["decision"] == "allow"
+            await fed(house)
+        assert (await alice.ask(order(alice, number, "64100")))["decision"] == "allow"
+        counted = sum(row.changed_micro_usd for row in await house.store.flows(house.clock.at - HOUR))
+        assert counted == (6_160_000 if changed else 0), "a tenth of $100 less three times 200 ppm of $64,000"
 
 
 async def test_without_a_feed_all_of_it_counts(house: House) -> None:

@@ -1,7 +1,8 @@
 """The circuit breaker over all accounts: what counts as outflow that thieves make, and how much of it is too much.
 
 Two sums are watched: what goes to beneficiaries that are new in their book, and what leaves accounts that changed
-lately. A run on the platform, in which everybody pays himself out to where he always does, is in neither.
+lately, by exits and by trades that give value away. A run on the platform, in which everybody pays himself out to
+where he always does, is in neither.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.core.events import DAY, HOUR, Lane, Role
+from holdback.core.events import DAY, HOUR, ExitAllowed, Lane, OrderAllowed, OrderReported, Role
 from holdback.core.policy import MICRO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.core.events import ExitAllowed, Instant
+    from holdback.core.events import Instant
     from holdback.core.policy import Breaker, Policy
     from holdback.core.state import Beneficiary, Customer, Head
 
@@ -25,6 +26,9 @@ RESETS: Final = frozenset({Role.TREASURER, Role.INVESTIGATOR})
 WEEK: Final = 7 * DAY
 SCOPES: Final = ("new_destinations", "changed_accounts")
 """What is watched, in the order of `Flow`."""
+
+COUNTED: Final = ExitAllowed, OrderAllowed, OrderReported
+"""What lets value go."""
 
 
 class Flow(NamedTuple):
@@ -48,9 +52,18 @@ def is_changed(head: Head, policy: Policy, now: Instant) -> bool:
     return bool(head.changed_at) and head.changed_at + policy.breaker.changed_h * HOUR > now
 
 
-def flow_of(payer: Customer, gone: ExitAllowed, policy: Policy) -> Flow:
-    """What one exit that was let go counts for. What stays with its owner counts for nothing."""
-    if payer.head is None or gone.lane is Lane.OWN:
+def flow_of(payer: Customer, gone: ExitAllowed | OrderAllowed | OrderReported, policy: Policy) -> Flow:
+    """What one exit or trade that was let go counts for. What stays with its owner counts for nothing.
+
+    A trade has no destination: what it gives away counts where the account changed lately. On a wild day many honest
+    accounts give something away, and few of them changed.
+    """
+    if payer.head is None:
+        return Flow()
+    if not isinstance(gone, ExitAllowed):
+        given = gone.drain if isinstance(gone, OrderAllowed) else gone.extra
+        return Flow(0, given.micro_usd if is_changed(payer.head, policy, gone.at) else 0)
+    if gone.lane is Lane.OWN:
         return Flow()
     new = is_new(payer.beneficiary(gone.beneficiary), policy, gone.at)
     changed = is_changed(payer.head, policy, gone.at)

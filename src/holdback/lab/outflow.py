@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.breaker import WEEK, Flow, flow_of, limits, over
+from holdback.core.breaker import COUNTED, WEEK, Flow, flow_of, limits, over
 from holdback.core.decision import Context, Facts
-from holdback.core.events import HOUR, ActorKind, ExitAllowed
+from holdback.core.events import HOUR, ActorKind
 from holdback.core.policy import MICRO
 from holdback.core.rules.asking import Request
 from holdback.core.rules.breaker import BreakerTrip
@@ -53,7 +53,7 @@ class Outflow:
 
     def left(self, payer: Customer, events: Iterable[ev.AnyEvent], now: Instant) -> None:
         """Count what was let go, and trip if it is too much. What leaves in the past of a story counts for nothing."""
-        gone = [flow_of(payer, event, self._policy) for event in events if isinstance(event, ExitAllowed)]
+        gone = [flow_of(payer, event, self._policy) for event in events if isinstance(event, COUNTED)]
         if now < self._since or not gone:
             return
         self._rows += [(now, flow) for flow in gone]
