@@ -3,7 +3,7 @@
 Server, load and database are processes of their own on one machine. Accounts carry a year of history. Of twenty
 questions twelve are confirmed withdrawals to an old address (allowed, with a receipt), two confirmed ones to a
 stranger (held) and six first asks (stepped up); every answer is durable before it is given: entry, state, parts,
-notices and stored answer.
+notices and stored answer. A last run asks for orders, one decision each, as they are where nobody holds a lease.
 
 The yardstick is `pgbench` in the same database and run: one statement a transaction that locks and reads the same rows
 and writes rows of the same sizes. For SQLite it is a loop over the same rows in plain SQL, one transaction a question.
@@ -32,14 +32,15 @@ import msgspec
 
 from holdback import wiring
 from holdback.bench import accounts
-from holdback.bench.load import Plan, Seen
+from holdback.bench.load import PAIR, Plan, Seen
 from holdback.bench.postgres import throwaway_cluster
 from holdback.core.decide import advance
 from holdback.core.decision import Context, Facts, PriceFact, Proof
-from holdback.core.events import Actor, ActorKind
+from holdback.core.events import MINUTE, Actor, ActorKind
+from holdback.core.policy import MICRO
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRequest
-from holdback.ports import Wanted
+from holdback.ports import PairIndex, Price, Wanted
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 
@@ -92,9 +93,12 @@ def measure(store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, o
             run.load(size.warm_s, CONNECTIONS, 0)
             tell("at full load")
             full = run.load(size.run_s, CONNECTIONS, 0)
-            rate = _Runs(full, full).rate
+            rate = _rate(full)
             tell(f"{rate:.0f}/s; at half of that")
-            runs = _Runs(full, run.load(size.run_s, HALF_CONNECTIONS, rate / 2))
+            half = run.load(size.run_s, HALF_CONNECTIONS, rate / 2)
+            tell("orders, one decision each")
+            asyncio.run(_fed(settings))
+            runs = _Runs(full, half, run.load(size.run_s, CONNECTIONS, 0, orders=True))
         tell("the yardstick")
         widths = asyncio.run(_widths(settings))
         yardstick = _pgbench(cluster, url, size, widths) if cluster else _plain_sqlite(place, size, widths)
@@ -102,19 +106,20 @@ def measure(store: str, quick: bool, tell: Callable[[str], None]) -> dict[str, o
 
 
 class _Runs(NamedTuple):
-    """What was measured at full load and at half of it."""
+    """What was measured at full load and at half of it, and with orders at full load."""
 
     full: Seen
     half: Seen
+    orders: Seen
 
-    @property
-    def rate(self) -> float:
-        """Durable decisions a second at full load."""
-        return sum(self.full.decisions.values()) / self.full.seconds
+
+def _rate(seen: Seen) -> float:
+    """Durable decisions a second."""
+    return sum(seen.decisions.values()) / seen.seconds
 
 
 def _figures(store: str, runs: _Runs, yardstick: float, core_us: float, size: Size) -> dict[str, object]:
-    full, half, rate = runs.full, runs.half, runs.rate
+    full, half, rate = runs.full, runs.half, _rate(runs.full)
     ordered = sorted(half.latencies_ms)
     return {
         "store": store,
@@ -126,8 +131,11 @@ def _figures(store: str, runs: _Runs, yardstick: float, core_us: float, size: Si
         "core_us_median": round(core_us, 1),
         "accounts": size.accounts,
         "decisions": full.decisions,
-        "failures": full.failures + half.failures,
+        "failures": full.failures + half.failures + runs.orders.failures,
         "half_load_per_s": round(len(half.latencies_ms) / half.seconds),
+        "orders_per_s": round(_rate(runs.orders)),
+        "orders_to_decisions": round(_rate(runs.orders) / rate, 3),
+        "orders": runs.orders.decisions,
     }
 
 
@@ -154,6 +162,17 @@ async def prepared(settings: Settings, tools: Tools, size: Size, tell: Callable[
 _FILL_LOG: Final = (
     "SELECT count(pg_logical_emit_message(false, 'bench', repeat('x', 1000000))) FROM generate_series(1, $1)"
 )
+
+
+async def _fed(settings: Settings) -> None:
+    """Let the feed say what orders are compared with, now."""
+    store = wiring.open_store(settings)
+    try:
+        now = (await store.read([])).now
+        index = PairIndex(PAIR, "60000", now, ((now // MINUTE, 500),))
+        await store.put_prices([Price("BTC", accounts.PRICE, now), Price("USDT", MICRO, now), index.row()])
+    finally:
+        await store.close()
 
 
 async def _worn_in(url: str) -> None:
@@ -255,7 +274,9 @@ class Run:
         self.port, self.key, self.size = port, key, size
         self.name, self.first = secrets.token_hex(4), 0
 
-    def load(self, seconds: float, connections: int, rate: float, *, sign_ins: bool = False) -> Seen:
+    def load(
+        self, seconds: float, connections: int, rate: float, *, sign_ins: bool = False, orders: bool = False
+    ) -> Seen:
         """One run of the load process; with sign-ins instead of decisions, its accounts are not used up."""
         plan = Plan(
             "127.0.0.1",
@@ -270,6 +291,7 @@ class Run:
             accounts.SECRET,
             accounts.ADDRESS,
             sign_ins=sign_ins,
+            orders=orders,
         )
         command = [sys.executable, "-m", "holdback.bench.load"]
         done = subprocess.run(command, input=msgspec.json.encode(plan), capture_output=True, check=True)

@@ -9,7 +9,7 @@ import asyncio
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 import pyotp
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+PAIR: Final = "BTC/USDT"
+"""What orders are for."""
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What to send. `rate` is questions a second, 0 for as many as `connections` can carry. Times in seconds.
 
     Of 20 questions `proved` are confirmed exits to an old beneficiary, `strangers` confirmed ones to a new address, and
     the rest first asks without a proof. With `sign_ins` each is a sign-in with a wrong password instead, by a name of
-    its own that nobody has: such names cost what others do.
+    its own that nobody has: such names cost what others do. With `orders` each is an order a little above the market.
     """
 
     host: str
@@ -43,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True):
     proved: int = 12
     strangers: int = 2
     sign_ins: bool = False
+    orders: bool = False
 
 
 class Seen(msgspec.Struct):
@@ -79,6 +84,19 @@ class Load:
             named = {"name": f"{self.plan.run}-{number}@example.com", "proofs": proofs, "context": {"device": "flood"}}
             return self._post("/v1/sign-ins", number, named)
         account = f"u{number % self.plan.accounts:07}"
+        asks = {
+            "actor": {"kind": "owner", "session": f"session-{account}"},
+            "context": {"ip": "203.0.113.7", "user_agent": "Bench/1.0", "device": f"device-{account}"},
+        }
+        if self.plan.orders:
+            wish = {
+                "order": f"{self.plan.run}-{number}",
+                "pair": PAIR,
+                "side": "buy",
+                "price": "60001",
+                "amount": "0.01",
+            }
+            return self._post(f"/v1/accounts/{account}/actions", number, {"action": "order.place", **wish, **asks})
         kind = number % 20
         old = kind < self.plan.proved or kind >= self.plan.proved + self.plan.strangers
         body: dict[str, object] = {
@@ -88,8 +106,7 @@ class Load:
             "amount": "0.0004",
             "address": self.plan.address if old else segwit("bc", 0, number.to_bytes(20)),
             "network": "bitcoin",
-            "actor": {"kind": "owner", "session": f"session-{account}"},
-            "context": {"ip": "203.0.113.7", "user_agent": "Bench/1.0", "device": f"device-{account}"},
+            **asks,
         }
         if kind < self.plan.proved + self.plan.strangers:
             body["proofs"] = [{"kind": "totp", "authenticator": "a1-2", "response": self.code()}]
