@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 from tests.core.histories import (
     PASSWORD,
     PLATFORM,
     SMS,
+    USD,
     Account,
     codes,
     grown,
@@ -16,12 +18,15 @@ from tests.core.histories import (
     kind_of,
     long_standing,
 )
+from tests.core.test_trading import settled
 
+from holdback.core import budget
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Decision, Hold, Reason, StepUp
 from holdback.core.events import DAY, HOUR, Actor, ActorKind
 from holdback.core.rules.contact import ContactRemove
 from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.order import OrderLease, OrderPlace
 from holdback.core.rules.setting import VaultSet
 from holdback.core.state import Vault
 
@@ -43,6 +48,49 @@ def by_owner(account: Account, which: str) -> Decision:
         return first
     code = account.head.challenges[first.challenge].contact
     return account.ask(ExitRelease(which), session, *PROOFS, code, challenge=first.challenge)
+
+
+class TestTrades:
+    """What trades give away is outflow: what reaches into the share is denied."""
+
+    def test_what_an_order_gives_away_may_not_reach_into_it(self) -> None:
+        """What is free may be given away; an order beyond it is denied, as one to reduce risk, and closes no pair."""
+        account, session = locked(99)
+        account.pay("9900", "home", session)
+        session = account.sign_in()
+        free = budget.outside_vault(account.head, account.now)
+        assert free == 100 * USD
+        order = OrderPlace("o1", "BTC/USDT", "buy", "1.1", "1007", reduces=True)
+        assert codes(account.ask(order, session)) == [Reason.IN_VAULT]
+        assert not account.head.closed
+        assert kind_of(account.ask(replace(order, order="o2", amount="1006"), session)) == "allow"
+        left = budget.outside_vault(account.head, account.now)
+        assert left is not None
+        assert 0 <= left < USD
+
+    def test_within_tolerance_orders_go(self) -> None:
+        """Where nothing is free any more, an order at the market goes; without a vault the bad one would."""
+        account, session = locked(99)
+        account.pay("10000", "home", session)
+        session = account.sign_in()
+        order = OrderPlace("o1", "BTC/USDT", "buy", "1.0001", "1000")
+        assert kind_of(account.ask(order, session)) == "allow"
+        assert codes(account.ask(replace(order, order="o2", price="1.1"), session)) == [Reason.IN_VAULT]
+        account.state = replace(account.head, vault=None)
+        assert kind_of(account.ask(replace(order, order="o3", price="1.1"), session)) == "allow"
+
+    def test_a_lease_holds_what_is_free(self) -> None:
+        """A lease is a tenth of what is left, and of what is outside the vault; where that is nothing there is none."""
+        account, session = settled()
+        account.ask(OrderPlace("o0", "BTC/USDT", "buy", "1", "1"), session)
+        account.state = replace(account.head, vault=Vault(99, 24))
+        free = budget.outside_vault(account.head, account.now)
+        assert free
+        assert kind_of(account.ask(OrderLease("BTC/USDT"), session)) == "allow"
+        (granted,) = [one for one in account.last_events() if isinstance(one, ev.LeaseGranted)]
+        assert granted.micro_usd == free // 10
+        account.state = replace(account.head, vault=Vault(100, 24))
+        assert codes(account.ask(OrderLease("BTC/USDT"), session)) == [Reason.OVER_TRADE_LIMIT]
 
 
 class TestShare:

@@ -1494,6 +1494,7 @@ def refuse_drain(case: Case, drain: ev.Drain) -> None:
     refuse((any(over), Reason.OVER_TRADE_LIMIT))
     refuse((beyond, Reason.OVER_OWN_LIMIT))
     refuse((bool(drain.micro_usd) and not fits(case, Lane.OTHERS, drain.micro_usd), Reason.OVER_BUDGET))
+    refuse((bool(drain.micro_usd) and reaches_into_vault(case, drain.micro_usd, priced=True), Reason.IN_VAULT))
 
 
 RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {

@@ -99,6 +99,13 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (4, ("proof_required",)),
         (5, ("frozen",)),
     ],
+    "traded-out-of-the-vault": [
+        (0, ("tightening",)),
+        (3, ("no_harm",)),
+        (4, ("in_vault",)),
+        (14, ("in_vault",)),
+        (15, ("no_harm",)),
+    ],
     "stranger-in-the-allowlist": [
         (0, ("not_on_allowlist",)),
         (1, ("loosening_waits",)),

@@ -101,17 +101,22 @@ def paid_lately(head: Head, stranger: str, now: Instant) -> int:
     return sum(value for hour, value in head.strangers.get(stranger, {}).items() if hour >= first)
 
 
-def in_vault(head: Head, micro_usd: int | None, now: Instant) -> bool:
-    """Whether an exit of this much would reach into the share that the owner locked; one without a price would (law 8).
+def outside_vault(head: Head, now: Instant) -> int | None:
+    """What may leave before the share is reached that the owner locked, in micro-USD; None if he locked none.
 
-    What is free is the rest of the lowest equity of 30 days, less all that left in them: it is not known which part
-    that was. So nobody empties a vault in small steps, nor by saying that the account owns more.
+    It is the rest of the lowest equity of 30 days, less all that left in them: it is not known which part that was. So
+    nobody empties a vault in small steps, nor by saying that the account owns more.
     """
-    vault = head.vault
-    if vault is None or micro_usd is None:
-        return vault is not None
+    if head.vault is None:
+        return None
     _, left = drawn(head, Lane.TOTAL, now)
-    return left + micro_usd > lowest_equity(head, now) * (100 - vault.percent) // 100
+    return lowest_equity(head, now) * (100 - head.vault.percent) // 100 - left
+
+
+def in_vault(head: Head, micro_usd: int | None, now: Instant) -> bool:
+    """Whether this much would reach into the share that the owner locked; what nobody can price would (law 8)."""
+    free = outside_vault(head, now)
+    return free is not None and (micro_usd is None or micro_usd > free)
 
 
 def received_until(

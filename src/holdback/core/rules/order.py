@@ -233,6 +233,8 @@ def _refused(case: Case, drain: Drain) -> Finding | None:
     room = budget.room(head, Lane.OTHERS, budget.usual(head, policy, now), policy, now)
     if drain.micro_usd and not room.holds(drain.micro_usd):
         return why(Reason.OVER_BUDGET, "time", about="pair")
+    if drain.micro_usd and budget.in_vault(head, drain.micro_usd, now):
+        return why(Reason.IN_VAULT, "vault.set", about="pair")
     return None
 
 
@@ -356,7 +358,8 @@ def _left(case: Case) -> int:
     left += [room.day, room.month or 0]
     limit = head.setting(Setting.LIMIT_MICRO_USD)
     left += [limit - budget.drawn(head, Lane.TOTAL, now)[0]] if limit >= 0 else []
-    return min(left)
+    free = budget.outside_vault(head, now)
+    return min(left if free is None else [*left, free])
 
 
 def _settled(case: Case, action: OrderLease) -> tuple[ev.LeaseSettled, ...]:
