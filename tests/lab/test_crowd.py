@@ -24,8 +24,8 @@ name = "laptop"
 first_seen = "-300d"
 """
 MALWARE = '[attacker]\nholds = ["own_device"]\n'
-PAY = 'kind = "withdrawal", usd = 60_000, address = "drop"'
-ENTERED = step("0m", "attacker", "address.add", fields='name = "drop", network = "bitcoin"')
+PAY = 'kind = "withdrawal", usd = 60_000, address = "drop {n}"'
+ENTERED = step("0m", "attacker", "address.add", fields='name = "drop {n}", network = "bitcoin"')
 TAKEN = step("73h", "attacker", "exit.request", fields=PAY)
 
 
@@ -60,6 +60,24 @@ def test_what_leaves_all_accounts_counts_together() -> None:
 def test_what_left_an_hour_ago_counts_no_more() -> None:
     """The same thefts, spread so that no hour sees five of them, trip nothing: accounts' budgets are what is left."""
     assert decided(robbed(crowd(6, "20m"))) == ["allow"] * 6
+
+
+def test_an_address_that_all_enter_is_held_by_itself() -> None:
+    """One address for all of them is held for each, and before the breaker sees anything; one for two is not."""
+    one = [part.replace(" {n}", "") for part in (ENTERED, TAKEN)]
+    few = told(MALWARE, *one, crowd(2, "1m"), '[expect]\nhorizon = "4d"', account=RICH)
+    assert decided(few) == ["allow"] * 2
+    many = told(MALWARE, *one, crowd(8, "1m"), '[expect]\nhorizon = "4d"', account=RICH)
+    assert {row.reasons[0] for row in many.steps if row.what.startswith("exit.request")} == {"destination_shared"}
+    assert many.measures["stolen_usd"] == 0
+
+
+def test_an_address_that_is_old_here_is_nobodys_mule() -> None:
+    """An address that the platform has known for long is paid by as many as want to."""
+    book = '[[account.address_book]]\nname = "exchange"\nnetwork = "bitcoin"\nadded = "-200d"\nlast_used = "-9d"\n'
+    pays = step("0m", "owner", "exit.request", fields='kind = "withdrawal", usd = 5_000, address = "exchange"')
+    story = told(THIEF, pays, crowd(8, "1m"), '[expect]\nhorizon = "1h"', account=RICH + book)
+    assert decided(story) == ["allow"] * 8
 
 
 def test_a_known_past_moves_the_limit() -> None:

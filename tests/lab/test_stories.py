@@ -176,6 +176,11 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (39, ("breaker_tripped",)),
         (40, ("second_person_required",)),
     ],
+    "one-address-for-twenty": [
+        (0, ("ripens_later",)),
+        (20, ("destination_shared",)),
+        (39, ("destination_shared", "destination_new")),
+    ],
     "forty-small-thefts": [(65, ("proved",)), (66, ("breaker_tripped",)), (79, ("breaker_tripped",))],
     "mules-bank-account": [
         (0, ("ripens_later",)),
@@ -310,6 +315,7 @@ def test_honest_journey_needs_nothing_that_is_missing(name: str) -> None:
         "key-made-by-malware",
         "twenty-accounts-at-once",
         "forty-small-thefts",
+        "one-address-for-twenty",
     ],
 )
 def test_owner_has_the_last_word(name: str) -> None:

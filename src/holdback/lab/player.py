@@ -7,6 +7,8 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Decision, Hold
 from holdback.core.events import MINUTE, AuthenticatorKind
@@ -17,11 +19,11 @@ from holdback.lab.durations import spoken
 from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves, address_text, confirming
-from holdback.lab.outflow import Outflow
 from holdback.lab.people import ATTACKER, OWNER
-from holdback.lab.playbooks import Exit, Kind, NewKey, Order, Which, read
+from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, Order, Which, read
 from holdback.lab.report import StepResult, StoryResult
 from holdback.lab.sealing import fake_destination
+from holdback.lab.shared import Shared
 from holdback.lab.stage import HeldKey, Stage
 from holdback.lab.timeline import LAST, Timeline
 from holdback.lab.world import CUSTOMER, Known
@@ -54,8 +56,8 @@ def play(paths: Iterable[Path], policy: Policy) -> list[StoryResult]:
 def play_story(story: Playbook, policy: Policy) -> StoryResult:
     """Play one story from its past to its horizon. Raises PlaybookError if its past cannot have been."""
     crowd = story.crowd
-    outflow = Outflow(policy, T0, crowd.usual_usd_per_h) if crowd else None
-    plays = [_Play(story, policy, place, outflow) for place in range(crowd.accounts if crowd else 1)]
+    shared = Shared(policy, T0, crowd.usual_usd_per_h) if crowd else None
+    plays = [_Play(story, policy, place, shared) for place in range(crowd.accounts if crowd else 1)]
     for one in plays:
         one.begin()
     _together(plays, T0 + story.horizon)
@@ -99,11 +101,13 @@ def _counted(each: list[dict[str, float]]) -> dict[str, float]:
 class _Play:
     """One story while it runs, in one account; in a crowd, in the account at this place."""
 
-    def __init__(self, story: Playbook, policy: Policy, place: int, outflow: Outflow | None) -> None:
+    def __init__(self, story: Playbook, policy: Policy, place: int, shared: Shared | None) -> None:
+        self._what = {number: _words(step) for number, step in enumerate(story.steps, start=1)}
+        story = _numbered(story, place + 1) if story.crowd else story
         self._story = story
         self._place = place
         self._later = place * story.crowd.every if story.crowd else 0
-        self._stage = Stage(story, policy, T0 + story.account.opened, outflow)
+        self._stage = Stage(story, policy, T0 + story.account.opened, shared, place)
         self._world = self._stage.world
         self._world.elsewhere = tuple(
             Known(fake_destination(address_text(one.name, one.network)), T0 + one.at, one.accounts, one.list, one.dust)
@@ -186,22 +190,22 @@ class _Play:
     def _step(self, number: int, step: Step) -> None:
         move = self._moves.of(step)
         decision = self._ask(step, move)
-        self._note(step, move, decision)
-        self.steps.append(self._row(number, step.by, _words(step), decision, step.want))
+        self._note(number, step, move, decision)
+        self.steps.append(self._row(number, step.by, self._what[number], decision, step.want))
 
     def _ask(self, step: Step, move: Move) -> Decision:
         if move.proof is not None and step.via is None:
             return self._stage.shown(step.by, move.action, *move.proof)
         return self._stage.ask(step.by, move.action, account=step.account, via=step.via, counterparty=move.counterparty)
 
-    def _note(self, step: Step, move: Move, decision: Decision) -> None:
+    def _note(self, number: int, step: Step, move: Move, decision: Decision) -> None:
         """Remember what the step made, for later steps, for who holds what, and for the count."""
         name = decision.id if isinstance(decision, Allow | Hold) else ""
         refused = not name
         if not refused:
             self._moves.made(step, name, waits=isinstance(decision, Hold))
             self._timeline.caused(name, step.by)
-            self._made.setdefault(name, _words(step))
+            self._made.setdefault(name, self._what[number])
         if isinstance(step.fields, Exit) and not (refused and _wanted(step, decision)):
             self._measures.asked(step, name or f"refused {len(self.steps)}", self._world.now)
         if isinstance(step.fields, Order) and isinstance(decision, Allow):
@@ -289,6 +293,21 @@ class _Play:
             if self._timeline.causes.get(change) != OWNER:
                 decision = self._stage.ask(OWNER, ChangeCancel(change))
                 self.others.append(self._row(0, OWNER, f"change.cancel {self._made.get(change, '')}", decision))
+
+
+def _numbered(story: Playbook, number: int) -> Playbook:
+    """The story as it happens in one account of a crowd: `{n}` in the name of a place is the account's number."""
+
+    def named(fields: Fields) -> Fields:
+        if isinstance(fields, Destination):
+            return replace(fields, name=fields.name.replace("{n}", str(number)))
+        if isinstance(fields, Exit) and fields.address is not None:
+            return replace(fields, address=fields.address.replace("{n}", str(number)))
+        return fields
+
+    book = tuple(replace(one, name=one.name.replace("{n}", str(number))) for one in story.account.address_book)
+    steps = tuple(replace(step, fields=named(step.fields)) for step in story.steps)
+    return replace(story, account=replace(story.account, address_book=book), steps=steps)
 
 
 def _wanted(step: Step, decision: Decision) -> bool:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
     from holdback.core.state import LegalRequest
-    from holdback.lab.outflow import Outflow
     from holdback.lab.playbooks import Playbook
+    from holdback.lab.shared import Shared
 
 _STAFF: Final = {
     "support": ("support",),
@@ -72,10 +72,12 @@ class HeldKey(NamedTuple):
 class Stage:
     """A world with people in it. Example: `Stage(story, policy, now).ask("owner", action)`."""
 
-    def __init__(self, story: Playbook, policy: Policy, now: Instant, outflow: Outflow | None = None) -> None:
-        """Set the scene at an instant; `outflow` is what it shares with the others of a crowd."""
+    def __init__(
+        self, story: Playbook, policy: Policy, now: Instant, shared: Shared | None = None, place: int = 0
+    ) -> None:
+        """Set the scene at an instant; `shared` is what a crowd shares in which it has this place."""
         self.story = story
-        self.world = World(policy, now, outflow)
+        self.world = World(policy, now, shared, place)
         self.people = People(story)
         self.step_ups = 0
         self.equity_micro_usd: int | None = None

@@ -43,7 +43,7 @@ from holdback.lab.sealing import fake_sealed
 
 if TYPE_CHECKING:
     from holdback.core.policy import Policy
-    from holdback.lab.outflow import Outflow
+    from holdback.lab.shared import Shared
 
 CUSTOMER: Final = "customer"
 """The main account of every story."""
@@ -101,10 +101,11 @@ class Known(NamedTuple):
 class World:
     """Everything that persists while a story runs. Example: `World(policy, now)`."""
 
-    def __init__(self, policy: Policy, now: Instant, outflow: Outflow | None = None) -> None:
-        """Start empty, at an instant. `outflow` is what leaves all accounts of a crowd, if this is one of them."""
+    def __init__(self, policy: Policy, now: Instant, shared: Shared | None = None, place: int = 0) -> None:
+        """Start empty, at an instant. `shared` is what a crowd shares, if this is the account at a place of one."""
         self.policy = policy
-        self.outflow = outflow
+        self.shared = shared
+        self._place = place
         self.now = now
         self.customers: dict[str, Customer] = {}
         self.entries: list[Entry] = []
@@ -130,7 +131,7 @@ class World:
     @property
     def asked_first(self) -> str:
         """Who of the staff asked first for the circuit breaker to be reset, "" if nobody did."""
-        head = self.outflow.stream.head if self.outflow is not None else None
+        head = self.shared.stream.head if self.shared is not None else None
         first = head.breaker.proposal if head is not None and head.breaker is not None else None
         return first.by if first is not None else ""
 
@@ -148,7 +149,7 @@ class World:
     ) -> Decision:
         """Put one question to the core, keep what follows from it, and deliver its notices."""
         name = request.account.partition(".")[0]
-        of_breaker = self.outflow if name == ev.BREAKER else None
+        of_breaker = self.shared if name == ev.BREAKER else None
         customer = self.customers.get(name, NOBODY) if of_breaker is None else of_breaker.stream
         wanted = decide.needs(request, customer.head)
         self._asked += 1
@@ -160,7 +161,7 @@ class World:
             clock_agrees=True,
             counterparty_known=wanted.counterparty in self.customers,
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
-            tripped_at=self.outflow.tripped_at if self.outflow is not None else 0,
+            tripped_at=self.shared.tripped_at if self.shared is not None else 0,
             **(judged._asdict() if judged is not None else {}),
             senders=tuple(SenderFact(one, self._stopped(one)) for one in wanted.senders),
             **self._known(request, customer.head),
@@ -171,8 +172,8 @@ class World:
             of_breaker.stream = after
         else:
             self.customers[name] = after
-        if self.outflow is not None:
-            self.outflow.left(after, answer.events, self.now)
+        if self.shared is not None:
+            self._shares(request, customer, answer.events)
         if answer.elsewhere and wanted.counterparty:  # the staff of a story have no streams
             self._hand_over(wanted.counterparty, answer.elsewhere)
         self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
@@ -192,14 +193,30 @@ class World:
         if not isinstance(place, Destination):
             return {}
         said = [one for one in self.elsewhere if one.at <= self.now]
+        met = self.shared.known(place.mac, self._place, self.now) if self.shared is not None else ()
         same = [one for one in said if one.place.mac == place.mac]
         return {
-            "shared": tuple(
-                SharedFact(ADDRESS, one.at // DAY, one.accounts, one.accounts + 1) for one in same if one.accounts
+            "shared": (
+                *(SharedFact(ADDRESS, one.at // DAY, one.accounts, one.accounts + 1) for one in same if one.accounts),
+                *met,
             ),
             "lists": tuple(ListFact(one.list, "the story's", one.at, listed=True) for one in same if one.list),
             "dust_day": max((one.at // DAY for one in said if one.dust and one.place.alike == place.alike), default=0),
         }
+
+    def _shares(self, request: Request, before: Customer, events: tuple[ev.AnyEvent, ...]) -> None:
+        """Let the rest of the crowd know what left, and which address was entered, or is paid unknown as it is."""
+        if self.shared is None:
+            return
+        self.shared.left(before, events, self.now)
+        place = getattr(request.action, "address", None)
+        meets = any(
+            isinstance(one, ev.AddressAdded)
+            or (isinstance(one, ev.ExitHeld | ev.ExitAllowed) and before.beneficiary(one.beneficiary) is None)
+            for one in events
+        )
+        if isinstance(place, Destination) and meets:
+            self.shared.met(place.mac, self._place, self.now)
 
     def tick(self, cause: str) -> None:
         """Let time take effect: any question carries out what is due, and this one does nothing else."""
