@@ -271,6 +271,33 @@ class TestApprover:
             assert kind_of(account.ask(ExitRelease(which), Actor(kind, contact="c1-1"), *PROOFS)) == "deny"
         assert isinstance(account.ask(ExitRelease(which), PLATFORM), Hold)
 
+    def test_codes_asked_for_before_it_was_reached_are_not_his(self) -> None:
+        """Exits that were free when their codes were sent, and that reach into it since, need his code, not those."""
+        account, session = long_standing()
+        account.ask(VaultSet(50, 24, "c1-2"), session, *PROOFS)
+        held = [held_id(account.pay("300000", "home", account.sign_in())) for _ in range(3)]
+        account.deliver()
+        account.wait(hours=25)
+        session = account.sign_in()
+        asked = [account.ask(ExitRelease(one), session, *PROOFS) for one in held]
+        opened = [one.challenge for one in asked if isinstance(one, StepUp)]
+        assert [account.head.challenges[one].contact for one in opened] == ["c1-1"] * 3
+        answers = [
+            account.ask(ExitRelease(one), session, *PROOFS, "c1-1", challenge=challenge)
+            for one, challenge in zip(held, opened, strict=True)
+        ]
+        assert [kind_of(one) for one in answers] == ["allow", "step_up", "step_up"]
+        assert not [one for one in account.log if isinstance(one, ev.ExitApproved)]
+        again = answers[1]
+        assert isinstance(again, StepUp)
+        assert account.head.challenges[again.challenge].contact == "c1-2"
+        assert opened[1] not in account.head.challenges
+        assert (
+            kind_of(account.ask(ExitRelease(held[1]), session, *PROOFS, "c1-2", challenge=again.challenge)) == "allow"
+        )
+        (said,) = (one for one in account.log if isinstance(one, ev.ExitApproved))
+        assert said.contact == "c1-2"
+
     def test_what_is_free_needs_nobody(self) -> None:
         """He is asked only for what reaches into the vault."""
         account, session = locked(50, 24, "c1-2")

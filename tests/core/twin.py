@@ -366,7 +366,7 @@ class Case:
             wanted = {kind.value} if alone else {kind.value, "password"}
             accept.add(frozenset(wanted | {"contact_code"} if level == EARLY else wanted))
         for together in accept:
-            shown = self._shown(together, {*usable, *passwords})
+            shown = self._shown(together, {*usable, *passwords}, contact)
             if shown is not None:
                 return shown
         return self._step_up(frozenset(accept), contact)
@@ -399,12 +399,12 @@ class Case:
         refuse((not usable, Reason.AUTHENTICATOR_SUSPENDED))
         return usable
 
-    def _shown(self, wanted: frozenset[str], usable: set[str]) -> list[Proof] | None:
-        """One good proof of each wanted kind, resting on as many different holders."""
+    def _shown(self, wanted: frozenset[str], usable: set[str], contact: str) -> list[Proof] | None:
+        """One good proof of each wanted kind, resting on as many different holders; a code of the contact asked now."""
         chosen: dict[bytes, Proof] = {}
         for kind in wanted:
             for proof in self.facts.proofs:
-                counts = kind == "contact_code" or proof.authenticator in usable
+                counts = proof.authenticator in ({contact} if kind == "contact_code" else usable)
                 if proof.kind == kind and counts and self._good(proof):
                     chosen[self.holder(proof)] = proof
                     break

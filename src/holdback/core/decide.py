@@ -528,16 +528,20 @@ def _has_room(case: Case, ruling: Ruling) -> bool:
 
 
 def _proved(case: Case, rule: Rule, action: Any, level: Level) -> Ruling:  # noqa: ANN401 - the rule's own action
-    """Ask the rule if the proofs suffice; else ask for them, or say why none could."""
+    """Ask the rule if the proofs suffice; else ask for them, or say why none could.
+
+    A code counts if it was sent to the contact that is asked now: whom it is may change while a challenge is open.
+    """
     wanted = demand(case.head, level, case.session, case.policy, case.now)
     if wanted.refusal is not None:
         return denied(wanted.refusal)
     open_challenge = case.head.challenges.get(case.request.challenge)
     sent_to = open_challenge.contact if open_challenge else ""
     shown = answering(case.facts.proofs, challenged=open_challenge is not None)
+    asked_of = _contact_asked(case, action) if level is Level.EARLY_RELEASE else ""
     proofs = satisfying(case.head, wanted, shown, case.facts.digest, sent_to)
-    if proofs is None:
-        return _step_up(case, wanted, _contact_asked(case, action) if level is Level.EARLY_RELEASE else "")
+    if proofs is None or (asked_of and sent_to != asked_of):
+        return _step_up(case, wanted, asked_of)
     doubt = rule.doubts(replace(case, proved=proofs), action)
     if doubt is not None:
         wanted = replace(wanted, accept=tuple((*kinds, CONTACT_CODE) for kinds in wanted.accept))

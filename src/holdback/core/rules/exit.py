@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from holdback.core import breaker, budget, cooling
 from holdback.core import events as ev
-from holdback.core.assurance import Level, half_counts_at, holder_of, may_approve, witness
+from holdback.core.assurance import CONTACT_CODE, Level, half_counts_at, holder_of, may_approve, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Scope, Setting
@@ -640,12 +640,13 @@ def _release_level(case: Case, _action: ExitRelease) -> Level:
 def _release(case: Case, action: ExitRelease) -> Ruling:
     """Weigh again. What waited as over budget draws nothing now; the owner's early release skips that wait alone.
 
-    As long as the vault's approver is asked for, the owner's release brings his word, and skips nothing.
+    As long as the vault's approver is asked for, the owner's release brings his word, and skips nothing. It is his word
+    only if the code that was shown is one that was sent to him.
     """
     held = case.head.exits[action.which]
-    owner = case.request.actor.kind is ActorKind.OWNER
-    approving = owner and awaits_approval(case, held)
-    early = owner and not approving
+    awaits, approver = awaits_approval(case, held), _vault(case.head).approver
+    approving = awaits and any((one.kind, one.authenticator) == (CONTACT_CODE, approver) for one in case.proved)
+    early = case.request.actor.kind is ActorKind.OWNER and not awaits
     value = value_of(case, held.asset, held.amount, held.micro_usd)
     refusal = _refused_by_value(case, value, held.stranger)
     if refusal is not None:
@@ -653,7 +654,7 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     wait = Wait(OUTWAITED_MS, case.now, heard=True) if early else held.wait
     asked = Asked(held.beneficiary, value, case.policy.exits[held.kind], wait, held.wait, held.approved or approving)
     weighed = _confirmed_by(held.recovery, weigh(case, asked))
-    said = (ev.ExitApproved(case.now, action.which, _vault(case.head).approver),) if approving else ()
+    said = (ev.ExitApproved(case.now, action.which, approver),) if approving else ()
     findings = weighed.findings if early else ranked([*weighed.findings, *_not_yet(case, held)])
     if findings:
         until = _release_at(findings) or held.said_until
