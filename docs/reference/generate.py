@@ -165,7 +165,8 @@ decides is the same for all; what differs is here. A kind that is not listed in 
 ## Who may do what
 
 In each state, once waits and proofs allow it. Whoever is not named may not, in that state, and what is not named here
-moves nothing. Where nobody is named nothing moves any more.
+moves nothing. Where nobody is named nothing moves any more. What the staff gives back takes two of them; it went to
+another customer here and waits there still, and its sender was stopped since ([how](../explanation/inside.md)).
 
 {moves}
 """

@@ -12,7 +12,7 @@ from holdback import audit
 from holdback.core.events import ExitReconciled, decode_events
 from holdback.core.rules.exit import ExitReconcile
 from holdback.ports import Wanted
-from holdback.receipts import ReceiptForged
+from holdback.receipts import RETURNED, ReceiptForged
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -84,6 +84,10 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
             receipt = service.tools.receipts.read(jws.strip())
         except ReceiptForged:
             forged += 1
+            continue
+        if receipt.kind == RETURNED:
+            # Nothing left by it; its id is the exit's own, so that the signer moves nothing back a second time.
+            known += 1
             continue
         main, seq, _ = receipt.id.split("/")
         if main not in (await service.store.read([Wanted(main)])).snapshots:

@@ -22,8 +22,10 @@ from holdback.core.evidence import SIGNATURE
 from holdback.core.hold_life import news
 from holdback.core.inside import stops
 from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.rules.exit import ExitCancel
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, LegalRelease, agency_fact, agency_of, spoke
 from holdback.core.rules.recovery import RecoveryOpen
+from holdback.core.rules.returning import still_held
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffLookUp
 from holdback.core.staffing import attending
@@ -43,7 +45,7 @@ from holdback.ports import (
     WebhookRow,
     Writes,
 )
-from holdback.receipts import Receipt
+from holdback.receipts import RETURNED, Receipt
 from holdback.sharing import Meeting, facts_of, lists_of, sighted, stop_of, stopped_lately
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
@@ -220,10 +222,10 @@ class Unit:
             if asked.request.shared and _meets(step, standing.customer):
                 self._sightings += sighted(asked.request.shared, Meeting(main, now // DAY), self._loaded)
             standing = self._write(main, standing, step, asked, now)
+            if step.elsewhere and asked.request.counterparty:
+                self._elsewhere(asked.request.counterparty, step.elsewhere, now)
             if facts.staff is not None and asked.request.actor.key != main:
                 self._attended(step, asked.request, facts, now)
-            elif step.elsewhere:
-                self._elsewhere(asked.request.counterparty, step.elsewhere, now)
         self._sent += asked.sent
         body = self._answer(asked, step, standing, now)
         if asked.answer_to is not None and standing.key:
@@ -326,6 +328,7 @@ class Unit:
             senders=stopped_lately(asked.senders, self._loaded, [*self._lately, *self._sightings])
             if asked.senders
             else (),
+            still_held_micro_usd=self._still_held(asked, now) if staff is not None else 0,
         )
 
     def _market(self, pair: str) -> MarketFact:
@@ -353,6 +356,14 @@ class Unit:
             return None
         said = answered(self._tools.masters, action, head, now)
         return agency_fact(name, self._stand(name).customer.head, now, answered=said)
+
+    def _still_held(self, asked: Asked, now: Instant) -> int:
+        """How much of what an exit sent still waits where it went, by the receiver's own stream."""
+        action, other = asked.request.action, asked.request.counterparty
+        if not isinstance(action, ExitCancel) or not other:
+            return 0
+        receiver = self._stand(other).customer.head
+        return still_held(self._subject(asked), action.which, receiver, self._tools.policy, now)
 
     def _package(self, asked: Asked, now: Instant) -> bytes:
         """The digest of what would be disclosed; nothing if that was made for anything but what is disclosed now."""
@@ -534,10 +545,28 @@ class Unit:
             expires_at=now // 1000 + RECEIPT_S,
             id=f"{account.partition('.')[0]}/{seq}/{standing.link[:4].hex()}",
             kind=paid.kind if paid else "",
-            usd=f"{paid.micro_usd // 1_000_000}.{paid.micro_usd % 1_000_000:06}" if paid else "",
+            usd=_usd(paid.micro_usd) if paid else "",
             to=asked.request.counterparty if paid and step.elsewhere else "",
         )
-        return self._tools.receipts.sign(receipt)
+        return self._tools.receipts.sign(_given_back(receipt, asked, standing.customer.head))
+
+
+def _given_back(receipt: Receipt, asked: Asked, head: Head | None) -> Receipt:
+    """The receipt that value goes back to who sent it, if that is what two of the staff asked for.
+
+    It is named by the exit and its instant, so that it is the same one however often it is asked for, and whatever
+    store is restored meanwhile: the signer consumes it once.
+    """
+    action = asked.request.action
+    sent = head.sent.get(action.which) if head is not None and isinstance(action, ExitCancel) else None
+    if sent is None or head is None or not sent.returned_at or not isinstance(action, ExitCancel):
+        return receipt
+    name = f"{head.account}/{action.which}/{sent.at}"
+    return msgspec.structs.replace(receipt, id=name, kind=RETURNED, usd=_usd(sent.micro_usd), to=sent.counterparty)
+
+
+def _usd(micro_usd: int) -> str:
+    return f"{micro_usd // 1_000_000}.{micro_usd % 1_000_000:06}"
 
 
 def _meets(step: Advance, before: Customer) -> bool:
@@ -554,9 +583,7 @@ def _leased(step: Advance) -> dict[str, object]:
     granted = next((one for one in step.events if isinstance(one, ev.LeaseGranted)), None)
     if granted is None:
         return {}
-    usd, quote = (
-        f"{one // 1_000_000}.{one % 1_000_000:06}" for one in (granted.micro_usd, granted.terms.quote_micro_usd)
-    )
+    usd, quote = _usd(granted.micro_usd), _usd(granted.terms.quote_micro_usd)
     seconds, until = (granted.until - granted.at) // 1000, instant_text(granted.until)
     return {"lease": LeaseForm(granted.pair, usd, seconds, until, granted.terms.reference, quote)}
 

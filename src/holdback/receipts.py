@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ALGORITHM: Final = "Ed25519"
 TYPE: Final = "holdback-receipt+jwt"
 
+RETURNED: Final = "exit.returned"
+"""The `kind` of a receipt by which what an exit sent to another customer goes back. No kind of exit has a dot."""
+
 
 class ReceiptForged(Exception):
     """What was shown is no receipt that any key here has signed."""

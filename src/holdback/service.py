@@ -35,7 +35,7 @@ from holdback.core.rules.account import AccountImport
 from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.asking import Request
 from holdback.core.rules.breaker import BreakerTrip
-from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitSettle
 from holdback.core.rules.legal import LegalRelease
 from holdback.core.rules.order import OrderLease
 from holdback.core.rules.recovery import RecoveryOpen, RecoveryRemind
@@ -43,7 +43,7 @@ from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffLookUp
 from holdback.core.staffing import attending, may_judge
 from holdback.core.state import Customer, Program
-from holdback.core.waiting import AGENCY, is_over
+from holdback.core.waiting import AGENCY, RETURN, is_over
 from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
 from holdback.papers import Pace
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
@@ -502,7 +502,7 @@ class Service:
         failed: Tampered | NewerState | None = None
         for row in rows:
             try:
-                is_quiet = row.kind == AGENCY
+                is_quiet = row.kind in {AGENCY, RETURN}
                 answer = b"" if is_quiet else await self.record(row.account, RecoveryRemind())
                 if is_quiet or _SAID.decode(answer).decision != "allow":
                     await self.refresh_desk(row.account, [row])
@@ -898,7 +898,7 @@ def _wanted(question: Question, main: str, needs: Needs) -> list[Wanted]:
 
 def _named_before(request: Request, needs: Needs) -> Request:
     """The question with the receiver of the exit it is about: who that is was said when the exit was asked for."""
-    if not isinstance(request.action, ExitRelease):
+    if not isinstance(request.action, ExitRelease | ExitCancel | ExitSettle):
         return request
     return msgspec.structs.replace(request, counterparty=needs.counterparty)
 

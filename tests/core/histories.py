@@ -146,6 +146,7 @@ class Account:
         self.dust_day = 0
         self.stopped: dict[str, tuple[Instant, ...]] = {}
         self.unread: frozenset[str] = frozenset()
+        self.still_held = 0
 
     # What is true
 
@@ -235,6 +236,7 @@ class Account:
             paper=self.paper,
             package=self.package,
             senders=self.senders_of(request),
+            still_held_micro_usd=self.still_held if request.actor.kind is ActorKind.STAFF else 0,
             link=self.link_of(request),
             api_key=self.key_signed(request),
             market=self.market_of(request),

@@ -57,7 +57,8 @@ class Colleague:
     def asks(self, about: Account, action: Action, **wrong: Any) -> Decision:  # noqa: ANN401 - DeviceProof's own
         """Ask about a customer or another member; both streams keep what follows."""
         self.stream.now = about.now = max(self.stream.now, about.now)
-        asked = about.request(action, self.actor)
+        other = decide.needs(about.request(action, self.actor), about.state).counterparty
+        asked = about.request(action, self.actor, counterparty=other)
         proof = self.stream.signed(**wrong)
         facts = replace(about.facts(asked), staff=self.fact(about, proof), device=proof)
         decision = about.submit(asked, facts)

@@ -163,6 +163,14 @@ class Program:
         return now > max(self.used, usable) + policy.api_keys.dormant_d * DAY
 
 
+class Sent(NamedTuple):
+    """What went to another customer: whether its sender was stopped while it waited, and whether it was given back."""
+
+    event: ev.ValueSent
+    stopped: bool
+    returned: bool
+
+
 class Stop(NamedTuple):
     """A time in which the owner's stop was on: pressed first and last, and taken off (None: not yet)."""
 
@@ -718,6 +726,8 @@ class Past:
                 found.append(Draw(event.at, event.lane, event.micro_usd, event.usual_micro_usd))
             elif isinstance(event, ev.ExitReconciled):
                 found.append(Draw(event.at, event.lane, event.micro_usd, 0))
+            elif isinstance(event, ev.ExitReturned):
+                found.append(Draw(event.drawn_at, event.lane, -event.drawn_micro_usd, -event.usual_micro_usd))
         return [*found, *(Draw(at, Lane.OTHERS, drain.micro_usd, 0) for at, drain in self.given_away)]
 
     @cached_property
@@ -784,7 +794,9 @@ class Past:
         """Micro-USD that went to one stranger in the last 24 h; an hour that is partly in it counts in full."""
         begins = (now - DAY) // HOUR * HOUR
         gone = [one for _, one in self.events() if isinstance(one, ev.ExitAllowed) and one.stranger == stranger]
-        return sum(one.micro_usd for one in gone if one.at >= begins)
+        back = [one for _, one in self.events() if isinstance(one, ev.ExitReturned) and one.stranger == stranger]
+        undone = sum(one.drawn_micro_usd for one in back if one.drawn_at >= begins)
+        return sum(one.micro_usd for one in gone if one.at >= begins) - undone
 
     def lowest_equity(self, now: Instant, said: int | None = None) -> int:
         """The lowest that was in force on any day since 30 days ago, with what the request itself says."""
@@ -816,15 +828,48 @@ class Past:
         return [one for _, one in self.events() if isinstance(one, ev.ValueReceived)]
 
     @cached_property
+    def waits(self) -> list[tuple[ev.ValueReceived, int]]:
+        """The same, and how much of it the platform has not moved back to who sent it."""
+        found = [(one, one.micro_usd) for one in self.came]
+        for _, back in self.events():
+            if not isinstance(back, ev.ValueReturned):
+                continue
+            left = back.micro_usd
+            for place, (one, there) in enumerate(found):
+                same = (one.sender, one.until, one.at // HOUR) == (back.sender, back.until, back.received_at // HOUR)
+                some = min(left, there) if same else 0
+                found[place] = (one, there - some)
+                left -= some
+        return found
+
+    @cached_property
+    def sent(self) -> dict[str, Sent]:
+        """What went to other customers, and may be given back or is on its way."""
+        found: dict[str, Sent] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.ValueSent):
+                found = {name: one for name, one in found.items() if one.event.stopped_until > event.at}
+                found[event.exit] = Sent(event, stopped=False, returned=False)
+            elif isinstance(event, ev.ExitReturned):
+                found[event.exit] = found[event.exit]._replace(returned=True)
+            elif isinstance(event, ev.ExitSettled) and event.returned:
+                del found[event.exit]
+            elif self.is_stop(event):
+                found = {
+                    name: one._replace(stopped=one.stopped or event.at < one.event.until) for name, one in found.items()
+                }
+        return found
+
+    @staticmethod
+    def is_stop(event: AnyEvent) -> bool:
+        """Whether what was sent before stays longer where it went."""
+        severe = isinstance(event, ev.CoolOffStarted) and event.severity is ev.Severity.SEVERE
+        return severe or isinstance(event, ev.Frozen | ev.LegalFrozen | ev.RecoveryContested)
+
+    @cached_property
     def keeps_what_was_sent(self) -> tuple[Instant, ...]:
         """When the account was stopped, so that what it sent before stays longer where it went."""
-        severe = [
-            one.at
-            for _, one in self.events()
-            if isinstance(one, ev.CoolOffStarted) and one.severity is ev.Severity.SEVERE
-        ]
-        frozen = [one.at for _, one in self.events() if isinstance(one, ev.Frozen | ev.LegalFrozen)]
-        return (*severe, *frozen, *(one.at for _, one in self.events() if isinstance(one, ev.RecoveryContested)))
+        return tuple(one.at for _, one in self.events() if self.is_stop(one))
 
     # Proofs and challenges
 

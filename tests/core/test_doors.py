@@ -19,8 +19,9 @@ from tests.core.histories import (
     sealed,
 )
 
+from holdback.core import decide
 from holdback.core import events as ev
-from holdback.core.decision import Reason, StepUp
+from holdback.core.decision import Reason, StaffFact, StepUp
 from holdback.core.doors import DOORS, MOVES, VERBS, State
 from holdback.core.events import DAY, Actor, ActorKind, Destination, Lane, Scope
 from holdback.core.policy import NETWORKS
@@ -44,30 +45,32 @@ def stands(account: Account, which: str) -> State:
         match event:
             case ev.ExitAllowed(exit=name) if name == which:
                 found = State.ALLOWED
-            case ev.ExitSettled(exit=name) if name == which:
+            case ev.ExitSettled(exit=name, returned=False) if name == which:
                 found = State.SETTLED
             case ev.ExitCancelled(exit=name) if name == which:
                 found = State.CANCELLED
+            case ev.ExitReturned(exit=name) if name == which:
+                found = State.RETURNED
             case _:
                 pass
     return found
 
 
 def held(account: Account, session: bytes) -> str:
-    """A withdrawal that waited out all it had to wait for."""
-    which = held_id(
-        account.ask(
-            ExitRequest("withdrawal", "USD", "900000", address=destination("home"), network="bitcoin"), session, *PROOFS
-        )
-    )
+    """A transfer that waited out all it had to wait for."""
+    account.ask(AddressAdd(sealed("bob"), "internal", destination("bob")), session, *PROOFS)
+    account.settle(days=4)
+    sends = ExitRequest("internal_transfer", "USD", "900000", counterparty=destination("bob"))
+    which = held_id(account.ask(sends, account.sign_in(), *PROOFS, counterparty="bob"))
     account.settle(days=4)
     return which
 
 
 def allowed(account: Account, session: bytes) -> str:
-    """The same, let go."""
+    """The same, let go; who received it holds it still."""
     which = held(account, session)
-    account.ask(ExitRelease(which), PLATFORM)
+    account.ask(ExitRelease(which), PLATFORM, counterparty="bob")
+    account.still_held = 900_000 * USD
     return which
 
 
@@ -85,6 +88,25 @@ def cancelled(account: Account, session: bytes) -> str:
     return which
 
 
+def returned(account: Account, session: bytes) -> str:
+    """One that two people gave back, and that the platform has not moved yet."""
+    which = allowed(account, session)
+    two_people(account, ExitCancel(which))
+    return which
+
+
+def two_people(account: Account, asked: Action) -> str:
+    """Two of the staff ask the same, once its owner has stopped the account; that would cancel what is held."""
+    if not account.head.exits:
+        account.ask(AccountFreeze(), Actor(ActorKind.LINK, contact="c1-1"))
+    answers = []
+    for name, first in (("ann", ""), ("bo", "ann")):
+        account.staff = StaffFact(name, ("treasurer",), involved=False, first=first)
+        answers.append(kind_of(account.ask(asked, Actor(ActorKind.STAFF, key=name))))
+    account.staff = None
+    return answers[-1]
+
+
 WITHDRAWS: Final = ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), (sealed("203.0.113.7"),), secret=sealed("key"))
 
 REACHED: Final[dict[State, Callable[[Account, bytes], str]]] = {
@@ -92,6 +114,7 @@ REACHED: Final[dict[State, Callable[[Account, bytes], str]]] = {
     State.ALLOWED: allowed,
     State.SETTLED: settled,
     State.CANCELLED: cancelled,
+    State.RETURNED: returned,
 }
 
 
@@ -110,14 +133,18 @@ def asks(account: Account, party: ActorKind, verb: str, which: str) -> str:
     """A party asks with all it has, codes that are sent to senior contacts among it."""
     key = next(iter(account.head.api_keys), "someone")
     actor = Actor(party, contact="c1-1" if party is ActorKind.LINK else "", key=key)
+    if party is ActorKind.STAFF:
+        return two_people(account, action(verb, which))
     if party is not ActorKind.OWNER:
-        return kind_of(account.ask(action(verb, which), actor, *PROOFS))
+        other = decide.needs(account.request(action(verb, which), actor), account.head).counterparty
+        return kind_of(account.ask(action(verb, which), actor, *PROOFS, counterparty=other))
     session = account.any_session()
-    first = account.ask(action(verb, which), session)
+    first = account.ask(action(verb, which), session, counterparty="bob")
     if not isinstance(first, StepUp):
         return kind_of(first)
     code = account.head.challenges[first.challenge].contact
-    return kind_of(account.ask(action(verb, which), session, *PROOFS, code, challenge=first.challenge))
+    shown, asked = (*PROOFS, code), action(verb, which)
+    return kind_of(account.ask(asked, session, *shown, challenge=first.challenge, counterparty="bob"))
 
 
 @pytest.mark.parametrize("party", ActorKind, ids=str)
@@ -136,6 +163,16 @@ def test_who_may_move_an_exit(state: State, verb: str, party: ActorKind) -> None
     assert stands(account, which) is (expected or state), answer
     if verb != "account.freeze":
         assert (answer == "allow") is (expected is not None)
+
+
+def test_what_left_the_platform_is_not_given_back() -> None:
+    """Two people cannot give back what went outside: nobody here holds it."""
+    account, session = grown()
+    account.pay("900", "home", session)
+    (which,) = account.head.allowed
+    account.still_held = 900 * USD
+    assert two_people(account, ExitCancel(which)) == "deny"
+    assert stands(account, which) is State.ALLOWED
 
 
 def test_every_door_is_in_the_table() -> None:

@@ -179,6 +179,7 @@ ROUTES: Final = {
         "agency.add",
         "agency.remove",
         "breaker.reset",
+        "exit.cancel",
     }
     | LEGAL,
     ActorKind.AGENCY: {"legal.receive", "legal.freeze_order"},

@@ -104,7 +104,7 @@ WHO: Final[dict[type[Action], set[ActorKind]]] = {
     AccountFreeze: {ActorKind.OWNER, ActorKind.LINK},
     ContactReportRecycled: {ActorKind.OWNER, ActorKind.PLATFORM},
     ExitRequest: {ActorKind.OWNER, ActorKind.API_KEY},
-    ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM},
+    ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM, ActorKind.STAFF},
     OrderPlace: {ActorKind.OWNER, ActorKind.API_KEY},
     ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM},
 }
@@ -259,6 +259,7 @@ class Case:
             (not anonymous and self.session is None, Reason.SESSION_ENDED),
             *self._key_faults(signs_in=self.by_owner and anonymous),
             *self._program_faults(),
+            *self._staff_faults(),
             (not self.facts.clock_agrees and action not in STOPS_ONLY, Reason.CLOCK_UNCERTAIN),
         )
         if action in PROVES_NOTHING:
@@ -313,6 +314,15 @@ class Case:
             (not signed.listed or not may, Reason.API_KEY_SCOPE),
             (not ripe, Reason.API_KEY_NEW),
         ]
+
+    def _staff_faults(self) -> list[tuple[bool, Reason]]:
+        """Whoever asks as one of the staff is one, in a session of his own."""
+        if self.request.actor.kind is not ActorKind.STAFF:
+            return []
+        staff = self.facts.staff
+        if staff is None or staff.member != self.request.actor.key:
+            return [(True, Reason.SESSION_REQUIRED)]
+        return [(True, Reason(staff.fault))] if staff.fault else []
 
     @property
     def by_key(self) -> bool:
@@ -1088,7 +1098,7 @@ def received_lately(case: Case, asked: Exit) -> list[tuple[Reason, Instant | Non
     past, now, outflow = case.past, case.now, case.policy.outflow
     equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
     left = past.drawn(COUNTED, now, outflow.received_from_cooling_h * HOUR, DAY)
-    ends = [(stays_until(case, one), one.micro_usd) for one in past.came]
+    ends = [(stays_until(case, one), left) for one, left in past.waits]
     for instant in sorted({now, *(until for until, _ in ends if until > now)}):
         there = [micro_usd for until, micro_usd in ends if until > instant]
         waiting = sum(there)
@@ -1236,8 +1246,32 @@ def exit_cancel(case: Case) -> Answer:
     """Stopping an exit is free."""
     action = case.request.action
     assert isinstance(action, ExitCancel)
+    if case.request.actor.kind is ActorKind.STAFF:
+        return give_back(case, action.which)
     refuse((action.which not in case.past.held, Reason.NOT_FOUND))
     return allow(Reason.TIGHTENING)
+
+
+def give_back(case: Case, which: str) -> Answer:
+    """Two of the staff give back what was sent inside, while it waits there and if its sender was stopped since."""
+    staff, past, now = case.facts.staff, case.past, case.now
+    assert staff is not None
+    refuse((not {"treasurer", "investigator"} & set(staff.roles), Reason.NOT_ENTITLED))
+    refuse((not case.facts.clock_agrees, Reason.CLOCK_UNCERTAIN))
+    sent = past.sent.get(which)
+    if sent is None or (now >= sent.event.stopped_until and not sent.returned):
+        raise Refused(Reason.NOT_FOUND)
+    refuse((case.facts.reconciling, Reason.RECONCILING))
+    if sent.returned:
+        return allow(Reason.NO_HARM)
+    refuse((not sent.stopped, Reason.SENDER_NOT_STOPPED))
+    refuse((case.facts.still_held_micro_usd < sent.event.micro_usd, Reason.NOTHING_HELD))
+    asked = [one for _, one in past.events() if isinstance(one, ev.ExitReturnAsked) and one.exit == which]
+    same = bool(asked) and asked[-1].digest == case.facts.digest
+    fresh = bool(asked) and now < asked[-1].at + case.policy.staff.proposed_d * DAY
+    if same and fresh and staff.first == asked[-1].by != staff.member:
+        return allow(Reason.PROVED)
+    return Answer(HOLD, frozenset({Reason.SECOND_PERSON_REQUIRED.value}))
 
 
 def witness(case: Case, held: ev.ExitHeld) -> str:

@@ -60,6 +60,7 @@ LOOSENINGS: Final = (
     ev.AddressRenewed,
     ev.LegalDisclosed,
     ev.LegalThawed,
+    ev.ExitReturned,
 )
 """What law 8 forbids while the clock is in doubt."""
 
@@ -220,8 +221,8 @@ def received_value_stays(step: Step) -> None:
     """
     outflow = step.past.policy.outflow
     waiting = sum(
-        one.micro_usd
-        for one in step.past.came
+        left
+        for one, left in step.past.waits
         if one.until > step.now
         or (one.stopped_until > step.now and any(one.at <= at < one.until for at in step.stopped.get(one.sender, ())))
     )
@@ -240,8 +241,22 @@ def received_marks_are_few(step: Step) -> None:
         kept = [one for one in step.after.head.received if one.over_at > step.now]
         assert sum(not one.sender for one in kept) <= step.past.policy.outflow.received_from_cooling_h + 1
         assert len(kept) <= step.past.policy.outflow.received_from_cooling_h + 1 + MARKS_KEPT
-        there = (one.micro_usd for one in step.past.came if max(one.until, one.stopped_until) > step.now)
+        there = (left for one, left in step.past.waits if max(one.until, one.stopped_until) > step.now)
         assert sum(one.micro_usd for one in kept) == sum(there)
+
+
+def nothing_is_given_back_twice(step: Step) -> None:
+    """Laws 3 and 6: two people give back what was sent, once, while it is held, and as much as was drawn."""
+    for back in (one for one in step.events if isinstance(one, ev.ExitReturned)):
+        gone = [one for _, one in step.past.events() if isinstance(one, ev.ExitAllowed) and one.exit == back.exit]
+        before = [one for _, one in step.past.events() if isinstance(one, ev.ExitReturned) and one.exit == back.exit]
+        assert not before, "given back twice"
+        assert [(one.at, one.lane, one.micro_usd) for one in gone] == [(back.drawn_at, back.lane, back.drawn_micro_usd)]
+        assert len(set(back.by)) == 2, "given back by one person"
+        assert step.facts.still_held_micro_usd >= back.micro_usd, "more than is held"
+        kept = step.past.keeps_what_was_sent
+        assert any(back.drawn_at <= at for at in kept), "given back though its sender never stopped"
+        assert back.at < gone[0].at + 73 * HOUR, "given back after its wait"
 
 
 def over_budget_exits_were_held(step: Step) -> None:
@@ -619,6 +634,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     unproved_exits_go_to_verified_entries,
     received_value_stays,
     received_marks_are_few,
+    nothing_is_given_back_twice,
     over_budget_exits_were_held,
     holds_end_as_said,
     nothing_leaves_a_frozen_account,

@@ -158,11 +158,20 @@ def needs(request: Request, peek: Head | None) -> Needs:
     elif isinstance(action, exits.ExitRelease) and peek and action.which in peek.exits:
         held = peek.exits[action.which]
         asset, counterparty = held.asset, held.counterparty
+    elif isinstance(action, exits.ExitCancel | exits.ExitSettle):
+        counterparty = _gives_back(request, action, peek)
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
     others = _first(action, peek), legal.agency_of(action, peek), legal.spoke(action, peek)
     senders = inside.in_question(peek.received) if asset and peek is not None and peek.received else ()
     shared = (*(key for one in request.shared for key in one.keys), *(inside.stop_key(one) for one in senders))
     return Needs(parts, alike, asset, counterparty, member, *others, pair, shared, senders)
+
+
+def _gives_back(request: Request, action: exits.ExitCancel | exits.ExitSettle, peek: Head | None) -> str:
+    """Who received what two of the staff give back, or what the platform then has moved."""
+    sent = peek.sent.get(action.which) if peek is not None else None
+    by_staff = request.actor.kind is ActorKind.STAFF
+    return sent.counterparty if sent is not None and (by_staff or sent.returned_at) else ""
 
 
 def _first(action: Action, peek: Head | None) -> str:
@@ -172,7 +181,8 @@ def _first(action: Action, peek: Head | None) -> str:
     of_member = peek.member.proposal if isinstance(action, staff.StaffEnrol) and peek.member else None
     of_agency = peek.agency.proposal if isinstance(action, agency.AgencyAdd) and peek.agency else None
     of_breaker = peek.breaker.proposal if isinstance(action, breaker.BreakerReset) and peek.breaker else None
-    first = of_member or of_agency or of_breaker
+    of_return = peek.returning.get(action.which) if isinstance(action, exits.ExitCancel) else None
+    first = of_member or of_agency or of_breaker or of_return
     return first.by if first is not None else ""
 
 
@@ -238,12 +248,11 @@ def receive(customer: Customer, events: tuple[AnyEvent, ...], policy: Policy, no
     name = customer.head.account if customer.head else ""
     decided = ev.Decided(now, "value.receive", name, actor, "allow", (), b"", policy.digest, b"", b"")
     after = evolve(customer, decided)
-    for event in events:
-        after = evolve(after, event)
+    after, told = _with_consequences(after, list(events), policy, f"{after.head.seq if after.head else 1}-r")
     held = held_proceeds(after.head, policy, now) if after.head is not None and after.head.victims else []
     for event in held:
         after = evolve(after, event)
-    return Advance(Deny(()), (decided, *events, *held), after, ())
+    return Advance(Deny(()), (decided, *told, *held), after, ())
 
 
 def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, and whose stream
@@ -259,7 +268,8 @@ def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, 
         return _misused(member, asked, request, facts, policy, now)
     used = member.head.sessions.get(request.actor.session)
     beat = _heartbeat(member.head, request, facts, policy, now, used=used)
-    events = (_decided(request, facts, policy, asked.decision, now), *beat, *asked.elsewhere)
+    own = () if request.counterparty else asked.elsewhere  # what goes to whoever received something is his
+    events = (_decided(request, facts, policy, asked.decision, now), *beat, *own)
     after = member
     for event in events:
         after = evolve(after, event)

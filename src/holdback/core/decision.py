@@ -50,6 +50,8 @@ class Reason(StrEnum):
     EVIDENCE_WRONG = "evidence_wrong"
     EVIDENCE_REQUIRED = "evidence_required"
     NOT_DRAWN = "not_drawn"
+    SENDER_NOT_STOPPED = "sender_not_stopped"
+    NOTHING_HELD = "nothing_held"
     SECOND_PERSON_REQUIRED = "second_person_required"
     REVIEW_REQUIRED = "review_required"
     SAME_PERSON = "same_person"
@@ -362,7 +364,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     there are, and `dust_day` is when the account last received a small deposit from an address that looks like it,
     in days since the epoch, 0 for never. `tripped_at` is since when the circuit breaker holds exits, 0 while it does
     not. `senders` are those from whom value came that may have to wait longer for what they did since; one who is not
-    among them counts as stopped. A fact that could not be had is absent or false, and never means allow.
+    among them counts as stopped. `still_held_micro_usd` is how much of what an exit sent still waits where it went, for
+    who gives it back. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -390,6 +393,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     dust_day: int = 0
     tripped_at: Instant = 0
     senders: tuple[SenderFact, ...] = ()
+    still_held_micro_usd: int = 0
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

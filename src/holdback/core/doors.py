@@ -21,6 +21,7 @@ class Door(NamedTuple):
 
 
 _UNTIL_ALLOWED: Final = "the owner, his freeze or the platform, while it is held"
+_UNTIL_IT_LEAVES: Final = f"{_UNTIL_ALLOWED}; two of the staff, while it waits there"
 
 DOORS: Final[dict[str, Door]] = {
     "*": Door(
@@ -36,12 +37,12 @@ DOORS: Final[dict[str, Door]] = {
     "internal": Door(
         "the receipt; the value may trade but not leave the receiver for 24 h, or 72 h if the sender cools or freezes",
         "a customer of this platform, named in the book or new",
-        _UNTIL_ALLOWED,
+        _UNTIL_IT_LEAVES,
     ),
     "p2p": Door(
         "the receipt; the value may trade but not leave the buyer for 24 h, or 72 h if the seller cools or freezes",
         "any customer of this platform: the kind is opened with a wait, each stranger is capped a day",
-        _UNTIL_ALLOWED,
+        _UNTIL_IT_LEAVES,
     ),
     "card": Door(
         "the receipt",
@@ -64,12 +65,14 @@ class State(StrEnum):
     ALLOWED = "allowed"
     SETTLED = "settled"
     CANCELLED = "cancelled"
+    RETURNED = "returned"
 
 
 VERBS: Final = ("exit.cancel", "exit.release", "exit.settle", "account.freeze")
 """What anybody could ask that an exit would feel."""
 
 _OWNER, _LINK, _KEY, _PLATFORM = ActorKind.OWNER, ActorKind.LINK, ActorKind.API_KEY, ActorKind.PLATFORM
+_STAFF: Final = ActorKind.STAFF
 
 MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
     (State.HELD, "exit.cancel"): {_OWNER: State.CANCELLED, _KEY: State.CANCELLED, _PLATFORM: State.CANCELLED},
@@ -77,10 +80,16 @@ MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
     (State.HELD, "account.freeze"): {_OWNER: State.CANCELLED, _LINK: State.CANCELLED},
     (State.ALLOWED, "exit.settle"): {_PLATFORM: State.SETTLED},
     (State.SETTLED, "exit.settle"): {_PLATFORM: State.SETTLED},
+    (State.ALLOWED, "exit.cancel"): {_STAFF: State.RETURNED},
+    (State.SETTLED, "exit.cancel"): {_STAFF: State.RETURNED},
+    (State.RETURNED, "exit.cancel"): {_STAFF: State.RETURNED},
+    (State.RETURNED, "exit.settle"): {_PLATFORM: State.RETURNED},
 }
 """Who may move an exit from a state by an action, and where to, once waits and proofs allow it; nobody else may.
 
 The platform's release comes at its time and weighs again, the owner's earlier takes what law 10 asks. A key that may
-withdraw stops what waits, and no more. Staff, agencies and links of a notice move nothing but by the freeze; what a
+withdraw stops what waits, and no more. Two of the staff give back what went to another customer here, as long as it
+waits there and if its sender was stopped since (`core/rules/returning.py`); asked again that is the same return, which
+the platform's settling ends. One of them alone, agencies and links of a notice move nothing but by the freeze; what a
 receiver freezes moves nothing of the sender's.
 """

@@ -886,10 +886,54 @@ class ExitCancelled(ExitEvent, frozen=True, array_like=True, tag="exit.cancelled
 
 
 class ExitSettled(Event, frozen=True, array_like=True, tag="exit.settled"):
-    """The platform says that an allowed exit is final; `reference` is its own name for the payment."""
+    """The platform says that an allowed exit is final; `reference` is its own name for the payment.
+
+    `returned`: that it has moved back what two of the staff gave back.
+    """
 
     exit: str
     reference: str
+    returned: bool = False
+
+
+class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
+    """What an exit drew arrived with another customer: worth `micro_usd`, it waits there and may be given back.
+
+    `until` and `stopped_until` are the waits of the receiver's mark. `lane`, `drawn_micro_usd`, `usual_micro_usd` and
+    `stranger` are what the exit drew and on what, as its `ExitAllowed` has them.
+    """
+
+    exit: str
+    counterparty: str
+    micro_usd: int
+    until: Instant
+    stopped_until: Instant
+    lane: Lane
+    drawn_micro_usd: int
+    usual_micro_usd: int
+    stranger: str = ""
+
+
+class ExitReturnAsked(ExitEvent, frozen=True, array_like=True, tag="exit.return_asked"):
+    """One of the staff asks that what an exit sent goes back to its sender; a second person must ask the same."""
+
+    exit: str
+    digest: bytes
+    by: str
+
+
+class ExitReturned(ExitEvent, frozen=True, array_like=True, tag="exit.returned"):
+    """Two of the staff give back what an exit sent inside: what it drew is undrawn, where it was drawn."""
+
+    exit: str
+    counterparty: str
+    micro_usd: int
+    by: tuple[str, ...]
+    drawn_at: Instant
+    lane: Lane
+    drawn_micro_usd: int
+    usual_micro_usd: int
+    stranger: str = ""
 
 
 class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconciled"):
@@ -910,6 +954,27 @@ class ValueReceived(Event, frozen=True, array_like=True, tag="value.received"):
     until: Instant
     sender: str = ""
     stopped_until: Instant = 0
+
+
+class ValueRecalled(Event, frozen=True, array_like=True, tag="value.recalled"):
+    """Two of the staff give back what `sender` sent at `received_at`, and what waits until `until`, or longer.
+
+    The mark stays until the platform has moved the value.
+    """
+
+    micro_usd: int
+    sender: str
+    received_at: Instant
+    until: Instant
+
+
+class ValueReturned(Event, frozen=True, array_like=True, tag="value.returned"):
+    """The platform has moved back what was recalled: the mark of it is gone."""
+
+    micro_usd: int
+    sender: str
+    received_at: Instant
+    until: Instant
 
 
 class EquityStated(Event, frozen=True, array_like=True, tag="equity.stated"):
@@ -1567,6 +1632,11 @@ AnyEvent = (
     | BreakerTripped
     | BreakerResetAsked
     | BreakerReset
+    | ValueSent
+    | ExitReturnAsked
+    | ExitReturned
+    | ValueRecalled
+    | ValueReturned
 )
 
 

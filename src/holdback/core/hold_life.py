@@ -26,6 +26,8 @@ class Told(StrEnum):
     """The time has come that was said: the platform may ask for `exit.release`, which decides again."""
     RELEASED = "exit.released"
     CANCELLED = "exit.cancelled"
+    RETURNED = "exit.returned"
+    """Two of the staff gave back what an exit had sent: move it, by the receipt, and say so by `exit.settle`."""
     FROZEN = "account.frozen"
     UNFROZEN = "account.unfrozen"
     ORDERED = "account.ordered"
@@ -36,7 +38,7 @@ class Told(StrEnum):
 
 
 class News(NamedTuple):
-    """One thing to tell from `due_at` on, about a held exit or, with `which` empty, about the account.
+    """One thing to tell from `due_at` on, about an exit or, with `which` empty, about the account.
 
     `until` is when the exit may be released or the stop ends, 0 if that cannot be known yet.
     """
@@ -52,6 +54,9 @@ def news(before: Head, after: Head, now: Instant) -> tuple[News, ...]:
     if _is_unchanged(before, after):
         return ()
     found = [News(kind, "", until, now) for kind, until in _stops(before, after, now)]
+    for name, sent in after.sent.items():
+        if sent.returned_at and name in before.sent and not before.sent[name].returned_at:
+            found.append(News(Told.RETURNED, name, 0, now))
     for name in (one for one in before.exits if one not in after.exits):
         kind = Told.RELEASED if name in after.allowed else Told.CANCELLED
         found.append(News(kind, name, 0, now))
@@ -80,7 +85,7 @@ def is_due(head: Head, which: str, until: Instant, now: Instant) -> bool:
 
 def _is_unchanged(before: Head, after: Head) -> bool:
     """Whether nothing that is told has changed: the usual case, seen without a comparison."""
-    same = before.exits is after.exits and before.legal is after.legal
+    same = before.exits is after.exits and before.legal is after.legal and before.sent is after.sent
     return same and before.frozen_at == after.frozen_at and before.weak_until == after.weak_until
 
 

@@ -3,7 +3,8 @@
 The hold follows the money (law 3). A mark remembers from whom and in which hour, for what the sender does *later*
 counts as well: a severe cool-off, a freeze or a contest before the short wait is over makes it the long one. The
 receiver's stream never hears of that. It is read when he asks next, by keys under which each stop was written down in
-the transaction that brought it.
+the transaction that brought it. The sender's own stream keeps what he sent as long as the mark may wait, for two of the
+staff can give it back until then.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from holdback.core import events as ev
-from holdback.core.events import HOUR, Instant, Severity
+from holdback.core.events import HOUR, Instant, Lane, Role, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,11 +25,18 @@ MARKS_KEPT: Final = 64
 """Marks that name their sender: an hour of a sender each. The smallest beyond go without a name, and wait longer."""
 
 
+SENT_KEPT: Final = 64
+"""What somebody sent inside and can have back; of more the smallest are forgotten, and stay where they are."""
+
+RETURNS: Final = frozenset({Role.TREASURER, Role.INVESTIGATOR})
+"""Roles that give back what was sent, two people together."""
+
+
 class Received(msgspec.Struct, frozen=True, array_like=True):
     """Value that came from inside the platform: it may not exit before `until`.
 
     `sender` is from whom, and `since` the hour in which. If he is stopped in between, it stays until `stopped_until`;
-    a mark without a sender has no longer wait than its own.
+    a mark without a sender has no longer wait than its own. So much of it is on its way back: `recalled_micro_usd`.
     """
 
     micro_usd: int
@@ -36,6 +44,7 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
     sender: str = ""
     since: Instant = 0
     stopped_until: Instant = 0
+    recalled_micro_usd: int = 0
 
     @property
     def over_at(self) -> Instant:
@@ -81,6 +90,23 @@ def _add(kept: dict[tuple[str, Instant, Instant, Instant], Received], one: Recei
     kept[_place(one)] = one if before is None else replace(before, micro_usd=before.micro_usd + one.micro_usd)
 
 
+def recalled(marks: tuple[Received, ...], event: ev.ValueRecalled | ev.ValueReturned) -> tuple[Received, ...]:
+    """The marks after so much was given back: noted first, and gone once it was moved."""
+    found, left = event.micro_usd, []
+    for one in marks:
+        some = 0
+        if (one.sender, one.since, one.until) == (event.sender, event.received_at // HOUR * HOUR, event.until):
+            back = isinstance(event, ev.ValueReturned)
+            some = min(found, one.recalled_micro_usd if back else one.micro_usd - one.recalled_micro_usd)
+        found -= some
+        if isinstance(event, ev.ValueRecalled):
+            left.append(replace(one, recalled_micro_usd=one.recalled_micro_usd + some))
+        elif some < one.micro_usd:
+            kept, waits = one.recalled_micro_usd - some, one.micro_usd - some
+            left.append(replace(one, micro_usd=waits, recalled_micro_usd=kept))
+    return tuple(left)
+
+
 def _weight(one: Received) -> tuple[int, Instant]:
     return one.micro_usd, one.since
 
@@ -106,3 +132,57 @@ def stop_key(account: str) -> bytes:
     Of account ids, which are no secret, and so of no master key: a rotation must not lose a stop.
     """
     return hashlib.sha256(b"stopped\n" + account.encode()).digest()
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """What went to another customer at `at`, and what it drew; see `events.ValueSent`.
+
+    `stopped`: its sender was stopped since, while it waited. `returned_at` is when two people gave it back, 0 if they
+    did not; from then on it is kept until the platform has moved it.
+    """
+
+    counterparty: str
+    at: Instant
+    micro_usd: int
+    until: Instant
+    stopped_until: Instant
+    lane: Lane
+    drawn_micro_usd: int
+    usual_micro_usd: int
+    stranger: str = ""
+    stopped: bool = False
+    returned_at: Instant = 0
+
+
+def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
+    """What may still be given back, and the new one; the smallest are forgotten first."""
+    kept = {name: one for name, one in sent.items() if one.stopped_until > event.at}
+    new = Sent(
+        event.counterparty,
+        event.at,
+        event.micro_usd,
+        event.until,
+        event.stopped_until,
+        event.lane,
+        event.drawn_micro_usd,
+        event.usual_micro_usd,
+        event.stranger,
+    )
+    largest = sorted(kept.items(), key=lambda item: item[1].micro_usd, reverse=True)[: SENT_KEPT - 1]
+    names = {name for name, _ in largest}
+    return {name: one for name, one in kept.items() if name in names} | {event.exit: new}
+
+
+def stopped(sent: Mapping[str, Sent], at: Instant) -> dict[str, Sent]:
+    """What was sent, after its sender was stopped."""
+    return {name: replace(one, stopped=True) if at < one.until else one for name, one in sent.items()}
+
+
+def still_held(marks: Iterable[Received], sender: str, sent: Sent, floor_micro_usd: int, now: Instant) -> int:
+    """How much of what was sent its receiver still has to leave where it is, and nobody gave back before.
+
+    A mark below the floor held nothing, so that nothing of it need be there any more.
+    """
+    place = sender, sent.at // HOUR * HOUR, sent.until
+    found = [one for one in marks if (one.sender, one.since, one.until) == place and one.over_at > now]
+    return sum(one.micro_usd - one.recalled_micro_usd for one in found if one.micro_usd >= floor_micro_usd)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from holdback.core.breaker import RESETS
 from holdback.core.decision import Reason, StaffFact, why
 from holdback.core.devices import has_room_for_proof, key_fault
-from holdback.core.events import DAY, HOUR, Role
+from holdback.core.events import DAY, HOUR, Role, StreamKind
+from holdback.core.inside import RETURNS
 from holdback.core.seniority import authenticator_is_senior
 
 if TYPE_CHECKING:
@@ -84,8 +85,13 @@ def attending(  # noqa: PLR0913 - who, of what heads, shown how, under which rul
 
 
 def _says_first(subject: Head | None) -> frozenset[Role]:
-    """Whose word a second person confirms: of the circuit breaker who may reset it, else who says who is who."""
-    return RESETS if subject is not None and subject.breaker is not None else frozenset({Role.POLICY})
+    """Whose word a second person confirms: of the circuit breaker who may reset it, of a customer who gives back.
+
+    Else who says who is who.
+    """
+    if subject is not None and subject.breaker is not None:
+        return RESETS
+    return RETURNS if subject is not None and subject.stream is StreamKind.CUSTOMER else frozenset({Role.POLICY})
 
 
 def _still_may(spoke: Head | None, *roles: Role) -> str:

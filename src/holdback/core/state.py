@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
-from holdback.core.inside import Received, marked
+from holdback.core.inside import Received, Sent, marked, recalled, stopped, stops, with_sent
 from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
 from holdback.core.trade_meter import UNUSED, TradeMeter, less, traded
 
@@ -408,7 +408,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     evidence in a recovery was last found to be false, `legal_latest` the legal request that came last, open or not, and
     `recovery_opened_at` when the last recovery was opened, over or not. `api_keys` are those that were not revoked.
     `closed` are the pairs and counterparties that may not be traded, and since when; `victims` are those who lately
-    gave something away to this customer by trading.
+    gave something away to this customer by trading. `sent` is what went to other customers and waits there still,
+    `returning` of which exits one of the staff asked that they be given back.
     """
 
     account: str
@@ -469,6 +470,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     victims: tuple[Victim, ...] = ()
     strangers: dict[str, dict[int, int]] = {}
     breaker: Breaker | None = None
+    sent: dict[str, Sent] = {}
+    returning: dict[str, Proposal] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -591,6 +594,8 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
         return _begun(customer, event)
     kind = type(event)
     head = customer.head if kind in _LEAVES_HEAD else _head(customer.head, event)
+    if head.sent and stops(event):
+        head = replace(head, sent=stopped(head.sent, event.at))
     return Customer(head, _parts(customer.parts, event) if kind in _TOUCHES_PARTS else customer.parts)
 
 
@@ -630,7 +635,6 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _waits(head, event)
         case (
             ev.NoticeFolded()
-            | ev.ExitSettled()
             | ev.DeviceMet()
             | ev.DeviceSeen()
             | ev.DeviceDisowned()
@@ -651,8 +655,10 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _signed_in(replace(head, sessions=_sessions(head.sessions, event)), event)
         case ev.SignInsFailed():
             return replace(head, failed_windows=(*head.failed_windows, event.window_at)[-WINDOWS_KEPT:])
-        case ev.ValueReceived() | ev.EquityStated():
+        case ev.ValueReceived() | ev.EquityStated() | ev.ValueRecalled() | ev.ValueReturned():
             return _value(head, event)
+        case ev.ExitSettled():
+            return _settled(head, event)
         case ev.Frozen() | ev.Unfrozen():
             return _stopped(head, event)
         case ev.SettingChanged() | ev.VaultChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
@@ -1115,7 +1121,17 @@ def _settings(head: Head, event: _SettingEvent) -> Head:
             assert_never(event)
 
 
-_ExitEvent = ev.ExitAllowed | ev.ExitHeld | ev.ExitMoved | ev.ExitApproved | ev.ExitCancelled | ev.ExitReconciled
+_ExitEvent = (
+    ev.ExitAllowed
+    | ev.ExitHeld
+    | ev.ExitMoved
+    | ev.ExitApproved
+    | ev.ExitCancelled
+    | ev.ExitReconciled
+    | ev.ValueSent
+    | ev.ExitReturnAsked
+    | ev.ExitReturned
+)
 
 
 def _held(event: ev.ExitHeld) -> HeldExit:
@@ -1160,8 +1176,34 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             return replace(head, exits=head.exits | {event.exit: approved})
         case ev.ExitCancelled():
             return replace(head, exits=_without(head.exits, event.exit))
+        case ev.ValueSent():
+            return replace(head, sent=with_sent(head.sent, event))
+        case ev.ExitReturnAsked():
+            asked = {name: one for name, one in head.returning.items() if name in head.sent}
+            return replace(head, returning=asked | {event.exit: Proposal(event.digest, event.by, event.at)})
+        case ev.ExitReturned():
+            return _undrawn(head, event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
+    """What was given back was never drawn: it is taken out of the hours and days in which it was, and of the habit."""
+    sent = head.sent | {event.exit: replace(head.sent[event.exit], returned_at=event.at)}
+    head = replace(head, sent=sent, returning=_without(head.returning, event.exit))
+    lanes = (Lane.TOTAL,) if event.lane is Lane.NONE else (Lane.TOTAL, event.lane)
+    meters = {lane: _less(head.meters[lane], event.drawn_micro_usd, event.drawn_at) for lane in lanes}
+    habit = less(head.habit, event.drawn_at // DAY, 0 if event.lane is Lane.NONE else event.usual_micro_usd)
+    paid = head.strangers.get(event.stranger)
+    strangers = head.strangers
+    if paid is not None:
+        strangers = strangers | {event.stranger: less(paid, event.drawn_at // HOUR, event.drawn_micro_usd)}
+    return replace(head, meters=head.meters | meters, habit=habit, strangers=strangers)
+
+
+def _settled(head: Head, event: ev.ExitSettled) -> Head:
+    """What the platform says is final changes nothing, but for what it has moved back: that is over."""
+    return replace(head, sent=_without(head.sent, event.exit)) if event.returned else head
 
 
 def _trading(head: Head, event: ev.AnyTradeEvent) -> Head:
@@ -1263,9 +1305,14 @@ def _since(counted: dict[int, int], first: int) -> dict[int, int]:
     return {key: value for key, value in counted.items() if key >= first}
 
 
-def _value(head: Head, event: ev.ValueReceived | ev.EquityStated) -> Head:
+_ValueEvent = ev.ValueReceived | ev.EquityStated | ev.ValueRecalled | ev.ValueReturned
+
+
+def _value(head: Head, event: _ValueEvent) -> Head:
     if isinstance(event, ev.EquityStated):
         return replace(head, equity=_lowest(head.equity, event.at, event.micro_usd))
+    if isinstance(event, ev.ValueRecalled | ev.ValueReturned):
+        return replace(head, received=recalled(head.received, event))
     return replace(head, received=marked(head.received, event))
 
 

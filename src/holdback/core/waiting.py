@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from holdback.core import inside
 from holdback.core.breaker import RESETS
 from holdback.core.disclosure import approvers
 from holdback.core.events import DAY, Role
@@ -16,11 +17,13 @@ from holdback.core.evidence import WAYS, EvidenceClass, Path, next_word, of_clas
 
 if TYPE_CHECKING:
     from holdback.core.events import Instant
+    from holdback.core.inside import Sent
     from holdback.core.policy import Policy
     from holdback.core.state import Agency, Breaker, Head, Incident, LegalRequest, Proposal, Recovery
 
 
 AGENCY: Final = "agency"
+RETURN: Final = "return"
 
 
 class For(StrEnum):
@@ -68,19 +71,25 @@ def items(head: Head, policy: Policy) -> tuple[Item, ...]:
         found += _agency(head.agency, policy)
     if head.breaker is not None and head.breaker.tripped_at:
         found += _breaker(head.breaker)
+    for name, first in head.returning.items():
+        if name in head.sent:
+            found += _return(name, first, head.sent[name])
     return tuple(found)
 
 
 def is_over(kind: str, due_at: Instant, now: Instant) -> bool:
-    """Whether an item has gone with nothing happening to its head: an entry of the registry that is in force now."""
-    return kind == AGENCY and due_at <= now
+    """Whether an item has gone with nothing happening to its head.
+
+    An entry of the registry that is in force now, and what nobody can give back any more.
+    """
+    return kind in {AGENCY, RETURN} and due_at <= now
 
 
 def is_unchanged(before: Head | None, after: Head) -> bool:
     """Whether nothing that the desk is made of has changed: the usual case, seen without making it."""
     if before is None or before.recovery is not after.recovery or before.incident is not after.incident:
         return False
-    if before.breaker is not after.breaker:
+    if before.breaker is not after.breaker or before.returning is not after.returning:
         return False
     return before.legal is after.legal and before.member is after.member and before.agency is after.agency
 
@@ -144,6 +153,14 @@ def _agency(agency: Agency, policy: Policy) -> list[Item]:
         due_at = first.at + policy.staff.proposed_d * DAY
         found.append(Item(AGENCY, "proposal", first.at, due_at, due_at, For.APPROVAL, Role.POLICY))
     return found
+
+
+def _return(name: str, first: Proposal, sent: Sent) -> list[Item]:
+    """What one person wants given back, as long as it waits where it went; both kinds of people see it."""
+    until = sent.stopped_until
+    return [
+        Item(RETURN, f"{role}.{name}", first.at, until, until, For.APPROVAL, role) for role in sorted(inside.RETURNS)
+    ]
 
 
 def _breaker(one: Breaker) -> list[Item]:

@@ -57,8 +57,10 @@ def event_line(  # noqa: C901 - one case for each subject
     match event:
         case ev.Decided():
             return f"{capital(WHO[event.actor.kind])} asked {event.action}: {event.decision}."
-        case ev.AccountImported() | ev.Frozen() | ev.Unfrozen() | ev.EquityStated() | ev.ValueReceived():
+        case ev.AccountImported() | ev.Frozen() | ev.Unfrozen() | ev.EquityStated():
             return _account_line(event, known)
+        case ev.ValueReceived() | ev.ValueRecalled() | ev.ValueReturned():
+            return _inside_line(event)
         case (
             ev.SessionStarted()
             | ev.SessionSeen()
@@ -98,15 +100,7 @@ def event_line(  # noqa: C901 - one case for each subject
             return _address_line(event, known)
         case ev.SettingChanged() | ev.VaultChanged() | ev.ChangeAsked() | ev.ChangeCancelled() | ev.ChangeDone():
             return _change_line(event, known)
-        case (
-            ev.ExitAllowed()
-            | ev.ExitHeld()
-            | ev.ExitMoved()
-            | ev.ExitApproved()
-            | ev.ExitCancelled()
-            | ev.ExitSettled()
-            | ev.ExitReconciled()
-        ):
+        case ev.ExitEvent() | ev.ExitSettled():
             return _exit_line(event, known)
         case (
             ev.CoolOffStarted()
@@ -148,9 +142,22 @@ def event_line(  # noqa: C901 - one case for each subject
             assert_never(event)
 
 
-def _account_line(
-    event: ev.AccountImported | ev.Frozen | ev.Unfrozen | ev.EquityStated | ev.ValueReceived, known: Known
-) -> str:
+def _inside_line(event: ev.ValueReceived | ev.ValueRecalled | ev.ValueReturned) -> str:
+    """What moved between customers here."""
+    worth = money(event.micro_usd)
+    match event:
+        case ev.ValueReceived():
+            return f"{worth} came from another customer; it may leave from {day_text(event.until)}."
+        case ev.ValueRecalled():
+            when = begun_text(event.received_at)
+            return f"{worth} that came from another customer on {when} go back: two members of staff decided it."
+        case ev.ValueReturned():
+            return f"{worth} went back to the customer they came from, says the platform."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _account_line(event: ev.AccountImported | ev.Frozen | ev.Unfrozen | ev.EquityStated, known: Known) -> str:
     match event:
         case ev.AccountImported():
             return "The account came under Holdback's protection."
@@ -162,8 +169,6 @@ def _account_line(
             return "The account was unfrozen." + (" The freeze was said to be a mistake." if event.mistaken else "")
         case ev.EquityStated():
             return f"The platform said that the account holds {money(event.micro_usd)}."
-        case ev.ValueReceived():
-            return f"{money(event.micro_usd)} came from another customer; it may leave from {day_text(event.until)}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -387,6 +392,9 @@ _ExitEvent = (
     | ev.ExitCancelled
     | ev.ExitSettled
     | ev.ExitReconciled
+    | ev.ExitReturnAsked
+    | ev.ExitReturned
+    | ev.ValueSent
 )
 
 
@@ -408,7 +416,15 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
         case ev.ExitCancelled():
             return f"The waiting payment {event.exit} was stopped."
         case ev.ExitSettled():
-            return f"Payment {event.exit} is final, says the platform: {quoted(event.reference)}."
+            final = "moved back" if event.returned else "final"
+            return f"Payment {event.exit} is {final}, says the platform: {quoted(event.reference)}."
+        case ev.ValueSent():
+            there = f"{money(event.micro_usd)} stay there until {day_text(event.until)} at least"
+            return f"Payment {event.exit} arrived with another customer: {there}."
+        case ev.ExitReturnAsked():
+            return f"A member of staff wants payment {event.exit} to come back; a second one must want the same."
+        case ev.ExitReturned():
+            return f"Payment {event.exit} comes back, {money(event.micro_usd)}: two members of staff decided it."
         case ev.ExitReconciled():
             what = "move to an own account" if event.lane is Lane.OWN else "payment"
             return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."

@@ -56,6 +56,8 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ExitHeld: "A payment from your account waits",
     ev.ExitApproved: "A payment out of your vault was approved",
     ev.ExitCancelled: "A waiting payment was stopped",
+    ev.ExitReturned: "A payment from your account comes back",
+    ev.ValueRecalled: "Something you received goes back",
     ev.RecoveryOpened: "Someone wants to recover your account",
     ev.RecoveryShown: "Evidence was shown to recover your account",
     ev.RecoveryMissed: "Wrong evidence was shown to recover your account",
@@ -113,6 +115,11 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.AddressAdded: "You can take it out of the address book at once.",
     ev.ChangeAsked: "You can cancel it until then, by signing in.",
     ev.ExitHeld: "You can cancel it until then, by signing in.",
+    ev.ExitReturned: "Your account stays stopped until you unfreeze it.",
+    ev.ValueRecalled: (
+        "Whoever sent it to you has stopped the account it came from, or reported a robbery, before it could leave. "
+        "If you gave something for it, tell the platform now."
+    ),
     ev.RecoveryOpened: _OBJECT,
     ev.RecoveryClosed: _OBJECT,
     ev.RecoveryReviewed: _OBJECT,

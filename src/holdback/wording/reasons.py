@@ -49,6 +49,8 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.EVIDENCE_WRONG: "This evidence was wrong, and only a few tries are taken. Check it before the next one.",
     Reason.EVIDENCE_REQUIRED: "Show evidence that you had before and others do not have.",
     Reason.NOT_DRAWN: "Chance draws who reviews a recovery, and nobody who is involved. Leave it to those drawn.",
+    Reason.SENDER_NOT_STOPPED: "Whoever sent this has not stopped the account since. Ask the owner to freeze it first.",
+    Reason.NOTHING_HELD: "Whoever received this holds nothing of it that still waits. There is nothing more to do.",
     Reason.SECOND_PERSON_REQUIRED: "A second person must ask the very same first.",
     Reason.REVIEW_REQUIRED: "Two reviewers must approve this first. Wait for them.",
     Reason.SAME_PERSON: "Nobody does this alone, or after reading the customer. Leave it to somebody else.",

@@ -18,10 +18,11 @@ from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
 from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Scope, Setting
 from holdback.core.policy import MICRO
+from holdback.core.rules import returning
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
-    OWNER_KEY_OR_PLATFORM,
+    OWNER_KEY_PLATFORM_OR_STAFF,
     OWNER_OR_KEY,
     OWNER_OR_PLATFORM,
     PLATFORM,
@@ -76,7 +77,10 @@ class ExitRequest(Action, frozen=True, tag="exit.request"):
 
 
 class ExitCancel(Action, frozen=True, tag="exit.cancel"):
-    """Stop a held exit: `which` is the id its hold was answered with."""
+    """Stop a held exit: `which` is the id its hold was answered with.
+
+    Two of the staff give back what an exit sent to another customer here, as long as it waits there.
+    """
 
     which: Id
 
@@ -88,7 +92,10 @@ class ExitRelease(Action, frozen=True, tag="exit.release"):
 
 
 class ExitSettle(Action, frozen=True, tag="exit.settle"):
-    """Say that an allowed exit is final: `reference` is the platform's name for the payment."""
+    """Say that an allowed exit is final: `reference` is the platform's name for the payment.
+
+    Of one that was given back it says that the value has been moved back.
+    """
 
     which: Id
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -488,7 +495,15 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
         first,
         stranger,
     )
-    return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone,), _received(case, network, value))
+    marks = _received(case, network, value)
+    drawn = lane, value.micro_usd, usual, stranger
+    sent = (
+        ev.ValueSent(
+            case.now, paid.exit, case.request.counterparty, one.micro_usd, one.until, one.stopped_until, *drawn
+        )
+        for one in marks
+    )
+    return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone, *sent), marks)
 
 
 def _sweep(case: Case, action: ExitRequest) -> Ruling:
@@ -596,6 +611,8 @@ def _held_parts(_request: Request, action: ExitRelease, peek: Head | None) -> tu
 
 
 def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
+    if case.request.actor.kind is ActorKind.STAFF:
+        return returning.objection(case, action.which)
     held = case.head.exits.get(action.which)
     if held is None:
         return why(Reason.NOT_FOUND, about="which")
@@ -675,6 +692,8 @@ def _not_yet(case: Case, held: HeldExit) -> list[Finding]:
 
 
 def _cancel(case: Case, action: ExitCancel) -> Ruling:
+    if case.request.actor.kind is ActorKind.STAFF:
+        return returning.give_back(case, action.which)
     return tightened(ev.ExitCancelled(case.now, action.which), id=action.which)
 
 
@@ -683,9 +702,9 @@ def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
 
 
 def _settle(case: Case, action: ExitSettle) -> Ruling:
-    return Ruling(
-        Allow((why(Reason.NO_HARM),), action.which), (ev.ExitSettled(case.now, action.which, action.reference),)
-    )
+    moved = returning.moved(case, action.which)
+    settled = ev.ExitSettled(case.now, action.which, action.reference, bool(moved))
+    return Ruling(Allow((why(Reason.NO_HARM),), action.which), (settled,), moved)
 
 
 def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
@@ -704,7 +723,7 @@ def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
 
 RULES: dict[type[Action], Rule] = {
     ExitRequest: Rule(OWNER_OR_KEY, _request, level=_proof, objection=_door, parts=request_parts, scope=Scope.WITHDRAW),
-    ExitCancel: Rule(OWNER_KEY_OR_PLATFORM, _cancel, objection=_held, loosens=False, scope=Scope.WITHDRAW),
+    ExitCancel: Rule(OWNER_KEY_PLATFORM_OR_STAFF, _cancel, objection=_held, loosens=False, scope=Scope.WITHDRAW),
     ExitRelease: Rule(
         OWNER_OR_PLATFORM, _release, level=_release_level, objection=_held, parts=_held_parts, peeks=True
     ),

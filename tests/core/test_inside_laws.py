@@ -1,0 +1,190 @@
+"""The hold follows the money, under random histories of two customers: a robbed one, and whoever received it.
+
+`test_laws.py` plays everything; here little but transfers, stops and returns happens, so that they meet. `watched.py`
+holds each step against the laws and the slow twin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from tests.core.histories import PLATFORM, USD, destination, sealed
+from tests.core.test_laws import ROOMY, prefab
+from tests.core.watched import Watched
+
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.decision import Context, StaffFact
+from holdback.core.events import HOUR, Actor, ActorKind
+from holdback.core.inside import still_held
+from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.password import PasswordChange
+
+if TYPE_CHECKING:
+    from holdback.core.rules.asking import Action
+
+ROLES: Final = {"ann": ("treasurer",), "bo": ("investigator",), "sue": ("support",)}
+PAIRS: Final = (("ann", "bo"), ("ann", "bo"), ("bo", "ann"), ("ann", "ann"), ("sue", "bo"), ("ann",), ("bo",))
+FLOOR: Final = ROOMY.outflow.received_floor_usd * USD
+
+
+class Flows(RuleBasedStateMachine):
+    """Alice sends and is stopped, Bob receives and pays out, and some of the staff give back."""
+
+    def __init__(self) -> None:
+        """Before anyone acts."""
+        super().__init__()
+        self.alice = self.bob = Watched(ROOMY)
+        self.now = 0
+
+    @initialize()
+    def begin(self) -> None:
+        """Both are customers of some age, and Bob is in Alice's book."""
+        self.alice, self.bob = prefab("used").clone(), prefab("bob").clone()
+        self.now = max(self.alice.now, self.bob.now)
+        self.tick(0)
+
+    def asks(self, one: Watched, action: Action, by: Actor | None = None) -> None:
+        """Ask; the other one receives what comes of it, and each reads of the other's stops."""
+        other = self.bob if one is self.alice else self.alice
+        one.stopped = {other.name: other.twin.past().keeps_what_was_sent}
+        actor: Actor | bytes = by or self.session(one)
+        shown = () if by else tuple(one.head.authenticators)
+        named = getattr(action, "counterparty", None) is not None
+        wanted = decide.needs(one.request(action, actor), one.head).counterparty
+        one.ask(action, actor, *shown, counterparty=other.name if named else wanted)
+        events, counterparty = one.elsewhere
+        if events and counterparty == other.name:
+            other.received(events)
+
+    def session(self, one: Watched) -> bytes:
+        """A live session, or a new one from the owner's own laptop."""
+        alive = [key for key, session in one.head.sessions.items() if one.now < session.ends_at()]
+        return alive[-1] if alive else one.sign_in()
+
+    @rule(hours=st.sampled_from((0, 1, 1, 5, 20, 23, 24, 25, 48, 73)))
+    def tick(self, hours: int) -> None:
+        """Time passes, and notices arrive."""
+        for one in (self.alice, self.bob):
+            one.deliver()
+        self.now += hours * HOUR
+        for one in (self.alice, self.bob):
+            one.now = max(self.now, one.head.at)
+
+    @rule(usd=st.sampled_from(("60", "150", "900", "20000")), kind=st.sampled_from(("gift", "internal_transfer")))
+    def sends(self, usd: str, kind: str) -> None:
+        """Alice sends; what is held goes when the platform comes back for it."""
+        self.asks(self.alice, ExitRequest(kind, "USD", usd, counterparty=destination("bob")))
+
+    @rule(usd=st.sampled_from(("60", "20000")))
+    def sends_back(self, usd: str) -> None:
+        """Bob sends something of his."""
+        self.asks(self.bob, ExitRequest("gift", "USD", usd, counterparty=destination("alice")))
+
+    @rule(who=st.booleans())
+    def releases(self, *, who: bool) -> None:
+        """The platform comes back for all that waits."""
+        one = self.alice if who else self.bob
+        for which in tuple(one.head.exits):
+            self.asks(one, ExitRelease(which), PLATFORM)
+
+    @rule(how=st.sampled_from(("freeze", "freeze", "password")), who=st.sampled_from((True, True, True, False)))
+    def stops(self, how: str, *, who: bool) -> None:
+        """An owner presses stop, or changes the password."""
+        one = self.alice if who else self.bob
+        link = Actor(ActorKind.LINK, contact=next(iter(one.head.contacts)))
+        if how == "freeze":
+            self.asks(one, AccountFreeze(), link)
+        else:
+            self.asks(one, PasswordChange(sealed(f"p{one.head.seq}")))
+
+    @precondition(lambda self: self.alice.head.frozen_at or self.bob.head.frozen_at)
+    @rule()
+    def thaws(self) -> None:
+        """Whoever froze takes the stop off, and waits for it and for what cools."""
+        for one in (self.alice, self.bob):
+            if one.head.frozen_at:
+                self.asks(one, AccountUnfreeze())
+        for _ in range(2):
+            self.tick(73)
+            for one in (self.alice, self.bob):
+                one.sign_in()
+
+    @rule(usd=st.sampled_from(("50", "900", "20000", "900000", "999000")), read=st.sampled_from((True, True, False)))
+    def pays(self, usd: str, *, read: bool) -> None:
+        """Bob pays out."""
+        self.bob.unread = frozenset() if read else frozenset({self.alice.name})
+        self.asks(self.bob, ExitRequest("withdrawal", "USD", usd, address=destination("home"), network="bitcoin"))
+
+    @rule(usd=st.sampled_from((0, 500 * USD)))
+    def claims(self, usd: int) -> None:
+        """The platform says how much Bob owns, and may be wrong."""
+        self.bob.stopped = {self.alice.name: self.alice.twin.past().keeps_what_was_sent}
+        pays = ExitRequest("withdrawal", "USD", "10", address=destination("home"), network="bitcoin")
+        context = Context(equity_micro_usd=usd)
+        self.bob.ask(pays, self.session(self.bob), *self.bob.head.authenticators, context=context)
+
+    @precondition(lambda self: self.alice.head.sent)
+    @rule(number=st.integers(0, 3), by=st.sampled_from(PAIRS), doubt=st.sampled_from((False, False, False, True)))
+    def gives_back(self, number: int, by: tuple[str, ...], *, doubt: bool) -> None:
+        """Some of the staff ask that something goes back."""
+        alice, names = self.alice, list(self.alice.head.sent)
+        which = names[number % len(names)]
+        for name in by:
+            if which not in alice.head.sent:
+                return
+            first = alice.head.returning.get(which)
+            alice.still_held = still_held(self.bob.head.received, alice.name, alice.head.sent[which], FLOOR, alice.now)
+            alice.staff = StaffFact(name, ROLES[name], involved=False, first=first.by if first else "")
+            alice.reconciling = doubt
+            self.asks(alice, ExitCancel(which), Actor(ActorKind.STAFF, key=name))
+            alice.staff, alice.reconciling = None, False
+
+    @rule(
+        usd=st.sampled_from(("60", "900", "20000")),
+        waits=st.tuples(st.sampled_from((0, 1, 23, 25)), st.sampled_from((0, 1, 40, 70))),
+        by=st.sampled_from(PAIRS),
+        moved=st.booleans(),
+    )
+    def robbed(self, usd: str, waits: tuple[int, int], by: tuple[str, ...], *, moved: bool) -> None:
+        """The thief sends, the owner stops some time after, some of the staff give back, and Bob tries to leave."""
+        if self.alice.head.frozen_at:
+            self.thaws()
+        self.sends(usd, "gift")
+        self.tick(waits[0])
+        self.stops("freeze", who=True)
+        self.tick(waits[1])
+        if self.alice.head.sent:
+            self.gives_back(len(self.alice.head.sent) - 1, by, doubt=False)
+        for amount in ("999000", "900000"):
+            self.pays(amount, read=True)
+        if moved and self.alice.head.sent:
+            self.moves(len(self.alice.head.sent) - 1)
+            self.pays("999000", read=True)
+
+    @precondition(lambda self: self.alice.head.sent)
+    @rule(number=st.integers(0, 3))
+    def moves(self, number: int) -> None:
+        """The platform says that something is final, be it that it went or that it came back."""
+        names = list(self.alice.head.sent)
+        self.asks(self.alice, ExitSettle(names[number % len(names)], "ref"), PLATFORM)
+
+    def teardown(self) -> None:
+        """At the end both streams hold, and nothing that came back is left at the receiver."""
+        for one in (self.alice, self.bob):
+            if one.entries:
+                one.check_stream()
+        back = sum(one.micro_usd for one in self.alice.log if isinstance(one, ev.ExitReturned))
+        assert back == sum(one.micro_usd for one in self.bob.log if isinstance(one, ev.ValueRecalled))
+        gone = sum(one.micro_usd for one in self.bob.log if isinstance(one, ev.ValueReturned))
+        assert gone <= back
+
+
+TestFlows = Flows.TestCase
+TestFlows.settings = settings(
+    max_examples=settings().max_examples, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+)

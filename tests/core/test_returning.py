@@ -1,0 +1,323 @@
+"""What went to another customer goes back by two of the staff, once, and only while it waits there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from msgspec.structs import replace
+from tests.core.histories import (
+    PLATFORM,
+    POLICY,
+    USD,
+    Account,
+    codes,
+    destination,
+    grow,
+    grown,
+    long_standing,
+    policy_with,
+    sealed,
+)
+from tests.core.members import Colleague
+
+from holdback.core import decide
+from holdback.core import events as ev
+from holdback.core.decision import Allow, Hold, Reason
+from holdback.core.events import DAY, HOUR, Actor, ActorKind, Lane, Role
+from holdback.core.hold_life import Told, news
+from holdback.core.inside import SENT_KEPT
+from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.address import AddressAdd
+from holdback.core.rules.exit import ExitCancel, ExitRequest, ExitSettle
+from holdback.core.rules.returning import still_held
+from holdback.core.state import Customer, Proposal, evolve
+from holdback.core.waiting import For, is_over, is_unchanged, items
+
+if TYPE_CHECKING:
+    from holdback.core.decision import Decision
+    from holdback.core.policy import Policy
+
+PROOFS = ("a1-1", "a1-2")
+LINK = Actor(ActorKind.LINK, contact="c1-1")
+
+
+class Robbery:
+    """Alice, whose money went to Bob, and two who may give it back."""
+
+    def __init__(self, usd: str = "20000", kind: str = "gift", policy: Policy = POLICY) -> None:
+        """The thief has just sent it."""
+        self.alice, session = grown(policy=policy)
+        self.alice.ask(AddressAdd(sealed("bob"), "internal", destination("bob")), session, *PROOFS)
+        self.alice.settle(days=5)
+        self.session = self.alice.sign_in()
+        self.bob = Account(policy, "bob")
+        grow(self.bob)
+        self.ann, self.bo = Colleague("ann", Role.TREASURER), Colleague("bo", Role.INVESTIGATOR)
+        self.ann.first, self.bo.first = self.bo, self.ann
+        self.which = self.sends(usd, kind)
+        for one in (self.ann, self.bo):
+            one.stream.now = self.alice.now
+            one.signs_in()
+
+    def sends(self, usd: str, kind: str = "gift") -> str:
+        """Another one to Bob; its id."""
+        action = ExitRequest(kind, "USD", usd, counterparty=destination("bob"))
+        answer = self.asks(action, self.session, *PROOFS)
+        assert isinstance(answer, Allow), answer
+        return answer.id
+
+    def asks(self, action: ExitRequest | ExitSettle, by: Actor | bytes, *proofs: str) -> Decision:
+        """Ask about Alice's account; Bob receives what follows."""
+        answer = self.alice.ask(action, by, *proofs, counterparty="bob")
+        self.hands_over()
+        return answer
+
+    def hands_over(self) -> None:
+        """What is written elsewhere is Bob's."""
+        assert self.alice.last is not None
+        self.bob.now = max(self.bob.now, self.alice.now)
+        if self.alice.last.elsewhere:
+            self.bob.received(self.alice.last.elsewhere)
+
+    def freezes(self) -> None:
+        """Alice wakes up."""
+        self.alice.ask(AccountFreeze(), LINK)
+
+    def wants_back(self, who: Colleague, which: str = "") -> Decision:
+        """One of the staff asks for it."""
+        name = which or self.which
+        self.alice.still_held = still_held(self.alice.state, name, self.bob.state, self.alice.policy, self.alice.now)
+        answer = who.asks(self.alice, ExitCancel(name))
+        self.hands_over()
+        return answer
+
+    def both(self) -> Decision:
+        """Both ask for it."""
+        self.wants_back(self.ann)
+        return self.wants_back(self.bo)
+
+    def drawn(self) -> tuple[int, int]:
+        """What is drawn in all, by the hour and by the day."""
+        meter = self.alice.head.meters[Lane.TOTAL]
+        return sum(meter.hours.values()), sum(meter.days.values())
+
+
+def test_two_people_give_it_back() -> None:
+    """One person's word is kept, the second one's does it: the exit is returned, undrawn, and both owners are told."""
+    case = Robbery()
+    case.freezes()
+    before = case.drawn()
+    assert before == (20_000 * USD, 20_000 * USD)
+    for _ in range(2):
+        answer = case.wants_back(case.ann)
+        assert codes(answer) == [Reason.SECOND_PERSON_REQUIRED]
+        assert (isinstance(answer, Hold) and answer.release_at) is None
+    assert case.drawn() == before
+    assert isinstance(case.wants_back(case.bo), Allow)
+    assert case.drawn() == (0, 0)
+    (returned,) = [one for one in case.alice.log if isinstance(one, ev.ExitReturned)]
+    assert (returned.by, returned.counterparty) == (("staff-ann", "staff-bo"), "bob")
+    (recalled,) = [one for one in case.bob.log if isinstance(one, ev.ValueRecalled)]
+    assert (recalled.micro_usd, recalled.sender) == (20_000 * USD, "alice")
+    for one, cause in ((case.alice, "exit.returned"), (case.bob, "value.recalled")):
+        (notice,) = [event for event in one.log if isinstance(event, ev.NoticeDue) and event.cause == cause]
+        assert notice.severity is ev.Severity.SEVERE
+    asked = [one for one in case.bo.stream.log if isinstance(one, ev.Decided) and one.action == "exit.cancel"]
+    assert len(asked) == 1
+    assert not any(isinstance(one, ev.ValueRecalled) for one in case.bo.stream.log), "what is the receiver's is his"
+
+
+def test_it_goes_back_once() -> None:
+    """Asked again it is the same return, with nothing written but that it was asked, until the platform moved it."""
+    case = Robbery()
+    case.freezes()
+    case.both()
+    assert codes(case.wants_back(case.ann)) == [Reason.NO_HARM]
+    assert len([one for one in case.bob.log if isinstance(one, ev.ValueRecalled)]) == 1
+    (mark,) = case.bob.head.received
+    assert (mark.micro_usd, mark.recalled_micro_usd) == (20_000 * USD, 20_000 * USD)
+    assert codes(case.asks(ExitSettle(case.which, "moved"), PLATFORM)) == [Reason.NO_HARM]
+    assert case.bob.head.received == ()
+    assert case.which not in case.alice.head.sent
+    assert codes(case.wants_back(case.ann)) == [Reason.NOT_FOUND]
+    case.asks(ExitSettle(case.which, "moved"), PLATFORM)
+    assert len([one for one in case.bob.log if isinstance(one, ev.ValueReturned)]) == 1
+
+
+def test_the_mark_stays_until_it_was_moved() -> None:
+    """Between the decision and the ledger nothing leaves the receiver in the value's place."""
+    case = Robbery()
+    case.freezes()
+    case.bob.stopped = {"alice": (case.alice.now,)}
+    pays = ExitRequest("withdrawal", "USD", "985000", address=destination("home"), network="bitcoin")
+    session = case.bob.sign_in()
+    case.both()
+    assert Reason.RECEIVED_LATELY in codes(case.bob.ask(pays, session, *PROOFS))
+    case.asks(ExitSettle(case.which, "moved"), PLATFORM)
+    assert Reason.RECEIVED_LATELY not in codes(case.bob.ask(pays, session, *PROOFS))
+
+
+def test_a_settling_that_met_nobody_is_said_again() -> None:
+    """Where the receiver was not looked for, the platform's word ends nothing."""
+    case = Robbery()
+    case.freezes()
+    case.both()
+    case.alice.ask(ExitSettle(case.which, "moved"), PLATFORM)
+    assert case.which in case.alice.head.sent
+    asked = case.alice.request(ExitSettle(case.which, "moved"), PLATFORM)
+    assert decide.needs(asked, case.alice.head).counterparty == "bob"
+    assert decide.needs(asked, None).counterparty == ""
+
+
+def test_its_sender_must_have_been_stopped() -> None:
+    """Two people and a story are not enough: the owner froze, or the account cooled, while it waited."""
+    case = Robbery()
+    assert codes(case.wants_back(case.ann)) == [Reason.SENDER_NOT_STOPPED]
+    case.alice.wait(hours=25)
+    case.freezes()
+    for one in (case.ann, case.bo):
+        one.stream.now = case.alice.now
+        one.signs_in()
+    assert codes(case.wants_back(case.ann)) == [Reason.SENDER_NOT_STOPPED], "an honest receiver is free by then"
+
+
+def test_it_is_given_back_only_while_it_waits() -> None:
+    """After 72 h nothing is given back, and nothing by who may not, without a clock or after a restore."""
+    case = Robbery()
+    case.freezes()
+    assert codes(case.wants_back(Colleague("sue", Role.SUPPORT, at=case.alice.now))) == [Reason.NOT_ENTITLED]
+    case.alice.clock_agrees = False
+    assert codes(case.wants_back(case.ann)) == [Reason.CLOCK_UNCERTAIN]
+    case.alice.clock_agrees, case.alice.reconciling = True, True
+    assert codes(case.wants_back(case.ann)) == [Reason.RECONCILING]
+    case.alice.reconciling = False
+    assert codes(case.wants_back(case.ann, "x999")) == [Reason.NOT_FOUND]
+    case.alice.wait(hours=73)
+    for one in (case.ann, case.bo):
+        one.stream.now = case.alice.now
+        one.signs_in()
+    assert codes(case.wants_back(case.ann)) == [Reason.NOT_FOUND]
+
+
+def test_never_more_than_is_held() -> None:
+    """A mark that is gone, is under way back or below the floor gives nothing back."""
+    case = Robbery("60")
+    case.freezes()
+    assert codes(case.wants_back(case.ann)) == [Reason.NOTHING_HELD], "below the floor nothing was held"
+    case = Robbery()
+    case.freezes()
+    case.bob.state = replace(case.bob.head, received=())
+    assert codes(case.wants_back(case.ann)) == [Reason.NOTHING_HELD]
+    assert still_held(None, "x1", None, POLICY, 0) == 0
+    assert still_held(case.alice.head, case.which, None, POLICY, 0) == 0
+
+
+def test_two_of_one_hour_are_two() -> None:
+    """Of one sender and hour there is one mark; what one exit sent goes back, the other stays."""
+    case = Robbery()
+    other = case.sends("300")
+    case.freezes()
+    case.both()
+    case.asks(ExitSettle(case.which, "moved"), PLATFORM)
+    (mark,) = case.bob.head.received
+    assert (mark.micro_usd, mark.recalled_micro_usd) == (300 * USD, 0)
+    case.wants_back(case.ann, other)
+    assert isinstance(case.wants_back(case.bo, other), Allow)
+    (mark,) = case.bob.head.received
+    assert (mark.micro_usd, mark.recalled_micro_usd) == (300 * USD, 300 * USD)
+
+
+def test_a_stranger_who_was_paid_may_be_paid_again() -> None:
+    """What went back counts neither against the stranger's cap nor for a habit."""
+    account, session = long_standing(policy=policy_with(**{"outflow.stranger_day_usd": 1_000}))
+    account.ask(AddressAdd(sealed("p2p"), "p2p"), session, *PROOFS)
+    account.settle(days=5)
+    session = account.sign_in()
+    sells = ExitRequest("p2p_sale", "USD", "900", counterparty=destination("bob"))
+    answer = account.ask(sells, session, *PROOFS, counterparty="bob")
+    assert isinstance(answer, Allow), answer
+    assert Reason.STRANGER_CAP in codes(account.ask(sells, session, *PROOFS, counterparty="bob"))
+    habit = dict(account.head.habit)
+    account.ask(AccountFreeze(), LINK)
+    account.still_held = 900 * USD
+    ann, bo = Colleague("ann", Role.TREASURER, at=account.now), Colleague("bo", Role.TREASURER, at=account.now)
+    ann.first, bo.first = bo, ann
+    for one in (ann, bo):
+        one.asks(account, ExitCancel(answer.id))
+    (name,) = account.head.strangers
+    assert sum(account.head.strangers[name].values()) == 0
+    day = account.now // DAY
+    assert account.head.habit[day] == habit[day] - 900 * USD
+
+
+def test_what_was_over_budget_drew_on_no_lane() -> None:
+    """What was held as over budget is undrawn in all, and in no lane; it made no habit."""
+    case = Robbery()
+    sent = case.alice.head.sent[case.which]
+    none = replace(sent, lane=Lane.NONE)
+    case.alice.state = replace(case.alice.head, sent={case.which: none})
+    others = case.alice.head.meters[Lane.OTHERS]
+    case.freezes()
+    case.both()
+    assert case.alice.head.meters[Lane.OTHERS] == others
+    assert sum(case.alice.head.meters[Lane.TOTAL].hours.values()) == 0
+
+
+def test_it_stands_on_the_desk() -> None:
+    """What one person wants back stands there for both roles, until a second wants it or it waits no more."""
+    case = Robbery()
+    case.freezes()
+    before = case.alice.head
+    case.wants_back(case.ann)
+    assert not is_unchanged(before, case.alice.head)
+    found = [one for one in items(case.alice.head, POLICY) if one.kind == "return"]
+    until = case.alice.head.sent[case.which].stopped_until
+    assert {(one.role, one.waits_for, one.due_at, one.wake_at) for one in found} == {
+        (Role.TREASURER, For.APPROVAL, until, until),
+        (Role.INVESTIGATOR, For.APPROVAL, until, until),
+    }
+    assert len({one.id for one in found}) == 2
+    assert is_over("return", until, until)
+    assert not is_over("return", until, until - 1)
+    case.wants_back(case.bo)
+    assert not [one for one in items(case.alice.head, POLICY) if one.kind == "return"]
+    forgotten = replace(case.alice.head, sent={}, returning={"x1": Proposal(b"d", "staff-ann", 0)})
+    assert not items(forgotten, POLICY)
+
+
+def test_the_platform_is_told() -> None:
+    """A return is news for the platform, once."""
+    case = Robbery()
+    case.freezes()
+    case.wants_back(case.ann)
+    before = case.alice.head
+    case.wants_back(case.bo)
+    told = news(before, case.alice.head, case.alice.now)
+    assert [(one.kind, one.which) for one in told] == [(Told.RETURNED, case.which)]
+    again = case.alice.head
+    case.wants_back(case.ann)
+    assert news(again, case.alice.head, case.alice.now) == ()
+
+
+def test_what_can_come_back_is_bounded() -> None:
+    """Of many the smallest are forgotten, so that nobody pushes out what he stole with cents."""
+    case = Robbery()
+    head = case.alice.head
+    for size in range(SENT_KEPT + 3):
+        waits = case.alice.now + 1, case.alice.now + HOUR
+        many = ev.ValueSent(case.alice.now, f"y{size}", "bob", size, *waits, Lane.OTHERS, size, size)
+        after = evolve(Customer(head, {}), many).head
+        assert after is not None
+        head = after
+    assert len(head.sent) == SENT_KEPT
+    assert case.which in head.sent
+    assert "y0" not in head.sent
+
+
+@pytest.mark.parametrize("kind", ["gift", "internal_transfer"])
+def test_who_may_be_given_back_to(kind: str) -> None:
+    """Whatever kind moves value between customers here can be given back."""
+    case = Robbery(kind=kind)
+    case.freezes()
+    assert isinstance(case.both(), Allow)
