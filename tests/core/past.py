@@ -443,6 +443,10 @@ class Past:
                     del found[event.api_key]
         return found
 
+    def may_go_on(self, name: str) -> bool:
+        """Whether a key was neither revoked nor suspended."""
+        return name in self.programs and not self.programs[name].suspended
+
     @cached_property
     def contacts(self) -> dict[str, Contact]:
         """Those the account has, and replaced ones; once those are told no more, the next change forgets them."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.core.histories import SYSTEM, Account, bitcoin, destination, grow, policy_with, sealed
+from msgspec.structs import replace
+from tests.core.histories import PLATFORM, SYSTEM, Account, bitcoin, destination, grow, held_id, policy_with, sealed
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Decision, Deny, Hold, KeyFact, Reason, StepUp
@@ -15,7 +16,8 @@ from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked, ApiKeyRevoke, ApiKeySuspend, KeyAddress
 from holdback.core.rules.change import ChangeCancel
-from holdback.core.rules.exit import ExitCancel, ExitRequest
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
+from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.setting import AllowlistSet, LockSet
 from holdback.core.state import NONCES_KEPT
 
@@ -306,6 +308,41 @@ def test_all_are_revoked_in_one_call(account: Account) -> None:
     made(account, TRADES)
     assert isinstance(account.ask(ApiKeyRevoke(), account.any_session()), Allow)
     assert not account.head.api_keys
+
+
+@pytest.mark.parametrize("how", ["suspended", "revoked", "all revoked", "leaked"])
+def test_what_it_asked_for_ends_with_it(account: Account, how: str) -> None:
+    """Whoever stops a key stops what waits because it asked for it, and nothing else."""
+    key, other = made(account), made(account)
+    account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
+    account.deliver()
+    of_key, of_other = held_id(pays(account, key, "500")), held_id(pays(account, other, "500000"))
+    own = held_id(account.pay("500", "home", account.sign_in()))
+    stop = {
+        "suspended": ApiKeySuspend(key.key),
+        "revoked": ApiKeyRevoke(key.key),
+        "all revoked": ApiKeyRevoke(),
+        "leaked": ApiKeyLeaked(key.key),
+    }[how]
+    by = SYSTEM if how == "leaked" else account.any_session()
+    assert isinstance(account.ask(stop, by), Allow)
+    stopped = {of_key, of_other} if how == "all revoked" else {of_key}
+    assert set(account.head.exits) == {of_key, of_other, own} - stopped
+    account.settle(days=9)
+    assert code(account.ask(ExitRelease(of_key), PLATFORM)) == Reason.NOT_FOUND
+
+
+def test_what_a_stopped_key_asked_for_never_goes(account: Account) -> None:
+    """Even if a held exit outlived the key that asked for it, nobody lets it go."""
+    key = made(account)
+    account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
+    which = held_id(pays(account, key, "500"))
+    account.settle(days=5)
+    kept = account.head.api_keys[key.key]
+    for keys in ({}, {key.key: replace(kept, suspended=True)}):
+        account.state = replace(account.head, api_keys=keys)
+        answer = account.ask(ExitRelease(which), PLATFORM)
+        assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SUSPENDED, "which")
 
 
 def test_there_must_be_one_to_stop(account: Account) -> None:

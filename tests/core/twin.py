@@ -1295,6 +1295,7 @@ def exit_release(case: Case) -> Answer:
     network = case.policy.exits.get(held.kind)
     refuse(
         (network is None, Reason.EXIT_KIND_CLOSED),
+        (bool(held.key) and not case.past.may_go_on(held.key), Reason.API_KEY_SUSPENDED),
         (case.past.is_frozen, Reason.FROZEN),
         (case.past.ordered(case.now), Reason.UNDER_ORDER),
         (case.past.lapsed(held.recovery, case.now), Reason.NOT_FOUND),

@@ -390,6 +390,14 @@ def nothing_junior_approves(step: Step) -> None:
     assert any(one in senior and not one.suspended and STRENGTH[one.kind] >= best for one in used)
 
 
+def what_a_stopped_key_asked_for_stays(step: Step) -> None:
+    """Whoever stops a key stops what it asked for."""
+    head = step.after.head
+    assert head is not None
+    alive = {name for name, key in head.api_keys.items() if not key.suspended}
+    assert {held.key for held in head.exits.values()} <= {"", *alive}, "a stopped key's exit waits on"
+
+
 def no_junior_password_lets_money_go(step: Step) -> None:
     """Law 10: a password replaced lately is half of no proof, but for usual amounts to senior beneficiaries (law 4)."""
     past = judged(step)
@@ -642,6 +650,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     nothing_junior_approves,
     nothing_given_away_counts,
     codes_are_no_bell_for_strangers,
+    what_a_stopped_key_asked_for_stays,
     no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,
     guards_go_only_by_their_wait,

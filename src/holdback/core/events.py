@@ -844,7 +844,7 @@ class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     """An exit waits until `until`, and `wait_ms` of it only count once the owner was told.
 
     `recovery` is the case that asked for it instead of the account, "" if the account did. `destination` is who is paid
-    outside of the platform. `stranger` is as in `ExitAllowed`.
+    outside of the platform. `stranger` is as in `ExitAllowed`. `key` is the API key that asked for it, "" if none did.
     """
 
     exit: str
@@ -863,6 +863,7 @@ class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     recovery: str = ""
     destination: Destination | None = None
     stranger: str = ""
+    key: str = ""
 
 
 class ExitMoved(ExitEvent, frozen=True, array_like=True, tag="exit.moved"):

@@ -137,7 +137,8 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release.
 
     One that a `recovery` asked for goes only while that case stands, or once it was finished. `approved`: by the
-    vault's approver. `destination` is who is paid outside of the platform, to be looked for on lists again.
+    vault's approver. `destination` is who is paid outside of the platform, to be looked for on lists again. What was
+    asked for by an API `key` ends with it.
     """
 
     kind: str
@@ -157,6 +158,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     approved: bool = False
     destination: ev.Destination | None = None
     stranger: str = ""
+    key: str = ""
 
 
 class Vault(msgspec.Struct, frozen=True, array_like=True):
@@ -1152,6 +1154,7 @@ def _held(event: ev.ExitHeld) -> HeldExit:
         recovery=event.recovery,
         destination=event.destination,
         stranger=event.stranger,
+        key=event.key,
     )
 
 

@@ -135,16 +135,22 @@ def _suspend(case: Case, action: ApiKeySuspend) -> Ruling:
         if change.kind is ChangeKind.RESUME_API_KEY and change.subject == action.key
     ]
     stopped = [] if suspended else [ev.ApiKeySuspended(case.now, action.key)]
-    return tightened(*stopped, *cancelled, id=action.key)
+    return tightened(*stopped, *cancelled, *_asked_by(case, action.key), id=action.key)
+
+
+def _asked_by(case: Case, *keys: str) -> list[ev.ExitCancelled]:
+    """The end of what waits because these keys asked for it, with whatever proof: whoever stops a key stops that."""
+    return [ev.ExitCancelled(case.now, name) for name, held in case.head.exits.items() if held.key in keys]
 
 
 def _revoke(case: Case, action: ApiKeyRevoke) -> Ruling:
     named = tuple(case.head.api_keys) if action.key is None else (action.key,)
-    return tightened(*(ev.ApiKeyRevoked(case.now, key) for key in named), id=action.key or "")
+    revoked = [ev.ApiKeyRevoked(case.now, key) for key in named]
+    return tightened(*revoked, *_asked_by(case, *named), id=action.key or "")
 
 
 def _leaked(case: Case, action: ApiKeyLeaked) -> Ruling:
-    return tightened(ev.ApiKeyRevoked(case.now, action.key, leaked=True))
+    return tightened(ev.ApiKeyRevoked(case.now, action.key, leaked=True), *_asked_by(case, action.key))
 
 
 RULES: dict[type[Action], Rule] = {

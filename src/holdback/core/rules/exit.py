@@ -602,6 +602,7 @@ def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighe
         until=until,
         destination=action.address,
         stranger=stranger_of(action, case.policy.exits[action.kind]),
+        key=case.request.actor.key if case.request.actor.kind is ActorKind.API_KEY else "",
     )
 
 
@@ -625,13 +626,22 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
     network = case.policy.exits.get(held.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
-    stopped = ranked([one for one in (_stopped(case), unfounded(case, held)) if one is not None])
+    stops = (_key_stopped(case, held), _stopped(case), unfounded(case, held))
+    stopped = ranked([one for one in stops if one is not None])
     if stopped:
         return stopped[0]
     barred = _barred(case, network, held.beneficiary)
     if barred is not None or case.request.actor.kind is not ActorKind.OWNER:
         return barred
     return _approvable(case, held) if awaits_approval(case, held) else _early(case, held)
+
+
+def _key_stopped(case: Case, held: HeldExit) -> Finding | None:
+    """What a key asked for that was stopped since; stopping it cancels that, so this is looked at for safety's sake."""
+    key = case.head.api_keys.get(held.key)
+    if not held.key or (key is not None and not key.suspended):
+        return None
+    return why(Reason.API_KEY_SUSPENDED, "exit.cancel", about="which")
 
 
 def _approvable(case: Case, held: HeldExit) -> Finding | None:
