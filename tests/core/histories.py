@@ -205,9 +205,9 @@ class Account:
 
     # What happens
 
-    def wait(self, *, days: float = 0, hours: float = 0, minutes: float = 0) -> None:
+    def wait(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
         """Let time pass."""
-        self.now += int(days * DAY + hours * HOUR + minutes * MINUTE)
+        self.now += int(days * DAY + hours * HOUR + minutes * MINUTE + seconds * 1000)
 
     def facts(self, request: Request, proofs: Iterable[Proof | str] = (), *, known: bool = True) -> Facts:
         """The facts of a request. Proofs that are only named, or carry no digest, are made to fit the action."""

@@ -759,11 +759,13 @@ class Past:
 
     @cached_property
     def orders(self) -> dict[str, ev.OrderAllowed]:
-        """Orders that may still be reported: the last ones that give anything away, or are to reduce risk."""
+        """Orders that may still be reported: 64, of which those go first that are not to reduce risk."""
         found: dict[str, ev.OrderAllowed] = {}
         for _, event in self.events():
-            if isinstance(event, ev.OrderAllowed) and (event.drain.gap_micro_usd or event.reduces):
-                found = dict([*list(found.items())[-63:], (event.order, event)])
+            if isinstance(event, ev.OrderAllowed):
+                if len(found) == 64:
+                    found.pop([*[name for name, one in found.items() if not one.reduces], *found][0])
+                found[event.order] = event
             elif isinstance(event, ev.OrderReported):
                 found.pop(event.order, None)
         return found
@@ -802,9 +804,9 @@ class Past:
         undone = sum(one.drawn_micro_usd for one in back if one.drawn_at >= begins)
         return sum(one.micro_usd for one in gone if one.at >= begins) - undone
 
-    def lowest_equity(self, now: Instant, said: int | None = None) -> int:
-        """The lowest that was in force on any day since 30 days ago, with what the request itself says."""
-        begins = (now - 30 * DAY) // DAY * DAY
+    def lowest_equity(self, now: Instant, said: int | None = None, days: int = 30) -> int:
+        """The lowest that was in force on any day since so many days ago, with what the request itself says."""
+        begins = (now - days * DAY) // DAY * DAY
         stated = [(one.at, one.equity_micro_usd) for _, one in self.events() if isinstance(one, ev.AccountImported)]
         stated += [(one.at, one.micro_usd) for _, one in self.events() if isinstance(one, ev.EquityStated)]
         before = [value for at, value in stated if at < begins][-1:]

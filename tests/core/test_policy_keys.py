@@ -38,6 +38,7 @@ from holdback.core import attempts, breaker
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, ListFact, Seen, SharedFact, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role, Scope
+from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.api_key import ApiKeyCreate
@@ -605,6 +606,21 @@ def traded(account: Account) -> None:
     trading_doubted(account)
     trading_keyed(account)
     trading_robbed(account)
+    trading_later(account)
+
+
+def trading_later(account: Account) -> None:
+    """Orders that rest while the feed falls silent, and what is owned for some days only."""
+    account.market = {}
+    account.state = replace(account.head, closed={})
+    account.ask(OrderPlace("rests", "BTC/USDT", "buy", "1", "10"), account.any_session())
+    account.wait(seconds=60.5)
+    account.market = {"at": 1}
+    account.ask(OrderReport("rests", "BTC/USDT", "buy", "1", "10"), PLATFORM)
+    account.market = {}
+    today = account.now // DAY
+    account.state = replace(account.head, equity={today - 5: MICRO, today - 4: 10**6 * MICRO})
+    account.ask(OrderPlace("owned", "BTC/USDT", "buy", "1.001", "1000"), account.any_session())
 
 
 def trading_oddly(account: Account, order: Callable[..., None]) -> None:
@@ -673,7 +689,7 @@ def trading_doubted(account: Account) -> None:
     """Orders that were to reduce risk and did not, and platforms that say that nothing was matched."""
     session = account.sign_in()
     account.market = {"half_range_ppm": 3_000}
-    for number in range(4):
+    for number in range(14):
         name = f"r{number}"
         account.ask(OrderPlace(name, "BTC/USDT", "buy", "1.009", "850000"), session)
         account.ask(OrderReport(name, "BTC/USDT", "buy", "1", "0"), PLATFORM)

@@ -30,8 +30,7 @@ from holdback.core.rules.exit import ExitRequest
 from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.setting import LimitSet
-from holdback.core.state import METER, Customer, LegalRequest
-from holdback.core.trade_meter import TradeMeter
+from holdback.core.state import Customer, LegalRequest
 from holdback.core.trading import Fill, drain
 
 if TYPE_CHECKING:
@@ -194,12 +193,10 @@ def test_a_report_gives_back_what_the_market_explained() -> None:
     """What was drawn as explained comes back to its own window, within what reports may give back a day."""
     account, session = settled()
     account.market = {"half_range_ppm": 3_000, "storm_ppm": 3_000}
-    for number in range(5):
-        place(account, session, order(number, "1.009", "1000000"))
-        report(account, number, "1", "1000000")
-    meter = account.parts[METER]
-    assert isinstance(meter, TradeMeter)
-    assert sum(meter.storm_days.values()) == 2 * 9_000 * USD
+    for number in range(6):
+        place(account, session, order(number, "1.009", "2000000"))
+        report(account, number, "1", "2000000")
+    assert sum(account.everything().meter.storm_days.values()) == 6 * 18_000 * USD - 100_000 * USD
 
 
 def test_the_owner_is_told_of_losses() -> None:
@@ -502,10 +499,13 @@ def test_reports_are_checked() -> None:
 def test_refunds_are_bounded() -> None:
     """A platform that says that nothing was matched gives back so much a day, and no more (law 6)."""
     account, session = settled()
-    for number in range(7):
-        place(account, session, order(number, "1.009", "1000000"))
+    for number in range(11):
+        assert isinstance(place(account, session, order(number, "1.009", "1000000")), Allow)
         report(account, number)
-    assert account.head.closed
+    before = sum(account.everything().meter.raw_hours.values())
+    place(account, session, order(11, "1.009", "1000000"))
+    report(account, 11)
+    assert sum(account.everything().meter.raw_hours.values()) - before == 8_000 * USD
     account, session = settled()
     account.clock_agrees = True
     place(account, session, order(1, "1.1"))
@@ -513,6 +513,112 @@ def test_refunds_are_bounded() -> None:
     before = drawn(account)
     report(account, 1)
     assert drawn(account) == before
+
+
+def test_an_hour_of_leases_costs_what_was_used() -> None:
+    """Leases that are settled as they end give back what was not used, however many there are; late ones as reports."""
+    account, session = settled()
+    last = leased(account, session)
+    for _ in range(900):
+        assert isinstance(last, Allow)
+        account.wait(seconds=2)
+        last = leased(account, session, settles=last.id, used_usd="0.5")
+    assert isinstance(last, Allow)
+    meter = account.everything().meter
+    assert sum(meter.raw_hours.values()) - meter.leases[last.id].micro_usd == 450 * USD
+    assert not meter.refunded_days
+    account.wait(seconds=13)
+    leased(account, session, settles=last.id, used_usd="0.5")
+    assert account.everything().meter.refunded_days
+
+
+def test_an_order_that_rests_is_measured_as_it_is_matched() -> None:
+    """What was asked for at the market and is matched when the market has moved gave away what it then gave."""
+    account, session = settled()
+    place(account, session, order(1, "1", "10000", side="sell"))
+    account.wait(minutes=2)
+    account.market = {"reference": "1.05"}
+    account.ask(OrderReport("o1", "BTC/USDT", "sell", "1", "10000"), PLATFORM)
+    assert found(account, ev.OrderReported)[0].extra.raw_micro_usd == 500 * USD
+    place(account, session, order(2, "1.1", "1000"))
+    account.market = {"reference": "1.1"}
+    report(account, 2, "1.1", "1000")
+    assert found(account, ev.OrderReported)[0].refund == Drain()
+
+
+def test_a_reference_that_is_missing_soon_changes_nothing() -> None:
+    """An order that was asked for a moment ago is what it was then, feed or none; a while later all of it counts."""
+    for seconds, extra in ((59, 0), (60, 1_000 * USD)):
+        account, session = settled()
+        place(account, session, order())
+        account.wait(seconds=seconds)
+        account.market = {"at": 1}
+        report(account, 1, "1", "1000")
+        assert found(account, ev.OrderReported)[0].extra.raw_micro_usd == extra
+    account, session = settled()
+    place(account, session, order())
+    account.market = {"at": 1, "quote_at": 1, "base_at": 1}
+    report(account, 1, "1", "1000")
+    assert not account.head.closed
+
+
+def test_a_silent_feed_closes_nothing() -> None:
+    """An order that is too much only because nobody knows a reference is refused, and may be asked for again later."""
+    account, session = settled()
+    account.market = {"at": 1}
+    assert codes(place(account, session, order(1, "1", "50000"))) == ["price_unknown"]
+    assert not account.head.closed
+    account.market = {}
+    assert isinstance(place(account, session, order(2, "1", "50000")), Allow)
+
+
+def test_a_closed_pair_lets_risk_be_reduced() -> None:
+    """What reduces risk and gives nothing away goes where a pair is closed; what gives something away does not."""
+    account, session = settled()
+    place(account, session, order(1, "1.9", "1000000"))
+    assert codes(place(account, session, order(2))) == ["trading_closed"]
+    assert isinstance(place(account, session, order(3, reduces=True)), Allow)
+    assert codes(place(account, session, order(4, "1.001", reduces=True))) == ["trading_closed"]
+
+
+def test_who_never_stated_what_he_owns_is_not_closed() -> None:
+    """Without any equity nothing may be given away, and nothing closes for it."""
+    account, session = settled()
+    account.state = replace(account.head, equity={})
+    assert codes(place(account, session, order(price="1.01"))) == ["over_trade_limit"]
+    assert not account.head.closed
+
+
+def test_many_claims_to_reduce_are_not_believed() -> None:
+    """Of orders that claim to reduce risk and are not reported only so many are believed, and they are kept longest."""
+    account, session = settled()
+    for number in range(33):
+        place(account, session, order(number, reduces=True))
+    account.ask(AccountFreeze(), session)
+    assert codes(place(account, session, order(40, reduces=True))) == ["frozen"]
+    account, session = settled()
+    for number in range(70):
+        place(account, session, order(number, reduces=number < 2))
+    account.ask(replace(OrderReport("o0", "BTC/USDT", "buy", "1", "1000"), reduced=False), PLATFORM)
+    assert found(account, ev.OrderReported)[0].misled
+
+
+def test_who_was_not_named_gained_all() -> None:
+    """A report marks whoever gained: another than the one that was named with all, that one with what is more."""
+    for other, gained in (("mallory", 1_000 * USD), ("bob", 900 * USD)):
+        account, session = settled()
+        place(account, session, order(1, "1.01", "10000"), "bob")
+        report(account, 1, "1.1", "10000", other=other)
+        assert account.last is not None
+        (received,) = [one for one in account.last.elsewhere if isinstance(one, ev.ValueReceived)]
+        assert received.micro_usd == gained
+
+
+def test_no_lease_while_somebody_is_closed() -> None:
+    """A lease asks nobody who is on the other side, so there is none while somebody may not be."""
+    account, session = settled()
+    place(account, session, order(1, "1.9", "1000000", pair="ETH/USDT"), "bob")
+    assert codes(leased(account, session)) == ["order_by_order"]
 
 
 def test_only_so_many_orders_are_kept() -> None:
@@ -652,11 +758,14 @@ def test_what_a_lease_did_not_use_comes_back_once() -> None:
     account, session = settled()
     first = leased(account, session)
     assert isinstance(first, Allow)
+    assert codes(leased(account, session, settles=first.id, used_usd="100")) == ["not_yet_due"]
+    account.wait(seconds=1.5)
     leased(account, session, settles=first.id, used_usd="100")
     assert drawn(account) == 100 * USD + 900 * USD
     leased(account, session, settles=first.id, used_usd="0")
     assert drawn(account) == 100 * USD + 900 * USD + 900 * USD
     second = leased(account, session)
+    account.wait(seconds=2)
     assert isinstance(second, Allow)
     before = drawn(account)
     leased(account, session, settles=second.id)

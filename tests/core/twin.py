@@ -1422,7 +1422,7 @@ def order_weight(case: Case, half_range: int) -> int:
     first = min((one.at for one in allowed if one.pair == action.pair), default=now)
     begins = (now - HOUR) // (5 * MINUTE) * 5 * MINUTE
     sold = sum(one.notional_micro_usd for one in allowed if one.liquid and one.side == "sell" and one.at >= begins)
-    equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
+    equity = trading_equity(case)
     weight = 100
     weight += trades.pair_weight_percent if first > now - trades.pair_known_h * HOUR else 0
     weight += trades.thin_weight_percent if half_range > trades.thin_ppm else 0
@@ -1456,7 +1456,8 @@ def order_place(case: Case) -> Answer:
     assert isinstance(action, OrderPlace)
     misled = [one.at for _, one in past.events() if isinstance(one, ev.OrderReported) and one.misled]
     doubted = bool(misled) and now < misled[-1] + case.policy.trades.doubted_h * HOUR
-    reduces, other = action.reduces and not doubted, case.request.counterparty
+    claimed = sum(one.reduces for one in past.orders.values())
+    reduces, other = action.reduces and not doubted and claimed < 32, case.request.counterparty
     severe = any(one.severity == "severe" and (one.others.ends() or now + 1) > now for one in past.cool_offs)
     closed = {"pair *", f"pair {action.pair}", f"counterparty {other}"} & past.closed
     refuse(
@@ -1465,7 +1466,7 @@ def order_place(case: Case) -> Answer:
         (past.ordered(now) and not reduces, Reason.UNDER_ORDER),
         (not all(Fraction(one) for one in (action.price, action.amount, action.leverage)), Reason.BAD_FIELD),
         (now < past.weak_until and not reduces, Reason.RECOVERED_LATELY),
-        (bool(closed), Reason.TRADING_CLOSED),
+        (bool(closed) and not reduces, Reason.TRADING_CLOSED),
         (
             not reduces and (is_fresh(case) or severe) and Fraction(action.leverage) > own_leverage(case),
             Reason.LEVERAGE_CLOSED,
@@ -1481,7 +1482,8 @@ def order_place(case: Case) -> Answer:
     drain = order_drain(case, action, terms)
     refuse((drain.weighed_micro_usd > BILLION, Reason.BAD_FIELD))
     if drain.gap_micro_usd:
-        refuse_drain(case, drain)
+        refuse((bool(closed), Reason.TRADING_CLOSED))
+        refuse_drain(case, drain, blind=not terms[0])
     return allow(Reason.NO_HARM)
 
 
@@ -1498,7 +1500,7 @@ def order_drain(case: Case, action: OrderPlace, terms: tuple[Fraction, Fraction,
         given = max(0, raw - math.floor(tolerance * reference * amount * quote)) if raw else 0
         wild = Fraction(min(trades.tolerance_factor * market.storm_ppm, trades.tolerance_max_ppm), 10**6)
         storm = min(raw, math.floor(wild * reference * amount * quote))
-        equity = case.past.lowest_equity(case.now, case.request.context.equity_micro_usd)
+        equity = trading_equity(case)
         before = case.past.traded("storm_micro_usd", case.now, 7 * DAY, DAY)
         storm = storm if before + storm <= equity * trades.storm_week_percent // 100 else 0
     else:
@@ -1508,10 +1510,15 @@ def order_drain(case: Case, action: OrderPlace, terms: tuple[Fraction, Fraction,
     return ev.Drain(raw - storm, given, weighed, storm)
 
 
-def refuse_drain(case: Case, drain: ev.Drain) -> None:
+def trading_equity(case: Case) -> int:
+    """The lowest equity of the days that windows of trades are a part of."""
+    return case.past.lowest_equity(case.now, case.request.context.equity_micro_usd, case.policy.trades.equity_d)
+
+
+def refuse_drain(case: Case, drain: ev.Drain, *, blind: bool) -> None:
     """Every window that bounds it, to the bucket, and the owner's own limit."""
     past, now, trades = case.past, case.now, case.policy.trades
-    equity = past.lowest_equity(now, case.request.context.equity_micro_usd)
+    equity = trading_equity(case)
     five = 5 * MINUTE
     over = (
         past.traded("weighed_micro_usd", now, HOUR, five) + drain.weighed_micro_usd
@@ -1526,7 +1533,7 @@ def refuse_drain(case: Case, drain: ev.Drain) -> None:
     beyond = limit >= 0 and past.drawn(COUNTED, now) + drain.micro_usd > limit
     refuse((not case.facts.clock_agrees, Reason.CLOCK_UNCERTAIN))
     refuse((case.facts.reconciling, Reason.RECONCILING))
-    refuse((any(over), Reason.OVER_TRADE_LIMIT))
+    refuse((any(over), Reason.PRICE_UNKNOWN if blind else Reason.OVER_TRADE_LIMIT))
     refuse((beyond, Reason.OVER_OWN_LIMIT))
     refuse((bool(drain.micro_usd) and not fits(case, Lane.OTHERS, drain.micro_usd), Reason.OVER_BUDGET))
     refuse((bool(drain.micro_usd) and reaches_into_vault(case, drain.micro_usd, priced=True), Reason.IN_VAULT))

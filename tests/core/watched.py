@@ -171,7 +171,8 @@ def trades_hold_in_every_window(step: Step) -> None:
     """Law 3: to the millisecond, trades never give away more than their windows bear, nor than the one budget does."""
     trades, outflow = step.past.policy.trades, step.past.policy.outflow
     for gone in (one for one in step.events if isinstance(one, ev.OrderAllowed) and one.drain.gap_micro_usd):
-        equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
+        said = step.request.context.equity_micro_usd
+        equity, month = (step.past.lowest_equity(step.now, said, days) for days in (trades.equity_d, 30))
 
         def given(field: str, span: int, gone: ev.OrderAllowed = gone) -> int:
             lately = sum(int(getattr(drain, field)) for at, drain in step.past.given_away if gone.at - span < at)
@@ -189,7 +190,7 @@ def trades_hold_in_every_window(step: Step) -> None:
             for one in step.past.draws
             if one.lane in {Lane.OTHERS, Lane.INSTANT} and gone.at - day < one.at
         )
-        most = max(equity * outflow.others_day_percent // 100, step.past.usual(step.now))
+        most = max(month * outflow.others_day_percent // 100, step.past.usual(step.now))
         assert not gone.drain.micro_usd or others + gone.drain.micro_usd <= most
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MICRO: Final = 1_000_000
+SIDES: Final = frozenset({"buy", "sell"})
 
 
 class TradeLease:
@@ -64,15 +65,15 @@ class TradeLease:
 
     def allows(self, pair: str, side: str, price: float, amount: float) -> bool:
         """Whether an order may be matched without asking: what it gives away is then used up, all of it."""
-        gap = price - self._reference if side == "buy" else self._reference - price
-        if self._clock() >= self._ends_at or pair != self.pair or not amount > 0 or not price > 0:
+        if self._clock() >= self._ends_at or pair != self.pair or side not in SIDES or not amount > 0 or not price > 0:
             return False
-        if gap > 0:
-            cost = math.ceil(gap * amount * self._quote_micro * (1 + 1e-9)) if gap < math.inf else self._left + 1
-            if cost > self._left:
-                return False
-            self._left -= cost
-            self.used_micro_usd += cost
+        gap = price - self._reference if side == "buy" else self._reference - price
+        cost = gap * amount * self._quote_micro * (1 + 1e-9) if gap > 0 else 0.0
+        if not cost <= self._left:  # also of what is too large for a number, or is none
+            return False
+        used = math.ceil(cost)
+        self._left -= used
+        self.used_micro_usd += used
         return True
 
     def close(self) -> str:

@@ -34,9 +34,9 @@ class Room(msgspec.Struct, frozen=True):
         return micro_usd <= self.day and (self.month is None or micro_usd <= self.month)
 
 
-def lowest_equity(head: Head, now: Instant) -> int:
-    """The lowest equity in force in the last 30 days, the one that stood when they began included. Never stated = 0."""
-    begins = now // DAY - 30
+def lowest_equity(head: Head, now: Instant, days: int = 30) -> int:
+    """The lowest equity in force in so many days, the one that stood when they began included. Never stated = 0."""
+    begins = now // DAY - days
     in_force = max((day for day in head.equity if day < begins), default=begins)
     return min((value for day, value in head.equity.items() if day >= in_force), default=0)
 

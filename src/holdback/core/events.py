@@ -733,11 +733,15 @@ class LeaseGranted(TradeEvent, frozen=True, array_like=True, tag="lease.granted"
 
 
 class LeaseSettled(TradeEvent, frozen=True, array_like=True, tag="lease.settled"):
-    """A lease is over: what was not used of it is drawn no more where it was, once."""
+    """A lease is over: what was not used of it is drawn no more where it was, once.
+
+    `prompt` is one that was settled as soon as it ended: what it gives back is not counted as a report's.
+    """
 
     lease: str
     granted_at: Instant
     refund_micro_usd: int
+    prompt: bool = False
 
 
 class TradingAlerted(TradeEvent, frozen=True, array_like=True, tag="trading.alerted"):

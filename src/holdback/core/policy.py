@@ -361,7 +361,7 @@ class ApiKeys(Section, frozen=True):
 class Trades(Section, frozen=True):
     """Law 3: what trades may give away (OKX, incident F; Binance, 7 March 2018; Aggr, May 2024).
 
-    The windows are percent of the lowest equity of 30 days, the weights percent that are added to what a trade counts.
+    The windows are percent of the lowest equity of `equity_d` days, the weights percent added to what a trade counts.
     """
 
     hour_percent: Percent
@@ -372,6 +372,8 @@ class Trades(Section, frozen=True):
     storm_week_percent: Percent
     alert_percent: Percent
     refunds_day_percent: Percent
+    equity_d: Annotated[int, msgspec.Meta(ge=1, le=30)]
+    order_s: Seconds
     tolerance_factor: Count
     tolerance_max_ppm: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
     thin_ppm: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -456,6 +458,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "trades.tolerance_max_ppm",
         "trades.thin_ppm",
         "trades.index_age_s",
+        "trades.order_s",
         "trades.liquidated_percent",
         "trades.victims",
         "trades.lease_percent",

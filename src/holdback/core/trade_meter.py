@@ -17,6 +17,8 @@ from holdback.core.events import DAY, HOUR, MINUTE, Drain, Instant, Terms
 
 FIVE_MINUTES: Final = 5 * MINUTE
 ORDERS_KEPT: Final = 64
+REDUCING_KEPT: Final = 32
+"""Orders that claim to reduce risk and are not reported: beyond so many none is believed to."""
 LEASES_KEPT: Final = 8
 PAIRS_KEPT: Final = 64
 LEVERAGE_D: Final = 90
@@ -84,8 +86,8 @@ def traded(
         return replace(_drawn(meter, whole(event.micro_usd), event.at), leases=dict(kept))
     if isinstance(event, ev.LeaseSettled):
         leases = {key: one for key, one in meter.leases.items() if key != event.lease}
-        meter = _refunded(meter, whole(event.refund_micro_usd), event.granted_at, event.at)
-        return replace(meter, leases=leases)
+        back = _refunded(meter, whole(event.refund_micro_usd), event.granted_at, event.at)
+        return replace(back, leases=leases, refunded_days=meter.refunded_days if event.prompt else back.refunded_days)
     if isinstance(event, ev.OrderAllowed):
         return _placed(_drawn(meter, event.drain, event.at), event)
     meter = _refunded(meter, event.refund, event.placed_at, event.at)
@@ -95,12 +97,9 @@ def traded(
 
 
 def _placed(meter: TradeMeter, event: ev.OrderAllowed) -> TradeMeter:
-    orders, day = meter.orders, event.at // DAY
-    if event.drain.gap_micro_usd or event.reduces:
-        kept = list(orders.items())[1 - ORDERS_KEPT :]
-        sides = event.pair, event.side
-        new = Placed(event.at, *sides, event.drain, event.terms, event.reduces, event.counterparty)
-        orders = dict([*kept, (event.order, new)])
+    day, sides = event.at // DAY, (event.pair, event.side)
+    new = Placed(event.at, *sides, event.drain, event.terms, event.reduces, event.counterparty)
+    orders = _kept(meter.orders) | {event.order: new}
     sold = meter.sold_minutes
     if event.liquid and event.side == "sell":
         sold = _added(sold, event.at // FIVE_MINUTES, event.notional_micro_usd, HOUR // FIVE_MINUTES)
@@ -109,6 +108,14 @@ def _placed(meter: TradeMeter, event: ev.OrderAllowed) -> TradeMeter:
     pairs = [(key, since) for key, since in meter.pairs.items() if key != event.pair]
     pairs = [*pairs[1 - PAIRS_KEPT :], (event.pair, meter.pairs.get(event.pair, event.at))]
     return replace(meter, orders=orders, sold_minutes=sold, leverage=leverage, pairs=dict(pairs))
+
+
+def _kept(orders: dict[str, Placed]) -> dict[str, Placed]:
+    """The orders with room for one more: the oldest goes that did not claim to reduce risk, for it is held to that."""
+    if len(orders) < ORDERS_KEPT:
+        return orders
+    gone = next((name for name, one in orders.items() if not one.reduces), next(iter(orders)))
+    return {name: one for name, one in orders.items() if name != gone}
 
 
 def _drawn(meter: TradeMeter, drain: Drain, at: Instant) -> TradeMeter:

@@ -73,6 +73,11 @@ def left(meter: TradeMeter, equity: int, policy: Policy, now: Instant) -> Left:
     )
 
 
+def equity(head: Head, policy: Policy, now: Instant) -> int:
+    """What windows of trades are a part of, in micro-USD."""
+    return budget.lowest_equity(head, now, policy.trades.equity_d)
+
+
 def is_index(market: MarketFact | None, pair: str, policy: Policy, now: Instant) -> bool:
     """Whether there is a reference from outside, for this pair and not too old."""
     known = market is not None and market.pair == pair and bool(market.reference)
@@ -150,7 +155,7 @@ def weight(  # noqa: PLR0913, PLR0917 - whose order it is, on what pair, and who
     trades = policy.trades
     traded_since = meter.pairs.get(pair, now)
     sold = since(meter.sold_minutes, (now - HOUR) // FIVE_MINUTES)
-    much = budget.lowest_equity(head, now) * trades.liquidated_percent
+    much = equity(head, policy, now) * trades.liquidated_percent
     odd = (
         (traded_since > now - trades.pair_known_h * HOUR, trades.pair_weight_percent),
         (half_range_ppm > trades.thin_ppm, trades.thin_weight_percent),

@@ -38,12 +38,17 @@ from holdback.core.rules.asking import (
 )
 from holdback.core.rules.exit import MOST_MICRO_USD
 from holdback.core.state import METER, Head, PartKey
-from holdback.core.trade_meter import NOTHING_DRAWN, since, whole
+from holdback.core.trade_meter import NOTHING_DRAWN, REDUCING_KEPT, Placed, since, whole
 from holdback.core.trading import Asker, Fill
 
 Side = Literal["buy", "sell"]
 Leverage = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,3}(\.[0-9]{1,2})?\Z")]
 """Times the own money, as a decimal string; 1 for none."""
+
+SETTLES_EARLY_MS = 500
+"""A caller's lease ends a little before ours, by what the answer took to reach him."""
+SETTLES_LATE_MS = 10_000
+"""Settled so soon, a lease gives back what it did not use: it is as much the caller's word as what he used."""
 
 
 class OrderPlace(Action, frozen=True, tag="order.place"):
@@ -108,8 +113,9 @@ def _percent(leverage: str) -> int:
 
 def _reduces(case: Case, action: OrderPlace) -> bool:
     """Whether an order is taken to reduce risk: not of those whose last one that was to do so did not."""
-    doubted = case.customer.meter.doubted_at
-    return action.reduces and not (doubted and case.now < doubted + case.policy.trades.doubted_h * HOUR)
+    meter = case.customer.meter
+    doubted = bool(meter.doubted_at) and case.now < meter.doubted_at + case.policy.trades.doubted_h * HOUR
+    return action.reduces and not doubted and sum(one.reduces for one in meter.orders.values()) < REDUCING_KEPT
 
 
 def _door(case: Case, action: OrderPlace) -> Finding | None:
@@ -133,7 +139,7 @@ def _door(case: Case, action: OrderPlace) -> Finding | None:
     other = case.request.counterparty
     if other and other != case.head.account and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
-    if trading.closed_as(case.head, action.pair, other):
+    if not reduces and trading.closed_as(case.head, action.pair, other):
         return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
     return None if reduces else _leverage(case, action)
 
@@ -180,7 +186,7 @@ def _measured(case: Case, terms: Terms, action: OrderPlace | OrderReport) -> tup
     A wild market explains no more than its window bears: beyond it an order counts as on any day.
     """
     drain, worth = _drain(terms, action)
-    left = trading.left(case.customer.meter, budget.lowest_equity(case.head, case.now), case.policy, case.now)
+    left = trading.left(case.customer.meter, trading.equity(case.head, case.policy, case.now), case.policy, case.now)
     if drain.storm_micro_usd > left.storm:
         terms = replace(terms, storm_ppm=0)
         drain, worth = _drain(terms, action)
@@ -194,9 +200,9 @@ def _place(case: Case, action: OrderPlace) -> Ruling:
     terms, drain, worth = _measured(case, terms, action)
     if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
         return denied(why(Reason.BAD_FIELD, about="amount"))
-    refusal = _refused(case, drain) if drain.gap_micro_usd else None
+    refusal = _refused(case, action, terms, drain) if drain.gap_micro_usd else None
     if refusal is not None:
-        closes = refusal.code == Reason.OVER_TRADE_LIMIT
+        closes = refusal.code == Reason.OVER_TRADE_LIMIT and bool(trading.equity(case.head, case.policy, case.now))
         shut = trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now)
         return Ruling(Deny((refusal,)), (shut,) if closes else ())
     market = case.facts.market
@@ -218,14 +224,21 @@ def _place(case: Case, action: OrderPlace) -> Ruling:
     return Ruling(decision, (allowed, *_alerted(case, drain)), _given(case, case.request.counterparty, drain))
 
 
-def _refused(case: Case, drain: Drain) -> Finding | None:
-    """Why so much may not be given away: by no window of trades, nor by the one budget, nor in doubt (laws 3 and 8)."""
+def _refused(case: Case, action: OrderPlace, terms: Terms, drain: Drain) -> Finding | None:
+    """Why so much may not be given away: by no window of trades, nor by the one budget, nor in doubt (laws 3 and 8).
+
+    Also where a pair is closed, of what reduces risk: that goes as long as it gives nothing away.
+    """
     head, policy, now = case.head, case.policy, case.now
+    if trading.closed_as(head, action.pair, case.request.counterparty):
+        return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
     if not case.facts.clock_agrees:
         return why(Reason.CLOCK_UNCERTAIN, "operator.clock")
     if case.facts.reconciling:
         return why(Reason.RECONCILING, "operator.reconcile")
-    if not trading.left(case.customer.meter, budget.lowest_equity(head, now), policy, now).holds(drain):
+    if not trading.left(case.customer.meter, trading.equity(head, policy, now), policy, now).holds(drain):
+        if not terms.reference:  # nobody knows that it gives away anything: the feed's silence closes nothing
+            return why(Reason.PRICE_UNKNOWN, "operator.prices", about="pair")
         return why(Reason.OVER_TRADE_LIMIT, "limit.set", about="pair")
     limit = head.setting(Setting.LIMIT_MICRO_USD)
     if limit >= 0 and budget.drawn(head, Lane.TOTAL, now)[0] + drain.micro_usd > limit:
@@ -241,7 +254,7 @@ def _refused(case: Case, drain: Drain) -> Finding | None:
 def _alerted(case: Case, drain: Drain) -> tuple[AnyEvent, ...]:
     """The owner is told when the trades of a day come to have given away so much."""
     before = since(case.customer.meter.raw_hours, (case.now - DAY) // HOUR)
-    equity = budget.lowest_equity(case.head, case.now)
+    equity = trading.equity(case.head, case.policy, case.now)
     much = equity * case.policy.trades.alert_percent // 100
     after = before + drain.raw_micro_usd
     return (ev.TradingAlerted(case.now, after),) if drain.raw_micro_usd and before < much <= after else ()
@@ -267,17 +280,18 @@ def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
 def _report(case: Case, action: OrderReport) -> Ruling:
     """Correct what was drawn: less is given back where it was taken, more is drawn now, whatever that exceeds.
 
-    An order that nobody asked about, or that is not kept any more, is drawn in full.
+    An order that nobody asked about, or that is not kept any more, is drawn in full. Whoever was not named when it was
+    asked for gained all of it.
     """
     placed = case.customer.meter.orders.get(action.order)
     if placed is not None and (placed.pair, placed.side) != (action.pair, action.side):
         return denied(why(Reason.BAD_FIELD, about="pair"))
-    known = placed.terms if placed is not None else _terms(case, action.pair, action.side, None)
+    measured = _matched(case, action, placed)
     other = case.request.counterparty
-    if known is None:
+    if measured is None:
         shut = trading.closing(case.head, action.pair, other, case.policy, case.now)
         return Ruling(Allow((why(Reason.PRICE_UNKNOWN),), action.order), (shut,))
-    drain, worth = _drain(known, action) if placed is not None else _measured(case, known, action)[1:]
+    drain, worth = measured
     if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
         return denied(why(Reason.BAD_FIELD, about="amount"))
     reserved = placed.drain if placed is not None else NOTHING_DRAWN
@@ -285,9 +299,29 @@ def _report(case: Case, action: OrderReport) -> Ruling:
     placed_at = placed.at if placed is not None else case.now
     misled = placed is not None and placed.reduces and not action.reduced and bool(units(action.amount))
     reported = ev.OrderReported(case.now, action.order, placed_at, refund, extra, misled)
-    named = other if placed is None or not placed.counterparty else ""
+    gained = extra if placed is not None and placed.counterparty == other else drain
     events = (reported, *_over(case, action, extra), *_alerted(case, extra))
-    return Ruling(Allow((why(Reason.NO_HARM),), action.order), events, _given(case, named, drain))
+    return Ruling(Allow((why(Reason.NO_HARM),), action.order), events, _given(case, other, gained))
+
+
+def _matched(case: Case, action: OrderReport, placed: Placed | None) -> tuple[Drain, int] | None:
+    """What a matched order gave away, and what it is worth: by the terms it was asked with or by today's, the worse.
+
+    Else an order could rest until the market has moved to where it is a gift. A reference that is missing soon after
+    the order was asked for is no reason to think so; later it is. None if nobody knows what it is worth.
+    """
+    terms = _terms(case, action.pair, action.side, None)
+    now = _measured(case, terms, action)[1:] if terms is not None else None
+    if placed is None:
+        return now
+    then = _drain(placed.terms, action)
+    if terms is None or not terms.reference:
+        return then if case.now < placed.at + case.policy.trades.order_s * 1000 else now
+    return max(then, now or then, key=_gap)
+
+
+def _gap(measured: tuple[Drain, int]) -> int:
+    return measured[0].gap_micro_usd
 
 
 def _less(one: Drain, other: Drain) -> Drain:
@@ -301,22 +335,31 @@ def _less(one: Drain, other: Drain) -> Drain:
 
 
 def _refund(case: Case, less: Drain) -> Drain:
-    """What a report gives back: nothing beyond a share of the equity a day, for it is the platform's word (law 6)."""
-    equity = budget.lowest_equity(case.head, case.now)
+    """What a report gives back: no more than a share of the equity a day, for it is the platform's word (law 6)."""
+    equity = trading.equity(case.head, case.policy, case.now)
     most = equity * case.policy.trades.refunds_day_percent // 100
     today = since(case.customer.meter.refunded_days, case.now // DAY - 1)
-    return less if case.facts.clock_agrees and today + less.gap_micro_usd <= most else NOTHING_DRAWN
+    room, gap = max(0, most - today), less.gap_micro_usd
+    if not gap or not case.facts.clock_agrees:
+        return NOTHING_DRAWN
+    if gap <= room:
+        return less
+    each = (less.raw_micro_usd, less.micro_usd, less.weighed_micro_usd, less.storm_micro_usd)
+    return Drain(*(one * room // gap for one in each))
 
 
 def _over(case: Case, action: OrderReport, extra: Drain) -> tuple[AnyEvent, ...]:
-    equity = budget.lowest_equity(case.head, case.now)
+    equity = trading.equity(case.head, case.policy, case.now)
     if not extra.raw_micro_usd or trading.left(case.customer.meter, equity, case.policy, case.now).holds(extra):
         return ()
     return (trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now),)
 
 
 def _lease_door(case: Case, action: OrderLease) -> Finding | None:
-    """Nothing is leased that is stopped, closed, asleep, just recovered or in doubt."""
+    """Nothing is leased that is stopped, closed, asleep, just recovered or in doubt, nor settled before its end.
+
+    Who gains is not asked under a lease: while somebody is closed there is none.
+    """
     program, ordered = case.customer.program(case.request.actor.key), ordered_until(case.head, case.now)
     if program is not None and program.pairs and action.pair not in program.pairs:
         return why(Reason.API_KEY_SCOPE, "api_key.create", about="pairs")
@@ -326,7 +369,11 @@ def _lease_door(case: Case, action: OrderLease) -> Finding | None:
         return why(Reason.UNDER_ORDER, "time", until=ordered)
     if trading.closed_as(case.head, action.pair, ""):
         return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
-    odd = case.asleep or case.facts.reconciling
+    settled = case.customer.meter.leases.get(action.settles or "")
+    over_at = settled.at + case.policy.trades.lease_s * 1000 if settled is not None else 0
+    if case.now < over_at - SETTLES_EARLY_MS:
+        return why(Reason.NOT_YET_DUE, "time", until=over_at, about="settles")
+    odd = case.asleep or case.facts.reconciling or any(one.startswith("counterparty ") for one in case.head.closed)
     return why(Reason.ORDER_BY_ORDER, "order.place", about="pair") if odd else None
 
 
@@ -352,7 +399,7 @@ def _lease(case: Case, action: OrderLease) -> Ruling:
 def _left(case: Case) -> int:
     """What trades may still give away, by every window and budget, in micro-USD."""
     head, policy, now = case.head, case.policy, case.now
-    windows = trading.left(case.customer.meter, budget.lowest_equity(head, now), policy, now)
+    windows = trading.left(case.customer.meter, trading.equity(head, policy, now), policy, now)
     room = budget.room(head, Lane.OTHERS, budget.usual(head, policy, now), policy, now)
     left = [windows.hour, windows.raw_hour, windows.raw_day, windows.raw_week, windows.raw_month]
     left += [room.day, room.month or 0]
@@ -367,8 +414,10 @@ def _settled(case: Case, action: OrderLease) -> tuple[ev.LeaseSettled, ...]:
     if lease is None or action.settles is None:
         return ()
     used = lease.micro_usd if action.used_usd is None else micro_usd(action.used_usd)
-    refund = _refund(case, whole(max(0, lease.micro_usd - used))).raw_micro_usd
-    return (ev.LeaseSettled(case.now, action.settles, lease.at, refund),)
+    unused = max(0, lease.micro_usd - used)
+    prompt = case.facts.clock_agrees and case.now < lease.at + case.policy.trades.lease_s * 1000 + SETTLES_LATE_MS
+    refund = unused if prompt else _refund(case, whole(unused)).raw_micro_usd
+    return (ev.LeaseSettled(case.now, action.settles, lease.at, refund, prompt),)
 
 
 RULES: dict[type[Action], Rule] = {
