@@ -77,7 +77,7 @@ async def test_without_a_feed_all_of_it_counts(house: House) -> None:
     """Without a reference from outside everything that is traded counts (law 8)."""
     (alice,) = await settled(house, "alice")
     denied = await alice.ask(order(alice, 1, "64000"))
-    assert [one["code"] for one in denied["reasons"]] == ["over_trade_limit"]
+    assert [one["code"] for one in denied["reasons"]] == ["price_unknown"]
 
 
 async def test_a_lease_is_spent_in_process(house: House) -> None:
@@ -106,7 +106,11 @@ async def test_a_lease_is_spent_in_process(house: House) -> None:
     assert not lease.allows("ETH/USDT", "buy", 1.0, 1.0)
     assert not lease.allows("BTC/USDT", "sell", 1.0, 10.0)
     assert not lease.allows("BTC/USDT", "buy", float("inf"), 10.0)
+    assert not lease.allows("BTC/USDT", "BUY", 63_000.0, 1.0)
+    assert not lease.allows("BTC/USDT", "buy", 1e300, 1e300)
+    assert not lease.allows("BTC/USDT", "buy", 64_001.0, float("inf"))
     clock[0] = 102.0
+    house.clock.at += 2_000
     assert not lease.allows("BTC/USDT", "buy", 64_000.0, 1.0)
     settles = body | {"settles": lease.id, "used_usd": lease.close()}
     answer = msgspec.json.decode(await house.service.ask(question._replace(body=settles)))
