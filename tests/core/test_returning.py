@@ -219,12 +219,15 @@ def test_two_of_one_hour_are_two() -> None:
     other = case.sends("300")
     case.freezes()
     case.both()
+    carols = ev.ValueReceived(case.bob.now, USD, case.bob.now + HOUR, "carol", case.bob.now + DAY)
+    case.bob.received((carols,))
     case.asks(ExitSettle(case.which, "moved"), PLATFORM)
-    (mark,) = case.bob.head.received
+    mark, hers = case.bob.head.received
+    assert (hers.sender, hers.micro_usd) == ("carol", USD)
     assert (mark.micro_usd, mark.recalled_micro_usd) == (300 * USD, 0)
     case.wants_back(case.ann, other)
     assert isinstance(case.wants_back(case.bo, other), Allow)
-    (mark,) = case.bob.head.received
+    mark, _ = case.bob.head.received
     assert (mark.micro_usd, mark.recalled_micro_usd) == (300 * USD, 300 * USD)
 
 
@@ -295,6 +298,7 @@ def test_the_platform_is_told() -> None:
     case.wants_back(case.bo)
     told = news(before, case.alice.head, case.alice.now)
     assert [(one.kind, one.which) for one in told] == [(Told.RETURNED, case.which)]
+    assert news(replace(before, sent={}), before, case.alice.now) == (), "what is sent is no news of its own"
     again = case.alice.head
     case.wants_back(case.ann)
     assert news(again, case.alice.head, case.alice.now) == ()

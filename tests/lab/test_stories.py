@@ -162,6 +162,22 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (48, ("too_many",)),
     ],
     "poisoned-history": [(1, ("look_alike",)), (2, ("destination_new", "over_budget"))],
+    "sent-to-a-mule-inside": [
+        (1, ("proved",)),
+        (2, ("sender_not_stopped",)),
+        (3, ("not_entitled",)),
+        (4, ("second_person_required",)),
+        (5, ("second_person_required",)),
+        (6, ("proved",)),
+        (8, ("not_found",)),
+    ],
+    "mule-inside": [
+        (0, ("received_lately",)),
+        (1, ("received_lately", "not_yet_due")),
+        (2, ("destination_new", "over_budget", "received_lately")),
+        (3, ("received_lately", "not_yet_due")),
+    ],
+    "honest-paid-by-a-customer": [(0, ("received_lately",)), (1, ("proved",))],
     "one-mule-many-accounts": [(1, ("destination_shared",)), (2, ("destination_shared",))],
     "copied-from-the-history": [(0, ("look_alike_deposit",)), (1, ("look_alike_deposit",))],
     "listed-while-it-waits": [(1, ("destination_listed",)), (2, ("destination_listed",))],
@@ -324,6 +340,7 @@ def test_every_attack_is_listed() -> None:
         "twenty-accounts-at-once",
         "forty-small-thefts",
         "one-address-for-twenty",
+        "sent-to-a-mule-inside",
     ],
 )
 def test_owner_has_the_last_word(name: str) -> None:

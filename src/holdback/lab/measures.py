@@ -76,6 +76,8 @@ class Measures:
         stolen, first = self._lost_in_trades, len(entries)
         for place, entry in enumerate(entries):
             for event in entry.events:
+                if isinstance(event, ev.ExitReturned) and event.exit in self._exits:
+                    stolen -= self._exits[event.exit].usd if self._exits[event.exit].stolen else 0
                 if not isinstance(event, ev.ExitAllowed) or event.exit not in self._exits:
                     continue
                 exit_ = self._exits[event.exit]

@@ -143,6 +143,15 @@ class Elsewhere(Table, frozen=True):
     dust: bool = False
 
 
+class Arrival(Table, frozen=True):
+    """What another customer of the platform sends to the account at `at`, and when he is stopped, if he ever is."""
+
+    sender: Name
+    usd: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
+    at: Span = Span(0)
+    stopped: Span | None = None
+
+
 class Crowd(Table, frozen=True):
     """The same story in many accounts of one platform, each `every` later than the one before.
 
@@ -487,6 +496,7 @@ class Playbook(msgspec.Struct, frozen=True):
     expect: Expect
     elsewhere: tuple[Elsewhere, ...] = ()
     crowd: Crowd | None = None
+    received: tuple[Arrival, ...] = ()
 
     @property
     def horizon(self) -> int:
@@ -509,6 +519,7 @@ class _Page(Table, frozen=True):
     expect: Any = {}
     elsewhere: tuple[Elsewhere, ...] = ()
     crowd: Crowd | None = None
+    received: tuple[Arrival, ...] = ()
 
 
 def read(path: Path) -> Playbook:
@@ -540,6 +551,7 @@ def parse(text: str, file: str) -> Playbook:
         expect=_converted(page.expect, Expect, f"{file}: expect"),
         elsewhere=page.elsewhere,
         crowd=page.crowd,
+        received=page.received,
     )
     for problem in _contradictions(story):
         raise PlaybookError(f"{file}: {problem}")

@@ -25,7 +25,7 @@ from holdback.lab.report import StepResult, StoryResult
 from holdback.lab.sealing import fake_destination
 from holdback.lab.shared import Shared
 from holdback.lab.stage import HeldKey, Stage
-from holdback.lab.timeline import LAST, Timeline
+from holdback.lab.timeline import FIRST, LAST, Timeline
 from holdback.lab.world import CUSTOMER, Known
 
 if TYPE_CHECKING:
@@ -158,6 +158,12 @@ class _Play:
         return {**counted, "owner_step_ups": self._stage.step_ups}
 
     def _plan(self) -> None:
+        for one in self._story.received:
+            name = f"other-{one.sender}"
+            arrives = partial(self._world.receives, name, round(one.usd * MICRO))
+            self._timeline.plan(T0 + self._later + one.at, FIRST, arrives)
+            if one.stopped is not None:
+                self._timeline.plan(T0 + self._later + one.stopped, FIRST, partial(self._world.stop, name))
         for number, step in enumerate(self._story.steps, start=1):
             if step.do in ONCE and self._place:
                 continue

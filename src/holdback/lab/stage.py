@@ -25,6 +25,7 @@ from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
 from holdback.core.rules.breaker import BreakerReset
+from holdback.core.rules.exit import ExitCancel
 from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.legal import spoke
 from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
@@ -176,6 +177,9 @@ class Stage:
             return Judged(staff=staff, drawn=_DRAWN)
         if isinstance(action, BreakerReset):
             return Judged(staff=staff and replace(staff, first=self.world.asked_first))
+        if isinstance(action, ExitCancel) and staff is not None:
+            first = self.world.head.returning.get(action.which)
+            return Judged(staff=replace(staff, first=first.by if first is not None else ""))
         if request.actor.kind is ActorKind.API_KEY:
             return Judged(api_key=self._signed(person, request.actor))
         if decide.action_name(action).startswith("legal."):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import (
@@ -32,11 +34,12 @@ from holdback.core.decision import (
 from holdback.core.events import DAY, ENCODER, HOUR, ActorKind, Destination, Instant
 from holdback.core.inside import stops
 from holdback.core.policy import MICRO
-from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedContact
+from holdback.core.rules.account import AccountFreeze, AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.asking import Request
 from holdback.core.rules.elsewhere import ADDRESS
-from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
+from holdback.core.rules.returning import still_held
 from holdback.core.rules.staff import TicketOpen
 from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey
 from holdback.lab.sealing import fake_sealed
@@ -152,6 +155,8 @@ class World:
         of_breaker = self.shared if name == ev.BREAKER else None
         customer = self.customers.get(name, NOBODY) if of_breaker is None else of_breaker.stream
         wanted = decide.needs(request, customer.head)
+        if isinstance(request.action, ExitRelease | ExitCancel | ExitSettle):
+            request = replace(request, counterparty=wanted.counterparty)
         self._asked += 1
         facts = Facts(
             digest=self.digest(request),
@@ -164,6 +169,7 @@ class World:
             tripped_at=self.shared.tripped_at if self.shared is not None else 0,
             **(judged._asdict() if judged is not None else {}),
             senders=tuple(SenderFact(one, self._stopped(one)) for one in wanted.senders),
+            still_held_micro_usd=self._still_held(request, customer.head, wanted.counterparty),
             **self._known(request, customer.head),
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
@@ -179,6 +185,30 @@ class World:
         self.entries.append(Entry(self.now, name, cause, answer.decision, answer.events))
         self._deliver(name, answer.events, cause)
         return answer.decision
+
+    def receives(self, name: str, micro_usd: int) -> None:
+        """Let another customer send the story's customer something: a transfer like any, of somebody who is well."""
+        self.know(name)
+        outflow, hour = self.policy.outflow, -(-self.now // HOUR)
+        until, longest = (hour + outflow.received_h) * HOUR, (hour + outflow.received_from_cooling_h) * HOUR
+        self._hand_over(CUSTOMER, (ev.ValueReceived(self.now, micro_usd, until, name, longest),))
+
+    def stop(self, name: str) -> None:
+        """Let another customer freeze his account."""
+        contact = next(iter(self._head_of(name).contacts))
+        link = ev.Actor(ActorKind.LINK, contact=contact)
+        self.ask(Request(AccountFreeze(), name, link, _NO_CONTEXT), name)
+
+    def _head_of(self, name: str) -> Head:
+        head = self.customers[name].head
+        assert head is not None  # noqa: S101 - whoever is here was imported
+        return head
+
+    def _still_held(self, request: Request, head: Head | None, counterparty: str) -> int:
+        """How much of what an exit sent still waits where it went."""
+        if not isinstance(request.action, ExitCancel) or counterparty not in self.customers:
+            return 0
+        return still_held(head, request.action.which, self._head_of(counterparty), self.policy, self.now)
 
     def _stopped(self, account: str) -> tuple[Instant, ...]:
         """When an account was stopped."""
