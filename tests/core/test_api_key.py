@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.core.histories import PLATFORM, SYSTEM, Account, bitcoin, destination, grow, held_id, policy_with, sealed
+from tests.core.histories import (
+    PLATFORM,
+    SYSTEM,
+    Account,
+    bitcoin,
+    codes,
+    destination,
+    grow,
+    held_id,
+    policy_with,
+    sealed,
+)
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Decision, Deny, Hold, KeyFact, Reason, StepUp
@@ -202,6 +213,19 @@ def test_whom_a_key_may_pay(account: Account) -> None:
     assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SCOPE, "addresses")
 
 
+def test_a_sweep_takes_an_entry_of_its_own() -> None:
+    """A key with a list of addresses moves nothing between the family's accounts, unless `own` is on it."""
+    account = Account()
+    grow(account, subs=("s1",))
+    sweep = ExitRequest("sweep", "USD", "900000", counterparty=destination("s1"))
+    lists: tuple[tuple[KeyAddress, ...], ...] = ((KeyAddress("bitcoin", HOME),), (KeyAddress("own"),), ())
+    answers = []
+    for only in lists:
+        limited = ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), LIST, addresses=only, secret=sealed("key"))
+        answers.append(account.ask(sweep, made(account, limited), counterparty="s1"))
+    assert [code(one) for one in answers] == [Reason.API_KEY_SCOPE, Reason.NO_HARM, Reason.NO_HARM]
+
+
 def test_a_key_of_a_sub_account_stays_there() -> None:
     """A key that was made for a sub-account asks for it alone, one of the main account for the family."""
     account = Account()
@@ -216,14 +240,60 @@ def test_a_key_of_a_sub_account_stays_there() -> None:
     assert isinstance(pays(account, whole, account="alice.s2"), Allow)
 
 
-def test_no_key_opens_the_instant_lane(account: Account) -> None:
-    """A new destination waits for a key however little it is; an owner's proof may pay a little at once."""
+def test_a_key_alone_pays_no_stranger(account: Account) -> None:
+    """Whom the book does not know, or not for long enough, a key pays with its owner's proof, however little it is."""
     key = made(account)
     account.settle(days=5)
-    answer = pays(account, key, to="stranger")
+    assert isinstance(pays(account, key, to="stranger"), StepUp)
+    account.add("new", account.any_session(), *PROOFS)
+    assert isinstance(pays(account, key, to="new"), StepUp)
+    assert not account.head.exits
+    assert isinstance(pays(account, key, "10", *PROOFS, to="stranger"), Allow)
+
+
+def test_a_key_alone_waits_for_nothing(account: Account) -> None:
+    """What is over budget, or worth nobody knows what, does not wait for a key: its owner confirms it, or it stays."""
+    key = made(account)
+    assert isinstance(pays(account, key, "999999"), StepUp)
+    prices, account.prices = account.prices, {}
+    assert isinstance(pays(account, key), StepUp)
+    account.prices = prices
+    which = held_id(pays(account, key, "999999", *PROOFS))
+    account.settle(days=3)
+    assert isinstance(account.ask(ExitRelease(which), PLATFORM), Allow)
+
+
+def test_several_that_waited_keep_to_the_budget_together(account: Account) -> None:
+    """What a cool-off held goes when there is room for it, or by its owner's proof, never as over budget by the key."""
+    key = made(account)
+    account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
+    first, second, third = (held_id(pays(account, key, "40000")) for _ in range(3))
+    account.settle(days=3.5)
+    assert isinstance(account.ask(ExitRelease(first), PLATFORM), Allow)
+    answer = account.ask(ExitRelease(second), PLATFORM)
     assert isinstance(answer, Hold)
-    assert code(answer) == Reason.DESTINATION_NEW
-    assert isinstance(account.pay("10", "stranger", account.any_session(), *PROOFS), Allow)
+    assert (Reason.PROOF_REQUIRED in codes(answer), answer.release_at) == (True, None)
+    account.settle(days=3)
+    assert isinstance(account.ask(ExitRelease(second), PLATFORM), Allow)
+    assert Reason.PROOF_REQUIRED in codes(account.ask(ExitRelease(third), PLATFORM))
+    session = account.sign_in()
+    asked = account.ask(ExitRelease(third), session, *PROOFS)
+    assert isinstance(asked, StepUp)
+    contact = account.head.challenges[asked.challenge].contact
+    assert isinstance(account.ask(ExitRelease(third), session, *PROOFS, contact, challenge=asked.challenge), Allow)
+
+
+def test_strangers_are_paid_where_the_key_names_their_kind(account: Account) -> None:
+    """Where a kind is opened anybody may be paid: by a key only if it names the kind, or its owner proves it now."""
+    session = account.any_session()
+    account.ask(AddressAdd(sealed("shops"), "card"), session, *PROOFS)
+    free = made(account)
+    named = ApiKeyCreate(sealed("till"), (Scope.WITHDRAW,), LIST, addresses=(KeyAddress("card"),), secret=sealed("key"))
+    till = made(account, named)
+    shop = ExitRequest("card", "USD", "100", counterparty=destination("shop"))
+    assert isinstance(account.ask(shop, free, counterparty="shop"), StepUp)
+    assert isinstance(account.ask(shop, free, *PROOFS, counterparty="shop"), Allow)
+    assert isinstance(account.ask(shop, till, counterparty="shop"), Allow)
 
 
 def test_a_payment_by_key_renews_nobody(account: Account) -> None:
@@ -316,7 +386,7 @@ def test_what_it_asked_for_ends_with_it(account: Account, how: str) -> None:
     key, other = made(account), made(account)
     account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
     account.deliver()
-    of_key, of_other = held_id(pays(account, key, "500")), held_id(pays(account, other, "500000"))
+    of_key, of_other = held_id(pays(account, key, "500")), held_id(pays(account, other, "500"))
     own = held_id(account.pay("500", "home", account.sign_in()))
     stop = {
         "suspended": ApiKeySuspend(key.key),

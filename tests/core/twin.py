@@ -1179,19 +1179,30 @@ def exit_request(case: Case) -> Answer:
         (network == "*" and network_closed(case, action.network), Reason.NETWORK_CLOSED),
         (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
     )
-    proofs = [] if case.by_key else case.prove(MONEY)
+    value, priced = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro(action.usd))
+    exit_ = Exit(beneficiary_of(action, network), value, priced, by_key=True, network=network)
+    alone = case.by_key and not needs_owner(case, exit_)
+    proofs = [] if alone else case.prove(MONEY)
     if isinstance(proofs, Answer):
         return proofs
     refuse(*bars(case, network, known=listed))
-    value, priced = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro(action.usd))
     to = action.counterparty.mac.hex()[:16] if network in {"p2p", "card"} and action.counterparty else ""
     refuse_by_value(case, value, to, priced=priced)
-    shown = None if case.by_key else counts_at(case, proofs)
-    exit_ = Exit(beneficiary_of(action, network), value, priced, counts_at=shown, by_key=case.by_key, network=network)
-    weighed = weigh(case, exit_)
+    shown = None if alone else counts_at(case, proofs)
+    weighed = weigh(case, exit_._replace(counts_at=shown, by_key=alone))
     if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
     return allow(Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED, lane=weighed.lane)
+
+
+def needs_owner(case: Case, asked: Exit) -> bool:
+    """What no key may let go alone: for someone who is not senior in the book, for strangers, or over budget."""
+    entry = case.past.book.get(asked.beneficiary)
+    program = case.past.programs.get(case.request.actor.key)
+    unnamed = program is None or asked.beneficiary not in program.made.beneficiaries
+    if case.by_key and asked.beneficiary in {"p2p", "card"} and unnamed:
+        return True
+    return entry is None or not case.past.ripe(entry.waiting, case.now) or weigh(case, asked).lane is Lane.NONE
 
 
 def sweep(case: Case) -> Answer:
@@ -1320,8 +1331,10 @@ def exit_release(case: Case) -> Answer:
         weighed = unless_unconfirmed(weighed)
     if not early:
         weighed = not_yet(case, waiting, said, weighed)
+        if held.key and not held.asked_with and not approved and needs_owner(case, exit_):
+            weighed = weighed._replace(against=[*weighed.against, (Reason.PROOF_REQUIRED, None)])
     if weighed.against:
-        unsaid = Reason.VAULT_APPROVAL.value in weighed.reasons
+        unsaid = bool({Reason.VAULT_APPROVAL.value, Reason.PROOF_REQUIRED.value} & weighed.reasons)
         return Answer(HOLD, weighed.reasons, None if unsaid else weighed.until() or said)
     return allow(Reason.PROVED, lane=weighed.lane)
 

@@ -399,6 +399,21 @@ def what_a_stopped_key_asked_for_stays(step: Step) -> None:
     assert {held.key for held in head.exits.values()} <= {"", *alive}, "a stopped key's exit waits on"
 
 
+def a_key_alone_keeps_to_the_book_and_the_budget(step: Step) -> None:
+    """Law 3: what no owner proved goes to senior entries of the book, and draws on a budget that has room for it."""
+    proved = any(isinstance(one, ev.ProofUsed | ev.ExitApproved) for one in step.events)
+    for gone in step.exits:
+        held = step.past.held.get(gone.exit)
+        by_key = bool(held.asked.key) if held is not None else step.request.actor.kind is ev.ActorKind.API_KEY
+        if held is not None:
+            proved = proved or held.approved or bool(held.asked.asked_with)
+        if by_key and not proved and gone.lane is not Lane.OWN:
+            entry = judged(step).book.get(gone.beneficiary)
+            assert gone.lane in {Lane.OTHERS, Lane.LONG_STANDING}, "a key alone drew on no budget"
+            assert entry is not None, "a key alone paid a stranger"
+            assert step.past.ripe(entry.waiting, step.now), "a key alone paid a junior entry"
+
+
 def no_junior_password_lets_money_go(step: Step) -> None:
     """Law 10: a password replaced lately is half of no proof, but for usual amounts to senior beneficiaries (law 4)."""
     past = judged(step)
@@ -652,6 +667,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     nothing_given_away_counts,
     codes_are_no_bell_for_strangers,
     what_a_stopped_key_asked_for_stays,
+    a_key_alone_keeps_to_the_book_and_the_budget,
     no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,
     guards_go_only_by_their_wait,

@@ -35,7 +35,7 @@ PublicKey = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
 
 
 class KeyAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom a key may pay: an address on a network, or without one all that stand behind an opened kind."""
+    """Whom a key may pay: an address on a network, or without one all behind an opened kind, or (`own`) the family."""
 
     network: Network
     address: Destination | None = None

@@ -136,8 +136,8 @@ class Weighed(msgspec.Struct, frozen=True):
 
 
 def destination(action: ExitRequest, network: str) -> str:
-    """The beneficiary's part name: an opened kind for strangers, else who is paid."""
-    if network in OPENED_KINDS:
+    """The beneficiary's part name: an opened kind for strangers, `own` for a sweep, else who is paid."""
+    if network in OPENED_KINDS or network == "own":
         return network
     target = action.counterparty if network == "internal" else action.address
     return beneficiary_name(action.network or network if network == "*" else network, target)
@@ -375,6 +375,9 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
     closed = network_closed(action.network, case.policy) if network == "*" else None
     if closed is not None:
         return closed
+    program = case.customer.program(case.request.actor.key)
+    if program is not None and program.beneficiaries and destination(action, network) not in program.beneficiaries:
+        return why(Reason.API_KEY_SCOPE, "api_key.create", about="addresses")
     if network == "own":
         return _sweep_door(case)
     if network in RECEIVED_INSIDE and case.request.counterparty == case.head.account:
@@ -422,10 +425,6 @@ def _barred(case: Case, network: str, beneficiary: str) -> Finding | None:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
     if not known and case.head.setting(Setting.ALLOWLIST):
         return why(Reason.NOT_ON_ALLOWLIST, "address.add", about="address")
-    program = case.customer.program(case.request.actor.key)
-    beyond = program is not None and program.beneficiaries and beneficiary not in program.beneficiaries
-    if beyond:
-        return why(Reason.API_KEY_SCOPE, "api_key.create", about="addresses")
     return list_missing(case, "deny") if network in OUTSIDE else None
 
 
@@ -440,9 +439,26 @@ def _sweep_door(case: Case) -> Finding | None:
 
 
 def _proof(case: Case, action: ExitRequest) -> Level:
-    if case.request.actor.kind is ActorKind.API_KEY:
-        return Level.MONEY if case.asleep else Level.NONE
-    return Level.NONE if case.policy.exits.get(action.kind) == "own" else Level.MONEY
+    """A key that is awake moves alone what its owner would not have to wait for; beyond that he proves it is he."""
+    network = case.policy.exits[action.kind]
+    if case.request.actor.kind is not ActorKind.API_KEY:
+        return Level.NONE if network == "own" else Level.MONEY
+    return Level.MONEY if case.asleep or (network != "own" and _beyond_key(case, action, network)) else Level.NONE
+
+
+def _beyond_key(case: Case, action: ExitRequest, network: str) -> bool:
+    """Whether this is more than a key may ask for alone; strangers are, unless its owner named their kind for it."""
+    program = case.customer.program(case.request.actor.key)
+    name = destination(action, network)
+    if network in OPENED_KINDS and (program is None or name not in program.beneficiaries):
+        return True
+    return _needs_owner(case, name, weigh(case, Asked(name, _asked_value(case, action), network)))
+
+
+def _needs_owner(case: Case, beneficiary: str, weighed: Weighed) -> bool:
+    """Whether an exit is over budget, unpriced, or for whom the book does not know, or not for long enough."""
+    entry = case.customer.beneficiary(beneficiary)
+    return weighed.lane is Lane.NONE or entry is None or not beneficiary_is_senior(case.head, entry, case.now)
 
 
 def _request(case: Case, action: ExitRequest) -> Ruling:
@@ -682,10 +698,11 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     asked = Asked(held.beneficiary, value, case.policy.exits[held.kind], wait, held.wait, held.approved or approving)
     weighed = _confirmed_by(held.recovery, weigh(case, asked))
     said = (ev.ExitApproved(case.now, action.which, approver),) if approving else ()
-    findings = weighed.findings if early else ranked([*weighed.findings, *_not_yet(case, held)])
+    own = () if early else (*_not_yet(case, held), *_unconfirmed(case, held, weighed))
+    findings = ranked([*weighed.findings, *own])
     if findings:
         until = _release_at(findings) or held.said_until
-        lacking = any(one.code == Reason.VAULT_APPROVAL for one in findings)
+        lacking = any(one.code in {Reason.VAULT_APPROVAL, Reason.PROOF_REQUIRED} for one in findings)
         answer = Hold(findings, action.which, None if lacking else until)
         return Ruling(answer, (*said, ev.ExitMoved(case.now, action.which, until)))
     paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account, held.stranger)
@@ -699,6 +716,17 @@ def _not_yet(case: Case, held: HeldExit) -> list[Finding]:
         until = max(held.said_until, case.now + held.wait.length_ms)
         return [why(Reason.NOTICE_UNDELIVERED, "notice.delivery", until=until, about="exit.held")]
     return [why(Reason.NOT_YET_DUE, "time", until=held.said_until)] if case.now < held.said_until else []
+
+
+def _unconfirmed(case: Case, held: HeldExit, weighed: Weighed) -> list[Finding]:
+    """What only a key asked for, and is more than a key lets go by now: it goes by its owner's proof, or not at all.
+
+    It was less when it was asked for. Several that a cool-off held at once fit the budget one by one, and not together.
+    """
+    confirmed = held.asked_with or held.approved or case.proved
+    if not held.key or confirmed or not _needs_owner(case, held.beneficiary, weighed):
+        return []
+    return [why(Reason.PROOF_REQUIRED, "exit.release", "exit.cancel", about="which")]
 
 
 def _cancel(case: Case, action: ExitCancel) -> Ruling:
