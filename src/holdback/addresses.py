@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from Crypto.Hash import keccak
 
-from holdback.spelling import Spelled
+from holdback.spelling import Spelled, with_memo
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -57,20 +57,52 @@ HERE: Final = frozenset({"internal", "p2p", "card", "own"})
 
 _APART: Final = re.compile(r"[\s-]")
 
+_MEMOS: Final = {"number": re.compile(r"0|[1-9][0-9]{0,9}"), "text": re.compile(r"[!-~]{1,128}")}
+_MEMO_MOST: Final = 2**32 - 1
+"""The largest destination tag (XRP Ledger, UInt32)."""
+
 CHECKSUM_FREE: Final = frozenset({"base58", "pattern"})
 """Families in which no wrong character is found, and EVM addresses in one case beside them."""
 
 
-def spelled(networks: Mapping[str, Network], network: str, text: str) -> Spelled:
-    """An address of a network as it is kept and as it is compared. Raises ValueError saying what is wrong.
+class BadMemo(ValueError):
+    """A memo that this destination does not have, or not so."""
+
+
+def spelled(networks: Mapping[str, Network], network: str, text: str, memo: str = "") -> Spelled:
+    """A destination as it is kept and as it is compared. Raises ValueError saying what is wrong, BadMemo of the memo.
 
     A customer here is named as he is. What is on no listed network is an account number, written with spaces and
-    without, in either case.
+    without, in either case. One address with two memos is two destinations, and without any a third.
     """
     listed = networks.get(network)
+    if memo:
+        _check_memo(listed.memo if listed is not None else "", memo)
     if listed is not None:
-        return Spelled(text, normal(listed, text))
+        place = normal(listed, text)
+        return Spelled(with_memo(text, memo), with_memo(place, memo), place if memo else "")
     return Spelled(text, text if network in HERE else _APART.sub("", text).upper() or text)
+
+
+def spelled_once(networks: Mapping[str, Network], network: str, text: str, memo: str = "") -> Spelled:
+    """The same of what was taken before, even if it would not be now: then it is known as it was written."""
+    try:
+        place = spelled(networks, network, text).compared
+    except ValueError:
+        place = text
+    return Spelled(with_memo(text, memo), with_memo(place, memo), place if memo else "")
+
+
+def _check_memo(kind: str, memo: str) -> None:
+    """One memo must have one spelling, or a thief's would look new to every list."""
+    if not kind:
+        raise BadMemo("does not belong to addresses of this network")
+    if _MEMOS[kind].fullmatch(memo) is None or (kind == "number" and int(memo) > _MEMO_MOST):
+        raise BadMemo(
+            f"must be a number of at most {_MEMO_MOST}, without zeros before it"
+            if kind == "number"
+            else "must be 1 to 128 letters, digits and signs, without spaces"
+        )
 
 
 def normal(network: Network, text: str) -> str:
@@ -102,14 +134,20 @@ def normal(network: Network, text: str) -> str:
             assert_never(network.family)
 
 
-def normals(networks: Iterable[Network], text: str) -> frozenset[str]:
-    """Every spelling that an address is compared by, whichever of these networks it is on; none if it is on none."""
+def normals(networks: Iterable[Network], text: str, memo: str = "") -> frozenset[str]:
+    """Every spelling that an address is compared by, whichever of these networks it is on; none if it is on none.
+
+    The memo belongs to it where there are memos. Raises BadMemo.
+    """
     found = set()
     for network in networks:
         try:
-            found.add(normal(network, text))
+            place = normal(network, text)
         except ValueError:
             continue
+        if memo and network.memo:
+            _check_memo(network.memo, memo)
+        found.add(with_memo(place, memo if network.memo else ""))
     return frozenset(found)
 
 

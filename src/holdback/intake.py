@@ -276,7 +276,7 @@ def _sealed(expected: type, value: object, key: CustomerKey | None) -> Sealed:
     if isinstance(value, Made):
         return key.seal(value)
     if isinstance(value, spelling.Spelled) and issubclass(expected, Destination):
-        return key.seal_destination(value.text, compared=value.compared)
+        return key.seal_destination(value.text, compared=value.compared, place=value.place)
     if isinstance(value, spelling.Spelled):
         return key.seal(value.text, compared=value.compared)
     if not isinstance(value, str) or not 1 <= len(value) <= LONGEST or "\x00" in value:
@@ -291,6 +291,8 @@ def _spelled(kind: type[Action], fields: dict[str, Any], networks: Mapping[str, 
 
     Raises BadRequest naming one that could not be reached, or is not written as addresses of its network are.
     """
+    if kind is RecoveryEvidence and "memo" in fields:
+        return fields  # refused as unknown: whose key signs has an address of his own
     if kind in PAYABLE:
         return _payable(fields, networks, "", strict=kind is not AddressRemove)
     if kind is ContactAdd:
@@ -319,21 +321,29 @@ def _spelled(kind: type[Action], fields: dict[str, Any], networks: Mapping[str, 
 
 
 def _payable(one: Any, networks: Mapping[str, Network], pointer: str, *, strict: bool = True) -> Any:  # noqa: ANN401 - as `_reachable`
-    """What names a destination, with its address in its one spelling.
+    """What names a destination, with its address in its one spelling, and the memo in it.
 
-    Unless `strict`, one that no network would take is left as it is: it may have been taken once, and is to go.
+    So whatever compares addresses compares memos, too. Unless `strict`, one that no network would take is known as it
+    is written: it may have been taken once, and is to go.
     """
-    if not isinstance(one, dict) or not isinstance(one.get("address"), str):
+    if not isinstance(one, dict):
         return one
-    address, network = one["address"], one.get("network", "bank")
-    if not isinstance(network, str) or not 1 <= len(address) <= LONGEST or "\x00" in address:
+    address, network, memo = one.get("address"), one.get("network", "bank"), one.get("memo")
+    if memo is not None and address is None:
+        raise BadRequest("a memo belongs to an address, and there is none", f"{pointer}/memo")
+    if not (isinstance(address, str) and isinstance(network, str) and isinstance(memo, str | None)) or memo == "":
         return one
+    if not 1 <= len(address) <= LONGEST or "\x00" in address:
+        return one
+    rest = {name: value for name, value in one.items() if name != "memo"}
+    if not strict:
+        return rest | {"address": addresses.spelled_once(networks, network, address, memo or "")}
     try:
-        return one | {"address": addresses.spelled(networks, network, address)}
+        return rest | {"address": addresses.spelled(networks, network, address, memo or "")}
+    except addresses.BadMemo as error:
+        raise BadRequest(f"the memo {error}", f"{pointer}/memo") from None
     except ValueError as error:
-        if strict:
-            raise BadRequest(f"the address {error}", f"{pointer}/address") from None
-        return one
+        raise BadRequest(f"the address {error}", f"{pointer}/address") from None
 
 
 def _reaches(fields: dict[str, Any], networks: Mapping[str, Network]) -> dict[str, Any]:
@@ -649,16 +659,18 @@ class Intake:
         spelled = one.get("address")
         if not isinstance(spelled, spelling.Spelled):
             return ()
-        return self._known_by(account, spelled.compared)
+        return self._known_by(account, spelled)
 
     def shared_again(self, account: str, network: str, address: str) -> tuple[SharedKey, ...]:
         """The same of a destination that was taken before, even if it would not be now."""
-        one = _payable({"network": network or "bank", "address": address}, self._networks, "", strict=False)
-        spelled = one["address"]
-        return self._known_by(account, spelled.compared if isinstance(spelled, spelling.Spelled) else address)
+        text, memo = spelling.parted(address) if network in self._networks else (address, "")
+        return self._known_by(account, addresses.spelled_once(self._networks, network or "bank", text, memo))
 
-    def _known_by(self, account: str, compared: str) -> tuple[SharedKey, ...]:
-        return address_keys(self._masters, compared), dust_keys(self._masters, account, compared)
+    def _known_by(self, account: str, one: spelling.Spelled) -> tuple[SharedKey, ...]:
+        """With a memo the address alone counts as well: whose own it is may write any memo beside it."""
+        place = one.place or one.compared
+        known = [address_keys(self._masters, compared) for compared in dict.fromkeys((one.compared, place))]
+        return (*known, dust_keys(self._masters, account, place))
 
     def check(self, parsed: Parsed) -> None:
         """Refuse what is malformed though there is nobody it could be about. Raises BadRequest."""

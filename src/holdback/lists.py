@@ -1,8 +1,9 @@
 """Importing lists of addresses that nobody is paid at: the operator's own, and those that authorities publish.
 
-A list is a table with a column `address` and, if it says so, `network`. Of each address a keyed hash of its one
-spelling is kept, and nothing else: an address that is on a list is on it for every network that it could be used on.
-What is written as no listed network writes addresses could not be paid anyway; it is counted and left out.
+A list is a table with a column `address` and, if it says so, `network` and `memo`. Of each address a keyed hash of its
+one spelling is kept, and nothing else: an address that is on a list is on it for every network that it could be used
+on, and for every memo unless the row names one. What is written as no listed network writes addresses could not be paid
+anyway; it is counted and left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.addresses import normal, normals
+from holdback.addresses import BadMemo, normal, normals
 from holdback.core.events import DAY
 from holdback.core.policy import LIST_NAME
 from holdback.ports import ListRow
@@ -107,18 +108,20 @@ class Importing:
         self._read += 1
         if "address" not in row:
             raise BadTable(f"row {self._read} has no `address`: the first line must name the columns, one of them that")
-        spelled = self._spelled(row["address"].strip(), row.get("network", "").strip().lower())
-        self._left_out += not spelled
-        return [self._masters.lookup_hash(LISTED, one) for one in sorted(spelled)]
+        found = self._spelled(*((row.get(name) or "").strip() for name in ("address", "network", "memo")))
+        self._left_out += not found
+        return [self._masters.lookup_hash(LISTED, one) for one in sorted(found)]
 
-    def _spelled(self, address: str, network: str) -> frozenset[str]:
+    def _spelled(self, address: str, network: str, memo: str) -> frozenset[str]:
         """In every spelling that it is compared by. One that is wrong for the network it is said to be on stops all."""
-        if not network:
-            return normals(self._networks.values(), address)
-        listed = self._networks.get(network)
-        if listed is None:
+        listed = self._networks.get(network.lower())
+        if network and listed is None:
             return frozenset()
         try:
-            return frozenset({normal(listed, address)})
+            if listed is not None:
+                normal(listed, address)
+            return normals(self._networks.values() if listed is None else [listed], address, memo)
+        except BadMemo as error:
+            raise BadTable(f"row {self._read}: the memo {error}") from None
         except ValueError as error:
             raise BadTable(f"row {self._read}: the address {error}") from None

@@ -93,17 +93,22 @@ class CustomerKey:
         mac = self.mac(text if compared is None else compared, field=field)
         return Sealed(mac, self._boxed(text.encode(), _framed(field.encode(), mac, b"")))
 
-    def seal_destination(self, text: str, *, network: str = "", compared: str | None = None) -> Destination:
+    def seal_destination(
+        self, text: str, *, network: str = "", compared: str | None = None, place: str = ""
+    ) -> Destination:
         """Seal a destination of value, and hash what the eye would compare of it (see `skeleton`).
 
-        It is known by its own text, or by another spelling of it that it is compared by.
+        It is known by its own text, or by another spelling of it that it is compared by. Where a memo belongs to it,
+        `place` is the address alone: that is what the eye compares.
 
         With a network, both hashes are of that network alone. Without, a look-alike on another network is found as
         well, and one address on two networks is one.
         """
         known = text if compared is None else compared
         mac = self.mac(known, field=DESTINATION, network=network)
-        alike = self._hashed(b"alike", DESTINATION, network, skeleton(known))[:ALIKE_BYTES]
+        alike = self._hashed(b"alike", DESTINATION, network, skeleton(place or known))[:ALIKE_BYTES]
+        if place:
+            alike += self.mac(place, field=DESTINATION, network=network)[:ALIKE_BYTES]
         return Destination(mac, self._boxed(text.encode(), _framed(DESTINATION.encode(), mac, alike)), alike)
 
     def open(self, sealed: Sealed, *, field: str | None = None) -> str:
@@ -113,7 +118,7 @@ class CustomerKey:
         """
         if field is None:
             field = DESTINATION if sealed.alike else TEXT
-        text = self._unboxed(sealed.box, _framed(field.encode(), sealed.mac, sealed.alike))
+        text = self._unboxed(sealed.box, _framed(field.encode(), sealed.mac, sealed.edges))
         try:
             return text.decode()
         except UnicodeDecodeError as error:

@@ -19,11 +19,30 @@ _BETWEEN_DIGITS: Final = str.maketrans("", "", " ()-./\u00a0\u2010\u2011")
 _ENCODED: Final = "xn--"
 
 
+MEMO: Final = "?memo="
+"""Between an address and its memo, where both are one destination. No address has a question mark."""
+
+
 class Spelled(NamedTuple):
-    """A contact: `text` is what is kept and sent to, `compared` what it is known by."""
+    """A contact or destination: `text` is what is kept and sent to, `compared` what it is known by.
+
+    `place` is what the address alone is known by where a memo belongs to it, "" elsewhere.
+    """
 
     text: str
     compared: str
+    place: str = ""
+
+
+def with_memo(address: str, memo: str) -> str:
+    """An address and the memo that says whose money it is there, as one destination."""
+    return f"{address}{MEMO}{memo}" if memo else address
+
+
+def parted(destination: str) -> tuple[str, str]:
+    """Undo `with_memo`: the address, and its memo or ""."""
+    address, _, memo = destination.partition(MEMO)
+    return address, memo
 
 
 def contact(channel: str, text: str) -> Spelled:

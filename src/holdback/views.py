@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from holdback import spelling
 from holdback.core import budget, ledger, programs, seniority
 from holdback.core import events as ev
 from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
@@ -264,6 +265,7 @@ class HeldForm(msgspec.Struct, frozen=True):
     counterparty: str | None
     asked_at: str
     release_at: str | None
+    memo: str | None
 
 
 class HoldsPage(msgspec.Struct, frozen=True):
@@ -388,6 +390,7 @@ class Views:
 
     async def _held(self, seen: _Seen, seq: int, name: str) -> HeldForm:
         held = seen.head.exits[name]
+        address, memo = await self._destination(seen, seq, held)
         return HeldForm(
             id=name,
             account=held.account,
@@ -396,20 +399,21 @@ class Views:
             amount=held.amount,
             usd=_usd(held.micro_usd),
             beneficiary=held.beneficiary,
-            address=await self._destination(seen, seq, held),
+            address=address,
             counterparty=held.counterparty or None,
             asked_at=instant_text(held.asked_at),
             release_at=instant_text(held.said_until) if held.wait.heard else None,
+            memo=memo,
         )
 
-    async def _destination(self, seen: _Seen, seq: int, held: HeldExit) -> str | None:
-        """Where a held exit would go, from the question that asked for it."""
+    async def _destination(self, seen: _Seen, seq: int, held: HeldExit) -> tuple[str | None, str | None]:
+        """Where a held exit would go, and with which memo, from the question that asked for it."""
         for entry in await self._store.entries(seen.head.account, seq - 1, 1):
             decided = ev.decode_events(entry.body)[0]
             if isinstance(decided, ev.Decided) and decided.digest == held.digest:
-                address = told((decided,), seen.key)[0]["request"].get("address")
-                return address if isinstance(address, str) else None
-        return None
+                asked = told((decided,), seen.key)[0]["request"]
+                return asked.get("address"), asked.get("memo")
+        return None, None
 
 
 def _as_of(head: Head, policy: Policy, now: Instant) -> Head:
@@ -693,7 +697,11 @@ def _fields(struct: msgspec.Struct, key: CustomerKey) -> dict[str, Any]:
 
 
 def _mapping(fields: Mapping[str, Any], key: CustomerKey) -> dict[str, Any]:
-    return dict(_shown(name, value, key) for name, value in fields.items() if name not in SECRETS)
+    shown = dict(_shown(name, value, key) for name, value in fields.items() if name not in SECRETS)
+    for name in shown.keys() & {"address", "destination"}:
+        if isinstance(shown[name], str) and spelling.MEMO in shown[name]:
+            shown[name], shown["memo"] = spelling.parted(shown[name])
+    return shown
 
 
 def _shown(name: str, value: Any, key: CustomerKey) -> tuple[str, Any]:  # noqa: ANN401 - a field of any event
@@ -725,7 +733,7 @@ def _plain(name: str, value: Any, key: CustomerKey) -> Any:  # noqa: ANN401 - as
 
 
 STORED_SEALED: Final = frozenset(
-    {"name", "address", "counterparty", "destination", "story", "note", "number", "ip_allowlist"}
+    {"name", "address", "memo", "counterparty", "destination", "story", "note", "number", "ip_allowlist"}
 )
 """Sealed fields of actions, which a stored question holds as bytes; their secrets are in `SECRETS`."""
 

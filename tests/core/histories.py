@@ -47,6 +47,7 @@ from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryOpen
 from holdback.core.rules.session import SessionStart
 from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey, evolve
+from holdback.spelling import parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,8 +97,10 @@ def sealed(text: str) -> ev.Sealed:
 
 
 def destination(text: str, looks_like: str = "") -> ev.Destination:
-    """A destination of value; `looks_like` gives it the looks of another one."""
-    alike = hashlib.sha256(b"looks" + (looks_like or text).encode()).digest()[: ev.ALIKE_BYTES]
+    """A destination of value, `place?memo=...` with a memo; `looks_like` gives it the looks of another one."""
+    place, memo = parted(text)
+    alike = hashlib.sha256(b"looks" + (looks_like or place).encode()).digest()[: ev.ALIKE_BYTES]
+    alike += hashlib.sha256(place.encode()).digest()[: ev.ALIKE_BYTES] if memo else b""
     return ev.Destination(hashlib.sha256(text.encode()).digest()[: ev.MAC_BYTES], text.encode(), alike)
 
 

@@ -127,7 +127,7 @@ STRANGER: Final = "stranger"
 """A customer of whom nothing is played but what he sends, and when he is stopped."""
 
 PREFABS: Final = ("fresh", "plain", "keyed", "texted", "poor", "used")
-PLACES: Final = ("home", "home", "elsewhere", "thief", "mule")
+PLACES: Final = ("home", "home", "elsewhere", "thief", "mule", "home?memo=7")
 LOOKS: Final = ("", "", "home")
 AMOUNTS: Final = ("0", "1", "50", "60", "100", "1000", "1600", "20000", "49999.999999", "50000", "100000", "2000000")
 STYLES: Final = ("good", "good", "good", "good", "good", "none", "wrong", "replayed", "other action", "old secret")

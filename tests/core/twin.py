@@ -713,7 +713,7 @@ def address_add(case: Case) -> Answer:
     refuse((address_key(action) in case.past.book, Reason.ALREADY_EXISTS), on_a_list(case))
     for one in case.past.book.values():
         if one.address is not None and action.address is not None:
-            alike = one.address.alike == action.address.alike and one.address.mac != action.address.mac
+            alike = one.address.alike == action.address.alike and one.address.place != action.address.place
             refuse((alike, Reason.LOOK_ALIKE))
     refuse(like_dust(case), list_missing(case, "deny"))
     crowd = crowd_h(case.policy, case.facts, case.now, joining=True)

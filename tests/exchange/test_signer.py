@@ -50,6 +50,17 @@ def test_it_pays_what_the_receipt_says(till: Till) -> None:
     assert till.spent() == ["alice/7"]
 
 
+def test_it_pays_with_the_memo_that_the_receipt_names(till: Till) -> None:
+    """Where one address serves many, the memo is part of whom is paid; with another one, or none, nothing moves."""
+    order = WITHDRAWAL | {"memo": "104772"}
+    receipt = till.receipt(order)
+    for other in (WITHDRAWAL, WITHDRAWAL | {"memo": "990041"}):
+        with pytest.raises(ReceiptMismatch):
+            till.signer.pay("alice", other, receipt)
+
+    assert till.signer.pay("alice", order, receipt).payee == f"{WITHDRAWAL['address']}?memo=104772"
+
+
 @pytest.mark.parametrize("kind", ["internal_transfer", "p2p_sale"])
 def test_value_that_stays_inside_arrives(till: Till, kind: str) -> None:
     """What another customer of the exchange is paid is on his balance in the same transaction."""
@@ -144,6 +155,7 @@ UNPAYABLE: Final[dict[str, dict[str, object]]] = {
     "a release, which names no amount of its own": {"action": "exit.release", "which": "x7"},
     "a kind this signer does not pay": {"kind": "card"},
     "nobody to pay": {"address": None},
+    "a memo that is no text": {"memo": 7},
     "a number for an amount": {"amount": 1},
     "nothing": {"amount": "0.00000000"},
     "less than nothing": {"amount": "-0.25"},

@@ -161,6 +161,13 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (9, ("cooling_off", "destination_new")),
         (48, ("too_many",)),
     ],
+    "same-exchange-other-memo": [
+        (1, ("proved",)),
+        (2, ("destination_new",)),
+        (3, ("destination_new",)),
+        (4, ("ripens_later",)),
+        (5, ("destination_new",)),
+    ],
     "poisoned-history": [(1, ("look_alike",)), (2, ("destination_new", "over_budget"))],
     "sent-to-a-mule-inside": [
         (1, ("proved",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -11,11 +12,13 @@ import pytest
 from tests.service.house import HOME, PLATFORM, RING, STEP, STRANGER, Customer, House, settings, settled, somewhere
 
 from holdback import timeline
+from holdback.client import Keys, ReceiptMismatch, verify_receipt
 from holdback.core import events as ev
 from holdback.core.decision import Facts
 from holdback.core.events import DAY, HOUR, stored_decoder
-from holdback.intake import BadRequest
+from holdback.intake import ENVELOPE, BadRequest
 from holdback.lists import BATCH, BadTable, Importing, standing
+from holdback.views import Views
 from holdback.web import deposits
 
 if TYPE_CHECKING:
@@ -294,3 +297,137 @@ async def test_a_large_list_is_taken_in_parts(house: House) -> None:
     rows += [{"address": rows[0]["address"]}, {"address": "4" * 95, "network": "monero"}]
     taken = await Importing(house.store, house.service.tools).take("own", "1", rows)
     assert (taken.row.entries, taken.left_out) == (2 * BATCH + 3, 1)
+
+
+# Where one address serves many
+
+EXCHANGE: Final = "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh"
+OWN: Final = "104772"
+THIEFS: Final = "990041"
+
+
+def to_exchange(memo: str | None, **more: str) -> dict[str, Any]:
+    """A payment to the exchange, or an entry of it, with this memo."""
+    return {"network": "ripple", "address": EXCHANGE} | ({} if memo is None else {"memo": memo}) | more
+
+
+async def with_exchange(house: House) -> Customer:
+    """A customer who has his account at an exchange in the book, ripe."""
+    alice = await alone(house)
+    entered = await alice.ask(alice.body("address.add", name="exchange", proofs=alice.proofs(), **to_exchange(OWN)))
+    assert entered["decision"] == "allow", entered
+    await house.deliver()
+    house.clock.at += 73 * HOUR
+    await house.priced()
+    await alice.sign_in()
+    return alice
+
+
+def payment(usd: str, memo: str | None) -> dict[str, Any]:
+    """What is asked to be paid to the exchange."""
+    return {"kind": "withdrawal", "asset": "USDT", "amount": usd, "usd": usd, **to_exchange(memo)}
+
+
+@pytest.mark.parametrize("memo", [THIEFS, None])
+async def test_another_memo_is_another_beneficiary(house: House, memo: str | None) -> None:
+    """Whoever is long known at an address is unknown there with another memo, or with none."""
+    alice = await with_exchange(house)
+    own = await alice.ask(alice.body("exit.request", proofs=alice.proofs(), **payment("500", OWN)))
+    assert own["decision"] == "allow", own
+    other = await alice.ask(alice.body("exit.request", proofs=alice.proofs(), **payment("500", memo)))
+    assert (other["decision"], codes(other)) == ("hold", ["destination_new"])
+    added = await alice.ask(alice.body("address.add", name="x", proofs=alice.proofs(), **to_exchange(memo)))
+    assert (added["decision"], codes(added)) == ("allow", ["ripens_later"])
+
+
+async def test_a_memo_is_shown_beside_its_address(house: House) -> None:
+    """Whoever reads of a held payment finds address and memo apart, as they were sent."""
+    alice = await with_exchange(house)
+    held = await alice.ask(alice.body("exit.request", proofs=alice.proofs(), **payment("500", THIEFS)))
+    page = await Views(house.service).holds("alice", 0, 10)
+    assert page is not None
+    (one,) = page.items
+    assert (one.id, one.address, one.memo) == (held["hold"]["id"], EXCHANGE, THIEFS)
+
+
+async def test_an_entry_with_a_memo_is_confirmed_and_taken_out_by_it(house: House) -> None:
+    """An entry is named by address and memo together: by the address alone nobody finds it."""
+    alice = await with_exchange(house)
+    for action in ("address.renew", "address.remove"):
+        answer = await alice.ask(alice.body(action, proofs=alice.proofs(), **to_exchange(None)))
+        assert codes(answer) == ["not_found"], action
+        answer = await alice.ask(alice.body(action, proofs=alice.proofs(), **to_exchange(OWN)))
+        assert answer["decision"] == "allow", answer
+
+
+UNFIT: Final[dict[str, dict[str, Any]]] = {
+    "on a network without memos": {"network": "bitcoin", "address": STRANGER, "memo": "1"},
+    "at a bank": {"kind": "fiat_payout", "address": "4711", "memo": "1"},
+    "with zeros before it": to_exchange("0104772"),
+    "no number": to_exchange("shop"),
+    "too large": to_exchange(str(2**32)),
+    "empty": to_exchange(""),
+    "of another type": {"network": "ripple", "address": EXCHANGE, "memo": 104_772},
+    "with a space": {"network": "stellar", "address": "G" + "A" * 55, "memo": "my account"},
+    "too long": {"network": "stellar", "address": "G" + "A" * 55, "memo": "x" * 129},
+    "without an address": {"kind": "internal_transfer", "counterparty": "bob", "memo": "1"},
+}
+
+
+@pytest.mark.parametrize("fields", UNFIT.values(), ids=UNFIT)
+async def test_an_unfit_memo_stops_at_the_door(house: House, fields: dict[str, Any]) -> None:
+    """A memo that its destination cannot have is a problem of `/memo`: a receipt names nothing that was not weighed."""
+    alice = Customer(house, "alice")
+    await alice.ask(alice.importing())
+    wish = {"kind": "withdrawal", "asset": "USDT", "amount": "1", **fields}
+    with pytest.raises(BadRequest) as refused:
+        await alice.ask(alice.body("exit.request", **wish))
+    assert refused.value.pointer == "/memo"
+
+
+async def test_an_address_on_a_list_is_listed_with_every_memo(house: House) -> None:
+    """A row without a memo lists an address with all of them, a row with one that one alone."""
+    alice = await alone(house)
+    row = {"address": EXCHANGE, "network": "ripple"}
+    for listed, memos in (({}, {OWN: "deny", THIEFS: "deny"}), ({"memo": THIEFS}, {OWN: "hold", THIEFS: "deny"})):
+        await Importing(house.store, house.service.tools).take("own", "1", [row | listed])
+        for memo, decision in memos.items():
+            answer = await alice.ask(alice.body("exit.request", proofs=alice.proofs(), **payment("500", memo)))
+            assert answer["decision"] == decision, (listed, memo, answer)
+    with pytest.raises(BadTable, match="memo"):
+        await Importing(house.store, house.service.tools).take("own", "2", [row | {"memo": "shop"}])
+
+
+@pytest.mark.parametrize("memos", [("1", "1", "1"), ("1", "2", "3")], ids=["one account there", "his own address"])
+async def test_a_mule_hides_behind_no_memo(house: House, memos: tuple[str, ...]) -> None:
+    """Accounts that begin to pay one address are counted whatever memo they write, and those of one memo as well."""
+    people = await settled(house, "alice", "bob", "carol")
+    answers = []
+    for one, memo in zip(people, memos, strict=True):
+        fields = to_exchange(memo, name="x")
+        answers.append(await one.ask(one.body("address.add", proofs=one.proofs(), **fields)))
+    assert [codes(one) for one in answers] == [["ripens_later"], ["ripens_later"], ["destination_shared"]]
+
+
+async def test_a_look_alike_is_found_behind_any_memo(house: House) -> None:
+    """An address with the edges of an entry's is refused, whichever memo is written beside it."""
+    alice = await with_exchange(house)
+    alike = f"{EXCHANGE[:8]}{'A' * (len(EXCHANGE) - 14)}{EXCHANGE[-6:]}"
+    for memo in (OWN, THIEFS, None):
+        fields = to_exchange(memo, name="x") | {"address": alike}
+        assert codes(await alice.ask(alice.body("address.add", proofs=alice.proofs(), **fields))) == ["look_alike"]
+
+
+async def test_a_receipt_names_the_memo(house: House) -> None:
+    """A receipt for one memo is none for another: its digest covers the memo."""
+    alice = await with_exchange(house)
+    body = alice.body("exit.request", proofs=alice.proofs(), **payment("500", OWN))
+    answer = await alice.ask(body)
+    keys = Keys.parse(msgspec.json.encode(house.service.tools.receipts.jwks()))
+    action = {name: value for name, value in body.items() if name not in ENVELOPE}
+    verified = partial(verify_receipt, answer["receipt"], issuer=house.service.tools.issuer, account="alice", keys=keys)
+    assert verified(action=action, now=house.clock.at / 1000).kind == "withdrawal"
+    for other in ({"memo": THIEFS}, {}):
+        changed = {name: value for name, value in action.items() if name != "memo"} | other
+        with pytest.raises(ReceiptMismatch):
+            verified(action=changed, now=house.clock.at / 1000)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdback.spelling import contact, sign_in_name
+from holdback.spelling import Spelled, contact, sign_in_name
 
 MAILBOXES = (
     ("alice@example.com", "Alice@EXAMPLE.com", " alice@example.com ", "alice@example.com.", "alice+news@example.com"),
@@ -47,7 +47,7 @@ def test_mail_goes_where_its_owner_said(written: str) -> None:
 @pytest.mark.parametrize("same", NUMBERS, ids=lambda same: same[0])
 def test_one_number(same: tuple[str, ...]) -> None:
     """A phone number is its plus and its digits, and that is what is called."""
-    assert {contact("sms", one) for one in same} == {(same[0], same[0])}
+    assert {contact("sms", one) for one in same} == {Spelled(same[0], same[0])}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_reaches_nobody(channel: str, text: str) -> None:
 @pytest.mark.parametrize("channel", ["push", "passkey", "totp"])
 def test_other_channels_are_left_alone(channel: str) -> None:
     """The name of a device or an app is compared letter by letter."""
-    assert contact(channel, " Phone-A ") == (" Phone-A ", " Phone-A ")
+    assert contact(channel, " Phone-A ") == Spelled(" Phone-A ", " Phone-A ")
 
 
 def test_one_name() -> None:

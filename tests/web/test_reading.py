@@ -178,7 +178,7 @@ async def test_an_entry_says_what_was_asked(web: Web) -> None:
     allowed = next(one for entry in entries for one in entry["events"] if one["event"] == "exit.allowed")
 
     assert (decided["decision"], decided["ip"], decided["actor"]["kind"]) == ("allow", "198.51.100.7", "owner")
-    assert decided["request"] == BIG | {"amount": "0.01", "usd": None, "counterparty": None}
+    assert decided["request"] == BIG | {"amount": "0.01", "usd": None, "counterparty": None, "memo": None}
     assert decided["findings"][0]["code"] == "proved"
     assert allowed["usd"] == "500"
     assert allowed["at"].endswith("Z")

@@ -62,6 +62,7 @@ from holdback.wording.words import (
     TEXT_MESSAGE_MOST,
     begun_text,
     day_text,
+    exact,
     instant_text,
     masked,
     money,
@@ -254,6 +255,8 @@ def test_addresses_are_shortened_in_the_middle() -> None:
     assert shortened(ADDRESS) == SHOWN
     assert shortened("DE89370400440532") == "DE89370400440532"
     assert shortened("evil.example/x") == "evil-example-x"
+    assert shortened(f"{ADDRESS}?memo=evil.example/{'x' * 99}") == f"{SHOWN} (memo evil-exa...xxxxxx)"
+    assert exact(f"{ADDRESS}?memo=104772") == f"{ADDRESS} with memo 104772"
 
 
 def test_contacts_are_masked() -> None:

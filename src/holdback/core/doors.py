@@ -26,7 +26,7 @@ _UNTIL_IT_LEAVES: Final = f"{_UNTIL_ALLOWED}; two of the staff, while it waits t
 DOORS: Final[dict[str, Door]] = {
     "*": Door(
         "the receipt, which the platform's signer consumes within its 60 s; then the network",
-        "an address on a network, entered in the book or new",
+        "an address on a network, and where one serves many its memo or none, entered in the book or new",
         _UNTIL_ALLOWED,
     ),
     "bank": Door(

@@ -28,8 +28,9 @@ class Sealed:
     """A personal field as the core sees it: a keyed hash to compare, and a box only the customer's key opens.
 
     `mac` is 16 bytes, equal for equal plaintexts of one customer. `alike` is 8 bytes, equal for destinations that
-    people confuse (empty for other fields). `box` is the ciphertext; it is never compared, for it differs at each
-    sealing. All three are kept as they are stored, in `packed`, for most fields that are read are only written again.
+    people confuse (empty for other fields), and 8 more of the address alone where a memo belongs to it. `box` is the
+    ciphertext; it is never compared, for it differs at each sealing. All three are kept as they are stored, in
+    `packed`, for most fields that are read are only written again.
     """
 
     __slots__ = ("packed",)
@@ -58,9 +59,19 @@ class Sealed:
         return self.packed[start : start + MAC_BYTES]
 
     @property
+    def edges(self) -> bytes:
+        """All hashes but `mac`, as they are stored."""
+        return self.packed[1 : 1 + self.packed[0]]
+
+    @property
     def alike(self) -> bytes:
         """The keyed hash of what the eye compares, empty but for destinations."""
-        return self.packed[1 : 1 + self.packed[0]]
+        return self.edges[:ALIKE_BYTES]
+
+    @property
+    def place(self) -> bytes:
+        """What one address is known by, whichever memo goes with it."""
+        return self.edges[ALIKE_BYTES:] or self.mac[:ALIKE_BYTES]
 
     @property
     def box(self) -> bytes:

@@ -320,6 +320,8 @@ class Network(Section, frozen=True):
     `segwit` has a human-readable part, and `versions` where there are older addresses, too; `bech32` has the former
     alone, `base58check` version bytes alone. `base58` is so many bytes without a checksum. `pattern` is for all others:
     characters and classes of them, each so often, at most one of them more or less often.
+
+    With `memo` one address serves many, and a number (of 32 bits) or text beside it says whose money it is.
     """
 
     family: Literal["segwit", "bech32", "base58check", "base58", "evm", "pattern"]
@@ -327,6 +329,7 @@ class Network(Section, frozen=True):
     versions: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=255)], ...], msgspec.Meta(max_length=8)] = ()
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     pattern: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    memo: Literal["", "number", "text"] = ""
 
 
 SPELT_BY: Final = {

@@ -73,6 +73,7 @@ class Withdrawal(Body, kw_only=True):
     amount: str
     network: str
     address: str
+    memo: str | None = None
 
 
 class Transfer(Body, kw_only=True):
@@ -188,7 +189,7 @@ class Exchange:
 
     async def _withdraw(self, request: Request) -> Json:
         body = await _body(request, Withdrawal)
-        where = {"network": body.network, "address": body.address}
+        where = {"network": body.network, "address": body.address} | ({"memo": body.memo} if body.memo else {})
         return await self._exit(request, body, body.amount, {"kind": "withdrawal", "asset": body.asset, **where})
 
     async def _transfer(self, request: Request) -> Json:

@@ -86,4 +86,7 @@ def _order(action: Mapping[str, object]) -> _Order:
         raise NotPayable("this signer does not pay exits of that kind")
     if not (isinstance(asset, str) and isinstance(amount, str) and isinstance(payee, str)):
         raise NotPayable("asset, amount and whom to pay must be given, as strings")
-    return _Order(kind, asset, units(amount), payee)
+    memo = action.get("memo")
+    if memo is not None and (kind in INSIDE or not isinstance(memo, str)):
+        raise NotPayable("a memo goes with an address, as a string")
+    return _Order(kind, asset, units(amount), f"{payee}?memo={memo}" if memo else payee)

@@ -151,7 +151,7 @@ class History:
 
     def _book(self) -> Iterator[_Act]:
         for entry in self._account.address_book:
-            place = place_in_book(entry.name, entry.network)
+            place = place_in_book(entry.name, entry.network, entry.memo)
             add = AddressAdd(fake_sealed(entry.name), entry.network, place)
             renew = AddressRenew(entry.network, place)
             yield _Act(entry.added, 4, f"address.add `{entry.name}`", partial(self._stage.ask, OWNER, add))
@@ -194,7 +194,7 @@ class History:
         kind = _EXIT_KINDS.get(entry.network, "withdrawal")
 
         def pay() -> Decision:
-            move = self._moves.exit(Exit(kind, amount, address=entry.name), network=entry.network)
+            move = self._moves.exit(Exit(kind, amount, address=entry.name, memo=entry.memo), network=entry.network)
             return self._stage.ask(OWNER, move.action, counterparty=move.counterparty)
 
         return _Act(at, 5, f"exit.request to `{entry.name}`", pay)
@@ -269,7 +269,8 @@ class History:
     def _part_differences(self) -> Iterator[str]:
         parts = self._stage.world.parts
         listed = {
-            beneficiary_name(one.network, place_in_book(one.name, one.network)) for one in self._account.address_book
+            beneficiary_name(one.network, place_in_book(one.name, one.network, one.memo))
+            for one in self._account.address_book
         }
         live = {
             name

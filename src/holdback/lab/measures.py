@@ -47,7 +47,7 @@ class Measures:
     def __init__(self, story: Playbook) -> None:
         """Count for this story."""
         self._tricked = "tricked_owner" in story.attacker.holds
-        self._book = {entry.name for entry in story.account.address_book}
+        self._book = {(entry.name, entry.memo) for entry in story.account.address_book}
         self._exits: dict[str, _Asked] = {}
         self._lost_in_trades = 0.0
 
@@ -55,7 +55,7 @@ class Measures:
         """Note an exit that was asked for; `name` is its id, or anything new if it was refused."""
         wish: Exit = step.fields
         honest = step.by == OWNER and not self._tricked
-        listed = (wish.address or wish.counterparty) in self._book
+        listed = (wish.address or wish.counterparty, wish.memo) in self._book
         stolen = not honest and not listed and wish.kind != "sweep"
         self._exits[name] = _Asked(wish.usd, honest, stolen, at)
 

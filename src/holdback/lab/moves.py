@@ -35,6 +35,7 @@ from holdback.lab import playbooks as words
 from holdback.lab.people import OWNER, People
 from holdback.lab.sealing import fake_destination, fake_sealed
 from holdback.lab.world import CUSTOMER
+from holdback.spelling import with_memo
 from holdback.wiring import load_policy
 
 if TYPE_CHECKING:
@@ -87,9 +88,10 @@ def _networks() -> dict[str, Network]:
     return load_policy("default").networks
 
 
-def place_in_book(name: str, network: str) -> Destination | None:
+def place_in_book(name: str, network: str, memo: str = "") -> Destination | None:
     """The destination of an entry of the book; None where the entry opens a kind."""
-    return None if network in address.OPENED_KINDS else fake_destination(address_text(name, network))
+    text = with_memo(address_text(name, network), memo)
+    return None if network in address.OPENED_KINDS else fake_destination(text)
 
 
 class Moves:
@@ -237,7 +239,7 @@ class Moves:
 
     def _place(self, step: Step) -> Move:
         name, network = step.fields.name, step.fields.network
-        place = place_in_book(name, network)
+        place = place_in_book(name, network, step.fields.memo)
         if step.do == "address.add":
             return Move(address.AddressAdd(fake_sealed(name), network, place))
         kind = address.AddressRenew if step.do == "address.renew" else address.AddressRemove
@@ -292,7 +294,7 @@ class Moves:
             place = fake_destination(address_text(name, "internal"))
             return Move(exits.ExitRequest(wish.kind, ASSET, amount, amount, counterparty=place), other)
         on = on or (self._networks.get(name, "bitcoin") if network == "*" else network)
-        place = fake_destination(address_text(name, on))
+        place = fake_destination(with_memo(address_text(name, on), wish.memo))
         return Move(exits.ExitRequest(wish.kind, ASSET, amount, amount, address=place, network=on))
 
     def _freeze_order(self, step: Step) -> Move:

@@ -27,6 +27,8 @@ class PlaybookError(ValueError):
 
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Memo = Annotated[str, msgspec.Meta(max_length=128)]
+"""What stands beside an address that serves many; none if it is empty."""
 Usd = Annotated[float, msgspec.Meta(ge=0, le=10**12)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Scope = Literal["read", "trade", "withdraw"]
@@ -94,6 +96,7 @@ class BookEntry(Table, frozen=True):
     added: Ago
     last_used: Ago | None = None
     verified: Ago | None = None
+    memo: Memo = ""
 
 
 class Device(Table, frozen=True):
@@ -219,6 +222,7 @@ class Destination(Fields, frozen=True):
 
     name: Name
     network: Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_-]{0,31}$")]
+    memo: Memo = ""
 
 
 class On(Fields, frozen=True):
@@ -267,6 +271,7 @@ class Exit(Fields, frozen=True):
     usd: Usd
     address: Name | None = None
     counterparty: Name | None = None
+    memo: Memo = ""
 
 
 class NewKey(Fields, frozen=True):

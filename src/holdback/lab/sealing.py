@@ -6,6 +6,7 @@ import hashlib
 
 from holdback.core.events import ALIKE_BYTES, MAC_BYTES, Destination, Sealed
 from holdback.sealing import skeleton
+from holdback.spelling import parted
 
 
 def _digest(text: str) -> bytes:
@@ -18,6 +19,7 @@ def fake_sealed(text: str) -> Sealed:
 
 
 def fake_destination(text: str) -> Destination:
-    """A destination as the core sees it; two that begin and end alike look alike."""
-    alike = _digest(f"alike:{skeleton(text)}")[:ALIKE_BYTES]
+    """A destination as the core sees it; two that begin and end alike look alike, whatever their memos."""
+    place, memo = parted(text)
+    alike = _digest(f"alike:{skeleton(place)}")[:ALIKE_BYTES] + (_digest(place)[:ALIKE_BYTES] if memo else b"")
     return Destination(_digest(text)[:MAC_BYTES], text.encode(), alike)

@@ -31,7 +31,7 @@ from holdback.core.decision import (
     SharedFact,
     StaffFact,
 )
-from holdback.core.events import DAY, ENCODER, HOUR, ActorKind, Destination, Instant
+from holdback.core.events import ALIKE_BYTES, DAY, ENCODER, HOUR, ActorKind, Destination, Instant
 from holdback.core.inside import stops
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze, AccountImport, ImportedAuthenticator, ImportedContact
@@ -224,7 +224,7 @@ class World:
             return {}
         said = [one for one in self.elsewhere if one.at <= self.now]
         met = self.shared.known(place.mac, self._place, self.now) if self.shared is not None else ()
-        same = [one for one in said if one.place.mac == place.mac]
+        same = [one for one in said if one.place.mac == place.mac or one.place.mac[:ALIKE_BYTES] == place.place]
         return {
             "shared": (
                 *(SharedFact(ADDRESS, one.at // DAY, one.accounts, one.accounts + 1) for one in same if one.accounts),

@@ -20,6 +20,7 @@ from holdback.core.events import (
     Channel,
 )
 from holdback.core.policy import MICRO
+from holdback.spelling import parted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,9 @@ def money(micro_usd: int) -> str:
 
 def shortened(text: str) -> str:
     """An address as a wallet shows it: enough to compare, not enough to copy, and nothing that could be a link."""
+    address, memo = parted(text)
+    if memo:
+        return f"{shortened(address)} (memo {shortened(memo)})"
     plain = re.sub(r"[^A-Za-z0-9:_-]", "-", text)
     return plain if len(plain) <= SHORT_ADDRESS else f"{plain[:8]}...{plain[-6:]}"
 
@@ -143,7 +147,8 @@ def together(kinds: Sequence[str]) -> str:
 
 def exact(text: str) -> str:
     """A destination as it was given, but for what could not stand in one: spaces, and letters that look like others."""
-    return re.sub(r"[^!-~]", "-", text)
+    address, memo = (re.sub(r"[^!-~]", "-", one) for one in parted(text))
+    return f"{address} with memo {memo}" if memo else address
 
 
 def beneficiary_text(name: str) -> str:

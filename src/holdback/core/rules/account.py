@@ -73,6 +73,7 @@ class ImportedBeneficiary(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     name: Sealed
     network: Network
     address: ev.Destination | None = None
+    memo: Sealed | None = None
 
 
 class AccountImport(Action, frozen=True, tag="account.import"):

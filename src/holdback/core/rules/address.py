@@ -36,11 +36,15 @@ OPENED_KINDS = frozenset({"p2p", "card"})
 
 
 class AddressAdd(Action, frozen=True, tag="address.add"):
-    """Enter a beneficiary under a name of the owner's choosing."""
+    """Enter a beneficiary under a name of the owner's choosing.
+
+    Where one address serves many, `memo` says whose money it is, and is part of who the beneficiary is.
+    """
 
     name: Sealed
     network: Network
     address: Destination | None = None
+    memo: Sealed | None = None
 
 
 class AddressRenew(Action, frozen=True, tag="address.renew"):
@@ -48,6 +52,7 @@ class AddressRenew(Action, frozen=True, tag="address.renew"):
 
     network: Network
     address: Destination | None = None
+    memo: Sealed | None = None
 
 
 class AddressRemove(Action, frozen=True, tag="address.remove"):
@@ -55,6 +60,7 @@ class AddressRemove(Action, frozen=True, tag="address.remove"):
 
     network: Network
     address: Destination | None = None
+    memo: Sealed | None = None
 
 
 class Entry(Protocol):
@@ -144,10 +150,13 @@ def look_alike(case: Case, address: Destination) -> str | None:
 
 
 def looking_like(part: Part, address: Destination) -> bool:
-    """Whether a part is a live entry that the eye takes for this address, and is not it."""
+    """Whether a part is a live entry that the eye takes for this address, and is not it.
+
+    One address with two memos looks alike and is meant to: an exchange has one for all its customers.
+    """
     if not isinstance(part, Beneficiary) or part.removed or part.address is None:
         return False
-    return part.address.alike == address.alike and part.address.mac != address.mac
+    return part.address.alike == address.alike and part.address.place != address.place
 
 
 def _add(case: Case, action: AddressAdd) -> Ruling:

@@ -39,6 +39,7 @@ class KeyAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     network: Network
     address: Destination | None = None
+    memo: Sealed | None = None
 
 
 class ApiKeyCreate(Action, frozen=True, tag="api_key.create"):

@@ -16,7 +16,19 @@ from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Level, half_counts_at, holder_of, may_approve, witness
 from holdback.core.decision import Allow, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
-from holdback.core.events import DAY, HOUR, MINUTE, ActorKind, Destination, Finding, Instant, Lane, Scope, Setting
+from holdback.core.events import (
+    DAY,
+    HOUR,
+    MINUTE,
+    ActorKind,
+    Destination,
+    Finding,
+    Instant,
+    Lane,
+    Scope,
+    Sealed,
+    Setting,
+)
 from holdback.core.policy import MICRO
 from holdback.core.rules import returning
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
@@ -64,7 +76,8 @@ class ExitRequest(Action, frozen=True, tag="exit.request"):
     """Ask to let value leave. `usd` is the platform's own estimate, which may only tighten (law 6).
 
     `address` and `network` name the destination of withdrawals and payouts, `counterparty` a customer of the platform,
-    or for a sweep the own account (`main` or a sub-account's id).
+    or for a sweep the own account (`main` or a sub-account's id). `memo` is read into `address` as it comes in, so that
+    no rule can take two memos of one address for one beneficiary.
     """
 
     kind: Kind
@@ -74,6 +87,7 @@ class ExitRequest(Action, frozen=True, tag="exit.request"):
     address: Destination | None = None
     network: Network | None = None
     counterparty: Destination | None = None
+    memo: Sealed | None = None
 
 
 class ExitCancel(Action, frozen=True, tag="exit.cancel"):

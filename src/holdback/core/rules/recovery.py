@@ -147,6 +147,7 @@ class RecoveryFinish(Action, frozen=True, tag="recovery.finish"):
     asset: Asset | None = None
     amount: Amount | None = None
     usd: Money | None = None
+    memo: Sealed | None = None
 
 
 class EvidenceBurn(Action, frozen=True, tag="evidence.burn"):
