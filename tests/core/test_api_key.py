@@ -296,6 +296,23 @@ def test_strangers_are_paid_where_the_key_names_their_kind(account: Account) -> 
     assert isinstance(account.ask(shop, till, counterparty="shop"), Allow)
 
 
+def test_what_a_key_may_stop() -> None:
+    """A key stops what waits of its own account, or of the family if it is the main one; one that slept, nothing."""
+    account = Account()
+    grow(account, subs=("s1",))
+    answer = account.ask(WITHDRAWS, account.any_session(), *PROOFS, account="alice.s1")
+    assert isinstance(answer, Allow)
+    part, whole = Actor(ActorKind.API_KEY, key=answer.id), made(account)
+    held = [held_id(account.pay("500000", "home", account.any_session())) for _ in range(2)]
+    answer = account.ask(ExitCancel(held[0]), part, account="alice.s1")
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SCOPE, "account")
+    assert isinstance(account.ask(ExitCancel(held[0]), whole), Allow)
+    account.settle(days=20)
+    answer = account.ask(ExitCancel(held[1]), whole)
+    assert (code(answer), answer.findings[0].about) == (Reason.API_KEY_SUSPENDED, "dormant")
+    assert held[1] in account.head.exits
+
+
 def test_a_payment_by_key_renews_nobody(account: Account) -> None:
     """A beneficiary that senior proof has not confirmed for long is not paid by a key, and not renewed by it."""
     key = made(account)

@@ -434,6 +434,13 @@ class Stories(RuleBasedStateMachine):
         self.ask(action, actor, self.proofs("owner", how) if how != "none" else (), counterparty=other)
         self.alice.key_fact = {}
 
+    @precondition(lambda self: self.alice.head.api_keys and self.alice.head.exits)
+    @rule(number=nth)
+    def cancel_by_key(self, number: int) -> None:
+        """A program stops what waits, or whoever stole its key does."""
+        actor = Actor(ActorKind.API_KEY, key=pick(self.alice.head.api_keys, number))
+        self.ask(ExitCancel(pick(self.alice.head.exits, number)), actor)
+
     @precondition(lambda self: self.alice.head.api_keys)
     @rule(by=who, number=nth, on=st.booleans(), how=style)
     def suspend_key(self, by: str, number: int, how: str, *, on: bool) -> None:

@@ -1260,6 +1260,7 @@ def exit_cancel(case: Case) -> Answer:
     if case.request.actor.kind is ActorKind.STAFF:
         return give_back(case, action.which)
     refuse((action.which not in case.past.held, Reason.NOT_FOUND))
+    refuse((case.asleep, Reason.API_KEY_SUSPENDED))
     return allow(Reason.TIGHTENING)
 
 

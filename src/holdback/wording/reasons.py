@@ -24,7 +24,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.DEVICE_KEY_WRONG: "The signature of the device does not fit this request. Ask again, or sign in again.",
     Reason.API_KEY_WRONG: "This API key is not known here, or did not sign this request. Check both.",
     Reason.API_KEY_REPLAYED: "The time of the request is too far off, or its nonce was used. Sign it anew.",
-    Reason.API_KEY_SUSPENDED: "This API key is suspended, or its time is over.",
+    Reason.API_KEY_SUSPENDED: "This API key is suspended or asleep, or its time is over.",
     Reason.API_KEY_SCOPE: "This API key may not do this, or not from here.",
     Reason.API_KEY_NEW: "This API key is new. It can be used once its wait is over.",
     Reason.TICKET_REQUIRED: "Customers are read for an open ticket of theirs only. Show which one.",

@@ -30,6 +30,7 @@ from holdback.core.events import (
     Setting,
 )
 from holdback.core.policy import MICRO
+from holdback.core.programs import asking
 from holdback.core.rules import returning
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
@@ -649,7 +650,15 @@ def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
         return why(Reason.NOT_FOUND, about="which")
     if isinstance(action, ExitRelease):
         return _releasable(case, held)
-    return None
+    return _beyond_reach(case, held)
+
+
+def _beyond_reach(case: Case, held: HeldExit) -> Finding | None:
+    """What a key may not even stop: what is of another account than its own. One that slept stops nothing."""
+    key = asking(case.head, case.request.actor)
+    if key is not None and key.account not in {case.head.account, held.account}:
+        return why(Reason.API_KEY_SCOPE, about="account")
+    return why(Reason.API_KEY_SUSPENDED, about="dormant") if case.asleep else None
 
 
 def _releasable(case: Case, held: HeldExit) -> Finding | None:
