@@ -17,7 +17,7 @@ from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.breaker import COUNTED, Flow, flow_of
 from holdback.core.decision import Allow, Deny, MarketFact, PriceFact, Reason, StepUp
-from holdback.core.events import DAY, ENCODER, ActorKind, AuthenticatorKind, StreamKind
+from holdback.core.events import DAY, ENCODER, HOUR, ActorKind, AuthenticatorKind, StreamKind
 from holdback.core.evidence import SIGNATURE
 from holdback.core.hold_life import news
 from holdback.core.inside import stops
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from holdback.ahead import Reading
     from holdback.answers import AnswerForm, ChallengeForm
     from holdback.core.decide import Advance
-    from holdback.core.decision import AgencyFact, Facts, SharedFact, StaffFact
+    from holdback.core.decision import AgencyFact, Facts, SenderFact, SharedFact, StaffFact
     from holdback.core.events import AnyEvent, Instant
     from holdback.core.policy import Policy
     from holdback.core.rules.asking import Request
@@ -325,9 +325,7 @@ class Unit:
             shared=shared,
             lists=lists_of(asked.request.shared, self._loaded, self._tools.masters.ids) if shared else (),
             dust_day=dust_day,
-            senders=stopped_lately(asked.senders, self._loaded, [*self._lately, *self._sightings])
-            if asked.senders
-            else (),
+            senders=self._senders(asked, now) if asked.senders else (),
             still_held_micro_usd=self._still_held(asked, now) if staff is not None else 0,
         )
 
@@ -356,6 +354,12 @@ class Unit:
             return None
         said = answered(self._tools.masters, action, head, now)
         return agency_fact(name, self._stand(name).customer.head, now, answered=said)
+
+    def _senders(self, asked: Asked, now: Instant) -> tuple[SenderFact, ...]:
+        """When those were stopped from whom value came that still waits, or may have to."""
+        longest_h = self._tools.policy.outflow.received_from_cooling_h + 1  # waits end at full hours
+        since = now // HOUR * HOUR - longest_h * HOUR
+        return stopped_lately(asked.senders, self._loaded, [*self._lately, *self._sightings], since)
 
     def _still_held(self, asked: Asked, now: Instant) -> int:
         """How much of what an exit sent still waits where it went, by the receiver's own stream."""

@@ -91,21 +91,22 @@ def stop_of(account: str, at: Instant) -> Sighting:
     return Sighting(stop_key(account), account, at // HOUR)
 
 
-def stopped_lately(senders: Iterable[str], loaded: Loaded, new: Sequence[Sighting]) -> tuple[SenderFact, ...]:
-    """In which hours each of these was stopped lately, with what the batch itself saw (`new`).
+def stopped_lately(
+    senders: Iterable[str], loaded: Loaded, new: Sequence[Sighting], since: Instant
+) -> tuple[SenderFact, ...]:
+    """In which hours each of these was stopped since then, with what the batch itself saw (`new`).
 
-    Somebody of whom as many hours are kept as are read was perhaps stopped in more: of him nothing is said.
+    Somebody of whom as many rows are given as ever are, all of them of that time, was perhaps stopped in more hours: of
+    him nothing is said.
     """
     facts = []
     for sender in senders:
         key = stop_key(sender)
-        rows = [
-            *(loaded.sightings[key].rows if key in loaded.sightings else ()),
-            *(one for one in new if one.key == key),
-        ]
-        hours = sorted({one.day for one in rows})
-        if len(hours) < SIGHTINGS_MOST:
-            facts.append(SenderFact(sender, tuple(hour * HOUR for hour in hours)))
+        kept = loaded.sightings[key].rows if key in loaded.sightings else ()
+        if len(kept) >= SIGHTINGS_MOST and all(one.day * HOUR >= since for one in kept):
+            continue
+        hours = {one.day for one in (*kept, *(one for one in new if one.key == key))}
+        facts.append(SenderFact(sender, tuple(hour * HOUR for hour in sorted(hours) if hour * HOUR >= since)))
     return tuple(facts)
 
 

@@ -97,12 +97,13 @@ async def test_an_honest_receiver(house: House) -> None:
 
 
 def test_more_stops_than_are_read() -> None:
-    """Of a sender stopped in more hours than one load gives, nothing is said, so that he counts as stopped."""
+    """Of a sender stopped in more hours than one load gives nothing is said; old ones are neither told nor counted."""
     key = stop_of("alice", 0).key
-    rows = tuple(Sighting(key, "alice", hour) for hour in range(SIGHTINGS_MOST))
-    for number, known in ((SIGHTINGS_MOST - 1, True), (SIGHTINGS_MOST, False)):
-        loaded = Loaded(0, {}, {}, {}, {}, reconciling=False, sightings={key: Sightings(0, rows[:number])})
-        assert bool(stopped_lately(("alice",), loaded, ())) is known
+    for last, number, known in ((200, SIGHTINGS_MOST - 1, 63), (200, SIGHTINGS_MOST, None), (150, SIGHTINGS_MOST, 51)):
+        rows = tuple(Sighting(key, "alice", last - hour) for hour in range(number))
+        loaded = Loaded(0, {}, {}, {}, {}, reconciling=False, sightings={key: Sightings(0, rows)})
+        facts = stopped_lately(("alice",), loaded, (), 100 * HOUR)
+        assert [len(one.stopped_at) for one in facts] == ([] if known is None else [known])
 
 
 # Giving back
