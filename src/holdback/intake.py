@@ -50,7 +50,7 @@ from holdback.core.rules.staff import StaffEnrol, StaffFlag, TicketClose, Ticket
 from holdback.enveloping import is_recipient
 from holdback.ports import Whence
 from holdback.sealing import LinkInvalid
-from holdback.sharing import address_keys, dust_keys
+from holdback.sharing import address_keys, device_keys, dust_keys
 from holdback.signing import Called, passkeys
 
 if TYPE_CHECKING:
@@ -665,6 +665,17 @@ class Intake:
         """The same of a destination that was taken before, even if it would not be now."""
         text, memo = spelling.parted(address) if network in self._networks else (address, "")
         return self._known_by(account, addresses.spelled_once(self._networks, network or "bank", text, memo))
+
+    def shared_device(self, parsed: Parsed, device: DeviceProof | None) -> tuple[SharedKey, ...]:
+        """What the device is known by across accounts that a sign-in comes from, if it is said.
+
+        By its key if it showed one, for a name is the platform's word alone. An address of the network says nothing:
+        strangers share it.
+        """
+        named = parsed.envelope.context.device
+        if device is not None and not device.wrong:
+            named = f"key {device.thumbprint.hex()}"
+        return (device_keys(self._masters, named),) if named else ()
 
     def _known_by(self, account: str, one: spelling.Spelled) -> tuple[SharedKey, ...]:
         """With a memo the address alone counts as well: whose own it is may write any memo beside it."""

@@ -22,6 +22,8 @@ from holdback.core.evidence import SIGNATURE
 from holdback.core.hold_life import news
 from holdback.core.inside import stops
 from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.rules.clusters import are_kin, meets, ties_of
+from holdback.core.rules.elsewhere import ADDRESS
 from holdback.core.rules.exit import ExitCancel
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive, LegalRelease, agency_fact, agency_of, spoke
 from holdback.core.rules.recovery import RecoveryOpen
@@ -46,7 +48,16 @@ from holdback.ports import (
     Writes,
 )
 from holdback.receipts import RETURNED, Receipt
-from holdback.sharing import Meeting, facts_of, lists_of, sighted, stop_of, stopped_lately
+from holdback.sharing import (
+    Meeting,
+    facts_of,
+    lists_of,
+    losses_of,
+    lost_lately,
+    sighted,
+    stop_of,
+    stopped_lately,
+)
 from holdback.signing import Called
 from holdback.wording.asked import asked_line
 from holdback.wording.words import instant_text
@@ -96,7 +107,8 @@ class Asked(NamedTuple):
     `new_key` and `sign_in_name` come with an import. `sent` are notices that this question reports as sent. `ahead` is
     what was read of `wanted` already, if it was all of it. `holder` is who asks, for passkeys that may sign.
     `outside` is what a sign-in calls its challenge, whose own name never leaves. `first` is who of the staff asked the
-    same before. `package` is what would be disclosed. `senders` are those whose stops are among what was loaded.
+    same before. `package` is what would be disclosed. `senders` are those whose stops are among what was loaded,
+    and `ties` those of which it is loaded who lost something by them.
     """
 
     request: Request
@@ -117,6 +129,7 @@ class Asked(NamedTuple):
     first: str = ""
     package: Packed | None = None
     senders: tuple[str, ...] = ()
+    ties: tuple[bytes, ...] = ()
 
     @property
     def leans_on_others(self) -> bool:
@@ -219,7 +232,7 @@ class Unit:
         if asked.dry_run:
             return answer_body(self._form(asked, step, standing), {})
         if step.events:
-            if asked.request.shared and _meets(step, standing.customer):
+            if asked.request.shared and meets(standing.customer, step.events):
                 self._sightings += sighted(asked.request.shared, Meeting(main, now // DAY), self._loaded)
             standing = self._write(main, standing, step, asked, now)
             if step.elsewhere and asked.request.counterparty:
@@ -308,6 +321,7 @@ class Unit:
         market = self._market(asked.pair) if asked.pair else None
         other = asked.request.counterparty
         shared, dust_day = self._shared(asked, now)
+        payable = any(one.kind == ADDRESS for one in shared)
         staff = self._staff(asked, now) if asked.request.actor.kind is ActorKind.STAFF else None
         agrees = self._clock_agrees and now - self._loaded.now <= self._tolerance_ms
         return msgspec.structs.replace(
@@ -323,11 +337,26 @@ class Unit:
             agency=self._agency(asked, now),
             package=self._package(asked, now),
             shared=shared,
-            lists=lists_of(asked.request.shared, self._loaded, self._tools.masters.ids) if shared else (),
+            lists=lists_of(asked.request.shared, self._loaded, self._tools.masters.ids) if payable else (),
             dust_day=dust_day,
             senders=self._senders(asked, now) if asked.senders else (),
             still_held_micro_usd=self._still_held(asked, now) if staff is not None else 0,
+            **self._cluster(asked, now),
         )
+
+    def _cluster(self, asked: Asked, now: Instant) -> dict[str, Any]:
+        """What others gained who share a tie with this account, and what it shares with whom an order names."""
+        trades = self._tools.policy.trades
+        if asked.ties:
+            longest_h = trades.victims_proceeds_h + -(-trades.victims_m // 60) + 1  # windows are of full hours
+            since = now // HOUR * HOUR - longest_h * HOUR
+            return {"losses": lost_lately(asked.ties, self._loaded, [*self._lately, *self._sightings], since)}
+        other = self._stand(asked.request.counterparty).customer.head if asked.pair else None
+        own = self._subject(asked)
+        if other is None or own is None or not other.ties:
+            return {}
+        policy = self._tools.policy
+        return {"counterparty_ties": ties_of(other, policy, now), "kin": are_kin(own, other, policy, now)}
 
     def _market(self, pair: str) -> MarketFact:
         """What the feed knows of a pair and of its two assets; what it does not know is 0."""
@@ -447,7 +476,10 @@ class Unit:
         """What a transfer causes in its receiver's stream, in the same transaction."""
         standing = self._stand(account)
         at = max(now, self._now(standing.customer))
-        self._append(account, standing, decide.receive(standing.customer, events, self._tools.policy, at), at)
+        after = self._append(account, standing, decide.receive(standing.customer, events, self._tools.policy, at), at)
+        for event in events:
+            if isinstance(event, ev.ProceedsSeen) and after.customer.head is not None:
+                self._sightings += losses_of(after.customer.head, event.victim, at)
 
     def _attended(self, step: Advance, request: Request, facts: Facts, now: Instant) -> None:
         """What one of the staff did, in his own stream, in the same transaction."""
@@ -571,15 +603,6 @@ def _given_back(receipt: Receipt, asked: Asked, head: Head | None) -> Receipt:
 
 def _usd(micro_usd: int) -> str:
     return f"{micro_usd // 1_000_000}.{micro_usd % 1_000_000:06}"
-
-
-def _meets(step: Advance, before: Customer) -> bool:
-    """Whether an account meets a destination: enters it, or is to pay it, unknown as it is."""
-    return any(
-        isinstance(one, ev.AddressAdded)
-        or (isinstance(one, ev.ExitHeld | ev.ExitAllowed) and before.beneficiary(one.beneficiary) is None)
-        for one in step.events
-    )
 
 
 def _leased(step: Advance) -> dict[str, object]:

@@ -435,11 +435,6 @@ class Service:
             context.network in peek.head.networks,
         )
 
-    def _seen(self, question: Question, parsed: Parsed, key: CustomerKey) -> tuple[DeviceProof | None, Context]:
-        """The key that a sign-in's device showed, and what the platform saw of it."""
-        device = self._intake.device(question.account, parsed)
-        return device, self._intake.context(parsed.envelope.context, key, begins=True, device=device)
-
     async def _masked(self, question: Question, decision: Decision, label: str, shown: Shown, now: Instant) -> bytes:
         """Answer a sign-in that proved nothing, and keep the answer for whoever asks again under its key."""
         body = self._answers.masked(decision, label, shown, now)
@@ -457,7 +452,10 @@ class Service:
         async with self._making_decoys:  # once: they cost a hash, and the first sign-ins may be many
             self._decoys = self._decoys or await decoys(self.tools, self._intake)
         decoy = self._answers.decoy_of(label, self._decoys)
-        asked = Wanted(account, answer=_answer_key(question), whole=True)
+        device = self._intake.device(question.account, parsed)
+        shared = self._intake.shared_device(parsed, device)
+        keys = tuple(key for one in shared for key in one.keys)
+        asked = Wanted(account, answer=_answer_key(question), whole=True, shared=keys)
         reading = await self._reads.submit(asked)
         snapshot = reading.loaded.snapshots.get(account, decoy.snapshot if account == NOBODY else None)
         if snapshot is None:
@@ -465,9 +463,8 @@ class Service:
         head = self.tools.snapshots.checked(snapshot)
         key = self.tools.snapshots.key_of(account, snapshot.key)
         shown = {("credential", name) for name in intake.wanted_credentials(parsed, head)}
-        seen = self._seen(question, parsed, key)
-        device = seen[1].device
-        more = await self._reads.submit(Wanted(account, (*sorted(shown), ("device", device))))
+        seen = device, self._intake.context(parsed.envelope.context, key, begins=True, device=device)
+        more = await self._reads.submit(Wanted(account, (*sorted(shown), ("device", seen[1].device))))
         rows = decoy.parts if account == NOBODY else more.loaded.parts.get(account, [])
         secrets = {
             row.name: key.open(self.tools.snapshots.credential(row).secret)
@@ -476,7 +473,8 @@ class Service:
         }
         met = Customer(head, {(row.kind, row.name): self.tools.snapshots.part(row) for row in rows})
         devices = frozenset(row.name for row in rows if was_met(met, row.name))
-        return Peek(key, head, secrets, asked, reading, devices, None if account == NOBODY else key, seen)
+        sealing = None if account == NOBODY else key
+        return Peek(key, head, secrets, asked, reading, devices, sealing, seen, shared=shared)
 
     async def tell_failures(self) -> int:
         """Write the sign-ins that failed into the streams of those whose name it was, one entry a window; how many."""
@@ -661,6 +659,7 @@ class Service:
             holder=holder,
             first=needs.first,
             senders=needs.senders,
+            ties=needs.ties,
         )
         releases = isinstance(action, LegalRelease)
         return asked._replace(package=await self._packed(main, asked, peek)) if releases else asked

@@ -3,18 +3,21 @@
 Rows of (key, account, day) are all that is kept (`ports.Sighting`). From them a fact is made that goes into the event
 of the decision that used it; it holds numbers and no account.
 
-That an account was stopped is kept likewise, by the hour, for those who received value from it (`core/inside.py`).
+That an account was stopped is kept likewise, by the hour, for those who received value from it (`core/inside.py`), and
+who lost something to accounts that have a device or an address in common (`core/rules/clusters.py`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.core.decision import ListFact, SenderFact, SharedFact
+from holdback.core.decision import ListFact, LossFact, SenderFact, SharedFact
 from holdback.core.events import HOUR
 from holdback.core.inside import stop_key
 from holdback.core.rules.asking import SharedKey
+from holdback.core.rules.clusters import DEVICE
 from holdback.core.rules.elsewhere import ADDRESS, DUST
+from holdback.core.ties import loss_key
 from holdback.ports import SIGHTINGS_MOST, Sighting
 from holdback.sealing import skeleton
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from holdback.core.events import Instant
+    from holdback.core.state import Head
     from holdback.ports import ListRow, Loaded, Sightings
     from holdback.sealing import MasterKeys
 
@@ -37,6 +41,11 @@ def address_keys(masters: MasterKeys, compared: str) -> SharedKey:
 def dust_keys(masters: MasterKeys, account: str, compared: str) -> SharedKey:
     """By what addresses that look like this one are known to have sent dust to an account."""
     return SharedKey(DUST, masters.lookup_hashes(DUST, f"{account}\n{skeleton(compared)}"))
+
+
+def device_keys(masters: MasterKeys, device: str) -> SharedKey:
+    """By what a device is known to all accounts."""
+    return SharedKey(DEVICE, masters.lookup_hashes(DEVICE, device))
 
 
 class Meeting(NamedTuple):
@@ -62,7 +71,9 @@ def facts_of(
             days.setdefault(row.day, set()).add(row.account)
         most = max((len(_within(days, day, window_d)) for day in days), default=0)
         joined = len({*_within(days, today, window_d), meeting.account})
-        facts.append(SharedFact(one.kind, first, most, max(most, joined)))
+        key = next((key for key in reversed(one.keys) if key in loaded.sightings), one.keys[0])
+        ever = len({meeting.account, *(row.account for row in rows)})
+        facts.append(SharedFact(one.kind, first, most, max(most, joined), key, ever))
     return tuple(facts), dust_day
 
 
@@ -107,6 +118,31 @@ def stopped_lately(
             continue
         hours = {one.day for one in (*kept, *(one for one in new if one.key == key))}
         facts.append(SenderFact(sender, tuple(hour * HOUR for hour in sorted(hours) if hour * HOUR >= since)))
+    return tuple(facts)
+
+
+def losses_of(gainer: Head, victim: str, at: Instant) -> list[Sighting]:
+    """The rows by which the cluster of who gained learns that somebody lost something to it in this hour."""
+    return [Sighting(loss_key(tie), victim, at // HOUR) for tie in gainer.ties]
+
+
+def lost_lately(ties: Iterable[bytes], loaded: Loaded, new: Sequence[Sighting], since: Instant) -> tuple[LossFact, ...]:
+    """Who lost something since then to accounts with each of these ties, and how many those are, the batch included.
+
+    Where as many losses are given as ever are, all of them of that time, there were perhaps more: of such a tie nothing
+    is said.
+    """
+
+    def rows(key: bytes) -> list[Sighting]:
+        kept = loaded.sightings[key].rows if key in loaded.sightings else ()
+        return [*kept, *(one for one in new if one.key == key)]
+
+    facts = []
+    for tie in ties:
+        lost = {(one.account, one.day * HOUR) for one in rows(loss_key(tie))}
+        lately = tuple(sorted(one for one in lost if one[1] >= since))
+        if len(lost) < SIGHTINGS_MOST or len(lately) < len(lost):
+            facts.append(LossFact(tie, len({one.account for one in rows(tie)}), lately))
     return tuple(facts)
 
 

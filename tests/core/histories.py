@@ -27,6 +27,7 @@ from holdback.core.decision import (
     Hold,
     KeyFact,
     ListFact,
+    LossFact,
     MarketFact,
     PaperFact,
     PriceFact,
@@ -150,6 +151,10 @@ class Account:
         self.stopped: dict[str, tuple[Instant, ...]] = {}
         self.unread: frozenset[str] = frozenset()
         self.still_held = 0
+        self.from_device: tuple[SharedFact, ...] = ()
+        self.counterparty_ties: tuple[bytes, ...] = ()
+        self.kin = False
+        self.losses: dict[bytes, LossFact | None] = {}
 
     # What is true
 
@@ -243,6 +248,9 @@ class Account:
             link=self.link_of(request),
             api_key=self.key_signed(request),
             market=self.market_of(request),
+            counterparty_ties=self.counterparty_ties if request.counterparty else (),
+            kin=self.kin and bool(request.counterparty),
+            losses=self.losses_of(request),
             **self.elsewhere_known(request.action),
         )
 
@@ -253,6 +261,11 @@ class Account:
             for one in decide.needs(request, self.state).senders
             if one not in self.unread
         )
+
+    def losses_of(self, request: Request) -> tuple[LossFact, ...]:
+        """What is known of each tie: nothing but what `losses` says, and not even that if it says None."""
+        asked = {tie: self.losses.get(tie, LossFact(tie, 1)) for tie in decide.needs(request, self.state).ties}
+        return tuple(one for one in asked.values() if one is not None)
 
     def market_of(self, request: Request) -> MarketFact | None:
         """What the feed knows of the pair that an order names: a dollar each, but for what `market` says otherwise."""
@@ -271,6 +284,8 @@ class Account:
 
     def elsewhere_known(self, action: Action) -> dict[str, Any]:
         """What is known of a destination beyond the account, for actions that have one outside of the platform."""
+        if isinstance(action, SessionStart):
+            return {"shared": self.from_device}
         held = self.head.exits.get(action.which) if self.state and isinstance(action, ExitRelease) else None
         if held is None and getattr(action, "address", None) is None:
             return {}

@@ -783,6 +783,38 @@ class Past:
                 found.discard(event.subject)
         return found
 
+    @property
+    def closed_ties(self) -> set[bytes]:
+        """Ties of the counterparties that may not be traded with."""
+        found: dict[str, tuple[bytes, ...]] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.TradingClosed) and event.counterparty and event.ties:
+                found[f"counterparty {event.counterparty}"] = event.ties
+            elif isinstance(event, ev.TradingOpened):
+                found.pop(event.subject, None)
+        return {tie for ties in found.values() for tie in ties}
+
+    def ties(self, now: Instant) -> list[bytes]:
+        """The last eight ties, but for those that were not met for long."""
+        last: dict[bytes, Instant] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.Tied):
+                last.pop(event.key, None)
+                last |= {event.key: event.at} if event.counts else {}
+                last = dict(list(last.items())[-8:])
+        return [tie for tie, at in last.items() if now < at + self.policy.trades.cluster_d * DAY]
+
+    @property
+    def victims(self) -> list[ev.ProceedsSeen]:
+        """The last 32 who looked robbed and gave something to this account; with 0 what is held already."""
+        found: list[ev.ProceedsSeen] = []
+        for _, event in self.events():
+            if isinstance(event, ev.ProceedsSeen):
+                found.append(event)
+            elif isinstance(event, ev.ProceedsHeld):
+                found = [ev.ProceedsSeen(one.at, one.victim, 0) for one in found]
+        return found[-32:]
+
     def started(self, session: bytes) -> Instant:
         """When a session began."""
         return next(

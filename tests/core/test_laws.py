@@ -33,7 +33,7 @@ from tests.core.histories import (
 from tests.core.watched import Watched
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, ListFact, Proof, SharedFact, StepUp
+from holdback.core.decision import Allow, Context, ListFact, LossFact, Proof, SharedFact, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel, Setting
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
@@ -573,6 +573,23 @@ class Stories(RuleBasedStateMachine):
         self.strangers_stops += () if stopped is None else (alice.now + stopped,)
         sender = (STRANGER, longest) if named else ("", 0)
         alice.received((ev.ValueReceived(alice.now, micro_usd, until, *sender),))
+
+    @rule(
+        others=st.sampled_from((None, (), ("v1", "v2"), ("v2", "v3"))),
+        hours=st.sampled_from((0, 1, 2)),
+        accounts=st.sampled_from((2, 17)),
+        gives=st.booleans(),
+    )
+    def cluster_gains(self, others: tuple[str, ...] | None, hours: int, accounts: int, *, gives: bool) -> None:
+        """Somebody robbed gives to Alice, and others to accounts that share her device; or nobody knows of whom."""
+        alice, at = self.alice, self.alice.now // HOUR * HOUR
+        alice.from_device = (SharedFact("device", 0, accounts, accounts, b"tablet", accounts),)
+        alice.counterparty_ties, alice.kin = (b"tablet",), hours == 2
+        lost = None if others is None else tuple((one, at - hours * HOUR) for one in others)
+        alice.losses = {b"tablet": LossFact(b"tablet", accounts, lost) if lost is not None else None}
+        if gives:
+            mark = ev.ValueReceived(alice.now, 30_000 * USD, at + 25 * HOUR)
+            alice.received((mark, ev.ProceedsSeen(alice.now, "v1", 30_000 * USD)))
 
     @rule(by=st.sampled_from(("price", "age", "none", "restore", "trip", "right")))
     def facts_change(self, by: str) -> None:

@@ -36,7 +36,7 @@ from tests.core.recoveries import Claimant, reviewed
 from holdback import cli, facing, intake, judging, service, strangers, watching, wiring
 from holdback.core import attempts, breaker
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, ListFact, Seen, SharedFact, StepUp
+from holdback.core.decision import Allow, Context, ListFact, LossFact, Seen, SharedFact, StepUp
 from holdback.core.events import DAY, ENCODER, MINUTE, Actor, ActorKind, Channel, Role, Scope
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
@@ -731,6 +731,20 @@ def trading_aged(account: Account) -> None:
     account.received(account.last.elsewhere)
 
 
+def trading_clusters(account: Account) -> None:
+    """A seller whose cluster gains from several; the device is met by as many as may be, and forgotten in the end."""
+    grow(account)
+    for accounts, days in ((16, 90.5), (17, 2)):
+        account.from_device = (SharedFact("device", 0, accounts, accounts, b"phone", accounts),)
+        account.sign_in()
+        account.from_device = ()
+        account.wait(days=days)
+        account.received((ev.ProceedsSeen(account.now, f"v{accounts}{days}", 5_000_000),))
+        lost = ((f"w{days}", account.now), (f"x{days}", account.now))
+        account.losses = {b"phone": LossFact(b"phone", 16, lost)}
+        account.pay("1", "home", account.sign_in())
+
+
 STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     signed,
     places,
@@ -764,6 +778,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     programmed,
     traded,
     trading_aged,
+    trading_clusters,
 )
 
 CHANGED: Final[dict[str, Any]] = {

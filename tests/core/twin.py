@@ -166,6 +166,8 @@ class Twin:
         if judge is None or not self.entries:
             return None
         past = self.past()
+        if isinstance(request.action, ExitRequest | ExitRelease | RecoveryFinish):
+            past = past.then(tuple(kept_of_a_cluster(past, facts, now)))
         if facts.clock_agrees:
             past = past.then(tuple(due(past, now)))
         case = Case(past, request, facts, now)
@@ -174,6 +176,33 @@ class Twin:
             return judge(case)
         except Refused as refusal:
             return Answer(DENY, frozenset({refusal.reason.value}))
+
+
+def kept_of_a_cluster(past: Past, facts: Facts, now: Instant) -> list[AnyEvent]:
+    """Law 3: what victims gave stays, if so many gave to the account and others of its cluster within the window.
+
+    Windows are of whole clock hours. Where a tie was not read it stays as if, once its first wait is over.
+    """
+    trades, seen, ties = past.policy.trades, past.victims, past.ties(now)
+    mine = [one for one in seen if one.micro_usd and one.at > now - trades.victims_proceeds_h * HOUR]
+    read = {one.tie: one for one in facts.losses}
+    own = {(one.victim, one.at - one.at % HOUR) for one in seen}
+    few = [read[tie] for tie in ties if tie in read and read[tie].accounts <= trades.cluster_accounts]
+    lost = {pair for one in few for pair in one.lost} - own
+    ends: set[Instant] = set()
+    for hour in {one.at - one.at % HOUR for one in mine}:
+        for begin in {at for _, at in own | lost}:
+            end = begin + math.ceil(trades.victims_m / 60) * HOUR
+            within = {(name, at) for name, at in own | lost if begin <= at <= end}
+            if begin <= hour <= end and len({name for name, _ in within}) >= trades.victims and within & lost:
+                ends.add(max(at for _, at in within))
+    if set(ties) - set(read):
+        ends |= {one.at - one.at % HOUR for one in mine if one.at <= now - trades.proceeds_h * HOUR}
+    if not ends:
+        return []
+    total = sum(one.micro_usd for one in mine)
+    until = max(ends) + HOUR + trades.victims_proceeds_h * HOUR
+    return [ev.ProceedsHeld(now, total), ev.ValueReceived(now, total, until)]
 
 
 def due(past: Past, now: Instant) -> list[AnyEvent]:
@@ -1474,6 +1503,7 @@ def order_place(case: Case) -> Answer:
     reduces, other = action.reduces and not doubted and claimed < 32, case.request.counterparty
     severe = any(one.severity == "severe" and (one.others.ends() or now + 1) > now for one in past.cool_offs)
     closed = {"pair *", f"pair {action.pair}", f"counterparty {other}"} & past.closed
+    closed |= {"the cluster"} if past.closed_ties & set(case.facts.counterparty_ties) else set()
     refuse(
         (action.order in past.orders, Reason.ALREADY_EXISTS),
         (past.is_frozen and not reduces, Reason.FROZEN),

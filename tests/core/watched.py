@@ -82,8 +82,10 @@ CHANGES_NOTHING: Final = (
     ev.ApiKeyWoken,
     ev.ApiKeyWarned,
     ev.TradingClosed,
+    ev.ProceedsHeld,
+    ev.ValueReceived,
 )
-"""What may be written beside a refusal: it was asked, tried and counted."""
+"""What may be written beside a refusal: it was asked, tried and counted, and what tightens by itself."""
 
 
 class Step(NamedTuple):
@@ -112,6 +114,11 @@ class Step(NamedTuple):
     def exits(self) -> list[ev.ExitAllowed]:
         """Exits that left the family."""
         return [one for one in self.events if isinstance(one, ev.ExitAllowed) and one.lane is not Lane.OWN]
+
+    @property
+    def waits(self) -> list[tuple[ev.ValueReceived, int]]:
+        """What came from inside the platform, or is held as if it had, until after this step."""
+        return [*self.past.waits, *((one, one.micro_usd) for one in self.events if isinstance(one, ev.ValueReceived))]
 
     @property
     def carries_out(self) -> bool:
@@ -223,7 +230,7 @@ def received_value_stays(step: Step) -> None:
     outflow = step.past.policy.outflow
     waiting = sum(
         left
-        for one, left in step.past.waits
+        for one, left in step.waits
         if one.until > step.now
         or (one.stopped_until > step.now and any(one.at <= at < one.until for at in step.stopped.get(one.sender, ())))
     )
@@ -242,7 +249,7 @@ def received_marks_are_few(step: Step) -> None:
         kept = [one for one in step.after.head.received if one.over_at > step.now]
         assert sum(not one.sender for one in kept) <= step.past.policy.outflow.received_from_cooling_h + 1
         assert len(kept) <= step.past.policy.outflow.received_from_cooling_h + 1 + MARKS_KEPT
-        there = (left for one, left in step.past.waits if max(one.until, one.stopped_until) > step.now)
+        there = (left for one, left in step.waits if max(one.until, one.stopped_until) > step.now)
         assert sum(one.micro_usd for one in kept) == sum(there)
 
 
@@ -714,6 +721,10 @@ class Watched(Account):
             "lists",
             "dust_day",
             "unread",
+            "from_device",
+            "counterparty_ties",
+            "kin",
+            "losses",
         ):
             setattr(other, name, getattr(self, name))
         other.parts, other.prices = dict(self.parts), dict(self.prices)

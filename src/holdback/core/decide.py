@@ -49,6 +49,7 @@ from holdback.core.rules import (
     authenticator,
     breaker,
     change,
+    clusters,
     contact,
     incident,
     legal,
@@ -65,6 +66,7 @@ from holdback.core.rules.asking import Action, Case, Doubt, Request, Rule, Rulin
 from holdback.core.staffing import absent
 from holdback.core.state import Customer, Head, PartKey, evolve, is_past
 from holdback.core.texting import texted_again_at, texts_left
+from holdback.core.ties import loss_key
 from holdback.core.trading import held_proceeds
 
 if TYPE_CHECKING:
@@ -122,7 +124,8 @@ class Needs(NamedTuple):
     `counterparty` and `member` are streams that are read and may be written as well: one of them at most is named.
     `first` is one that is read only: who asked first for what a second one of the staff asks now.
     `shared` are keys of what other accounts may have to do with, too.
-    `senders` are those whose stops are wanted, kept under keys that are among `shared`.
+    `senders` are those whose stops are wanted, and `ties` those of which it is wanted who lost something to accounts
+    that have them; both are kept under keys that are among `shared`.
     `agency` is a stream that is read, and so are `spoke`: who of the staff had a word before in a legal request. `pair`
     asks for what is known of a pair, and for the prices of its two assets.
     """
@@ -138,6 +141,7 @@ class Needs(NamedTuple):
     pair: str = ""
     shared: tuple[bytes, ...] = ()
     senders: tuple[str, ...] = ()
+    ties: tuple[bytes, ...] = ()
 
 
 def needs(request: Request, peek: Head | None) -> Needs:
@@ -163,8 +167,10 @@ def needs(request: Request, peek: Head | None) -> Needs:
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""
     others = _first(action, peek), legal.agency_of(action, peek), legal.spoke(action, peek)
     senders = inside.in_question(peek.received) if asset and peek is not None and peek.received else ()
+    ties = clusters.ties_in_question(peek) if asset and peek is not None and peek.victims else ()
     shared = (*(key for one in request.shared for key in one.keys), *(inside.stop_key(one) for one in senders))
-    return Needs(parts, alike, asset, counterparty, member, *others, pair, shared, senders)
+    shared += (*ties, *(loss_key(one) for one in ties))
+    return Needs(parts, alike, asset, counterparty, member, *others, pair, shared, senders, ties)
 
 
 def _gives_back(request: Request, action: exits.ExitCancel | exits.ExitSettle, peek: Head | None) -> str:
@@ -202,6 +208,7 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     fault = _key_fault(customer, asking, request, facts, policy, now)
     beat = _heartbeat(customer.head, request, facts, policy, now, used=asking if fault is None else None)
     beat += _signed(customer.head, request, facts, policy, now) if fault is None else []
+    beat += _joint(customer.head, request, facts, policy, now)
     current = customer
     for event in beat:
         current = evolve(current, event)
@@ -213,6 +220,8 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     if _leaves_no_trace(request, ruling):
         return Advance(ruling.decision, (), customer, ())
     caused = list(ruling.events)
+    if facts.shared:
+        caused += clusters.ties_met(current, facts, caused, policy, now)
     prefix = f"{current.head.seq + 1}-" if current.head else "1-"
     after, caused = _with_consequences(current, caused, policy, prefix, request.actor.session)
     decided = _decided(request, facts, policy, ruling.decision, now)
@@ -221,6 +230,14 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     if customer.head is not None:
         after = evolve(after, decided)
     return Advance(ruling.decision, (decided, *beat, *due, *caused), after, ruling.elsewhere)
+
+
+def _joint(head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
+    """What a cluster gained from victims stays, as soon as one of its accounts asks to let value leave."""
+    leaves = isinstance(request.action, exits.ExitRequest | exits.ExitRelease | recovery.RecoveryFinish)
+    if head is None or not head.victims or not leaves:
+        return []
+    return clusters.joint_proceeds(head, facts, policy, now)
 
 
 def _may_be_due(head: Head) -> bool:

@@ -324,13 +324,16 @@ class SharedFact(msgspec.Struct, frozen=True, array_like=True):
     """How many accounts met the same thing (`kind`: an address, a device, a counterparty), and since when.
 
     `first_day` is when anybody first did, in days since the epoch. `accounts` are the most that did within so many days
-    as the policy says, and `joined` the same if the asking account is counted with those of today.
+    as the policy says, and `joined` the same if the asking account is counted with those of today. `key` is the keyed
+    hash under which it was met first, and `ever` are all accounts of which that is known, the asking one too.
     """
 
     kind: str
     first_day: int
     accounts: int
     joined: int
+    key: bytes = b""
+    ever: int = 0
 
 
 class ListFact(msgspec.Struct, frozen=True, array_like=True):
@@ -349,6 +352,17 @@ class SenderFact(msgspec.Struct, frozen=True, array_like=True):
     stopped_at: tuple[Instant, ...] = ()
 
 
+class LossFact(msgspec.Struct, frozen=True, array_like=True):
+    """Who looked robbed and lost something to accounts with this tie, in which hours, each by its beginning.
+
+    `accounts` are all of which it is known that they have the tie.
+    """
+
+    tie: bytes
+    accounts: int
+    lost: tuple[tuple[str, Instant], ...] = ()
+
+
 class Facts(msgspec.Struct, frozen=True, array_like=True):
     """Everything a decision used that is neither the action nor the state; it goes into the event (law 9).
 
@@ -365,7 +379,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     in days since the epoch, 0 for never. `tripped_at` is since when the circuit breaker holds exits, 0 while it does
     not. `senders` are those from whom value came that may have to wait longer for what they did since; one who is not
     among them counts as stopped. `still_held_micro_usd` is how much of what an exit sent still waits where it went, for
-    who gives it back. A fact that could not be had is absent or false, and never means allow.
+    who gives it back. `counterparty_ties` are those of the account that an order names, and `kin` that both
+    have long had one in common. `losses` says who lost something to others of the cluster; a tie that is not among them
+    was not read. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -394,6 +410,9 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     tripped_at: Instant = 0
     senders: tuple[SenderFact, ...] = ()
     still_held_micro_usd: int = 0
+    counterparty_ties: tuple[bytes, ...] = ()
+    kin: bool = False
+    losses: tuple[LossFact, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

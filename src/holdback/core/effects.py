@@ -174,6 +174,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.TradingOpened: Effect(Direction.LOOSENING, Severity.SEVERE),
     ev.ProceedsSeen: _SILENT,
     ev.ProceedsHeld: _SILENT,
+    ev.Tied: _SILENT,
 }
 """Every event there is: its direction, notice and cool-off, and the sessions it ends."""
 

@@ -764,11 +764,12 @@ class TradingAlerted(TradeEvent, frozen=True, array_like=True, tag="trading.aler
 class TradingClosed(TradeEvent, frozen=True, array_like=True, tag="trading.closed"):
     """An order would have given away more than may be: pair and counterparty stay closed until the owner opens them.
 
-    `pair` is `*` for all of them, `counterparty` empty if nobody was named.
+    `pair` is `*` for all of them, `counterparty` empty if nobody was named; `ties` are his, for whoever shares one.
     """
 
     pair: str
     counterparty: str = ""
+    ties: tuple[bytes, ...] = ()
 
 
 class TradingOpened(TradeEvent, frozen=True, array_like=True, tag="trading.opened"):
@@ -788,6 +789,16 @@ class ProceedsHeld(TradeEvent, frozen=True, array_like=True, tag="trading.procee
     """Several such within an hour: what they gave away stays inside for longer."""
 
     micro_usd: int
+
+
+class Tied(TradeEvent, frozen=True, array_like=True, tag="trading.tied"):
+    """The account met something by which others may be known too: a device, an address. `key` is its keyed hash.
+
+    Without `counts` so many accounts met it that it joins none of them.
+    """
+
+    key: bytes
+    counts: bool = True
 
 
 class SettingChanged(Event, frozen=True, array_like=True, tag="setting.changed"):
@@ -1533,6 +1544,7 @@ AnyTradeEvent = (
     | TradingOpened
     | ProceedsSeen
     | ProceedsHeld
+    | Tied
 )
 """What happens to what an account may trade away."""
 
@@ -1653,6 +1665,7 @@ AnyEvent = (
     | ExitReturned
     | ValueRecalled
     | ValueReturned
+    | Tied
 )
 
 

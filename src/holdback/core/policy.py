@@ -398,6 +398,8 @@ class Trades(Section, frozen=True):
     victims_m: Minutes
     victim_aged_d: Days
     victims_proceeds_h: Hours
+    cluster_accounts: Count
+    cluster_d: Days
     lease_percent: Annotated[int, msgspec.Meta(ge=1, le=10)]
     lease_s: Annotated[int, msgspec.Meta(ge=1, le=2)]
 

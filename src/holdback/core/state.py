@@ -17,6 +17,7 @@ from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
 from holdback.core.inside import Received, Sent, marked, recalled, stopped, stops, with_sent
 from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
+from holdback.core.ties import Tie, met
 from holdback.core.trade_meter import UNUSED, TradeMeter, less, traded
 
 if TYPE_CHECKING:
@@ -411,7 +412,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     `recovery_opened_at` when the last recovery was opened, over or not. `api_keys` are those that were not revoked.
     `closed` are the pairs and counterparties that may not be traded, and since when; `victims` are those who lately
     gave something away to this customer by trading. `sent` is what went to other customers and waits there still,
-    `returning` of which exits one of the staff asked that they be given back.
+    `returning` of which exits one of the staff asked that they be given back. `ties` are what others may be known by as
+    well, and `closed_ties` those of the counterparties that are closed.
     """
 
     account: str
@@ -474,6 +476,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     breaker: Breaker | None = None
     sent: dict[str, Sent] = {}
     returning: dict[str, Proposal] = {}
+    ties: dict[bytes, Tie] = {}
+    closed_ties: dict[str, tuple[bytes, ...]] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -1220,10 +1224,15 @@ def _trading(head: Head, event: ev.AnyTradeEvent) -> Head:
         case ev.TradingAlerted():
             return head
         case ev.TradingClosed():
-            named = [f"pair {event.pair}", *([f"counterparty {event.counterparty}"] if event.counterparty else [])]
-            return replace(head, closed=head.closed | dict.fromkeys(named, event.at))
+            other = f"counterparty {event.counterparty}" if event.counterparty else ""
+            named = [f"pair {event.pair}", *([other] if other else [])]
+            tied = head.closed_ties | ({other: event.ties} if other and event.ties else {})
+            return replace(head, closed=head.closed | dict.fromkeys(named, event.at), closed_ties=tied)
         case ev.TradingOpened():
-            return replace(head, closed=_without(head.closed, event.subject))
+            tied = _without(head.closed_ties, event.subject)
+            return replace(head, closed=_without(head.closed, event.subject), closed_ties=tied)
+        case ev.Tied():
+            return replace(head, ties=met(head.ties, event))
         case ev.ProceedsSeen() | ev.ProceedsHeld():
             return replace(head, victims=_victims(head.victims, event))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here

@@ -189,16 +189,22 @@ def looks_robbed(head: Head, asker: Asker, policy: Policy, now: Instant) -> bool
     return fresh or told > now - HOUR or cooling.ends_at(head, now) is not None
 
 
-def closed_as(head: Head, pair: str, counterparty: str) -> str:
-    """The name under which trading is closed for an order, "" if it is open; `TradingOpened` opens by this name."""
+def closed_as(head: Head, pair: str, counterparty: str, ties: tuple[bytes, ...] = ()) -> str:
+    """The name under which trading is closed for an order, "" if it is open; `TradingOpened` opens by this name.
+
+    Whoever shares one of `ties` with a counterparty that is closed is closed by that one's name.
+    """
     names = (f"pair {EVERY_PAIR}", f"pair {pair}", f"counterparty {counterparty}")
-    return next((name for name in names if name in head.closed), "")
+    joined = (name for name, closed in head.closed_ties.items() if not set(closed).isdisjoint(ties))
+    return next((name for name in names if name in head.closed), "") or next(joined, "")
 
 
-def closing(head: Head, pair: str, counterparty: str, policy: Policy, now: Instant) -> ev.TradingClosed:
-    """The closing of a pair and a counterparty; of all pairs, if there is no room to remember one more."""
+def closing(  # noqa: PLR0913, PLR0917 - what is closed, and for whom
+    head: Head, pair: str, counterparty: str, ties: tuple[bytes, ...], policy: Policy, now: Instant
+) -> ev.TradingClosed:
+    """The closing of a pair, and of a counterparty with his ties; of all pairs, if there is no room for one more."""
     full = len(head.closed) + 1 >= policy.bounds.closed
-    return ev.TradingClosed(now, EVERY_PAIR if full else pair, counterparty)
+    return ev.TradingClosed(now, EVERY_PAIR if full else pair, counterparty, ties if counterparty else ())
 
 
 def held_proceeds(head: Head, policy: Policy, now: Instant) -> list[ev.AnyEvent]:

@@ -139,7 +139,7 @@ def _door(case: Case, action: OrderPlace) -> Finding | None:
     other = case.request.counterparty
     if other and other != case.head.account and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
-    if not reduces and trading.closed_as(case.head, action.pair, other):
+    if not reduces and trading.closed_as(case.head, action.pair, other, case.facts.counterparty_ties):
         return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
     return None if reduces else _leverage(case, action)
 
@@ -203,7 +203,7 @@ def _place(case: Case, action: OrderPlace) -> Ruling:
     refusal = _refused(case, action, terms, drain) if drain.gap_micro_usd else None
     if refusal is not None:
         closes = refusal.code == Reason.OVER_TRADE_LIMIT and bool(trading.equity(case.head, case.policy, case.now))
-        shut = trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now)
+        shut = _closing(case, action)
         return Ruling(Deny((refusal,)), (shut,) if closes else ())
     market = case.facts.market
     allowed = ev.OrderAllowed(
@@ -224,13 +224,19 @@ def _place(case: Case, action: OrderPlace) -> Ruling:
     return Ruling(decision, (allowed, *_alerted(case, drain)), _given(case, case.request.counterparty, drain))
 
 
+def _closing(case: Case, action: OrderPlace | OrderReport) -> ev.TradingClosed:
+    """The pair closes, and the counterparty with all that share a tie with it."""
+    ties = case.facts.counterparty_ties
+    return trading.closing(case.head, action.pair, case.request.counterparty, ties, case.policy, case.now)
+
+
 def _refused(case: Case, action: OrderPlace, terms: Terms, drain: Drain) -> Finding | None:
     """Why so much may not be given away: by no window of trades, nor by the one budget, nor in doubt (laws 3 and 8).
 
     Also where a pair is closed, of what reduces risk: that goes as long as it gives nothing away.
     """
     head, policy, now = case.head, case.policy, case.now
-    if trading.closed_as(head, action.pair, case.request.counterparty):
+    if trading.closed_as(head, action.pair, case.request.counterparty, case.facts.counterparty_ties):
         return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
     if not case.facts.clock_agrees:
         return why(Reason.CLOCK_UNCERTAIN, "operator.clock")
@@ -264,7 +270,7 @@ def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
     """What the counterparty's stream learns: what was given away trades there, and does not exit for a while.
 
     From an account that cools or is frozen, then or soon after, it stays longer. Of one that looks robbed the stream
-    keeps count.
+    keeps count, unless the two have long been known to be one's.
     """
     if not drain.micro_usd or other in {"", case.head.account} or not case.facts.counterparty_known:
         return ()
@@ -272,7 +278,7 @@ def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
     longest = (-(-case.now // HOUR) + case.policy.outflow.received_from_cooling_h) * HOUR
     until = longest if stopped else (-(-case.now // HOUR) + case.policy.trades.proceeds_h) * HOUR
     received = ev.ValueReceived(case.now, drain.gap_micro_usd, until, case.head.account, longest)
-    if not trading.looks_robbed(case.head, _asker(case), case.policy, case.now):
+    if case.facts.kin or not trading.looks_robbed(case.head, _asker(case), case.policy, case.now):
         return (received,)
     return (received, ev.ProceedsSeen(case.now, case.head.account, drain.gap_micro_usd))
 
@@ -289,7 +295,7 @@ def _report(case: Case, action: OrderReport) -> Ruling:
     measured = _matched(case, action, placed)
     other = case.request.counterparty
     if measured is None:
-        shut = trading.closing(case.head, action.pair, other, case.policy, case.now)
+        shut = _closing(case, action)
         return Ruling(Allow((why(Reason.PRICE_UNKNOWN),), action.order), (shut,))
     drain, worth = measured
     if max(worth, drain.weighed_micro_usd) > MOST_MICRO_USD:
@@ -352,7 +358,7 @@ def _over(case: Case, action: OrderReport, extra: Drain) -> tuple[AnyEvent, ...]
     equity = trading.equity(case.head, case.policy, case.now)
     if not extra.raw_micro_usd or trading.left(case.customer.meter, equity, case.policy, case.now).holds(extra):
         return ()
-    return (trading.closing(case.head, action.pair, case.request.counterparty, case.policy, case.now),)
+    return (_closing(case, action),)
 
 
 def _lease_door(case: Case, action: OrderLease) -> Finding | None:

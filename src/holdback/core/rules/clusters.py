@@ -1,0 +1,106 @@
+"""Clusters: accounts with a tie in common, and what follows for those who trade with them (law 3).
+
+A thief who robs three may sell to three accounts of his own. So what victims gave counts together for all that share a
+device or an address, and whoever is closed for a victim is closed with his cluster. What more accounts share than the
+policy says (a shop's tablet, an exchange's address) joins nobody.
+
+All of this tightens, but for one thing: where two accounts have long had a tie in common, neither is the other's
+victim. A thief's device is new at his victim, and makes them no kin.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from holdback.core import events as ev
+from holdback.core.events import DAY, HOUR, MINUTE, StreamKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from holdback.core.decision import Facts
+    from holdback.core.events import AnyEvent, Instant
+    from holdback.core.policy import Policy
+    from holdback.core.state import Customer, Head, Victim
+
+DEVICE: Final = "device"
+"""A kind of what accounts share: what they sign in from."""
+
+
+def meets(customer: Customer, caused: Iterable[AnyEvent]) -> bool:
+    """Whether an account meets what it may share: signs in from a device, enters a destination, or pays a new one."""
+    if customer.head is None or customer.head.stream is not StreamKind.CUSTOMER:
+        return False
+    return any(
+        isinstance(one, ev.AddressAdded | ev.SessionStarted)
+        or (isinstance(one, ev.ExitHeld | ev.ExitAllowed) and customer.beneficiary(one.beneficiary) is None)
+        for one in caused
+    )
+
+
+def ties_met(
+    customer: Customer, facts: Facts, caused: Iterable[AnyEvent], policy: Policy, now: Instant
+) -> list[AnyEvent]:
+    """What an answer ties the account to: a device that it signed in from, an address that it entered or pays first.
+
+    A tie that it has is written again once a day; one that many share by now is no tie any more.
+    """
+    head = customer.head
+    if head is None or not meets(customer, caused):
+        return []
+    found: list[AnyEvent] = []
+    for fact in facts.shared:
+        known, counts = head.ties.get(fact.key), fact.ever <= policy.trades.cluster_accounts
+        news = known is not None if not counts else known is None or now >= known.at + DAY
+        if fact.key and news:
+            found.append(ev.Tied(now, fact.key, counts))
+    return found
+
+
+def ties_of(head: Head, policy: Policy, now: Instant) -> tuple[bytes, ...]:
+    """The ties of an account that are not forgotten."""
+    return tuple(key for key, one in head.ties.items() if now < one.at + policy.trades.cluster_d * DAY)
+
+
+def are_kin(one: Head, other: Head, policy: Policy, now: Instant) -> bool:
+    """Whether two accounts had a tie in common before either could be robbed for it."""
+    long_ago = now - policy.trades.victim_aged_d * DAY
+    common = set(ties_of(one, policy, now)) & set(ties_of(other, policy, now))
+    return any(max(one.ties[key].since, other.ties[key].since) <= long_ago for key in common)
+
+
+def ties_in_question(head: Head) -> tuple[bytes, ...]:
+    """The ties under which it is looked who else lost something, before value leaves an account that gained so."""
+    return tuple(head.ties) if any(one.micro_usd for one in head.victims) else ()
+
+
+def joint_proceeds(head: Head, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
+    """What several who look robbed gave to a cluster within an hour stays inside for longer, at each of its accounts.
+
+    Hours are clock hours, and one that is only partly in the window counts in full. What could not be read counts as if
+    it had been many, once the wait of what each gave is over: until then it stays in any case.
+    """
+    trades = policy.trades
+    mine = [one for one in head.victims if one.micro_usd and one.at > now - trades.victims_proceeds_h * HOUR]
+    read, ties = {one.tie: one for one in facts.losses}, ties_of(head, policy, now)
+    joined = [read[key] for key in ties if key in read and read[key].accounts <= trades.cluster_accounts]
+    lost = {(one.account, one.at // HOUR) for one in head.victims}
+    others = {(name, at // HOUR) for one in joined for name, at in one.lost} - lost
+    ends = [_last(one, lost, others, policy) for one in mine] if others else []
+    if not read.keys() >= set(ties):
+        ends += [one.at // HOUR for one in mine if one.at <= now - trades.proceeds_h * HOUR]
+    if not any(ends):
+        return []
+    until, total = (max(ends) + 1 + trades.victims_proceeds_h) * HOUR, sum(one.micro_usd for one in mine)
+    return [ev.ProceedsHeld(now, total), ev.ValueReceived(now, total, until)]
+
+
+def _last(one: Victim, lost: set[tuple[str, int]], others: set[tuple[str, int]], policy: Policy) -> int:
+    """The last hour of a window in which this victim was one of many, of whom others of the cluster had one; else 0."""
+    hours, hour, last = -(-policy.trades.victims_m * MINUTE // HOUR), one.at // HOUR, 0
+    for first in range(hour - hours, hour + 1):
+        within = [(name, at) for name, at in lost | others if first <= at <= first + hours]
+        many = len({name for name, _ in within}) >= policy.trades.victims
+        if many and not others.isdisjoint(within):
+            last = max(last, *(at for _, at in within))
+    return last

@@ -1,0 +1,150 @@
+"""Three victims and three sellers of one thief, through the real service: the law takes a cluster for one account."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.service.house import HOME, PLATFORM, RING, Customer, House, settings
+from tests.service.test_orders import fed, order
+from tests.service.test_rotation import NEW
+
+from holdback.core import events as ev
+from holdback.core.events import DAY, HOUR
+from holdback.sharing import device_keys
+
+if TYPE_CHECKING:
+    from tests.service.house import Hands
+
+    from holdback.ports import Store
+
+VICTIMS = ("v1", "v2", "v3")
+SELLERS = ("s1", "s2", "s3")
+
+
+@pytest.fixture
+def house(store: Store, clock: Hands) -> House:
+    """A house that is empty yet."""
+    return House(store, clock)
+
+
+async def aged(house: House, **devices: str) -> dict[str, Customer]:
+    """Customers who have been here for five weeks, each with the device that is named, and have just signed in."""
+    people = {name: Customer(house, name, device=device) for name, device in devices.items()}
+    await asyncio.gather(*(one.ask(one.importing("v1" if one.account != "v1" else "s1")) for one in people.values()))
+    await house.deliver()
+    for days in (4, 29, 4):
+        house.clock.at += days * DAY
+        await asyncio.gather(*(one.sign_in(one.code()) for one in people.values()))
+        await house.deliver()
+    await fed(house)
+    return people
+
+
+def own_devices(*names: str) -> dict[str, str]:
+    """Everybody has a device of his own."""
+    return {name: f"{name}'s phone" for name in names}
+
+
+async def robbed(victim: Customer, seller: Customer) -> None:
+    """A young session buys two percent too dear of a seller."""
+    answer = await victim.ask(order(victim, 1, "65280", counterparty=seller.account))
+    assert answer["decision"] == "allow", answer
+
+
+async def leaving(seller: Customer) -> list[str]:
+    """Why next to all that a seller has may not leave; ten minutes after he signed in."""
+    await seller.house.priced()
+    answer = await seller.ask(seller.withdrawal(999_990, to=HOME, proofs=seller.proofs()))
+    return [one["code"] for one in answer["reasons"]]
+
+
+async def test_three_sellers_on_one_device_hold_the_proceeds(house: House) -> None:
+    """What three victims gave to three accounts on one device stays at each of them for three days, not for one."""
+    people = await aged(house, **own_devices(*VICTIMS), **dict.fromkeys(SELLERS, "the thief's phone"))
+    sellers = [people[name] for name in SELLERS]
+    for victim, seller in zip(VICTIMS, sellers, strict=True):
+        await robbed(people[victim], seller)
+    gained_at = house.clock.at
+    for one in sellers:
+        assert not await house.happened(one.account, ev.ProceedsHeld)
+    house.clock.at += 26 * HOUR
+    for one in sellers:
+        await one.sign_in(one.code())
+        assert "received_lately" in await leaving(one)
+        (held,) = await house.happened(one.account, ev.ProceedsHeld)
+        assert held.micro_usd == 128_000_000
+        until = (gained_at // HOUR + 1 + 72) * HOUR
+        assert max(mark.until for mark in (await house.head(one.account)).received) == until
+    decided = (await house.happened("s1", ev.Decided))[-1]
+    assert b"v2" in decided.facts
+    assert not await house.faults(*people)
+
+
+async def test_sellers_apart_hold_nothing(house: House) -> None:
+    """Three sellers who have nothing in common but a victim each pay out after a day."""
+    people = await aged(house, **own_devices(*VICTIMS, *SELLERS))
+    for victim, seller in zip(VICTIMS, SELLERS, strict=True):
+        await robbed(people[victim], people[seller])
+    house.clock.at += 26 * HOUR
+    for name in SELLERS:
+        await people[name].sign_in(people[name].code())
+        assert "received_lately" not in await leaving(people[name])
+        assert not await house.happened(name, ev.ProceedsHeld)
+
+
+async def test_in_one_batch(house: House) -> None:
+    """What the last victim gives is seen by an exit that is judged in the same transaction."""
+    people = await aged(house, **own_devices(*VICTIMS), s1="tablet", s2="tablet")
+    await robbed(people["v1"], people["s1"])
+    await robbed(people["v2"], people["s2"])
+    seller, victim = people["s1"], people["v3"]
+    await house.priced()
+    held = await seller.ask(seller.withdrawal(999_990, to=HOME, proofs=seller.proofs()))
+    assert not await house.happened("s1", ev.ProceedsHeld)
+    await fed(house)
+    release = {"action": "exit.release", "which": held["hold"]["id"], "actor": PLATFORM}
+    batches = house.service.work.batches
+    await asyncio.gather(victim.ask(order(victim, 1, "65280", counterparty="s2")), seller.ask(release))
+    assert house.service.work.batches == batches + 1
+    assert await house.happened("s1", ev.ProceedsHeld)
+
+
+async def test_a_cluster_closes_as_one(house: House) -> None:
+    """A pair and a seller that an order closed stay closed to his other account, and open to others."""
+    people = await aged(house, **own_devices("v1", "honest"), s1="tablet", s2="tablet")
+    victim = people["v1"]
+    denied = await victim.ask(order(victim, 1, "640000", amount="10", counterparty="s1"))
+    assert [one["code"] for one in denied["reasons"]] == ["over_trade_limit"]
+    elsewhere = {"pair": "BTC/USD"}
+    again = await victim.ask(order(victim, 2, "64000", counterparty="s2", **elsewhere))
+    assert [one["code"] for one in again["reasons"]] == ["trading_closed"]
+    other = await victim.ask(order(victim, 3, "64000", counterparty="honest", **elsewhere))
+    assert [one["code"] for one in other["reasons"]] != ["trading_closed"]
+    assert not await house.faults("v1")
+
+
+async def test_ones_own_accounts_have_no_victims(house: House) -> None:
+    """Who has long used one device for both accounts is no victim of himself; on a new one he would be."""
+    people = await aged(house, v1="laptop", s1="laptop", v2="desktop", s2="tablet")
+    await robbed(people["v1"], people["s1"])
+    assert not await house.happened("s1", ev.ProceedsSeen)
+    assert await house.happened("s1", ev.ValueReceived)
+    people["v2"].device = people["s2"].device
+    await people["v2"].sign_in(people["v2"].next_code())
+    await house.priced()
+    await robbed(people["v2"], people["s2"])
+    assert await house.happened("s2", ev.ProceedsSeen)
+
+
+async def test_a_tie_outlives_a_rotation(house: House) -> None:
+    """An account that signs in after the master key changed has the same tie as one that did before."""
+    people = await aged(house, s1="tablet", s2="desktop")
+    (tie,) = set((await house.head("s1")).ties) - set((await house.head("s2")).ties)
+    anew = House(house.store, house.clock, given=settings(f"{NEW},{RING}"))
+    other = people["s2"]
+    other.house, other.device = anew, "tablet"
+    await other.sign_in(other.next_code())
+    assert tie in (await anew.head("s2")).ties
+    assert tie in device_keys(anew.service.tools.masters, "tablet").keys
