@@ -10,7 +10,7 @@ import pytest
 from tests.web.platform_side import START, Web, is_problem
 
 from holdback.core.events import MINUTE
-from holdback.ports import RANGES_KEPT, STORM_MINUTES, PairIndex, Wanted
+from holdback.ports import LEARNED_LEAST, RANGES_KEPT, STORM_MINUTES, PairIndex, Wanted
 from holdback.web import problems
 
 if TYPE_CHECKING:
@@ -43,22 +43,44 @@ async def test_the_median_of_an_hour_is_kept(empty: Web) -> None:
     assert PairIndex("A/B", "1", 0).half_range_ppm == 0
 
 
-async def test_what_is_usual_is_learned_slowly(empty: Web) -> None:
-    """A storm is what the last minutes exceed the usual by, which a day of storm moves by a quarter at most."""
-    quiet, wild = 1_000, 9_000
-    for minute in range(-RANGES_KEPT, 0):
-        assert (await kept(empty) if minute > -RANGES_KEPT else PairIndex("", "1", 0)).storm_ppm == 0
-        assert (await put(empty, START + minute * MINUTE, pairs=one(quiet))).status_code == 204
-    index = await kept(empty)
-    assert index.usual_ppb == 1_000 * quiet
-    for minute in range(START // MINUTE, START // MINUTE + 1_440):
-        index = index.after(PairIndex("BTC/USDT", "1", 0, ((minute, wild),)))
-        if minute == START // MINUTE + STORM_MINUTES // 2:
-            assert index.storm_ppm == wild - 2 * quiet
-            assert index.half_range_ppm == quiet
-    assert quiet < index.usual_ppb // 1_000 < 1.35 * quiet
-    assert index.after(index) == index
-    assert PairIndex.of(index.row()) == index
+def after(index: PairIndex, ppm: int, minutes: int, pause: int = 0) -> PairIndex:
+    """The index after so many minutes of one half-range, the first of them after a pause."""
+    last = index.at // MINUTE + pause
+    for minute in range(last + 1, last + 1 + minutes):
+        index = index.after(PairIndex("BTC/USDT", "1", minute * MINUTE, ((minute, ppm),)))
+    return index
+
+
+NEW = PairIndex("BTC/USDT", "1", START)
+
+
+def test_what_is_usual_is_learned_in_a_day() -> None:
+    """Nothing is a storm before a day is known, and what a flat first hour taught is forgotten by then."""
+    assert after(NEW, 9_000, LEARNED_LEAST - 1).storm_ppm == 0
+    flat = after(after(NEW, 1, 60), 2_000, LEARNED_LEAST - 60)
+    assert flat.storm_ppm == 0
+    assert flat.usual_ppb == 2_000_000
+
+
+def test_a_storm_is_what_the_last_minutes_exceed_the_usual_by() -> None:
+    """Twice the usual is an ordinary day; a day of storm moves what is usual by a little more than a third at most."""
+    calm, wild = after(NEW, 2_000, LEARNED_LEAST), 20_000
+    assert after(calm, wild, STORM_MINUTES // 2).storm_ppm == 0
+    began = after(calm, wild, STORM_MINUTES // 2 + 1)
+    assert 0 <= wild - 2 * 2_000 - began.storm_ppm < 10
+    assert began.half_range_ppm == 2_000
+    assert 2_000_000 < after(calm, wild, 1_440).usual_ppb < 2_700_000
+    assert after(after(NEW, 10, LEARNED_LEAST), 900, 60).storm_ppm == 0
+    assert PairIndex.of(began.row()) == began
+    assert began.after(began._replace(half_ranges=began.half_ranges[-1:])) == began
+
+
+def test_what_is_old_says_nothing_of_now() -> None:
+    """After a pause of the feed neither the tolerance nor a storm is what it was before."""
+    stormy = after(after(NEW, 2_000, LEARNED_LEAST), 20_000, 60)
+    back = after(stormy, 30_000, 3, pause=4_000)
+    assert back.storm_ppm == 0
+    assert back.half_range_ppm < 2_100
 
 
 def one(ppm: int, reference: str = "64000") -> dict[str, Any]:

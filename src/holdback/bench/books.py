@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core.decision import MarketFact
+from holdback.core.events import MINUTE
 from holdback.core.policy import MICRO
 from holdback.ports import PairIndex
 
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     import random
 
 MINUTES: Final = 1_440
-BEFORE: Final = 60
-"""Minutes before the day, so that the median has something to be of."""
+BEFORE: Final = 1_440
+"""Minutes before the day, so that what is usual is known."""
 
 
 class Weather(NamedTuple):
@@ -85,7 +86,8 @@ def _book(
         now_swing, now_spread = swing * (weather.swings if wild else 1), spread * (weather.spreads if wild else 1)
         price *= math.exp(chance.gauss(0, now_swing))
         half = now_spread + now_swing * abs(chance.gauss(0.8, 0.3))
-        index = index.after(PairIndex(pair, "1", 0, ((minute, min(1_000_000, int(half * 1_000_000))),)))
+        ppm = min(1_000_000, int(half * 1_000_000))
+        index = index.after(PairIndex(pair, "1", (minute + BEFORE) * MINUTE, ((minute + BEFORE, ppm),)))
         if minute >= 0:
             reference.append(price)
             medians.append(index.half_range_ppm)

@@ -9,6 +9,7 @@ owner, who is told, reacts. Told are losses in percent of the victim's equity, a
 
 from __future__ import annotations
 
+import heapq
 import math
 import random
 import statistics
@@ -49,8 +50,10 @@ FIGURES: Final = "bench-trades.json"
 
 KNOWN_PAIR: Final = 0.9
 """Of honest orders, so many are on one of four pairs that one always trades."""
-NOT_MATCHED: Final = 0.6
-"""Of makers' orders."""
+RESTS_M: Final = 30
+"""For fewer minutes than this a maker's order rests; it is matched when the reference comes to it, else given up."""
+SLIPPAGE: Final = 0.005
+"""The bound that half of the takers give, however narrow the spread is."""
 COPIED: Final = 0.5
 """Of thieves, so many hold a copied session, which is young; the others sit in the owner's own."""
 ASLEEP: Final = 0.1
@@ -83,10 +86,10 @@ class Trader:
         action = OrderPlace(f"o{self.orders}", market.pair, side, *fields)  # type: ignore[arg-type] # buy or sell
         return self._ask(action, OWNER, market, now)
 
-    def report(self, market: MarketFact, side: str, price: float, amount: float, now: int) -> None:
-        """Say at which price it was matched."""
+    def report(self, market: MarketFact, side: str, price: float, amount: float, now: int, number: int) -> None:  # noqa: PLR0913, PLR0917 - what a report says
+        """Say at which price order `number` was matched."""
         fields = f"{price:.10f}", f"{amount:.10f}"
-        action = OrderReport(f"o{self.orders}", market.pair, side, *fields)  # type: ignore[arg-type] # buy or sell
+        action = OrderReport(f"o{number}", market.pair, side, *fields)  # type: ignore[arg-type] # buy or sell
         self._ask(action, PLATFORM, market, now)
 
     def _ask(self, action: Action, actor: Actor, market: MarketFact, now: int) -> bool:
@@ -126,18 +129,59 @@ def honest(policy: Policy, day: list[Book], chance: random.Random, days: int = 1
         for one in range(days)
         for _ in range(_poisson(style.orders, chance))
     ]
+    resting: list[tuple[int, int, Wish]] = []
     for since in sorted(minutes):
-        minute = since % MINUTES
+        while resting and resting[0][0] < since:
+            heapq.heappop(resting)[2].report()
         book = chance.choice(usual) if chance.random() < KNOWN_PAIR else traded_much(day, chance, 1)[0]
-        side, amount = chance.choice(("buy", "sell")), equity * chance.uniform(0.005, style.most)
-        sign, now = (1 if side == "buy" else -1), NOW + since * MINUTE + chance.randrange(MINUTE)
-        mid, spread = book.mid(minute, chance), book.half(minute)
-        real = mid * (1 - sign * spread) if style.makes else mid * (1 + sign * spread * chance.uniform(1, 1.6))
-        worst = real if style.makes else real * (1 + sign * spread)
-        if trader.place(book.market(minute, now), side, worst, amount / mid, now):
-            filled = 0.0 if style.makes and chance.random() < NOT_MATCHED else amount / mid
-            trader.report(book.market(minute, now), side, real, filled, now)
+        wish = Wish(trader, style, book, chance)
+        if wish.ask(since):
+            heapq.heappush(resting, (wish.done, trader.orders, wish))
+    while resting:
+        heapq.heappop(resting)[2].report()
     return trader
+
+
+class Wish:
+    """An order that somebody wishes to make: asked for in a minute, and reported when it is matched or given up."""
+
+    def __init__(self, trader: Trader, style: Style, book: Book, chance: random.Random) -> None:
+        """Takers' worst price is half a spread off, or half a percent; makers rest at the spread's other side."""
+        self._trader, self._book, self._chance = trader, book, chance
+        self._side, self._makes = chance.choice(("buy", "sell")), style.makes
+        self._sign = 1 if self._side == "buy" else -1
+        self._worth = trader.equity * chance.uniform(0.005, style.most)
+        self._real = self._amount = 0.0
+        self._asked_at = self._number = self.done = 0
+
+    def ask(self, since: int) -> bool:
+        """Ask in that minute; whether it may be matched. It is done in minute `done`."""
+        minute, chance, sign = since % MINUTES, self._chance, self._sign
+        self._asked_at = NOW + since * MINUTE + chance.randrange(MINUTE)
+        mid, spread = self._book.mid(minute, chance), self._book.half(minute)
+        self._real = mid * (1 - sign * spread) if self._makes else mid * (1 + sign * spread * chance.uniform(1, 1.6))
+        worst = self._real * (1 if self._makes else 1 + sign * chance.choice((spread, SLIPPAGE)))
+        self._amount = self._worth / mid
+        self.done = since + self._rests(minute) if self._makes else since
+        market = self._book.market(minute, self._asked_at)
+        allowed = self._trader.place(market, self._side, worst, self._worth / mid, self._asked_at)
+        self._number = self._trader.orders
+        return allowed
+
+    def _rests(self, minute: int) -> int:
+        """For how many minutes a maker's order rests until it is matched, or given up."""
+        later = range(minute + 1, min(minute + 1 + self._chance.randrange(RESTS_M), MINUTES))
+        for one in later:
+            if self._sign * (self._book.reference[one] - self._real) <= 0:
+                return one - minute
+        self._amount = 0.0
+        return len(later)
+
+    def report(self) -> None:
+        """Say what became of it."""
+        now = max(self._asked_at, NOW + self.done * MINUTE)
+        market = self._book.market(self.done % MINUTES, now)
+        self._trader.report(market, self._side, self._real, self._amount, now, self._number)
 
 
 def traded_much(day: list[Book], chance: random.Random, count: int) -> list[Book]:
