@@ -13,7 +13,7 @@ from holdback import wiring
 from holdback.core.assurance import Level
 from holdback.core.decide import PLANNED, RULES
 from holdback.core.decision import Reason
-from holdback.core.doors import DOORS, MOVES, VERBS, State
+from holdback.core.doors import DOORS, GRANTED, MOVES, VERBS, State
 from holdback.intake import ENVELOPE, PUBLIC
 from holdback.views import LARGEST
 from holdback.web import api, endpoint, keys, openapi, prices, problems
@@ -165,8 +165,11 @@ decides is the same for all; what differs is here. A kind that is not listed in 
 ## Who may do what
 
 In each state, once waits and proofs allow it. Whoever is not named may not, in that state, and what is not named here
-moves nothing. Where nobody is named nothing moves any more. What the staff gives back takes two of them; it went to
-another customer here and waits there still, and its sender was stopped since ([how](../explanation/inside.md)).
+moves nothing. Where nobody is named nothing moves any more. {granted}. A locked sale whose buyer has not paid ends by
+itself after {lock_h} h. `staff` are two people with the role treasurer or investigator: the first one's call is
+answered `hold`, the second one's same call completes it. Neither may lately have read the customer whose sale is
+disputed. What they give back otherwise went to another customer here and waits there still, and its sender was stopped
+since ([how](../explanation/inside.md)).
 
 {moves}
 """
@@ -186,6 +189,11 @@ def exits() -> str:
         EXITS.format(
             doors=table(("kinds", "irrevocable by", "who is paid", "who cancels"), rows),
             moves=table(("state", *(f"`{verb}`" for verb in VERBS)), moves),
+            granted="; ".join(
+                f"what is released out of `held` to {place} is `{state}`, not `allowed`"
+                for place, state in GRANTED.items()
+            ).capitalize(),
+            lock_h=wiring.load_policy("default").outflow.sale_lock_h,
         ).rstrip()
         + "\n"
     )

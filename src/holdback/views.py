@@ -19,6 +19,7 @@ from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
 from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
+from holdback.core.rules import sale
 from holdback.core.rules.staff import LEGAL_REQUEST, StaffLookUp
 from holdback.core.state import Customer, Vault, evolve
 from holdback.ports import Wanted
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.ledger import Entry
     from holdback.core.policy import Policy
-    from holdback.core.state import AgencyEntry, ApiKey, Authenticator, Change, Contact, Head, HeldExit
+    from holdback.core.state import AgencyEntry, ApiKey, Authenticator, Change, Contact, Head, HeldExit, Lock
     from holdback.ports import Snapshot
     from holdback.sealing import CustomerKey
     from holdback.service import Service
@@ -251,8 +252,18 @@ class AccountForm(msgspec.Struct, frozen=True):
     closed_to_trading: tuple[str, ...] = ()
 
 
+class SaleForm(msgspec.Struct, frozen=True):
+    """A P2P sale that is set aside for its buyer: `locked` until he must have paid, `paid`, or `disputed`."""
+
+    state: str
+    until: str | None
+
+
 class HeldForm(msgspec.Struct, frozen=True):
-    """An exit that waits, and where it would go. `release_at` is null until the owner could be told of it."""
+    """An exit that waits, and where it would go. `release_at` is null until the owner could be told of it.
+
+    A `sale` that is locked waits for its buyer and its owner instead, and has no such time.
+    """
 
     id: str
     account: str
@@ -266,6 +277,7 @@ class HeldForm(msgspec.Struct, frozen=True):
     asked_at: str
     release_at: str | None
     memo: str | None
+    sale: SaleForm | None = None
 
 
 class HoldsPage(msgspec.Struct, frozen=True):
@@ -355,6 +367,7 @@ class Views:
         seen = await self._seen(account)
         if seen is None:
             return None
+        seen = seen._replace(head=_as_of(seen.head, self._tools.policy, seen.now))
         waiting = sorted((_asked_in(name), name) for name in seen.head.exits)
         later = [one for one in waiting if one[0] > after]
         page = later[: min(limit, LARGEST)]
@@ -402,8 +415,9 @@ class Views:
             address=address,
             counterparty=held.counterparty or None,
             asked_at=instant_text(held.asked_at),
-            release_at=instant_text(held.said_until) if held.wait.heard else None,
+            release_at=instant_text(held.said_until) if held.wait.heard and held.lock is None else None,
             memo=memo,
+            sale=_sale(held.lock),
         )
 
     async def _destination(self, seen: _Seen, seq: int, held: HeldExit) -> tuple[str | None, str | None]:
@@ -416,10 +430,17 @@ class Views:
         return None, None
 
 
+def _sale(lock: Lock | None) -> SaleForm | None:
+    if lock is None:
+        return None
+    state = "disputed" if lock.disputed_at else "paid" if lock.paid_at else "locked"
+    return SaleForm(state, instant_text(lock.until) if state == "locked" else None)
+
+
 def _as_of(head: Head, policy: Policy, now: Instant) -> Head:
-    """The head with those loosenings carried out that the next decision will find due."""
+    """The head with those loosenings carried out, and sales called off, that the next decision will find due."""
     customer = Customer(head, {})
-    for event in changes.due(head, policy, now):
+    for event in (*changes.due(head, policy, now), *sale.lapsed(head, now)):
         customer = evolve(customer, event)
     return customer.head or head
 

@@ -231,6 +231,16 @@ class HeldExit(NamedTuple):
     approved: bool = False
 
 
+class Sale(NamedTuple):
+    """A P2P sale that was locked and is not over: as it was held before, if it was, and what was said of it since."""
+
+    asked: ev.ExitLocked
+    held: HeldExit | None
+    paid: bool = False
+    disputed: bool = False
+    word: ev.ExitRuled | None = None
+
+
 class Draw(NamedTuple):
     """One exit that was allowed, at its exact instant."""
 
@@ -715,9 +725,46 @@ class Past:
                 found[event.exit] = one._replace(said=max(one.said, event.until))
             elif isinstance(event, ev.ExitApproved):
                 found[event.exit] = found[event.exit]._replace(approved=True)
-            elif isinstance(event, ev.ExitAllowed | ev.ExitCancelled):
+            elif isinstance(event, ev.ExitAllowed | ev.ExitCancelled | ev.ExitLocked):
                 found.pop(event.exit, None)
         return found
+
+    @cached_property
+    def sales(self) -> dict[str, Sale]:
+        """P2P sales that are set aside for their buyers."""
+        found: dict[str, Sale] = {}
+        for number, event in self.events():
+            match event:
+                case ev.ExitLocked():
+                    before = Past(self.entries[:number], self.policy, self.counted)
+                    found[event.exit] = Sale(event, before.held.get(event.exit))
+                case ev.ExitPaid():
+                    found[event.exit] = found[event.exit]._replace(paid=True)
+                case ev.ExitDisputed():
+                    found[event.exit] = found[event.exit]._replace(disputed=True)
+                case ev.ExitRuled():
+                    found[event.exit] = found[event.exit]._replace(word=event)
+                case ev.ExitAllowed() | ev.ExitCancelled():
+                    found.pop(event.exit, None)
+                case _:
+                    pass
+        return found
+
+    def lapsed_sales(self, now: Instant) -> list[str]:
+        """Sales whose buyers have not paid in time."""
+        longest = self.policy.outflow.sale_lock_h * HOUR
+        return [name for name, sale in self.sales.items() if not sale.paid and sale.asked.at + longest <= now]
+
+    @cached_property
+    def locked(self) -> list[ev.ExitLocked]:
+        """What was set aside for buyers, and not given back."""
+        found: dict[str, ev.ExitLocked] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.ExitLocked):
+                found[event.exit] = event
+            elif isinstance(event, ev.ExitCancelled):
+                found.pop(event.exit, None)
+        return list(found.values())
 
     # Law 3
 
@@ -727,11 +774,14 @@ class Past:
         found = []
         for _, event in self.events():
             if isinstance(event, ev.ExitAllowed):
-                found.append(Draw(event.at, event.lane, event.micro_usd, event.usual_micro_usd))
+                now = 0 if event.drawn_at else event.micro_usd
+                found.append(Draw(event.at, event.lane, now, event.usual_micro_usd))
             elif isinstance(event, ev.ExitReconciled):
                 found.append(Draw(event.at, event.lane, event.micro_usd, 0))
             elif isinstance(event, ev.ExitReturned):
-                found.append(Draw(event.drawn_at, event.lane, -event.drawn_micro_usd, -event.usual_micro_usd))
+                found.append(Draw(event.drawn_at, event.lane, -event.drawn_micro_usd, 0))
+                found.append(Draw(event.left_at or event.drawn_at, event.lane, 0, -event.usual_micro_usd))
+        found += [Draw(one.at, one.lane, one.micro_usd, 0) for one in self.locked]
         return [*found, *(Draw(at, Lane.OTHERS, drain.micro_usd, 0) for at, drain in self.given_away)]
 
     @cached_property
@@ -831,10 +881,12 @@ class Past:
     def paid_to(self, stranger: str, now: Instant) -> int:
         """Micro-USD that went to one stranger in the last 24 h; an hour that is partly in it counts in full."""
         begins = (now - DAY) // HOUR * HOUR
-        gone = [one for _, one in self.events() if isinstance(one, ev.ExitAllowed) and one.stranger == stranger]
-        back = [one for _, one in self.events() if isinstance(one, ev.ExitReturned) and one.stranger == stranger]
-        undone = sum(one.drawn_micro_usd for one in back if one.drawn_at >= begins)
-        return sum(one.micro_usd for one in gone if one.at >= begins) - undone
+        back = [one for _, one in self.events() if isinstance(one, ev.ExitReturned)]
+        gone = [one for _, one in self.events() if isinstance(one, ev.ExitAllowed) and not one.drawn_at]
+        both = [(one.stranger, one.at, one.micro_usd) for one in gone]
+        both += [(one.stranger, one.at, one.micro_usd) for one in self.locked]
+        both += [(one.stranger, one.drawn_at, -one.drawn_micro_usd) for one in back]
+        return sum(micro_usd for name, at, micro_usd in both if name == stranger and at >= begins)
 
     def lowest_equity(self, now: Instant, said: int | None = None, days: int = 30) -> int:
         """The lowest that was in force on any day since so many days ago, with what the request itself says."""

@@ -253,6 +253,6 @@ def test_an_opened_kind_ripens_like_any_entry() -> None:
     assert codes(held) == [Reason.DESTINATION_NEW]
     account.settle()
     answer = account.ask(sale, account.sign_in(), "a1-2", counterparty="bob")
-    assert kind_of(answer) == "allow"
-    (gone,) = (one for one in account.last_events() if isinstance(one, ev.ExitAllowed))
-    assert (gone.lane, gone.beneficiary) == (ev.Lane.OTHERS, "p2p")
+    assert codes(answer) == [Reason.SALE_LOCKED]
+    (locked,) = (one for one in account.last_events() if isinstance(one, ev.ExitLocked))
+    assert (locked.lane, locked.beneficiary) == (ev.Lane.OTHERS, "p2p")

@@ -122,7 +122,7 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (OrderReport("o1", "BTC/USDT", "buy", "1", "1"), {ActorKind.PLATFORM}),
     (ExitRequest("withdrawal", "USD", "1", address=HOME, network="bitcoin"), {ActorKind.OWNER, ActorKind.API_KEY}),
     (ExitCancel("x1"), BOTH | {ActorKind.API_KEY, ActorKind.STAFF}),
-    (ExitRelease("x1"), BOTH),
+    (ExitRelease("x1"), BOTH | {ActorKind.STAFF}),
     (ExitSettle("x1", "ref"), {ActorKind.PLATFORM}),
     (ExitReconcile("receipt", "1"), {ActorKind.SYSTEM}),
     (NoticeOutcome("1-0", "c1-1", accepted=True), {ActorKind.SYSTEM}),

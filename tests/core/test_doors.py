@@ -16,13 +16,14 @@ from tests.core.histories import (
     grown,
     held_id,
     kind_of,
+    policy_with,
     sealed,
 )
 
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Reason, StaffFact, StepUp
-from holdback.core.doors import DOORS, MOVES, VERBS, State
+from holdback.core.doors import DOORS, GRANTED, MOVES, PAID, VERBS, State
 from holdback.core.events import DAY, Actor, ActorKind, Destination, Lane, Scope
 from holdback.core.policy import NETWORKS
 from holdback.core.rules.account import AccountFreeze
@@ -31,11 +32,17 @@ from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from holdback.core.rules.asking import Action
 
 PROOFS: Final = ("a1-1", "a1-2")
+BOB: Final = destination("bob")
+TIGHT: Final = policy_with(**{"outflow.others_day_percent": 0, "outflow.long_standing_day_usd": 0})
+"""A policy under which whatever leaves is held first, as over budget."""
+
+ASKED: Final[dict[str, ExitRequest]] = {
+    "internal_transfer": ExitRequest("internal_transfer", "USD", "9000", counterparty=BOB),
+    "p2p_sale": ExitRequest("p2p_sale", "USD", "9000", counterparty=BOB),
+}
 
 
 def stands(account: Account, which: str) -> State:
@@ -45,10 +52,16 @@ def stands(account: Account, which: str) -> State:
         match event:
             case ev.ExitAllowed(exit=name) if name == which:
                 found = State.ALLOWED
-            case ev.ExitSettled(exit=name, returned=False) if name == which:
+            case ev.ExitSettled(exit=name) if name == which and found is not State.RETURNED:
                 found = State.SETTLED
             case ev.ExitCancelled(exit=name) if name == which:
                 found = State.CANCELLED
+            case ev.ExitLocked(exit=name) if name == which:
+                found = State.LOCKED
+            case ev.ExitPaid(exit=name) if name == which:
+                found = State.PAID
+            case ev.ExitDisputed(exit=name) if name == which:
+                found = State.DISPUTED
             case ev.ExitReturned(exit=name) if name == which:
                 found = State.RETURNED
             case _:
@@ -56,66 +69,78 @@ def stands(account: Account, which: str) -> State:
     return found
 
 
-def held(account: Account, session: bytes) -> str:
-    """A transfer that waited out all it had to wait for."""
-    account.ask(AddressAdd(sealed("bob"), "internal", destination("bob")), session, *PROOFS)
-    account.settle(days=4)
-    sends = ExitRequest("internal_transfer", "USD", "900000", counterparty=destination("bob"))
-    which = held_id(account.ask(sends, account.sign_in(), *PROOFS, counterparty="bob"))
-    account.settle(days=4)
-    return which
+class Door:
+    """One exit of a kind, on its way. Example: `Door(account, "p2p_sale").reach(State.LOCKED)`."""
 
+    def __init__(self, account: Account, kind: str) -> None:
+        """Ask for it; it is held."""
+        self.account, self.kind = account, kind
+        self.which = held_id(account.ask(ASKED[kind], account.any_session(), *PROOFS, counterparty="bob"))
 
-def allowed(account: Account, session: bytes) -> str:
-    """The same, let go; who received it holds it still."""
-    which = held(account, session)
-    account.ask(ExitRelease(which), PLATFORM, counterparty="bob")
-    account.still_held = 900_000 * USD
-    return which
+    def reach(self, state: State) -> str:
+        """Take it to a state; what comes back is its id."""
+        {
+            State.HELD: self.held,
+            State.ALLOWED: self.allowed,
+            State.SETTLED: self.settled,
+            State.CANCELLED: self.cancelled,
+            State.LOCKED: self.granted,
+            State.PAID: self.paid,
+            State.DISPUTED: self.disputed,
+            State.RETURNED: self.returned,
+        }[state]()
+        return self.which
 
+    def ask(self, action: Action, by: Actor | bytes = PLATFORM, *proofs: str) -> None:
+        """Ask, as somebody."""
+        self.account.ask(action, by, *proofs, counterparty="bob")
 
-def settled(account: Account, session: bytes) -> str:
-    """The same, and final."""
-    which = allowed(account, session)
-    account.ask(ExitSettle(which, "paid"), PLATFORM)
-    return which
+    def held(self) -> None:
+        """It has waited out all it had to wait for."""
+        self.account.settle(days=4)
 
+    def granted(self) -> None:
+        """Nothing is against it any more."""
+        self.held()
+        self.ask(ExitRelease(self.which))
 
-def cancelled(account: Account, session: bytes) -> str:
-    """One that was stopped for good."""
-    which = held(account, session)
-    account.ask(ExitCancel(which), PLATFORM)
-    return which
+    def allowed(self) -> None:
+        """It may be paid; who received it holds it still."""
+        self.granted()
+        if self.kind == "p2p_sale":
+            self.ask(ExitRelease(self.which), self.account.any_session(), *PROOFS)
+        self.account.still_held = 9000 * USD
 
+    def returned(self) -> None:
+        """Two people gave it back, and the platform has not moved it yet."""
+        self.allowed()
+        two_people(self.account, ExitCancel(self.which))
 
-def returned(account: Account, session: bytes) -> str:
-    """One that two people gave back, and that the platform has not moved yet."""
-    which = allowed(account, session)
-    two_people(account, ExitCancel(which))
-    return which
+    def settled(self) -> None:
+        """It was, and that is final."""
+        self.allowed()
+        self.ask(ExitSettle(self.which, "paid"))
 
+    def cancelled(self) -> None:
+        """It was stopped for good."""
+        self.held()
+        self.ask(ExitCancel(self.which))
 
-def two_people(account: Account, asked: Action) -> str:
-    """Two of the staff ask the same, once its owner has stopped the account; that would cancel what is held."""
-    if not account.head.exits:
-        account.ask(AccountFreeze(), Actor(ActorKind.LINK, contact="c1-1"))
-    answers = []
-    for name, first in (("ann", ""), ("bo", "ann")):
-        account.staff = StaffFact(name, ("treasurer",), involved=False, first=first)
-        answers.append(kind_of(account.ask(asked, Actor(ActorKind.STAFF, key=name))))
-    account.staff = None
-    return answers[-1]
+    def paid(self) -> None:
+        """Its buyer has paid."""
+        self.granted()
+        self.ask(ExitSettle(self.which, "bank 1", "paid"))
+
+    def disputed(self) -> None:
+        """And then its owner stopped it."""
+        self.paid()
+        self.ask(ExitCancel(self.which), self.account.any_session())
 
 
 WITHDRAWS: Final = ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), (sealed("203.0.113.7"),), secret=sealed("key"))
 
-REACHED: Final[dict[State, Callable[[Account, bytes], str]]] = {
-    State.HELD: held,
-    State.ALLOWED: allowed,
-    State.SETTLED: settled,
-    State.CANCELLED: cancelled,
-    State.RETURNED: returned,
-}
+SALES: Final = frozenset({State.LOCKED, State.PAID, State.DISPUTED})
+REACHED: Final = [(kind, state) for kind in ASKED for state in State if kind == "p2p_sale" or state not in SALES]
 
 
 def action(verb: str, which: str) -> Action:
@@ -124,13 +149,14 @@ def action(verb: str, which: str) -> Action:
         "exit.cancel": ExitCancel(which),
         "exit.release": ExitRelease(which),
         "exit.settle": ExitSettle(which, "paid"),
+        PAID: ExitSettle(which, "bank 2", "paid"),
         "account.freeze": AccountFreeze(),
     }
     return made[verb]
 
 
 def asks(account: Account, party: ActorKind, verb: str, which: str) -> str:
-    """A party asks with all it has, codes that are sent to senior contacts among it."""
+    """A party asks with all it has, codes that are sent to senior contacts among it; of the staff two ask."""
     key = next(iter(account.head.api_keys), "someone")
     actor = Actor(party, contact="c1-1" if party is ActorKind.LINK else "", key=key)
     if party is ActorKind.STAFF:
@@ -143,26 +169,49 @@ def asks(account: Account, party: ActorKind, verb: str, which: str) -> str:
     if not isinstance(first, StepUp):
         return kind_of(first)
     code = account.head.challenges[first.challenge].contact
-    shown, asked = (*PROOFS, code), action(verb, which)
-    return kind_of(account.ask(asked, session, *shown, challenge=first.challenge, counterparty="bob"))
+    shown = (*PROOFS, code) if code else PROOFS
+    answer = account.ask(action(verb, which), session, *shown, challenge=first.challenge, counterparty="bob")
+    return kind_of(answer)
+
+
+def two_people(account: Account, asked: Action) -> str:
+    """Two of the staff ask the same, once its owner has stopped the account; that would cancel what is held."""
+    if not account.head.exits:
+        account.ask(AccountFreeze(), Actor(ActorKind.LINK, contact="c1-1"))
+    answers = []
+    for name, first in (("ann", ""), ("bo", "ann")):
+        actor = Actor(ActorKind.STAFF, key=name)
+        account.staff = StaffFact(name, ("treasurer",), involved=False, first=first)
+        other = decide.needs(account.request(asked, actor), account.head).counterparty
+        answers.append(kind_of(account.ask(asked, actor, counterparty=other)))
+    account.staff = None
+    return answers[-1]
+
+
+WAITS_STILL: Final = frozenset({State.LOCKED, State.DISPUTED})
+"""What an exit becomes with nothing let go: whoever asked for more is answered `hold`."""
 
 
 @pytest.mark.parametrize("party", ActorKind, ids=str)
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("state", State, ids=str)
-def test_who_may_move_an_exit(state: State, verb: str, party: ActorKind) -> None:
+@pytest.mark.parametrize(("kind", "state"), REACHED)
+def test_who_may_move_an_exit(kind: str, state: State, verb: str, party: ActorKind) -> None:
     """In every state each party moves an exit where the table says, and nobody else moves it at all."""
-    account, session = grown()
+    account, session = grown(policy=TIGHT)
+    account.ask(AddressAdd(sealed("anybody"), "p2p"), session, *PROOFS)
+    account.ask(AddressAdd(sealed("bob"), "internal", BOB), session, *PROOFS)
     if party is ActorKind.API_KEY:
         account.ask(WITHDRAWS, session, *PROOFS)
-        account.settle(days=5)
-    which = REACHED[state](account, account.any_session())
+    account.settle(days=5)
+    which = Door(account, kind).reach(state)
     assert stands(account, which) is state
     answer = asks(account, party, verb, which)
     expected = MOVES.get((state, verb), {}).get(party)
+    if state is State.HELD and expected is State.ALLOWED:
+        expected = GRANTED.get(account.policy.exits[kind], expected)
     assert stands(account, which) is (expected or state), answer
     if verb != "account.freeze":
-        assert (answer == "allow") is (expected is not None)
+        assert (answer == ("hold" if expected in WAITS_STILL else "allow")) is (expected is not None)
 
 
 def test_what_left_the_platform_is_not_given_back() -> None:
@@ -180,7 +229,8 @@ def test_every_door_is_in_the_table() -> None:
     assert set(DOORS) == set(NETWORKS)
     assert all(all(door) for door in DOORS.values())
     assert set(DEFAULT["exits"].values()) <= set(DOORS)
-    assert set(REACHED) == set(State)
+    assert {state for _, state in REACHED} == set(State)
+    assert set(GRANTED) <= set(DOORS)
 
 
 NAMED: Final[dict[str, tuple[Destination | None, ExitRequest]]] = {
@@ -206,7 +256,8 @@ def test_every_sort_of_beneficiary_waits_and_expires_alike(network: str) -> None
     assert codes(early) == [Reason.DESTINATION_NEW]
     account.settle(days=4)
     session = account.sign_in()
-    assert codes(account.ask(paying, session, *PROOFS, counterparty="bob")) == [Reason.PROVED]
+    granted = Reason.SALE_LOCKED if network == "p2p" else Reason.PROVED
+    assert codes(account.ask(paying, session, *PROOFS, counterparty="bob")) == [granted]
     large = replace(paying, amount="9000")
     which = held_id(account.ask(large, session, *PROOFS, counterparty="bob"))
     account.deliver()

@@ -33,7 +33,7 @@ from tests.core.histories import (
 from tests.core.watched import Watched
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Context, ListFact, LossFact, Proof, SharedFact, StepUp
+from holdback.core.decision import Allow, Context, ListFact, LossFact, Proof, SharedFact, StaffFact, StepUp
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, AuthenticatorKind, Channel, Setting
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
@@ -139,6 +139,8 @@ KEYS: Final = ((b"", b""), (b"", b"thief"), (b"owner", b""), (b"owner", b"thief"
 
 who = st.sampled_from(("owner", "owner", "thief"))
 nth = st.integers(0, 7)
+LAST_PICKED: Final = 6
+"""The highest number by which `pick` finds something."""
 style = st.sampled_from(STYLES)
 place = st.sampled_from(PLACES)
 amount = st.sampled_from(AMOUNTS)
@@ -482,6 +484,75 @@ class Stories(RuleBasedStateMachine):
     def platform_releases(self, number: int, to: str) -> None:
         """The platform asks to let a held exit go."""
         self.ask(ExitRelease(pick(self.alice.head.exits, number)), PLATFORM, counterparty=to)
+
+    @rule(usd=st.sampled_from(("60", "900", "9000", "50000")), by=who)
+    def sell(self, usd: str, by: str) -> None:
+        """Someone makes a P2P order, with everything he can show."""
+        action = ExitRequest("p2p_sale", "USD", usd, counterparty=destination("bob"))
+        self.ask(action, self.session(by), self.proofs(by, "good"), counterparty="bob")
+
+    @precondition(lambda self: self.alice.head.exits)
+    @rule(number=nth)
+    def buyer_pays(self, number: int) -> None:
+        """The platform says that the buyer of a sale, or of something else, has paid."""
+        self.ask(ExitSettle(pick(self.alice.head.exits, number), "bank", "paid"), PLATFORM)
+
+    @precondition(lambda self: self.alice.head.exits)
+    @rule(
+        number=nth,
+        to_buyer=st.booleans(),
+        members=st.sampled_from((("tess", "ines"), ("tess", "ines"), ("tess", "tess"), ("tess",))),
+        fact=st.sampled_from(({}, {}, {}, {"roles": ("support",)}, {"involved": True}, {"fault": "session_ended"})),
+    )
+    def staff_decides(self, number: int, members: tuple[str, ...], fact: dict[str, Any], *, to_buyer: bool) -> None:
+        """Some of the staff say how a disputed sale ends, or one that nobody disputes."""
+        which = pick(self.alice.head.exits, number)
+        for member in members:
+            held = self.alice.head.exits.get(which)
+            said = held.lock.proposal if held is not None and held.lock is not None else None
+            usual = StaffFact(member, ("treasurer",), involved=False, first=said.by if said is not None else "")
+            self.alice.staff = replace(usual, **fact)
+            action = ExitRelease(which) if to_buyer else ExitCancel(which)
+            self.ask(action, Actor(ActorKind.STAFF, key=member), counterparty="bob" if to_buyer else "")
+        self.alice.staff = None
+
+    @rule(usd=st.sampled_from(("60", "90", "900", "9000")), by=who, hours=st.sampled_from((0, 0, 1, 30)))
+    def buyer_gets_it(self, usd: str, by: str, hours: int) -> None:
+        """The owner sells over P2P, the buyer pays, and the owner or a thief hands it over."""
+        self.alice.deliver()
+        self.sell(usd, "owner")
+        number = len(self.alice.head.exits) - 1
+        if 0 <= number <= LAST_PICKED:
+            self.buyer_pays(number)
+            self.tick(hours * HOUR)
+            self.owner_releases(by, number, "good")
+
+    @rule(
+        usd=st.sampled_from(("60", "60", "90", "900", "9000")),
+        days=st.sampled_from((0, 4)),
+        paid=st.sampled_from((True, True, False)),
+        stop=st.sampled_from((("", 0), ("", 25), ("freeze", 0), ("freeze", 1), ("owner", 1), ("platform", 0))),
+        ends=st.sampled_from(("owner", "thief", "staff", "staff gives back")),
+    )
+    def sale(self, usd: str, days: int, stop: tuple[str, int], ends: str, *, paid: bool) -> None:
+        """The owner sells over P2P: paid or not, stopped or not, let go at once or later, by him or somebody else."""
+        self.long_pause(days) if days else self.alice.deliver()
+        before = set(self.alice.head.exits)
+        self.sell(usd, "owner")
+        number = len(self.alice.head.exits) - 1
+        if set(self.alice.head.exits) == before or number > LAST_PICKED:
+            return
+        if paid:
+            self.buyer_pays(number)
+        self.tick(stop[1] * HOUR)
+        if stop[0] == "freeze":
+            self.freeze(0, "link")
+        elif stop[0]:
+            self.cancel_exit(number, by_platform=stop[0] == "platform")
+        if ends.startswith("staff"):
+            self.staff_decides(number, ("tess", "ines"), {}, to_buyer=ends == "staff")
+        else:
+            self.owner_releases(ends, number, "good")
 
     @precondition(lambda self: self.alice.head.exits)
     @rule(by=who, number=nth, how=style)

@@ -180,6 +180,7 @@ ROUTES: Final = {
         "agency.remove",
         "breaker.reset",
         "exit.cancel",
+        "exit.release",
     }
     | LEGAL,
     ActorKind.AGENCY: {"legal.receive", "legal.freeze_order"},

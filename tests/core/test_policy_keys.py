@@ -178,6 +178,12 @@ def money(account: Account) -> None:
         account.wait(days=1.1)
 
 
+def sold(account: Account) -> None:
+    """A sale to a stranger on an opened kind."""
+    session = grow(account)
+    account.ask(ExitRequest("p2p_sale", "USD", "60", counterparty=BOB), session, *PROOFS, counterparty="bob")
+
+
 def habits(account: Account) -> None:
     """A habit of five days, and what it makes usual."""
     old_and_new(account)
@@ -754,6 +760,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     tripped,
     shows_a_face,
     money,
+    sold,
     habits,
     few_days,
     received,

@@ -15,6 +15,7 @@ from tests.core.histories import (
     destination,
     grow,
     grown,
+    held_id,
     long_standing,
     policy_with,
     sealed,
@@ -29,7 +30,7 @@ from holdback.core.hold_life import Told, news
 from holdback.core.inside import SENT_KEPT
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd
-from holdback.core.rules.exit import ExitCancel, ExitRequest, ExitSettle
+from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.returning import still_held
 from holdback.core.state import Customer, Proposal, evolve
 from holdback.core.waiting import For, is_over, is_unchanged, items
@@ -238,7 +239,10 @@ def test_a_stranger_who_was_paid_may_be_paid_again() -> None:
     account.settle(days=5)
     session = account.sign_in()
     sells = ExitRequest("p2p_sale", "USD", "900", counterparty=destination("bob"))
-    answer = account.ask(sells, session, *PROOFS, counterparty="bob")
+    which = held_id(account.ask(sells, session, *PROOFS, counterparty="bob"))
+    account.wait(hours=1)
+    session = account.sign_in()
+    answer = account.ask(ExitRelease(which), session, *PROOFS, counterparty="bob")
     assert isinstance(answer, Allow), answer
     assert Reason.STRANGER_CAP in codes(account.ask(sells, session, *PROOFS, counterparty="bob"))
     habit = dict(account.head.habit)

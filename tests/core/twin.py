@@ -50,7 +50,7 @@ from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.core.past import Authenticator, Entry
+    from tests.core.past import Authenticator, Entry, Sale
 
     from holdback.core.decision import Facts, Proof
     from holdback.core.policy import Policy
@@ -106,7 +106,7 @@ WHO: Final[dict[type[Action], set[ActorKind]]] = {
     ExitRequest: {ActorKind.OWNER, ActorKind.API_KEY},
     ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM, ActorKind.STAFF},
     OrderPlace: {ActorKind.OWNER, ActorKind.API_KEY},
-    ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM},
+    ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM, ActorKind.STAFF},
 }
 """Who may ask, where it is not the owner alone."""
 
@@ -206,7 +206,10 @@ def kept_of_a_cluster(past: Past, facts: Facts, now: Instant) -> list[AnyEvent]:
 
 
 def due(past: Past, now: Instant) -> list[AnyEvent]:
-    """Law 1: loosenings whose wait is over take effect by themselves; under a freeze only the unfreezing does."""
+    """Law 1: loosenings whose wait is over take effect by themselves; under a freeze only the unfreezing does.
+
+    Sales whose buyers have not paid in time are called off.
+    """
     ready = []
     for key, change in past.changes.items():
         ends = change.waiting.ends()
@@ -217,7 +220,7 @@ def due(past: Past, now: Instant) -> list[AnyEvent]:
         change = past.changes[key]
         events.append(ev.ChangeDone(now, key))
         events += carried_out(past.then(tuple(events)), change.kind, change.subject, change.value, now)
-    return events
+    return [*events, *(ev.ExitCancelled(now, name) for name in past.lapsed_sales(now))]
 
 
 def carried_out(past: Past, kind: ChangeKind, subject: str, value: int, now: Instant) -> list[AnyEvent]:
@@ -285,6 +288,7 @@ class Case:
             (self.request.account not in family, Reason.UNKNOWN_ACCOUNT),
             (self.request.actor.kind not in WHO.get(action, OWNER), Reason.NOT_ENTITLED),
             (not anonymous and not self.request.actor.session, Reason.SESSION_REQUIRED),
+            *self._absent(),
             (not anonymous and self.session is None, Reason.SESSION_ENDED),
             *self._key_faults(signs_in=self.by_owner and anonymous),
             *self._program_faults(),
@@ -363,6 +367,18 @@ class Case:
         """Whether a key asks that nobody used for too long."""
         key = self.past.programs.get(self.request.actor.key)
         return key is not None and key.asleep(self.policy, self.now)
+
+    @property
+    def by_staff(self) -> bool:
+        """Whether one of the staff asks."""
+        return self.request.actor.kind is ActorKind.STAFF
+
+    def _absent(self) -> list[tuple[bool, Reason]]:
+        """Why whoever asks as one of the staff is none, in a session of his own."""
+        staff = self.facts.staff
+        if staff is None or staff.member != self.request.actor.key:
+            return [(self.by_staff, Reason.SESSION_REQUIRED)]
+        return [(self.by_staff, Reason(staff.fault))] if staff.fault else []
 
     def _too_many_proofs(self) -> bool:
         """Only so many proofs are remembered at once, and what could not be remembered could be shown twice."""
@@ -962,6 +978,7 @@ class Exit(NamedTuple):
     """An exit to weigh. `waited` is the wait that a held one has had; `early` says that its owner ends it now.
 
     `counts_at` is when a password that was replaced lately, and now shown, is senior. `by_key`: nobody proved more.
+    `drawn` is what a locked sale has drawn on: its own waits and the vault are behind it.
     """
 
     beneficiary: str
@@ -973,6 +990,7 @@ class Exit(NamedTuple):
     by_key: bool = False
     approved: bool = False
     network: str | None = "*"
+    drawn: Lane | None = None
 
 
 BILLION: Final = 10**9 * 1_000_000
@@ -1011,7 +1029,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         if since is not None and since + policy.outflow.long_standing_d * DAY <= now:
             lane = Lane.LONG_STANDING
     if not ripe:
-        instant = asked.priced and not asked.by_key and not shared
+        instant = asked.priced and not asked.by_key and not shared and asked.drawn in {None, Lane.INSTANT}
         if instant and past.cooling_until(now) is None and fits(case, Lane.INSTANT, asked.value):
             lane = Lane.INSTANT
         elif entry is not None:
@@ -1025,7 +1043,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
         own_wait = max(own_wait, hours * HOUR)
         reason = Reason.OVER_BUDGET if asked.priced else Reason.PRICE_UNKNOWN
         against += still_waits(case, asked, hours * HOUR, reason)
-    if past.vault is not None and reaches_into_vault(case, asked.value, priced=asked.priced):
+    if asked.drawn is None and past.vault is not None and reaches_into_vault(case, asked.value, priced=asked.priced):
         own_wait = max(own_wait, past.vault.hours * HOUR)
         against += vaulted(case, asked)
     if asked.counts_at is not None and not (senior and is_usual(case, asked)):
@@ -1206,7 +1224,7 @@ def exit_request(case: Case) -> Answer:
     refuse(
         (not named or itself or not Fraction(action.amount), Reason.BAD_FIELD),
         (network == "*" and network_closed(case, action.network), Reason.NETWORK_CLOSED),
-        (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
+        (len(case.past.held) + len(case.past.sales) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
     )
     value, priced = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro(action.usd))
     exit_ = Exit(beneficiary_of(action, network), value, priced, by_key=True, network=network)
@@ -1221,7 +1239,8 @@ def exit_request(case: Case) -> Answer:
     weighed = weigh(case, exit_._replace(counts_at=shown, by_key=alone))
     if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
-    return allow(Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED, lane=weighed.lane)
+    said = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
+    return locked(weighed.lane) if network == "p2p" else allow(said, lane=weighed.lane)
 
 
 def needs_owner(case: Case, asked: Exit) -> bool:
@@ -1263,7 +1282,7 @@ def evacuate(case: Case, opened_at: Instant) -> Answer:
         refuse(
             (case.past.is_frozen, Reason.FROZEN),
             (network_closed(case, action.network), Reason.NETWORK_CLOSED),
-            (len(case.past.held) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
+            (len(case.past.held) + len(case.past.sales) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
             (not senior, Reason.SENIOR_BENEFICIARY_REQUIRED),
         )
         refuse(on_a_list(case), list_missing(case, "deny"))
@@ -1282,15 +1301,74 @@ def unless_unconfirmed(weighed: Weighed) -> Weighed:
     return weighed._replace(against=[one for one in weighed.against if one[0] is not Reason.VERIFICATION_EXPIRED])
 
 
+def locked(lane: Lane) -> Answer:
+    """A sale is set aside, and nothing goes."""
+    return Answer(HOLD, frozenset({Reason.SALE_LOCKED.value}), lane=lane)
+
+
 def exit_cancel(case: Case) -> Answer:
-    """Stopping an exit is free."""
+    """Stopping an exit is free; what a buyer has paid for is disputed by it, and then two of the staff decide."""
     action = case.request.action
     assert isinstance(action, ExitCancel)
-    if case.request.actor.kind is ActorKind.STAFF:
+    sale = case.past.sales.get(action.which)
+    if case.by_staff and sale is None and action.which not in case.past.held:
         return give_back(case, action.which)
-    refuse((action.which not in case.past.held, Reason.NOT_FOUND))
+    refuse((action.which not in case.past.held and sale is None, Reason.NOT_FOUND))
     refuse((case.asleep, Reason.API_KEY_SUSPENDED))
+    refuse_on_a_sale(case, sale)
+    if sale is not None and case.by_staff:
+        return second_word(case, sale, to_buyer=False) or allow(Reason.PROVED)
+    if sale is not None and sale.paid:
+        return Answer(HOLD, frozenset({Reason.SALE_DISPUTED.value}))
     return allow(Reason.TIGHTENING)
+
+
+def refuse_on_a_sale(case: Case, sale: Sale | None) -> None:
+    """Of a disputed sale two of the staff alone have a say, who read nothing of the customer; and of nothing else."""
+    disputed, staff = sale is not None and sale.disputed, case.facts.staff
+    may = staff is not None and not staff.involved and bool({"treasurer", "investigator"} & set(staff.roles))
+    refuse(
+        (case.by_staff and not (disputed and may), Reason.NOT_ENTITLED),
+        (disputed and not case.by_staff, Reason.SALE_DISPUTED),
+        (case.by_staff and not case.facts.clock_agrees, Reason.CLOCK_UNCERTAIN),
+    )
+
+
+def second_word(case: Case, sale: Sale, *, to_buyer: bool) -> Answer | None:
+    """One of the staff alone decides nothing: another one must have said the same of it last, and lately."""
+    staff, said = case.facts.staff, sale.word
+    assert staff is not None
+    agreed = said is not None and said.to_buyer is to_buyer and said.digest == case.facts.digest
+    lately = said is not None and case.now < said.at + case.policy.staff.proposed_d * DAY
+    if said is not None and agreed and lately and said.by == staff.first != staff.member:
+        return None
+    return Answer(HOLD, frozenset({Reason.SECOND_PERSON_REQUIRED.value}))
+
+
+def sale_release(case: Case, sale: Sale, which: str) -> Answer:
+    """A locked sale goes by its owner's strongest proof, weighed as if it had drawn nothing; a disputed one by two."""
+    asked, network = sale.asked, case.policy.exits.get(sale.asked.kind)
+    refuse_on_a_sale(case, sale)
+    refuse(
+        (not case.by_owner and not case.by_staff, Reason.SALE_LOCKED),
+        (case.past.is_frozen and not case.by_staff, Reason.FROZEN),
+        (case.past.ordered(case.now), Reason.UNDER_ORDER),
+        *bars(case, network, known=asked.beneficiary in case.past.book),
+    )
+    if case.by_staff:
+        return second_word(case, sale, to_buyer=True) or allow(Reason.PROVED, lane=asked.lane)
+    proofs = case.prove(MONEY)
+    if isinstance(proofs, Answer):
+        return proofs
+    undrawn = case.past.then((ev.ExitCancelled(case.now, which),))
+    before = Case(undrawn, case.request, case.facts, case.now)
+    refuse_by_value(before, asked.micro_usd, asked.stranger, priced=True)
+    shown = counts_at(case, proofs)
+    exit_ = Exit(asked.beneficiary, asked.micro_usd, priced=True, early=True, counts_at=shown)
+    weighed = weigh(before, exit_._replace(network=network, drawn=asked.lane))
+    if weighed.against:
+        return Answer(HOLD, weighed.reasons)
+    return allow(Reason.PROVED, lane=asked.lane)
 
 
 def give_back(case: Case, which: str) -> Answer:
@@ -1327,12 +1405,19 @@ def witness(case: Case, held: ev.ExitHeld) -> str:
 
 
 def exit_release(case: Case) -> Answer:
-    """Law 10: by the platform at its time, by the owner earlier if he shows enough; weighed anew either way."""
+    """What is held and what is locked go by rules of their own."""
     action = case.request.action
     assert isinstance(action, ExitRelease)
-    if action.which not in case.past.held:
+    sale = case.past.sales.get(action.which)
+    return held_release(case, action.which) if sale is None else sale_release(case, sale, action.which)
+
+
+def held_release(case: Case, which: str) -> Answer:
+    """Law 10: by the platform at its time, by the owner earlier if he shows enough; weighed anew either way."""
+    if which not in case.past.held:
         raise Refused(Reason.NOT_FOUND)
-    held, waiting, said, approved = case.past.held[action.which]
+    refuse_on_a_sale(case, None)
+    held, waiting, said, approved = case.past.held[which]
     network = case.policy.exits.get(held.kind)
     refuse(
         (network is None, Reason.EXIT_KIND_CLOSED),
@@ -1366,7 +1451,7 @@ def exit_release(case: Case) -> Answer:
     if weighed.against:
         unsaid = bool({Reason.VAULT_APPROVAL.value, Reason.PROOF_REQUIRED.value} & weighed.reasons)
         return Answer(HOLD, weighed.reasons, None if unsaid else weighed.until() or said)
-    return allow(Reason.PROVED, lane=weighed.lane)
+    return locked(weighed.lane) if network == "p2p" else allow(Reason.PROVED, lane=weighed.lane)
 
 
 def not_yet(case: Case, waiting: Waiting, said: Instant, weighed: Weighed) -> Weighed:

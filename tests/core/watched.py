@@ -31,7 +31,7 @@ from holdback.core.trade_meter import TradeMeter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.core.past import Authenticator
+    from tests.core.past import Authenticator, HeldExit
 
     from holdback.core.decision import Decision, Facts
     from holdback.core.events import Instant
@@ -44,6 +44,7 @@ PARTS: Final = {one: stored_decoder(one) for one in (Beneficiary, Device, Creden
 
 LOOSENINGS: Final = (
     ev.ExitAllowed,
+    ev.ExitLocked,
     ev.ExitHeld,
     ev.ChangeAsked,
     ev.ChangeDone,
@@ -121,14 +122,53 @@ class Step(NamedTuple):
         return [*self.past.waits, *((one, one.micro_usd) for one in self.events if isinstance(one, ev.ValueReceived))]
 
     @property
+    def drawn(self) -> list[ev.ExitAllowed | ev.ExitLocked]:
+        """What left the family, or was set aside to leave it, and draws on its budget now."""
+        return [one for one in self.leaving if not self.drew_before(one)]
+
+    @property
+    def leaving(self) -> list[ev.ExitAllowed | ev.ExitLocked]:
+        """What left the family, or was set aside to leave it."""
+        return [*self.exits, *self.locks]
+
+    @property
+    def locks(self) -> list[ev.ExitLocked]:
+        """Sales that were set aside for a buyer."""
+        return [one for one in self.events if isinstance(one, ev.ExitLocked)]
+
+    @staticmethod
+    def drew_before(gone: ev.ExitAllowed | ev.ExitLocked) -> bool:
+        """Whether an exit drew when it was locked, and draws no more as it goes."""
+        return isinstance(gone, ev.ExitAllowed) and bool(gone.drawn_at)
+
+    @property
+    def called_off(self) -> Past:
+        """What was known, without the sales whose time was up as this was asked."""
+        over = [one for one in self.events if isinstance(one, ev.ExitCancelled)]
+        lapsed = self.past.lapsed_sales(self.now)
+        return self.past.then(tuple(one for one in over if one.exit in lapsed))
+
+    def was_held(self, gone: ev.ExitAllowed | ev.ExitLocked) -> HeldExit | None:
+        """How an exit was held before it went or was locked, if it was."""
+        sale = self.past.sales.get(gone.exit)
+        return sale.held if sale is not None else self.past.held.get(gone.exit)
+
+    @property
     def carries_out(self) -> bool:
         """Whether a loosening came due in this step, before the question was judged."""
         return any(isinstance(one, ev.ChangeDone) for one in self.events)
 
 
+def by_two_of_the_staff(gone: ev.ExitAllowed | ev.ExitLocked) -> bool:
+    """Whether it went to a buyer who had paid, because two of the staff said so."""
+    return isinstance(gone, ev.ExitAllowed) and bool(gone.by)
+
+
 def exits_obey_the_cool_off_table(step: Step) -> None:
     """Laws 4 and 5: no exit in a cool-off, none before the owner was told of every change before it."""
-    for gone in step.exits:
+    for gone in step.leaving:
+        if by_two_of_the_staff(gone):
+            continue
         entry = step.past.book.get(gone.beneficiary)
         senior = entry is not None and step.past.ripe(entry.waiting, step.now) and "." in gone.beneficiary
         for _, closed in step.past.closings:
@@ -140,10 +180,14 @@ def exits_obey_the_cool_off_table(step: Step) -> None:
 
 def exits_wait_for_their_beneficiary(step: Step) -> None:
     """Law 10: beyond the instant lane, a beneficiary is paid when it is ripe, or after a stranger's wait."""
-    for gone in step.exits:
+    for gone in step.leaving:
         entry = step.past.book.get(gone.beneficiary)
-        held = step.past.held.get(gone.exit)
-        if gone.lane is Lane.INSTANT or (entry is not None and step.past.ripe(entry.waiting, step.now)):
+        held = step.was_held(gone)
+        if (
+            by_two_of_the_staff(gone)
+            or gone.lane is Lane.INSTANT
+            or (entry is not None and step.past.ripe(entry.waiting, step.now))
+        ):
             continue
         assert entry is None, "a junior beneficiary was paid"
         assert held is not None, "a stranger was paid at once"
@@ -153,10 +197,10 @@ def exits_wait_for_their_beneficiary(step: Step) -> None:
 
 def budgets_hold_in_every_window(step: Step) -> None:
     """Law 3: in no sliding 24 h or 30 d, to the millisecond, was more drawn on a lane than it allows."""
-    outflow = step.past.policy.outflow
-    for gone in step.exits:
-        day = {lane: window(step.past, lane, gone, DAY) for lane in Lane}
-        month = {lane: window(step.past, lane, gone, 30 * DAY) for lane in Lane}
+    outflow, past = step.past.policy.outflow, step.called_off
+    for gone in step.drawn:
+        day = {lane: window(past, lane, gone, DAY) for lane in Lane}
+        month = {lane: window(past, lane, gone, 30 * DAY) for lane in Lane}
         usual = step.past.usual(step.now)
         equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
         others, others_month = day[Lane.OTHERS] + day[Lane.INSTANT], month[Lane.OTHERS] + month[Lane.INSTANT]
@@ -168,7 +212,7 @@ def budgets_hold_in_every_window(step: Step) -> None:
             assert day[Lane.INSTANT] <= outflow.instant_day_usd * USD or gone.lane is Lane.OTHERS
 
 
-def window(past: Past, lane: Lane, gone: ev.ExitAllowed, span: int) -> int:
+def window(past: Past, lane: Lane, gone: ev.ExitAllowed | ev.ExitLocked, span: int) -> int:
     """What was drawn on a lane in the time up to an exit, that exit included."""
     drawn = sum(one.micro_usd for one in past.draws if one.lane is lane and gone.at - span < one.at)
     return drawn + (gone.micro_usd if gone.lane is lane else 0)
@@ -224,7 +268,8 @@ def unproved_exits_go_to_verified_entries(step: Step) -> None:
     proved = proved or isinstance(step.request.action, RecoveryFinish)
     for gone in step.exits:
         entry = step.past.book.get(gone.beneficiary)
-        assert proved or entry is None or entry.verified > step.now, "an unverified beneficiary was paid"
+        ruled = proved or by_two_of_the_staff(gone)
+        assert ruled or entry is None or entry.verified > step.now, "an unverified beneficiary was paid"
 
 
 def received_value_stays(step: Step) -> None:
@@ -241,9 +286,12 @@ def received_value_stays(step: Step) -> None:
     )
     if waiting < max(1, outflow.received_floor_usd * USD):
         return
-    for gone in step.exits:
+    for gone in step.leaving:
+        if by_two_of_the_staff(gone):
+            continue
         since = step.now - outflow.received_from_cooling_h * 3_600_000
-        left = sum(one.micro_usd for one in step.past.draws if since < one.at and one.lane is not Lane.OWN)
+        before = step.called_off.then((ev.ExitCancelled(step.now, gone.exit),))
+        left = sum(one.micro_usd for one in before.draws if since < one.at and one.lane is not Lane.OWN)
         equity = step.past.lowest_equity(step.now, step.request.context.equity_micro_usd)
         assert not gone.micro_usd or left + gone.micro_usd + waiting <= equity, "received value left"
 
@@ -274,13 +322,38 @@ def nothing_is_given_back_twice(step: Step) -> None:
 
 def over_budget_exits_were_held(step: Step) -> None:
     """Law 3: an exit that drew on no budget had been held, never only stepped up."""
-    for gone in step.exits:
-        assert gone.lane is not Lane.NONE or gone.exit in step.past.held
+    for gone in step.leaving:
+        assert gone.lane is not Lane.NONE or step.was_held(gone) is not None
+
+
+def sales_go_by_their_owners_proof(step: Step) -> None:
+    """Law 3: a P2P sale is locked first, and goes as it was locked: by its owner's proof, or by two once disputed."""
+    for gone in (one for one in step.exits if one.kind == "p2p_sale"):
+        sale = step.past.sales[gone.exit]
+        asked = sale.asked
+        assert (gone.lane, gone.micro_usd, gone.drawn_at) == (asked.lane, asked.micro_usd, asked.at)
+        if gone.by:
+            assert sale.disputed
+            assert len(set(gone.by)) > 1
+            continue
+        used = [step.past.authenticators[one.authenticator] for one in step.events if isinstance(one, ev.ProofUsed)]
+        best = max(STRENGTH[one.kind] for one in set_the_bar(step, judged(step)))
+        assert step.request.actor.kind is ev.ActorKind.OWNER
+        assert not sale.disputed
+        assert any(STRENGTH[one.kind] >= best and step.past.ripe(one.waiting, step.now) for one in used)
+
+
+def what_was_paid_for_is_not_taken_back(step: Step) -> None:
+    """A stop or a cancelling gives back what no buyer has paid for; what one has two of the staff give back."""
+    for over in (one for one in step.events if isinstance(one, ev.ExitCancelled) and one.exit in step.past.sales):
+        sale = step.past.sales[over.exit]
+        assert not sale.paid or (sale.disputed and len(set(over.by)) > 1)
 
 
 def holds_end_as_said(step: Step) -> None:
     """Law 10: a hold ends at the instant that was said, or early by a senior authenticator and a senior contact."""
-    if not isinstance(step.request.action, ExitRelease) or not step.exits:
+    released = isinstance(step.request.action, ExitRelease) and step.request.action.which in step.past.held
+    if not isinstance(step.request.action, ExitRelease) or not released or not (step.exits or step.locks):
         return
     held = step.past.held[step.request.action.which]
     if step.request.actor.kind is ev.ActorKind.PLATFORM:
@@ -294,13 +367,17 @@ def holds_end_as_said(step: Step) -> None:
 
 
 def nothing_leaves_a_frozen_account(step: Step) -> None:
-    """Law 5: under the owner's stop nothing leaves, not even to his own accounts, and no loosening comes due."""
+    """Law 5: under the owner's stop nothing leaves, not even to his own accounts, and no loosening comes due.
+
+    But to a buyer who had paid before, once two of the staff have said so.
+    """
     if not step.past.is_frozen:
         return
     done = [step.past.changes[one.change].kind for one in step.events if isinstance(one, ev.ChangeDone)]
     assert not done or done[0] is ChangeKind.UNFREEZE
     thawed = any(isinstance(one, ev.Unfrozen) for one in step.events)
-    assert thawed or not any(isinstance(one, ev.ExitAllowed) for one in step.events)
+    left = [one for one in step.events if isinstance(one, ev.ExitAllowed | ev.ExitLocked)]
+    assert thawed or all(by_two_of_the_staff(one) for one in left)
 
 
 def nothing_leaves_under_an_order(step: Step) -> None:
@@ -408,7 +485,8 @@ def what_a_stopped_key_asked_for_stays(step: Step) -> None:
     head = step.after.head
     assert head is not None
     alive = {name for name, key in head.api_keys.items() if not key.suspended}
-    assert {held.key for held in head.exits.values()} <= {"", *alive}, "a stopped key's exit waits on"
+    waiting = [held for held in head.exits.values() if held.may_be_stopped]
+    assert {held.key for held in waiting} <= {"", *alive}, "a stopped key's exit waits on"
 
 
 def a_key_alone_keeps_to_the_book_and_the_budget(step: Step) -> None:
@@ -510,6 +588,8 @@ def denials_change_nothing(step: Step) -> None:
         recovering = isinstance(step.request.action, RecoveryEvidence | RecoveryFinish)
         allowed = (*CHANGES_NOTHING, *((ev.SessionMisused, ev.CoolOffStarted) if alarm else ()))
         allowed += (ev.RecoveryMissed, ev.RecoveryClosed, ev.RecoveryEnded) if recovering else ()
+        lapsed = bool(step.past.lapsed_sales(step.now))
+        allowed += (ev.ExitCancelled,) if lapsed else ()
         causes = {
             "proof.failed",
             "legal.told",
@@ -517,6 +597,7 @@ def denials_change_nothing(step: Step) -> None:
             "api_key.warned",
             "trading.closed",
             *({"session.misused"} if alarm else ()),
+            *({"exit.cancelled"} if lapsed else ()),
         }
         causes |= {"recovery.missed", "recovery.closed", "recovery.ended"} if recovering else set()
         assert all(isinstance(one, allowed) for one in step.events)
@@ -599,6 +680,8 @@ def instants(customer: Customer) -> dict[tuple[str, ...], Instant]:
     for name, held in head.exits.items():
         found["exit", name] = held.wait.until
         found["exit said", name] = held.said_until
+        if held.lock is not None:
+            found["exit lock", name] = held.lock.until
     for name, cool_off in head.cool_offs.items():
         found["cool_off senior", name] = cool_off.senior.until
         found["cool_off others", name] = cool_off.others.until
@@ -625,8 +708,12 @@ def claims_never_loosen(step: Step) -> None:
 
 
 def looseness(decision: Decision) -> tuple[int, int]:
-    """How much a decision lets happen: what it is, then for holds how soon; nobody knows when is never by itself."""
-    rank = {"allow": 3, "step_up": 2, "hold": 1, "deny": 0}[kind_of(decision)]
+    """How much a decision lets happen: what it is, then for holds how soon; nobody knows when is never by itself.
+
+    A sale that is locked is nearly gone.
+    """
+    rank = {"allow": 4, "step_up": 2, "hold": 1, "deny": 0}[kind_of(decision)]
+    rank = 3 if any(one.code == Reason.SALE_LOCKED for one in decision.findings) and rank == 1 else rank
     soon = -(decision.release_at or 2**60) if isinstance(decision, Hold) else 0
     return rank, soon
 
@@ -672,6 +759,8 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     received_marks_are_few,
     nothing_is_given_back_twice,
     over_budget_exits_were_held,
+    sales_go_by_their_owners_proof,
+    what_was_paid_for_is_not_taken_back,
     holds_end_as_said,
     nothing_leaves_a_frozen_account,
     nothing_leaves_under_an_order,
@@ -758,7 +847,8 @@ class Watched(Account):
         if expected is None:
             return
         assert self.last is not None
-        lane = next((one.lane for one in self.last.events if isinstance(one, ev.ExitAllowed)), None)
+        drew = (ev.ExitAllowed, ev.ExitLocked)
+        lane = next((one.lane for one in self.last.events if isinstance(one, drew)), None)
         own = next((one.wait_ms for one in self.last.events if isinstance(one, ev.ExitHeld)), None)
         reasons = frozenset(finding.code for finding in decision.findings)
         until, accept = None, frozenset[frozenset[str]]()

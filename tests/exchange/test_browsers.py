@@ -78,7 +78,7 @@ async def test_only_a_page_of_this_origin_asks_with_the_cookie(scene: Scene, who
     await sign_in(scene.http, **HERE)
     scene.asked.clear()
 
-    for path in ("/withdraw", "/transfer", "/sell", "/security", "/release/x", "/sign-out"):
+    for path in ("/withdraw", "/transfer", "/sell", "/security", "/release/x", "/sold/x", "/sign-out"):
         answer = await scene.http.post(path, json=ORDER, headers=STRANGERS[who])
         assert (answer.status_code, answer.json()["error"]) == (403, "other_origin")
     assert scene.asked == []

@@ -353,3 +353,46 @@ async def test_value_sent_inside_names_the_customer(scene: Scene) -> None:
         assert answer.json()["payment"]["payee"] == "bob"
 
     assert scene.till.books.balances("bob") == {"BTC": 2 * BITCOIN}
+
+
+SALE: Final[dict[str, object]] = {
+    "action": "exit.request",
+    "kind": "p2p_sale",
+    "asset": "BTC",
+    "amount": "1",
+    "counterparty": "bob",
+}
+
+
+async def test_a_sale_is_paid_by_its_seller_alone(scene: Scene) -> None:
+    """The buyer says that he paid, which the platform passes on; the seller asks as himself, with his proofs."""
+    scene.answers = {"exit.request": HOLD, "exit.settle": {"decision": "allow", "reasons": []}}
+    scene.till.books.keep_session("bobs-token", "bob", scene.till.now + HOUR_S)
+    bob = {"authorization": "Bearer bobs-token"}
+    await scene.http.post("/sell", json={"asset": "BTC", "amount": "1", "to": "bob"})
+    assert (await scene.http.post("/bought/alice/x9")).status_code == 404
+
+    assert (await scene.http.post("/bought/alice/x9", headers=bob)).json()["decision"] == "allow"
+    said = scene.asked[-1]
+    assert (said["action"], said["stage"], said["actor"]) == ("exit.settle", "paid", {"kind": "platform"})
+
+    scene.answers = {"exit.release": STEP_UP}
+    assert (await scene.http.post("/sold/x9", json={})).json()["challenge"]["id"] == "s9"
+    digest = action_digest("alice", SALE)
+    scene.answers = {"exit.release": scene.allow(SALE, action_digest=digest)}
+    proofs = [{"kind": "totp", "response": "123456"}]
+    handed = await scene.http.post("/sold/x9", json={"challenge": "s9", "proofs": proofs})
+
+    assert handed.json()["payment"]["payee"] == "bob"
+    released = next(one for one in reversed(scene.asked) if one["action"] == "exit.release")
+    assert (released["actor"]["kind"], released["proofs"]) == ("owner", proofs)
+    assert (await scene.http.post("/sold/x9", json={})).status_code == 404
+
+
+async def test_only_a_sale_is_handed_over(scene: Scene) -> None:
+    """What else waits is the platform's to release, and nobody pays for it."""
+    scene.answers = {"exit.request": HOLD}
+    await scene.http.post("/withdraw", json=ORDER)
+
+    assert (await scene.http.post("/sold/x9", json={})).status_code == 404
+    assert (await scene.http.post("/bought/alice/x9")).status_code == 404

@@ -355,7 +355,9 @@ def drawn(log: Iterable[ev.AnyEvent]) -> Iterator[tuple[int, int]]:
     """When how much was drawn for others, in the log's order; what is given back counts where it had been drawn."""
     for event in log:
         match event:
-            case ev.ExitAllowed() if event.lane is not Lane.OWN:
+            case ev.ExitAllowed() if event.lane is not Lane.OWN and not event.drawn_at:
+                yield event.at, event.micro_usd
+            case ev.ExitLocked():
                 yield event.at, event.micro_usd
             case ev.OrderAllowed():
                 yield event.at, event.drain.micro_usd

@@ -329,6 +329,11 @@ VARIANTS: Final[list[tuple[AnyEvent, str]]] = [
     (event(ev.VaultChanged, percent=40, hours=240), "40 % wait 240 hours, and need a code from a***@example.com (x7)."),
     (event(ev.ExitAllowed, lane=ev.Lane.OWN, beneficiary="own"), "to an own account"),
     (event(ev.ExitAllowed, beneficiary="p2p"), " by p2p."),
+    (event(ev.ExitAllowed, by=("staff-ann", "staff-ben")), "was let go by two of the staff: "),
+    (event(ev.ExitCancelled, by=("staff-ann", "staff-ben")), "x7 was stopped by two of the staff."),
+    (event(ev.ExitCancelled, by=()), "x7 was stopped."),
+    (event(ev.ExitRuled, to_buyer=True), "x7 goes to its buyer, says one of the staff"),
+    (event(ev.ExitRuled, to_buyer=False), "x7 is given back, says one of the staff"),
     (event(ev.CoolOffStarted, severity=Severity.MILD), "(usual amounts excepted)"),
     (event(ev.WaitMoved, about=About("beneficiary", "bitcoin." + "6d" * 16)), "beneficiary bitcoin 6d6d6d6d."),
 ]
@@ -346,7 +351,7 @@ def test_a_payout_names_where_it_goes() -> None:
     asked = decided("exit.request", request)
     value = {"amount": "0.25", "asset": "BTC", "micro_usd": 15_000_000_000}
     held = msgspec.structs.replace(event(ev.ExitHeld, **value), kind="withdrawal")
-    gone = msgspec.structs.replace(event(ev.ExitAllowed, micro_usd=15_000_000_000), kind="withdrawal")
+    gone = msgspec.structs.replace(event(ev.ExitAllowed, micro_usd=15_000_000_000, by=()), kind="withdrawal")
     where = f"withdrawal of 0.25 BTC, $15,000.00 to {SHOWN} by bitcoin."
 
     assert event_line(held, opened, None, asked).endswith(where)

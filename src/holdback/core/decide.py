@@ -57,6 +57,7 @@ from holdback.core.rules import (
     order,
     password,
     recovery,
+    sale,
     session,
     setting,
     staff,
@@ -187,8 +188,10 @@ def _first(action: Action, peek: Head | None) -> str:
     of_member = peek.member.proposal if isinstance(action, staff.StaffEnrol) and peek.member else None
     of_agency = peek.agency.proposal if isinstance(action, agency.AgencyAdd) and peek.agency else None
     of_breaker = peek.breaker.proposal if isinstance(action, breaker.BreakerReset) and peek.breaker else None
+    held = peek.exits.get(action.which) if isinstance(action, exits.ExitRelease | exits.ExitCancel) else None
+    of_sale = held.lock.proposal if held is not None and held.lock is not None else None
     of_return = peek.returning.get(action.which) if isinstance(action, exits.ExitCancel) else None
-    first = of_member or of_agency or of_breaker or of_return
+    first = of_member or of_agency or of_breaker or of_sale or of_return
     return first.by if first is not None else ""
 
 
@@ -214,7 +217,7 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
         current = evolve(current, event)
     if customer.head is not None and facts.clock_agrees and _may_be_due(customer.head):
         due = [*change.due(customer.head, policy, now), *told_now(customer.head, now)]
-        due += programs.warnings(customer.head, policy, now)
+        due += [*programs.warnings(customer.head, policy, now), *sale.lapsed(customer.head, now)]
         current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
     ruling = _judge(current, request, facts, policy, now, key_fault=fault)
     if _leaves_no_trace(request, ruling):
@@ -242,7 +245,7 @@ def _joint(head: Head | None, request: Request, facts: Facts, policy: Policy, no
 
 def _may_be_due(head: Head) -> bool:
     """Whether anything there could be due, which it seldom is: most questions find nothing to look through."""
-    return bool(head.changes or head.untold or head.api_keys)
+    return bool(head.changes or head.untold or head.api_keys or head.exits)
 
 
 def _leaves_no_trace(request: Request, ruling: Ruling) -> bool:
@@ -277,7 +280,8 @@ def attend(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, its answer, 
 ) -> Advance:
     """What it leaves in the stream of a member of staff that he asked about another account: that he did, and how.
 
-    Nothing if it was not him. What he does about himself he asks as any owner does.
+    Nothing if it was not him. What he does about himself he asks as any owner does. What goes to a customer whom the
+    question names is that customer's.
     """
     if member.head is None or facts.staff is None:
         return Advance(asked.decision, (), member, ())

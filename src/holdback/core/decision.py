@@ -37,6 +37,8 @@ class Reason(StrEnum):
     ALREADY_EXISTS = "already_exists"
     NOT_FOUND = "not_found"
     EXIT_KIND_CLOSED = "exit_kind_closed"
+    SALE_DISPUTED = "sale_disputed"
+    SALE_LOCKED = "sale_locked"
     FROZEN = "frozen"
     UNDER_ORDER = "under_order"
     BAD_FIELD = "bad_field"

@@ -40,9 +40,11 @@ DOORS: Final[dict[str, Door]] = {
         _UNTIL_IT_LEAVES,
     ),
     "p2p": Door(
-        "the receipt; the value may trade but not leave the buyer for 24 h, or 72 h if the seller cools or freezes",
+        "the receipt, which the owner's proof alone brings, once the sale is locked; the value may trade but not leave "
+        "the buyer for 24 h, or 72 h if the seller cools or freezes",
         "any customer of this platform: the kind is opened with a wait, each stranger is capped a day",
-        _UNTIL_IT_LEAVES,
+        "the owner, his freeze, the platform or time, before the buyer has paid; after that, and while it waits at the "
+        "buyer, two of the staff",
     ),
     "card": Door(
         "the receipt",
@@ -66,9 +68,20 @@ class State(StrEnum):
     SETTLED = "settled"
     CANCELLED = "cancelled"
     RETURNED = "returned"
+    LOCKED = "locked"
+    """A P2P sale is set aside for its buyer."""
+    PAID = "paid"
+    """Who has paid, says the platform."""
+    DISPUTED = "disputed"
+    """And then it was stopped."""
 
 
-VERBS: Final = ("exit.cancel", "exit.release", "exit.settle", "account.freeze")
+GRANTED: Final[dict[str, State]] = {"p2p": State.LOCKED}
+"""Where an exit to a place stands once nothing is against it any more; where it is not named it is allowed."""
+
+PAID: Final = "exit.settle, stage paid"
+
+VERBS: Final = ("exit.cancel", "exit.release", PAID, "exit.settle", "account.freeze")
 """What anybody could ask that an exit would feel."""
 
 _OWNER, _LINK, _KEY, _PLATFORM = ActorKind.OWNER, ActorKind.LINK, ActorKind.API_KEY, ActorKind.PLATFORM
@@ -84,12 +97,23 @@ MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
     (State.SETTLED, "exit.cancel"): {_STAFF: State.RETURNED},
     (State.RETURNED, "exit.cancel"): {_STAFF: State.RETURNED},
     (State.RETURNED, "exit.settle"): {_PLATFORM: State.RETURNED},
+    (State.LOCKED, "exit.cancel"): {_OWNER: State.CANCELLED, _KEY: State.CANCELLED, _PLATFORM: State.CANCELLED},
+    (State.LOCKED, "exit.release"): {_OWNER: State.ALLOWED},
+    (State.LOCKED, PAID): {_PLATFORM: State.PAID},
+    (State.LOCKED, "account.freeze"): {_OWNER: State.CANCELLED, _LINK: State.CANCELLED},
+    (State.PAID, "exit.cancel"): {_OWNER: State.DISPUTED, _KEY: State.DISPUTED, _PLATFORM: State.DISPUTED},
+    (State.PAID, "exit.release"): {_OWNER: State.ALLOWED},
+    (State.PAID, PAID): {_PLATFORM: State.PAID},
+    (State.PAID, "account.freeze"): {_OWNER: State.DISPUTED, _LINK: State.DISPUTED},
+    (State.DISPUTED, "exit.cancel"): {_STAFF: State.CANCELLED},
+    (State.DISPUTED, "exit.release"): {_STAFF: State.ALLOWED},
 }
 """Who may move an exit from a state by an action, and where to, once waits and proofs allow it; nobody else may.
 
-The platform's release comes at its time and weighs again, the owner's earlier takes what law 10 asks. A key that may
-withdraw stops what waits, and no more. Two of the staff give back what went to another customer here, as long as it
-waits there and if its sender was stopped since (`core/rules/returning.py`); asked again that is the same return, which
-the platform's settling ends. One of them alone, agencies and links of a notice move nothing but by the freeze; what a
-receiver freezes moves nothing of the sender's.
+A release of what is held leads where `GRANTED` says. The platform's comes at its time and weighs again, the owner's
+earlier takes what law 10 asks; a locked sale goes by his strongest proof. A key that may withdraw stops what waits, and
+no more. Two of the staff decide a disputed sale. They give back what went to another customer here, as long as it waits
+there and if its sender was stopped since (`core/rules/returning.py`); asked again that is the same return, which the
+platform's settling ends. One of them alone, agencies and links of a notice move nothing but by the freeze; what a
+receiver freezes moves nothing of the sender's. A lock whose buyer has not paid ends at its time.
 """

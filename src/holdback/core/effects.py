@@ -108,6 +108,10 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ValueSent: _SILENT,
     ev.ExitReturnAsked: _SILENT,
     ev.ExitReturned: Effect(Direction.NEUTRAL, Severity.SEVERE),
+    ev.ExitLocked: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.ExitPaid: Effect(Direction.NEUTRAL, Severity.INFO),
+    ev.ExitDisputed: Effect(Direction.TIGHTENING, Severity.MILD),
+    ev.ExitRuled: _SILENT,
     ev.ValueReceived: _SILENT,
     ev.ValueRecalled: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.ValueReturned: _SILENT,
@@ -366,12 +370,12 @@ def _code_for(event: AnyEvent) -> tuple[str, str]:
 
 
 def _repeats(event: AnyEvent, effect: Effect, about: tuple[About, ...], after: Head, policy: Policy) -> bool:
-    """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves."""
-    if (
-        effect.notice is not Severity.INFO
-        or about
-        or (isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN)
-    ):
+    """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves.
+
+    Nor what is set aside for a buyer, and that he has paid: each is the owner's last moment to stop it.
+    """
+    leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN
+    if effect.notice is not Severity.INFO or about or leaves or isinstance(event, ev.ExitLocked | ev.ExitPaid):
         return False
     last = after.folded.get(tag_of(event))
     return last is not None and event.at < last + policy.notices.fold_m * MINUTE
@@ -383,7 +387,9 @@ def _pressed_again(event: AnyEvent, before: Head | None, policy: Policy) -> bool
     The press itself counts, for it disputes what was still waiting. But nobody learns anything from it, and each of a
     hundred presses of one link would be a message to every contact.
     """
-    if not isinstance(event, ev.Frozen) or before is None or not before.frozen_at or before.exits or before.changes:
+    if not isinstance(event, ev.Frozen) or before is None or not before.frozen_at or before.changes:
+        return False
+    if any(one.may_be_stopped for one in before.exits.values()):
         return False
     return event.at < before.freezes[-1].pressed_at + policy.notices.fold_m * MINUTE
 

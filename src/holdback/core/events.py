@@ -851,7 +851,8 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
 
     `usual_micro_usd` is the part that may shape the account's habit: Holdback's own price of it, 0 if it had none.
     `first` says that nothing went to this entry of the book before. `stranger` tells who was paid where anybody may be,
-    on an opened kind, from others; it is empty elsewhere.
+    on an opened kind, from others; it is empty elsewhere. `drawn_at` is when all of it was drawn, for a sale that was
+    locked before; 0 is now. `by` are the two of the staff who gave it to the buyer of a disputed sale.
     """
 
     exit: str
@@ -864,6 +865,8 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     usual_micro_usd: int = 0
     first: bool = False
     stranger: str = ""
+    drawn_at: Instant = 0
+    by: tuple[str, ...] = ()
 
 
 class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
@@ -907,9 +910,59 @@ class ExitApproved(ExitEvent, frozen=True, array_like=True, tag="exit.approved")
 
 
 class ExitCancelled(ExitEvent, frozen=True, array_like=True, tag="exit.cancelled"):
-    """A held exit will not happen."""
+    """An exit that waited, or was locked, will not happen; `by` are the two of the staff who gave a sale back.
+
+    What a lock has drawn is given back where it was drawn.
+    """
 
     exit: str
+    by: tuple[str, ...] = ()
+
+
+class ExitLocked(ExitEvent, frozen=True, array_like=True, tag="exit.locked"):
+    """What a P2P sale sells is set aside until `until`, and drawn: from here on its owner's proof alone lets it go.
+
+    It was asked for just now, or was held until now under the same id. `usual_micro_usd` and `stranger` are as in
+    `ExitAllowed`, `key` as in `ExitHeld`.
+    """
+
+    exit: str
+    kind: str
+    beneficiary: str
+    lane: Lane
+    micro_usd: int
+    asset: str
+    amount: str
+    digest: bytes
+    account: str
+    counterparty: str
+    asked_with: tuple[bytes, ...]
+    until: Instant
+    usual_micro_usd: int
+    stranger: str
+    key: str
+
+
+class ExitPaid(ExitEvent, frozen=True, array_like=True, tag="exit.paid"):
+    """The platform says that the buyer of a locked sale paid; `reference` is its own name for that."""
+
+    exit: str
+    reference: str
+
+
+class ExitDisputed(ExitEvent, frozen=True, array_like=True, tag="exit.disputed"):
+    """A sale whose buyer has paid was stopped: it goes neither way before two of the staff say so."""
+
+    exit: str
+
+
+class ExitRuled(ExitEvent, frozen=True, array_like=True, tag="exit.ruled"):
+    """One of the staff says how a disputed sale ends: for the buyer, or not. A second one must say the same."""
+
+    exit: str
+    digest: bytes
+    by: str
+    to_buyer: bool
 
 
 class ExitSettled(Event, frozen=True, array_like=True, tag="exit.settled"):
@@ -927,7 +980,7 @@ class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
     """What an exit drew arrived with another customer: worth `micro_usd`, it waits there and may be given back.
 
     `until` and `stopped_until` are the waits of the receiver's mark. `lane`, `drawn_micro_usd`, `usual_micro_usd` and
-    `stranger` are what the exit drew and on what, as its `ExitAllowed` has them.
+    `stranger` are what the exit drew and on what, `drawn_at` when, as its `ExitAllowed` has them.
     """
 
     exit: str
@@ -939,6 +992,7 @@ class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
     drawn_micro_usd: int
     usual_micro_usd: int
     stranger: str = ""
+    drawn_at: Instant = 0
 
 
 class ExitReturnAsked(ExitEvent, frozen=True, array_like=True, tag="exit.return_asked"):
@@ -950,7 +1004,10 @@ class ExitReturnAsked(ExitEvent, frozen=True, array_like=True, tag="exit.return_
 
 
 class ExitReturned(ExitEvent, frozen=True, array_like=True, tag="exit.returned"):
-    """Two of the staff give back what an exit sent inside: what it drew is undrawn, where it was drawn."""
+    """Two of the staff give back what an exit sent inside: what it drew is undrawn, where it was drawn.
+
+    `left_at` is when it left, if that was not when it was drawn.
+    """
 
     exit: str
     counterparty: str
@@ -961,6 +1018,7 @@ class ExitReturned(ExitEvent, frozen=True, array_like=True, tag="exit.returned")
     drawn_micro_usd: int
     usual_micro_usd: int
     stranger: str = ""
+    left_at: Instant = 0
 
 
 class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconciled"):
@@ -1591,6 +1649,10 @@ AnyEvent = (
     | ExitCancelled
     | ExitSettled
     | ExitReconciled
+    | ExitLocked
+    | ExitPaid
+    | ExitDisputed
+    | ExitRuled
     | ValueReceived
     | EquityStated
     | CoolOffStarted

@@ -14,7 +14,7 @@ from holdback.core.disclosure import ordered_until
 
 if TYPE_CHECKING:
     from holdback.core.events import Instant
-    from holdback.core.state import Head, HeldExit
+    from holdback.core.state import Head, HeldExit, Lock
 
 
 class Told(StrEnum):
@@ -24,6 +24,10 @@ class Told(StrEnum):
     MOVED = "exit.moved"
     RELEASABLE = "exit.releasable"
     """The time has come that was said: the platform may ask for `exit.release`, which decides again."""
+    LOCKED = "exit.locked"
+    """A P2P sale is set aside for its buyer until the instant that is told: it may be matched, and said to be paid."""
+    DISPUTED = "exit.disputed"
+    """Its buyer has paid and it was stopped: two of the staff decide."""
     RELEASED = "exit.released"
     CANCELLED = "exit.cancelled"
     RETURNED = "exit.returned"
@@ -62,6 +66,9 @@ def news(before: Head, after: Head, now: Instant) -> tuple[News, ...]:
         found.append(News(kind, name, 0, now))
     for name, held in after.exits.items():
         until, old = released_at(after, held, now), before.exits.get(name)
+        if held.lock is not None:
+            found += _sale(name, held.lock, old.lock if old is not None else None, now)
+            continue
         if old is not None and released_at(before, old, now) == until:
             continue
         found.append(News(Told.HELD if old is None else Told.MOVED, name, until, now))
@@ -71,16 +78,26 @@ def news(before: Head, after: Head, now: Instant) -> tuple[News, ...]:
 
 
 def released_at(head: Head, held: HeldExit, now: Instant) -> Instant:
-    """When a hold may be released as things stand, 0 if nobody can know: nobody was told yet, or the owner froze."""
-    if head.frozen_at or not held.wait.heard:
+    """When a hold may be released as things stand, 0 if nobody can know: nobody was told yet, or the owner froze.
+
+    A locked sale is its owner's to release, and no time's.
+    """
+    if head.frozen_at or not held.wait.heard or held.lock is not None:
         return 0
     return max(held.said_until, ordered_until(head, now))
+
+
+def _sale(name: str, lock: Lock, old: Lock | None, now: Instant) -> list[News]:
+    """What becomes of a P2P sale before it is released or cancelled."""
+    if lock.disputed_at:
+        return [News(Told.DISPUTED, name, 0, now)] if old is None or not old.disputed_at else []
+    return [News(Told.LOCKED, name, lock.until, now)] if old is None else []
 
 
 def is_due(head: Head, which: str, until: Instant, now: Instant) -> bool:
     """Whether what was to be told at a hold's time is still so, now that the time has come."""
     held = head.exits.get(which)
-    return held is not None and released_at(head, held, now) == until
+    return held is not None and held.lock is None and released_at(head, held, now) == until
 
 
 def _is_unchanged(before: Head, after: Head) -> bool:

@@ -138,7 +138,7 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     """What went to another customer at `at`, and what it drew; see `events.ValueSent`.
 
     `stopped`: its sender was stopped since, while it waited. `returned_at` is when two people gave it back, 0 if they
-    did not; from then on it is kept until the platform has moved it.
+    did not; from then on it is kept until the platform has moved it. `drawn_at` is 0 if it drew as it left.
     """
 
     counterparty: str
@@ -152,6 +152,7 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     stranger: str = ""
     stopped: bool = False
     returned_at: Instant = 0
+    drawn_at: Instant = 0
 
 
 def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
@@ -167,6 +168,7 @@ def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
         event.drawn_micro_usd,
         event.usual_micro_usd,
         event.stranger,
+        drawn_at=event.drawn_at,
     )
     largest = sorted(kept.items(), key=lambda item: item[1].micro_usd, reverse=True)[: SENT_KEPT - 1]
     names = {name for name, _ in largest}

@@ -78,6 +78,7 @@ class Outflow(Section, frozen=True):
     received_from_cooling_h: Hours
     received_floor_usd: Usd
     stranger_day_usd: Usd
+    sale_lock_h: Hours
 
 
 class Book(Section, frozen=True):

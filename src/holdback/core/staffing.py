@@ -37,6 +37,10 @@ MAY_LOOK_UP: Final = frozenset({Role.SUPPORT, Role.REVIEWER, Role.LEGAL, Role.IN
 """Roles that read customers. An auditor reads what the staff did, which is in the staff's own streams."""
 
 
+RULES_ON_SALES: Final = RETURNS
+"""Roles that decide a disputed P2P sale, two people together: those that give back what was sent."""
+
+
 def fit_together(roles: frozenset[Role]) -> bool:
     """Whether one person may hold these roles; an auditor holds no other."""
     alone = Role.AUDITOR not in roles or len(roles) == 1

@@ -134,12 +134,37 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     wait: Wait
 
 
+class Proposal(msgspec.Struct, frozen=True, array_like=True):
+    """What one of the staff asked for and a second one did not confirm yet."""
+
+    digest: bytes
+    by: str
+    at: Instant
+
+
+class Lock(msgspec.Struct, frozen=True, array_like=True):
+    """What a P2P sale has set aside since `at`: drawn on `lane`, for its owner alone to let go.
+
+    It ends by itself at `until` unless the buyer has paid by then, which the platform says at `paid_at`. From
+    `disputed_at` on two of the staff decide; `proposal` is what the first of them said.
+    """
+
+    at: Instant
+    lane: Lane
+    until: Instant
+    usual_micro_usd: int = 0
+    paid_at: Instant = 0
+    disputed_at: Instant = 0
+    proposal: Proposal | None = None
+
+
 class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     """An exit that waits. `wait` is its own part of the wait; cool-offs and ripening are looked up again at release.
 
     One that a `recovery` asked for goes only while that case stands, or once it was finished. `approved`: by the
     vault's approver. `destination` is who is paid outside of the platform, to be looked for on lists again. What was
-    asked for by an API `key` ends with it.
+    asked for by an API `key` ends with it. A sale with a `lock` waits for its buyer and its owner, and for no time any
+    more.
     """
 
     kind: str
@@ -160,6 +185,12 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     destination: ev.Destination | None = None
     stranger: str = ""
     key: str = ""
+    lock: Lock | None = None
+
+    @property
+    def may_be_stopped(self) -> bool:
+        """Whether a stop would change anything: of a sale that is disputed already it does not."""
+        return self.lock is None or not self.lock.disputed_at
 
 
 class Vault(msgspec.Struct, frozen=True, array_like=True):
@@ -287,14 +318,6 @@ class Incident(msgspec.Struct, frozen=True, array_like=True):
     last_at: Instant
     notes: int = 0
     names: tuple[str, ...] = ()
-
-
-class Proposal(msgspec.Struct, frozen=True, array_like=True):
-    """What one of the staff asked for and a second one did not confirm yet."""
-
-    digest: bytes
-    by: str
-    at: Instant
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):
@@ -1137,6 +1160,10 @@ _ExitEvent = (
     | ev.ValueSent
     | ev.ExitReturnAsked
     | ev.ExitReturned
+    | ev.ExitLocked
+    | ev.ExitPaid
+    | ev.ExitDisputed
+    | ev.ExitRuled
 )
 
 
@@ -1167,7 +1194,9 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
         case ev.ExitAllowed():
             allowed, exits = _kept(head.allowed, event.exit, event.at), _without(head.exits, event.exit)
             meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
-            strangers = _strangers(head.strangers, event) if event.stranger else head.strangers
+            if event.drawn_at:
+                return replace(head, exits=exits, allowed=allowed, habit=habit)
+            strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
             return replace(head, exits=exits, allowed=allowed, meters=meters, habit=habit, strangers=strangers)
         case ev.ExitReconciled():
             meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
@@ -1182,7 +1211,9 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             approved = replace(head.exits[event.exit], approved=True)
             return replace(head, exits=head.exits | {event.exit: approved})
         case ev.ExitCancelled():
-            return replace(head, exits=_without(head.exits, event.exit))
+            held = head.exits.get(event.exit)
+            given = head if held is None else without_draw(head, held)
+            return replace(given, exits=_without(head.exits, event.exit))
         case ev.ValueSent():
             return replace(head, sent=with_sent(head.sent, event))
         case ev.ExitReturnAsked():
@@ -1190,6 +1221,8 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             return replace(head, returning=asked | {event.exit: Proposal(event.digest, event.by, event.at)})
         case ev.ExitReturned():
             return _undrawn(head, event)
+        case ev.ExitLocked() | ev.ExitPaid() | ev.ExitDisputed() | ev.ExitRuled():
+            return _selling(head, event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -1200,7 +1233,9 @@ def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
     head = replace(head, sent=sent, returning=_without(head.returning, event.exit))
     lanes = (Lane.TOTAL,) if event.lane is Lane.NONE else (Lane.TOTAL, event.lane)
     meters = {lane: _less(head.meters[lane], event.drawn_micro_usd, event.drawn_at) for lane in lanes}
-    habit = less(head.habit, event.drawn_at // DAY, 0 if event.lane is Lane.NONE else event.usual_micro_usd)
+    habit = less(
+        head.habit, (event.left_at or event.drawn_at) // DAY, 0 if event.lane is Lane.NONE else event.usual_micro_usd
+    )
     paid = head.strangers.get(event.stranger)
     strangers = head.strangers
     if paid is not None:
@@ -1211,6 +1246,70 @@ def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
 def _settled(head: Head, event: ev.ExitSettled) -> Head:
     """What the platform says is final changes nothing, but for what it has moved back: that is over."""
     return replace(head, sent=_without(head.sent, event.exit)) if event.returned else head
+
+
+_SaleEvent = ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled
+
+
+def _selling(head: Head, event: _SaleEvent) -> Head:
+    if not isinstance(event, ev.ExitLocked):
+        sale = head.exits[event.exit]
+        return replace(head, exits=head.exits | {event.exit: replace(sale, lock=_moved(sale.lock, event))})
+    meters, _ = _drawn(head, event.lane, event.micro_usd, 0, event.at)
+    strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
+    exits = head.exits | {event.exit: _locked(head.exits.get(event.exit), event)}
+    return replace(head, exits=exits, meters=meters, strangers=strangers)
+
+
+def _locked(held: HeldExit | None, event: ev.ExitLocked) -> HeldExit:
+    """The sale that waits for its buyer: what was held until now, or what was asked for just now."""
+    lock = Lock(event.at, event.lane, event.until, event.usual_micro_usd)
+    if held is not None:
+        return replace(held, micro_usd=event.micro_usd, lock=lock)
+    return HeldExit(
+        kind=event.kind,
+        beneficiary=event.beneficiary,
+        network="",
+        asset=event.asset,
+        amount=event.amount,
+        micro_usd=event.micro_usd,
+        digest=event.digest,
+        account=event.account,
+        asked_with=event.asked_with,
+        counterparty=event.counterparty,
+        asked_at=event.at,
+        wait=Wait(0, event.at, heard=True),
+        said_until=event.at,
+        stranger=event.stranger,
+        key=event.key,
+        lock=lock,
+    )
+
+
+def _moved(lock: Lock | None, event: ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled) -> Lock | None:
+    if lock is None:  # pragma: no cover - no rule says any of this of an exit that is not locked
+        return None
+    match event:
+        case ev.ExitPaid():
+            return replace(lock, paid_at=event.at)
+        case ev.ExitDisputed():
+            return replace(lock, disputed_at=event.at)
+        case ev.ExitRuled():
+            return replace(lock, proposal=Proposal(event.digest, event.by, event.at))
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def without_draw(head: Head, held: HeldExit) -> Head:
+    """The head as if a lock had drawn nothing: it is given back where it was drawn, and nowhere else."""
+    if held.lock is None:
+        return head
+    at, strangers = held.lock.at, head.strangers
+    lanes = {Lane.TOTAL} if held.lock.lane is Lane.NONE else {Lane.TOTAL, held.lock.lane}
+    meters = head.meters | {lane: _less(head.meters[lane], held.micro_usd, at) for lane in lanes}
+    if held.stranger in strangers:
+        strangers = strangers | {held.stranger: less(strangers[held.stranger], at // HOUR, held.micro_usd)}
+    return replace(head, meters=meters, strangers=strangers)
 
 
 def _trading(head: Head, event: ev.AnyTradeEvent) -> Head:
@@ -1292,13 +1391,17 @@ def _drawn(
     return meters, habit | {at // DAY: habit.get(at // DAY, 0) + usual_micro_usd}
 
 
-def _strangers(paid: dict[str, dict[int, int]], event: ev.ExitAllowed) -> dict[str, dict[int, int]]:
+def _strangers(
+    paid: dict[str, dict[int, int]], stranger: str, micro_usd: int, at: Instant
+) -> dict[str, dict[int, int]]:
     """What each stranger was paid in the last day, by the hour; whoever was paid nothing in it is forgotten."""
-    hour = event.at // HOUR
+    if not stranger:
+        return paid
+    hour = at // HOUR
     lately = {name: _since(hours, hour - 24) for name, hours in paid.items()}
-    mine = lately.get(event.stranger, {})
-    mine[hour] = mine.get(hour, 0) + event.micro_usd
-    return {name: hours for name, hours in lately.items() if hours} | {event.stranger: mine}
+    mine = lately.get(stranger, {})
+    mine[hour] = mine.get(hour, 0) + micro_usd
+    return {name: hours for name, hours in lately.items() if hours} | {stranger: mine}
 
 
 def _metered(meter: Meter | None, micro_usd: int, at: Instant) -> Meter:

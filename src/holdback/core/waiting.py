@@ -14,6 +14,7 @@ from holdback.core.breaker import RESETS
 from holdback.core.disclosure import approvers
 from holdback.core.events import DAY, Role
 from holdback.core.evidence import WAYS, EvidenceClass, Path, next_word, of_class, path_of
+from holdback.core.staffing import RULES_ON_SALES
 
 if TYPE_CHECKING:
     from holdback.core.events import Instant
@@ -74,6 +75,9 @@ def items(head: Head, policy: Policy) -> tuple[Item, ...]:
     for name, first in head.returning.items():
         if name in head.sent:
             found += _return(name, first, head.sent[name])
+    for name, held in head.exits.items():
+        if held.lock is not None and held.lock.disputed_at:
+            found += _dispute(name, held.lock.disputed_at)
     return tuple(found)
 
 
@@ -90,6 +94,8 @@ def is_unchanged(before: Head | None, after: Head) -> bool:
     if before is None or before.recovery is not after.recovery or before.incident is not after.incident:
         return False
     if before.breaker is not after.breaker or before.returning is not after.returning:
+        return False
+    if before.exits is not after.exits:
         return False
     return before.legal is after.legal and before.member is after.member and before.agency is after.agency
 
@@ -167,3 +173,8 @@ def _breaker(one: Breaker) -> list[Item]:
     """The circuit breaker, until two of those who may have reset it; both kinds of people see it."""
     at = one.tripped_at
     return [Item("breaker", role, at, at, 0, For.APPROVAL, role) for role in sorted(RESETS)]
+
+
+def _dispute(name: str, at: Instant) -> list[Item]:
+    """A disputed P2P sale, until two of those who may decide it did; both kinds of people see it."""
+    return [Item("sale", f"{role}.{name}", at, at, 0, For.APPROVAL, role) for role in sorted(RULES_ON_SALES)]

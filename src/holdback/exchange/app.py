@@ -129,6 +129,8 @@ class Exchange:
             ("POST", "/transfer"): self._transfer,
             ("POST", "/sell"): self._sell,
             ("POST", "/release/{hold}"): self._release,
+            ("POST", "/sold/{hold}"): self._sold,
+            ("POST", "/bought/{seller}/{hold}"): self._bought,
             ("POST", "/security"): self._security,
             ("POST", "/signer/pay"): self._pay,
         }
@@ -211,10 +213,19 @@ class Exchange:
         hold = request.path_params["hold"]
         return _exit_json(*await run_in_threadpool(self._backend.release, self._asker(request, Body()), hold))
 
+    async def _sold(self, request: Request) -> Json:
+        body, hold = await _body(request, Body), request.path_params["hold"]
+        return _exit_json(*await run_in_threadpool(self._backend.hand_over, self._asker(request, body), hold))
+
+    async def _bought(self, request: Request) -> Json:
+        seller, hold = request.path_params["seller"], request.path_params["hold"]
+        asker = self._asker(request, Body())
+        return decision_json(await run_in_threadpool(self._backend.paid_for, asker, seller, hold))
+
     async def _security(self, request: Request) -> Json:
         body = await _body(request, Change)
         if body.action.get("action") in PAYING:
-            raise Refused(400, "not_here", "what pays goes through /withdraw, /transfer, /sell and /release")
+            raise Refused(400, "not_here", "what pays goes through /withdraw, /transfer, /sell, /release and /sold")
         return decision_json(await run_in_threadpool(self._backend.change, self._asker(request, body), body.action))
 
     async def _pay(self, request: Request) -> Json:

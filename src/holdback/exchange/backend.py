@@ -24,6 +24,8 @@ PLATFORM = {"kind": "platform"}
 ENDED: Final = frozenset({"session_ended", "session_required"})
 """Codes by which Holdback says that a session does not count, or not any more."""
 
+SALE: Final = "p2p_sale"
+
 KEYLESS: Final = frozenset({"device_key_required", "device_key_wrong"})
 """Codes by which it says that a session is shown without its device's key: a copied cookie."""
 
@@ -108,11 +110,42 @@ class Backend:
             raise NoSuchHold
         wish = {"action": "exit.release", "which": hold}
         decision = self._holdback.ask(account, wish, actor=PLATFORM, idempotency_key=_key(account, asker))
+        return decision, self._released(account, hold, action, decision)
+
+    def hand_over(self, asker: Asker, hold: str) -> tuple[Decision, Payment | None]:
+        """Let the buyer of a sale have what is locked for him. Holdback wants the seller's own proof for that.
+
+        No wish of the platform's would do it, which is why it is asked as the owner.
+        """
+        account = self.account_of(asker)
+        action = self._sale(account, hold)
+        decision = self._ask(asker, account, {"action": "exit.release", "which": hold})
+        return decision, self._released(account, hold, action, decision)
+
+    def paid_for(self, asker: Asker, seller: str, hold: str) -> Decision:
+        """Tell Holdback that the buyer of a sale paid, because he says so: here he is believed at once.
+
+        Whatever he says lets nothing go. It only keeps the seller from taking the coins back by himself.
+        """
+        buyer = self.signed_in(asker)
+        if self._sale(seller, hold).get("counterparty") != buyer:
+            raise NoSuchHold
+        said = {"action": "exit.settle", "which": hold, "reference": f"{buyer} says so", "stage": "paid"}
+        return self._holdback.ask(seller, said, actor=PLATFORM, idempotency_key=_key(buyer, asker))
+
+    def _sale(self, account: str, hold: str) -> Mapping[str, object]:
+        action = self._books.held(account).get(hold)
+        if action is None or action.get("kind") != SALE:
+            raise NoSuchHold
+        return action
+
+    def _released(self, account: str, hold: str, action: Mapping[str, object], decision: Decision) -> Payment | None:
+        """Pay what was let go, and forget that it waited; nothing, if it was not."""
         if not isinstance(decision, Allow) or decision.receipt is None:
-            return decision, None
+            return None
         payment = self._pay(account, action, decision.receipt, decision.id)
         self._books.forget_held(account, hold)
-        return decision, payment
+        return payment
 
     def change(self, asker: Asker, action: Mapping[str, object]) -> Decision:
         """Anything about the account's security: Holdback decides and keeps it, but for an order that is stopped."""

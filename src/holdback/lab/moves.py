@@ -117,6 +117,7 @@ class Moves:
             **dict.fromkeys(("address.add", "address.renew", "address.remove"), self._place),
             **dict.fromkeys(("allowlist.set", "lock.set", "limit.set", "vault.set"), self._setting),
             **dict.fromkeys(_BY_WHICH, self._which),
+            "exit.settle": self._settle,
             "exit.request": self._exit,
             **dict.fromkeys(("order.place", "order.report"), self._trade),
             **dict.fromkeys(("api_key.create", "api_key.suspend", "api_key.revoke"), self._api_key),
@@ -270,9 +271,16 @@ class Moves:
         return self._newest.get(channel, there[-1] if there else _UNKNOWN)
 
     def _which(self, step: Step) -> Move:
+        return Move(_BY_WHICH[step.do](self._named(step)))
+
+    def _named(self, step: Step) -> str:
         which = step.fields.which
         name = self._last.get(_group(step.do)) if which == "last" else self._made.get(which)
-        return Move(_BY_WHICH[step.do](name or _UNKNOWN))
+        return name or _UNKNOWN
+
+    def _settle(self, step: Step) -> Move:
+        said = step.fields
+        return Move(exits.ExitSettle(self._named(step), "payment", said.stage))
 
     def _exit(self, step: Step) -> Move:
         return self.exit(step.fields)
@@ -422,5 +430,4 @@ _BY_WHICH: Final[dict[str, Callable[[str], Action]]] = {
     "change.cancel": change.ChangeCancel,
     "exit.cancel": exits.ExitCancel,
     "exit.release": exits.ExitRelease,
-    "exit.settle": lambda which: exits.ExitSettle(which, "payment"),
 }

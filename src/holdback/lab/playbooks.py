@@ -258,6 +258,13 @@ class Which(Fields, frozen=True):
     which: Name
 
 
+class Settled(Fields, frozen=True):
+    """What the platform says of an exit that an earlier step made: that its buyer paid, or that it is final."""
+
+    which: Name
+    stage: Literal["paid", "final"] = "final"
+
+
 class Frozen(Fields, frozen=True):
     """What to stop."""
 
@@ -413,7 +420,7 @@ ACTIONS: Final[dict[str, type[Fields]]] = {
     "exit.request": Exit,
     "exit.cancel": Which,
     "exit.release": Which,
-    "exit.settle": Which,
+    "exit.settle": Settled,
     "api_key.create": NewKey,
     "api_key.suspend": WhichKey,
     "api_key.revoke": WhichKey,

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Decision, Hold
+from holdback.core.decision import Allow, Decision, Hold, Reason
 from holdback.core.events import MINUTE, AuthenticatorKind
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.change import ChangeCancel
+from holdback.core.rules.exit import ExitRelease, ExitSettle
 from holdback.lab.durations import spoken
 from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves, address_text, confirming
 from holdback.lab.people import ATTACKER, OWNER
-from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, Order, Which, read
+from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, Order, Settled, Which, read
 from holdback.lab.report import StepResult, StoryResult
 from holdback.lab.sealing import fake_destination
 from holdback.lab.shared import Shared
@@ -42,6 +43,8 @@ T0: Final = 1_780_315_200_000
 
 ONCE: Final = frozenset({"breaker.reset"})
 """What is about the platform, not an account: in a crowd it is done once, by the clock of the first account."""
+
+PLATFORM: Final = "platform"
 
 _KEEP_ALIVE: Final = 45 * MINUTE
 """How often a thief uses a stolen session, so that it does not idle out before it must end."""
@@ -197,11 +200,26 @@ class _Play:
         move = self._moves.of(step)
         decision = self._ask(step, move)
         self._note(number, step, move, decision)
+        decision = self._handed_over(step.by, decision)
         self.steps.append(self._row(number, step.by, self._what[number], decision, step.want))
+
+    def _handed_over(self, person: str, decision: Decision) -> Decision:
+        """A locked sale is paid by its buyer and handed over at once by whoever made it, if he can.
+
+        A story that says of any exit what the platform says of it tells of this itself.
+        """
+        told = any(isinstance(step.fields, Settled) for step in self._story.steps)
+        locked = isinstance(decision, Hold) and decision.findings[0].code == Reason.SALE_LOCKED
+        if told or not locked or not isinstance(decision, Hold):
+            return decision
+        self._stage.by_platform(person, ExitSettle(decision.id, "the buyer's payment", "paid"))
+        return self._stage.ask(person, ExitRelease(decision.id))
 
     def _ask(self, step: Step, move: Move) -> Decision:
         if move.proof is not None and step.via is None:
             return self._stage.shown(step.by, move.action, *move.proof)
+        if isinstance(move.action, ExitSettle) and step.by == PLATFORM:
+            return self._stage.by_platform(self._timeline.causes.get(move.action.which, step.by), move.action)
         return self._stage.ask(step.by, move.action, account=step.account, via=step.via, counterparty=move.counterparty)
 
     def _note(self, number: int, step: Step, move: Move, decision: Decision) -> None:
@@ -244,7 +262,8 @@ class _Play:
 
     def _released(self, name: str, decision: Decision) -> None:
         asked = self._made.get(name, "of the past").removeprefix("exit.request ")
-        self.others.append(self._row(0, "platform", f"exit.release {asked}", decision))
+        handed = self._handed_over(self._timeline.causes.get(name, OWNER), decision)
+        self.others.append(self._row(0, "platform", f"exit.release {asked}", handed))
 
     def _row(self, number: int, who: str, what: str, decision: Decision, want: str | None = None) -> StepResult:
         until = _until(decision)

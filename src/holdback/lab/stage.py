@@ -25,7 +25,7 @@ from holdback.core.events import ActorKind, AuthenticatorKind
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.asking import Action, Request
 from holdback.core.rules.breaker import BreakerReset
-from holdback.core.rules.exit import ExitCancel
+from holdback.core.rules.exit import ExitCancel, ExitRelease
 from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.legal import spoke
 from holdback.core.rules.recovery import RecoveryContest, RecoveryEvidence, RecoveryFinish, RecoveryOpen
@@ -177,9 +177,8 @@ class Stage:
             return Judged(staff=staff, drawn=_DRAWN)
         if isinstance(action, BreakerReset):
             return Judged(staff=staff and replace(staff, first=self.world.asked_first))
-        if isinstance(action, ExitCancel) and staff is not None:
-            first = self.world.head.returning.get(action.which)
-            return Judged(staff=replace(staff, first=first.by if first is not None else ""))
+        if isinstance(action, ExitRelease | ExitCancel) and staff is not None:
+            return Judged(staff=replace(staff, first=self._said_first(action.which)))
         if request.actor.kind is ActorKind.API_KEY:
             return Judged(api_key=self._signed(person, request.actor))
         if decide.action_name(action).startswith("legal."):
@@ -191,6 +190,13 @@ class Stage:
             return Judged(evidence, staff)
         key = hashlib.sha256(request.context.device.encode()).digest()
         return Judged(evidence, staff, device=DeviceProof(key, self.world.now.to_bytes(16), self.world.now))
+
+    def _said_first(self, which: str) -> str:
+        """Who of the staff said last how a disputed sale ends, or wants something given back; nobody has left."""
+        held = self.world.head.exits.get(which)
+        said = held.lock.proposal if held is not None and held.lock is not None else None
+        said = said or self.world.head.returning.get(which)
+        return said.by if said is not None else ""
 
     def _papers(self, action: Action, staff: StaffFact | None) -> Judged:
         """What the registry and the reading of papers say: a registered agency's signed paper is as it should be.

@@ -102,6 +102,7 @@ class Timeline:
         return [
             Planned(max(held.said_until, self._tried.get(key, 0)), FIRST, -1, partial(self._release, key))
             for key, held in customer.exits.items()
+            if held.lock is None
         ]
 
     def _release(self, key: str) -> None:

@@ -219,6 +219,8 @@ def _release(which: str, known: Known, places: _Places, customer: Customer | Non
     held = known.head.exits.get(which) if known.head else None
     if held is None:
         return f"let a waiting payment go now ({which})"
+    if held.lock is not None:
+        return f"hand {held.amount} {held.asset} to the buyer, because the money for it is there ({which})"
     entry = customer.beneficiary(held.beneficiary) if customer else None
     where = places.destination(known.opened(entry.address)) if entry and entry.address else ""
     where = where or beneficiary_text(held.beneficiary)

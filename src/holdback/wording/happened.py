@@ -395,6 +395,10 @@ _ExitEvent = (
     | ev.ExitReturnAsked
     | ev.ExitReturned
     | ev.ValueSent
+    | ev.ExitLocked
+    | ev.ExitPaid
+    | ev.ExitDisputed
+    | ev.ExitRuled
 )
 
 
@@ -404,7 +408,8 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
             asked = known.payment()
             amount = f"{asked.amount} {asked.asset}, " if asked else ""
             where = "to an own account" if event.lane is Lane.OWN else _towards(event.beneficiary, known)
-            return f"Payment {event.exit} was let go: {event.kind} of {amount}{money(event.micro_usd)} {where}."
+            who = " by two of the staff" if event.by else ""
+            return f"Payment {event.exit} was let go{who}: {event.kind} of {amount}{money(event.micro_usd)} {where}."
         case ev.ExitHeld():
             worth = f"{event.amount} {event.asset}, {money(event.micro_usd)} {_towards(event.beneficiary, known)}"
             until = day_text(event.until)
@@ -414,7 +419,9 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
         case ev.ExitApproved():
             return f"The waiting payment {event.exit} may reach into the vault, says {known.contact(event.contact)}."
         case ev.ExitCancelled():
-            return f"The waiting payment {event.exit} was stopped."
+            return f"The waiting payment {event.exit} was stopped{' by two of the staff' if event.by else ''}."
+        case ev.ExitLocked() | ev.ExitPaid() | ev.ExitDisputed() | ev.ExitRuled():
+            return _sale_line(event)
         case ev.ExitSettled():
             final = "moved back" if event.returned else "final"
             return f"Payment {event.exit} is {final}, says the platform: {quoted(event.reference)}."
@@ -428,6 +435,23 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
         case ev.ExitReconciled():
             what = "move to an own account" if event.lane is Lane.OWN else "payment"
             return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
+def _sale_line(event: ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled) -> str:
+    sale = f"The sale {event.exit}"
+    match event:
+        case ev.ExitLocked():
+            worth = f"{event.amount} {event.asset}, {money(event.micro_usd)}"
+            return f"{sale} of {worth} is locked for its buyer, who has until {day_text(event.until)} to pay."
+        case ev.ExitPaid():
+            return f"{sale} was paid by its buyer, says the platform: {quoted(event.reference)}."
+        case ev.ExitDisputed():
+            return f"{sale} was stopped after its buyer had paid, so it is disputed: two of the staff decide."
+        case ev.ExitRuled():
+            goes = "goes to its buyer" if event.to_buyer else "is given back"
+            return f"{sale} {goes}, says one of the staff; a second one must say the same."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

@@ -58,6 +58,9 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ExitCancelled: "A waiting payment was stopped",
     ev.ExitReturned: "A payment from your account comes back",
     ev.ValueRecalled: "Something you received goes back",
+    ev.ExitLocked: "A sale of yours is locked for its buyer",
+    ev.ExitPaid: "The buyer of your sale has paid, it is said",
+    ev.ExitDisputed: "A sale of yours is disputed",
     ev.RecoveryOpened: "Someone wants to recover your account",
     ev.RecoveryShown: "Evidence was shown to recover your account",
     ev.RecoveryMissed: "Wrong evidence was shown to recover your account",
@@ -120,6 +123,9 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
         "Whoever sent it to you has stopped the account it came from, or reported a robbery, before it could leave. "
         "If you gave something for it, tell the platform now."
     ),
+    ev.ExitLocked: "It goes by your own confirmation alone. Until the buyer has paid you can cancel it, by signing in.",
+    ev.ExitPaid: "Look into your bank account yourself. Confirm only what is there; if it is not, cancel the sale.",
+    ev.ExitDisputed: "You need do nothing: it goes neither way before two of the staff have decided.",
     ev.RecoveryOpened: _OBJECT,
     ev.RecoveryClosed: _OBJECT,
     ev.RecoveryReviewed: _OBJECT,

@@ -36,6 +36,8 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.ALREADY_EXISTS: "This exists already. Use what is there.",
     Reason.NOT_FOUND: "There is nothing of that name. Check what is there.",
     Reason.EXIT_KIND_CLOSED: "This way of sending value is closed. Choose another.",
+    Reason.SALE_DISPUTED: "The buyer paid and the sale was stopped. Wait for the two of the staff who decide it.",
+    Reason.SALE_LOCKED: "This is locked for its buyer, and goes by its owner alone. Confirm when the money is there.",
     Reason.FROZEN: "The account is frozen by its owner. Nothing leaves until the owner has unfrozen it.",
     Reason.UNDER_ORDER: "Payments are stopped by order of an authority, not by the owner. Wait for its end.",
     Reason.BAD_FIELD: "A field does not fit this action. Correct it.",

@@ -21,6 +21,7 @@ from holdback.core.events import (
     Finding,
     Sealed,
 )
+from holdback.core.rules import sale
 from holdback.core.rules.address import Provenance, added, network_closed
 from holdback.core.rules.asking import (
     EVERYBODY,
@@ -185,9 +186,12 @@ def _disowned(_request: Request, action: AccountFreeze, _peek: Head | None) -> t
 
 
 def stop(case: Case) -> list[AnyEvent]:
-    """The freeze, the end of everything that waits, and an objection to a recovery that is under way."""
+    """The freeze, the end of everything that waits, and an objection to a recovery that is under way.
+
+    A sale whose buyer has paid does not end by it: two of the staff decide.
+    """
     stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
-    stopped += [ev.ExitCancelled(case.now, key) for key in case.head.exits]
+    stopped += [one for key, held in case.head.exits.items() for one in sale.stopped(key, held, case.now)]
     stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
     said = [one for one in objections(case) if not isinstance(one, ev.ExitCancelled | ev.ExitMoved)]
     return [*stopped, *said]  # every exit that an objection is about is stopped already

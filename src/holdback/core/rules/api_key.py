@@ -10,6 +10,7 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import DAY, HOUR, ChangeKind, Destination, Finding, Scope, Sealed, Setting
+from holdback.core.rules import sale
 from holdback.core.rules.address import beneficiary_name
 from holdback.core.rules.asking import (
     OWNER,
@@ -139,9 +140,10 @@ def _suspend(case: Case, action: ApiKeySuspend) -> Ruling:
     return tightened(*stopped, *cancelled, *_asked_by(case, action.key), id=action.key)
 
 
-def _asked_by(case: Case, *keys: str) -> list[ev.ExitCancelled]:
+def _asked_by(case: Case, *keys: str) -> list[ev.ExitCancelled | ev.ExitDisputed]:
     """The end of what waits because these keys asked for it, with whatever proof: whoever stops a key stops that."""
-    return [ev.ExitCancelled(case.now, name) for name, held in case.head.exits.items() if held.key in keys]
+    waiting = [(name, held) for name, held in case.head.exits.items() if held.key in keys]
+    return [one for name, held in waiting for one in sale.stopped(name, held, case.now)]
 
 
 def _revoke(case: Case, action: ApiKeyRevoke) -> Ruling:

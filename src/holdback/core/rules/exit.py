@@ -6,7 +6,7 @@ Asking needs the strongest senior proof first, so that nobody without it learns 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -31,13 +31,13 @@ from holdback.core.events import (
 )
 from holdback.core.policy import MICRO
 from holdback.core.programs import asking
-from holdback.core.rules import returning
+from holdback.core.rules import returning, sale
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
     OWNER_KEY_PLATFORM_OR_STAFF,
     OWNER_OR_KEY,
-    OWNER_OR_PLATFORM,
+    OWNER_PLATFORM_OR_STAFF,
     PLATFORM,
     SYSTEM,
     Action,
@@ -57,7 +57,19 @@ from holdback.core.rules.asking import (
 from holdback.core.rules.elsewhere import crowd_wait_ms, like_dust, list_missing, on_a_list
 from holdback.core.rules.standing import unfounded
 from holdback.core.seniority import beneficiary_is_long_standing, beneficiary_is_senior, ripe_at
-from holdback.core.state import STRANGERS_KEPT, Beneficiary, Head, HeldExit, PartKey, Recovery, Vault, Wait
+from holdback.core.staffing import RULES_ON_SALES
+from holdback.core.state import (
+    STRANGERS_KEPT,
+    Beneficiary,
+    Head,
+    HeldExit,
+    Lock,
+    PartKey,
+    Recovery,
+    Vault,
+    Wait,
+    without_draw,
+)
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
@@ -92,28 +104,34 @@ class ExitRequest(Action, frozen=True, tag="exit.request"):
 
 
 class ExitCancel(Action, frozen=True, tag="exit.cancel"):
-    """Stop a held exit: `which` is the id its hold was answered with.
+    """Stop an exit that waits: `which` is the id its hold was answered with.
 
-    Two of the staff give back what an exit sent to another customer here, as long as it waits there.
+    A sale whose buyer has paid becomes disputed by it. Two of the staff, each asking once, call off a disputed sale, or
+    give back what an exit sent to another customer here, as long as it waits there.
     """
 
     which: Id
 
 
 class ExitRelease(Action, frozen=True, tag="exit.release"):
-    """Let a held exit go. By the platform at its time, with no new proof; by the owner earlier, as law 10 allows."""
+    """Let a held exit go. By the platform at its time, with no new proof; by the owner earlier, as law 10 allows.
+
+    A P2P sale is locked by it, and then goes by its owner's strongest proof alone; a disputed one by two of the staff.
+    """
 
     which: Id
 
 
 class ExitSettle(Action, frozen=True, tag="exit.settle"):
-    """Say that an allowed exit is final: `reference` is the platform's name for the payment.
+    """Say that an allowed exit is final, or with the stage `paid` that the buyer of a locked sale has paid.
 
-    Of one that was given back it says that the value has been moved back.
+    `reference` is the platform's name for the payment. Of an exit that was given back `final` says that the value has
+    been moved back.
     """
 
     which: Id
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    stage: Literal["paid", "final"] = "final"
 
 
 class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
@@ -128,6 +146,7 @@ class Asked(msgspec.Struct, frozen=True):
     """What is to be weighed: a new request, or a held exit with the wait of its own that it has had.
 
     `vault_wait` is the same even where an early release skips `wait`, and `approved` what the vault's approver said.
+    `drawn` is the lane that a locked sale has drawn on: it is out of the vault, and weighed as if it had not.
     """
 
     beneficiary: str
@@ -136,6 +155,7 @@ class Asked(msgspec.Struct, frozen=True):
     wait: Wait | None = None
     vault_wait: Wait | None = None
     approved: bool = False
+    drawn: Lane | None = None
 
 
 OUTWAITED_MS = 2**53
@@ -246,7 +266,7 @@ def weigh(case: Case, asked: Asked) -> Weighed:
         wait_ms = max(wait_ms, hours * HOUR)
         reason = Reason.OVER_BUDGET if asked.value.priced else Reason.PRICE_UNKNOWN
         findings += _own_wait(case, asked, hours * HOUR, reason)
-    if budget.in_vault(head, asked.value.micro_usd if asked.value.priced else None, now):
+    if asked.drawn is None and budget.in_vault(head, asked.value.micro_usd if asked.value.priced else None, now):
         wait_ms = max(wait_ms, _vault(head).hours * HOUR)
         findings += _vaulted(case, asked)
     half = None if senior and usual else half_counts_at(head, case.proved, now)
@@ -318,6 +338,8 @@ def _broken(case: Case, asked: Asked, entry: Beneficiary | None, today: int) -> 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
     """Whether the small lane for beneficiaries that still wait is open: to proof, in no cool-off, with room left."""
     by_key = case.request.actor.kind is ActorKind.API_KEY and not case.proved
+    if asked.drawn not in {None, Lane.INSTANT}:
+        return False
     if by_key or not asked.value.priced or cooling.ends_at(case.head, case.now) is not None:
         return False
     return budget.room(case.head, Lane.INSTANT, own, case.policy, case.now).holds(asked.value.micro_usd)
@@ -402,9 +424,12 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
     return None
 
 
-def _stopped(case: Case) -> Finding | None:
-    """The owner's stop, or an authority's: the one does not take the other off."""
-    if case.head.frozen_at:
+def _stopped(case: Case, *, ruled: bool = False) -> Finding | None:
+    """The owner's stop, or an authority's: the one does not take the other off.
+
+    What two of the staff rule of a sale whose buyer has paid his own stop does not keep from him.
+    """
+    if case.head.frozen_at and not ruled:
         return why(Reason.FROZEN, "account.unfreeze")
     ordered = ordered_until(case.head, case.now)
     return why(Reason.UNDER_ORDER, "time", until=ordered) if ordered else None
@@ -487,9 +512,12 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
     if refusal is not None:
         return denied(refusal)
     weighed = weigh(case, Asked(name, value, network))
+    held = _held_event(case, action, name, value, weighed)
     if weighed.findings:
-        held = _held_event(case, action, name, value, weighed)
         return _hold(weighed, held, *_renewed(case, name))
+    if network == sale.NETWORK:
+        ruling = sale.lock(case, held.exit, held, weighed.lane, (value.micro_usd, value.own_micro_usd or 0))
+        return replace(ruling, events=(*ruling.events, *_renewed(case, name)))
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
     paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account, stranger)
     ruling = _let_go(case, paid, weighed.lane, value, network)
@@ -499,7 +527,7 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
 class Paid(msgspec.Struct, frozen=True):
     """Which exit is let go: its id and kind, who is paid, and account and digest of the action that asked for it.
 
-    `stranger` is who is paid on an opened kind.
+    `stranger` is who is paid on an opened kind; `drawn_at` and `by` are as in `events.ExitAllowed`.
     """
 
     exit: str
@@ -508,6 +536,8 @@ class Paid(msgspec.Struct, frozen=True):
     digest: bytes
     account: str
     stranger: str = ""
+    drawn_at: Instant = 0
+    by: tuple[str, ...] = ()
 
 
 def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
@@ -525,9 +555,11 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
         usual,
         first,
         stranger,
+        paid.drawn_at,
+        paid.by,
     )
     marks = _received(case, network, value)
-    drawn = lane, value.micro_usd, usual, stranger
+    drawn = lane, value.micro_usd, usual, stranger, paid.drawn_at
     sent = (
         ev.ValueSent(
             case.now, paid.exit, case.request.counterparty, one.micro_usd, one.until, one.stopped_until, *drawn
@@ -562,9 +594,9 @@ def _received(case: Case, network: str, value: Value, *, forgotten: bool = False
     if network not in RECEIVED_INSIDE:
         return ()
     outflow = case.policy.outflow
-    cooling_then = forgotten or cooling.ends_at(case.head, case.now) is not None
+    stopped = bool(case.head.frozen_at) or cooling.ends_at(case.head, case.now) is not None
     longest = (-(-case.now // HOUR) + outflow.received_from_cooling_h) * HOUR
-    until = longest if cooling_then else (-(-case.now // HOUR) + outflow.received_h) * HOUR
+    until = longest if forgotten or stopped else (-(-case.now // HOUR) + outflow.received_h) * HOUR
     worth = value.micro_usd if value.priced else max(value.micro_usd, outflow.received_floor_usd * MICRO)
     return (ev.ValueReceived(case.now, worth, until, case.head.account, longest),)
 
@@ -643,14 +675,13 @@ def _held_parts(_request: Request, action: ExitRelease, peek: Head | None) -> tu
 
 
 def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
-    if case.request.actor.kind is ActorKind.STAFF:
+    held, releases = case.head.exits.get(action.which), isinstance(action, ExitRelease)
+    if held is None and not releases and case.request.actor.kind is ActorKind.STAFF:
         return returning.objection(case, action.which)
-    held = case.head.exits.get(action.which)
     if held is None:
         return why(Reason.NOT_FOUND, about="which")
-    if isinstance(action, ExitRelease):
-        return _releasable(case, held)
-    return _beyond_reach(case, held)
+    barred = _beyond_reach(case, held) or sale.barred(case, held, releases=releases)
+    return _releasable(case, held) if releases and barred is None else barred
 
 
 def _beyond_reach(case: Case, held: HeldExit) -> Finding | None:
@@ -665,12 +696,14 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
     network = case.policy.exits.get(held.kind)
     if network is None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
-    stops = (_key_stopped(case, held), _stopped(case), unfounded(case, held))
+    by = case.request.actor.kind
+    ruled = by is ActorKind.STAFF
+    stops = (None if ruled else _key_stopped(case, held), _stopped(case, ruled=ruled), unfounded(case, held))
     stopped = ranked([one for one in stops if one is not None])
     if stopped:
         return stopped[0]
     barred = _barred(case, network, held.beneficiary)
-    if barred is not None or case.request.actor.kind is not ActorKind.OWNER:
+    if barred is not None or held.lock is not None or by is not ActorKind.OWNER:
         return barred
     return _approvable(case, held) if awaits_approval(case, held) else _early(case, held)
 
@@ -699,8 +732,11 @@ def _early(case: Case, held: HeldExit) -> Finding | None:
     return cool[0] if cool else None
 
 
-def _release_level(case: Case, _action: ExitRelease) -> Level:
-    return Level.EARLY_RELEASE if case.request.actor.kind is ActorKind.OWNER else Level.NONE
+def _release_level(case: Case, action: ExitRelease) -> Level:
+    if case.request.actor.kind is not ActorKind.OWNER:
+        return Level.NONE
+    held = case.head.exits.get(action.which)
+    return Level.MONEY if held is not None and held.lock is not None else Level.EARLY_RELEASE
 
 
 def _release(case: Case, action: ExitRelease) -> Ruling:
@@ -710,6 +746,8 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     only if the code that was shown is one that was sent to him.
     """
     held = case.head.exits[action.which]
+    if held.lock is not None:
+        return _sell(case, action.which, held, held.lock)
     awaits, approver = awaits_approval(case, held), _vault(case.head).approver
     approving = awaits and any((one.kind, one.authenticator) == (CONTACT_CODE, approver) for one in case.proved)
     early = case.request.actor.kind is ActorKind.OWNER and not awaits
@@ -728,9 +766,35 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
         lacking = any(one.code in {Reason.VAULT_APPROVAL, Reason.PROOF_REQUIRED} for one in findings)
         answer = Hold(findings, action.which, None if lacking else until)
         return Ruling(answer, (*said, ev.ExitMoved(case.now, action.which, until)))
-    paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account, held.stranger)
-    ruling = _let_go(case, paid, weighed.lane, value, case.policy.exits[held.kind])
+    if asked.network == sale.NETWORK:
+        ruling = sale.lock(case, action.which, held, weighed.lane, (value.micro_usd, value.own_micro_usd or 0))
+    else:
+        paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account, held.stranger)
+        ruling = _let_go(case, paid, weighed.lane, value, asked.network)
     return replace(ruling, events=(*said, *ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
+
+
+def _sell(case: Case, which: str, held: HeldExit, lock: Lock) -> Ruling:
+    """Hand a locked sale to its buyer: by the owner's proof, weighed again as if it had drawn nothing; or by two.
+
+    It is worth what it was worth when its price was agreed, and its own waits were had before it was locked. What two
+    of the staff rule is not weighed again: the buyer has paid, and they know what stands against it.
+    """
+    value, network = Value(held.micro_usd, lock.usual_micro_usd), case.policy.exits[held.kind]
+    paid = Paid(which, held.kind, held.beneficiary, held.digest, held.account, held.stranger, lock.at)
+    if case.request.actor.kind is ActorKind.STAFF:
+        said = sale.word(case, which, held, to_buyer=True)
+        return said if isinstance(said, Ruling) else _let_go(case, replace(paid, by=said), lock.lane, value, network)
+    before = replace(case, head=without_draw(case.head, held))
+    refusal = _refused_by_value(before, value, held.stranger)
+    if refusal is not None:
+        return denied(refusal)
+    had = Wait(OUTWAITED_MS, case.now, heard=True)
+    weighed = weigh(before, Asked(held.beneficiary, value, network, had, drawn=lock.lane))
+    if weighed.findings:
+        return Ruling(Hold(weighed.findings, which, None))
+    ruling = _let_go(case, paid, lock.lane, value, network)
+    return replace(ruling, events=(*ruling.events, *_renewed(case, held.beneficiary)))
 
 
 def _not_yet(case: Case, held: HeldExit) -> list[Finding]:
@@ -753,19 +817,36 @@ def _unconfirmed(case: Case, held: HeldExit, weighed: Weighed) -> list[Finding]:
 
 
 def _cancel(case: Case, action: ExitCancel) -> Ruling:
-    if case.request.actor.kind is ActorKind.STAFF:
+    """Stop it. What a buyer has paid for nobody takes back alone: it becomes disputed."""
+    held = case.head.exits.get(action.which)
+    if held is None:
         return returning.give_back(case, action.which)
-    return tightened(ev.ExitCancelled(case.now, action.which), id=action.which)
+    if case.request.actor.kind is ActorKind.STAFF:
+        said = sale.word(case, action.which, held, to_buyer=False)
+        if isinstance(said, Ruling):
+            return said
+        return Ruling(Allow((why(Reason.PROVED),), action.which), (ev.ExitCancelled(case.now, action.which, said),))
+    stopped = sale.stopped(action.which, held, case.now)
+    if any(isinstance(one, ev.ExitDisputed) for one in stopped):
+        waits = why(Reason.SALE_DISPUTED, *sorted(RULES_ON_SALES), about="which")
+        return Ruling(Hold((waits,), action.which, None), tuple(stopped))
+    return tightened(*stopped, id=action.which)
 
 
 def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
+    if action.stage == "paid":
+        return sale.payable(case.head, action.which)
     return None if action.which in case.head.allowed else why(Reason.NOT_FOUND, about="which")
 
 
 def _settle(case: Case, action: ExitSettle) -> Ruling:
-    moved = returning.moved(case, action.which)
-    settled = ev.ExitSettled(case.now, action.which, action.reference, bool(moved))
-    return Ruling(Allow((why(Reason.NO_HARM),), action.which), (settled,), moved)
+    allowed = Allow((why(Reason.NO_HARM),), action.which)
+    if action.stage == "final":
+        moved = returning.moved(case, action.which)
+        return Ruling(allowed, (ev.ExitSettled(case.now, action.which, action.reference, bool(moved)),), moved)
+    lock = case.head.exits[action.which].lock
+    said = lock is not None and bool(lock.paid_at)
+    return Ruling(allowed, () if said else (ev.ExitPaid(case.now, action.which, action.reference),))
 
 
 def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
@@ -786,7 +867,7 @@ RULES: dict[type[Action], Rule] = {
     ExitRequest: Rule(OWNER_OR_KEY, _request, level=_proof, objection=_door, parts=request_parts, scope=Scope.WITHDRAW),
     ExitCancel: Rule(OWNER_KEY_PLATFORM_OR_STAFF, _cancel, objection=_held, loosens=False, scope=Scope.WITHDRAW),
     ExitRelease: Rule(
-        OWNER_OR_PLATFORM, _release, level=_release_level, objection=_held, parts=_held_parts, peeks=True
+        OWNER_PLATFORM_OR_STAFF, _release, level=_release_level, objection=_held, parts=_held_parts, peeks=True
     ),
     ExitSettle: Rule(PLATFORM, _settle, objection=_was_allowed, loosens=False),
     ExitReconcile: Rule(SYSTEM, _reconcile, loosens=False),

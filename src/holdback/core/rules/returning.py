@@ -66,11 +66,12 @@ def give_back(case: Case, which: str) -> Ruling:
         sent.counterparty,
         sent.micro_usd,
         (first.by, by),
-        sent.at,
+        sent.drawn_at or sent.at,
         sent.lane,
         sent.drawn_micro_usd,
         sent.usual_micro_usd,
         sent.stranger,
+        sent.at if sent.drawn_at else 0,
     )
     recalled = ev.ValueRecalled(case.now, sent.micro_usd, case.head.account, sent.at, sent.until)
     return Ruling(Allow((why(Reason.PROVED),), which), (returned,), (recalled,))
