@@ -32,7 +32,7 @@ from holdback.core.events import HOUR, MINUTE, ActorKind, AuthenticatorKind, Cha
 from holdback.core.evidence import SIGNATURE
 from holdback.core.profile import ADDRESS_LEVELS, LEVELS
 from holdback.core.rules.account import AccountImport
-from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew, beneficiary_name
+from holdback.core.rules.address import OPENED_KINDS, AddressAdd, AddressRemove, AddressRenew, beneficiary_name
 from holdback.core.rules.agency import AgencyAdd
 from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked
 from holdback.core.rules.asking import Action, Id, Money, micro_usd
@@ -320,6 +320,23 @@ def _spelled(kind: type[Action], fields: dict[str, Any], networks: Mapping[str, 
     return fields | reached
 
 
+def _capped(fields: dict[str, Any], exits: Mapping[str, str]) -> dict[str, Any]:
+    """Who is paid where strangers are, so that one cap is kept to: a customer by whichever sub-account, a merchant.
+
+    Raises BadRequest for a merchant without a letter.
+    """
+    kind, named = fields.get("kind"), fields.get("counterparty")
+    network = exits.get(kind) if isinstance(kind, str) else None
+    if network not in OPENED_KINDS or not isinstance(named, str) or not 1 <= len(named) <= LONGEST or "\x00" in named:
+        return fields
+    if network == "p2p":
+        return fields | {"counterparty": spelling.Spelled(named, named.partition(".")[0])}
+    spelled = spelling.merchant(named)
+    if not spelled.compared:
+        raise BadRequest("must name the merchant", "/counterparty")
+    return fields | {"counterparty": spelled}
+
+
 def _payable(one: Any, networks: Mapping[str, Network], pointer: str, *, strict: bool = True) -> Any:  # noqa: ANN401 - as `_reachable`
     """What names a destination, with its address in its one spelling, and the memo in it.
 
@@ -465,12 +482,14 @@ class Intake:
         origins: tuple[Networks, Browsers] | None = None,
         signatures: AddressSignatures | None = None,
         networks: Mapping[str, Network] | None = None,
+        exits: Mapping[str, str] | None = None,
     ) -> None:
         """Use these keys, verifiers (of passwords, and one for each other kind but passkeys), chance and origins.
 
         Without `origins` no sign-in is scored; without `signatures` nobody shows the key of an address. Addresses are
-        read as those of `networks` are written.
+        read as those of `networks` are written; `exits` says where each kind of exit leads.
         """
+        self._exits = exits or {}
         self._masters = masters
         self._signatures = signatures
         self._networks = networks or {}
@@ -646,7 +665,10 @@ class Intake:
         """The action with its personal fields sealed. Raises BadRequest naming the field that is wrong."""
         if kind is decide.NotAvailable:
             return decide.NotAvailable(fields["action"])
-        action: Action = _converted(_spelled(kind, fields, self._networks), kind, key)
+        spelled = _spelled(kind, fields, self._networks)
+        if kind is ExitRequest:
+            spelled = _capped(spelled, self._exits)
+        action: Action = _converted(spelled, kind, key)
         if isinstance(action, AgencyAdd) and not is_recipient(action.recipient):
             raise BadRequest("is no age key: a digit is missing or wrong", "/recipient")
         return action

@@ -109,6 +109,7 @@ class Asked(NamedTuple):
     `outside` is what a sign-in calls its challenge, whose own name never leaves. `first` is who of the staff asked the
     same before. `package` is what would be disclosed. `senders` are those whose stops are among what was loaded,
     and `ties` those of which it is loaded who lost something by them.
+    `receiver` is the account that the action names, of the customer `request.counterparty`.
     """
 
     request: Request
@@ -130,6 +131,7 @@ class Asked(NamedTuple):
     package: Packed | None = None
     senders: tuple[str, ...] = ()
     ties: tuple[bytes, ...] = ()
+    receiver: str = ""
 
     @property
     def leans_on_others(self) -> bool:
@@ -332,7 +334,7 @@ class Unit:
             ahead_ms=0 if agrees else max(0, self._second_source - now),
             reconciling=self._loaded.reconciling,
             tripped_at=self._loaded.tripped_at,
-            counterparty_known=bool(other) and _is_customer(self._stand(other).customer.head),
+            counterparty_known=bool(other) and _receives(self._stand(other).customer.head, asked.receiver),
             staff=staff,
             agency=self._agency(asked, now),
             package=self._package(asked, now),
@@ -613,6 +615,12 @@ def _leased(step: Advance) -> dict[str, object]:
     usd, quote = _usd(granted.micro_usd), _usd(granted.terms.quote_micro_usd)
     seconds, until = (granted.until - granted.at) // 1000, instant_text(granted.until)
     return {"lease": LeaseForm(granted.pair, usd, seconds, until, granted.terms.reference, quote)}
+
+
+def _receives(head: Head | None, account: str) -> bool:
+    """Whether this is a customer, who has the sub-account if one is named."""
+    sub_account = account.partition(".")[2]
+    return _is_customer(head) and (not sub_account or (head is not None and sub_account in head.sub_accounts))
 
 
 def _is_customer(head: Head | None) -> bool:

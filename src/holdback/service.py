@@ -644,13 +644,12 @@ class Service:
         facts = Facts(digest, proofs, device=device, evidence=question.evidence, paper=paper, api_key=signed, **begun)
         needs = decide.needs(request, peek.head)
         wanted = _wanted(question, main, needs)
-        kept = None if isinstance(action, ONCE) else _answer_to(question)
         asked = Asked(
             _named_before(request, needs),
             facts,
             tuple(wanted),
             envelope.dry_run,
-            kept,
+            None if isinstance(action, ONCE) else _answer_to(question),
             enrolled.shown,
             token,
             asset=needs.asset,
@@ -660,6 +659,7 @@ class Service:
             first=needs.first,
             senders=needs.senders,
             ties=needs.ties,
+            receiver=_receiver(parsed),
         )
         releases = isinstance(action, LegalRelease)
         return asked._replace(package=await self._packed(main, asked, peek)) if releases else asked
@@ -908,11 +908,15 @@ def _priced(pair: str) -> tuple[str, ...]:
     return pair, base, quote
 
 
+def _receiver(parsed: Parsed) -> str:
+    """The account that an action names as the other side, "" if none; of a sweep it is the customer's own."""
+    named = parsed.fields.get("counterparty")
+    return named if isinstance(named, str) and intake.ACCOUNT_ID.fullmatch(named) else ""
+
+
 def _counterparty(parsed: Parsed) -> str:
     """The customer an action names, "" if none: what a sub-account receives arrives in its customer's stream."""
-    named = parsed.fields.get("counterparty")
-    if not isinstance(named, str) or not intake.ACCOUNT_ID.fullmatch(named):
-        return ""
+    named = _receiver(parsed)
     return named if parsed.fields.get("kind") == "sweep" else named.partition(".")[0]
 
 

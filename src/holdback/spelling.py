@@ -1,4 +1,4 @@
-"""One spelling for each mailbox, phone number and sign-in name: what is one must be equal under a keyed hash (law 2).
+"""One spelling for each mailbox, phone number, merchant and sign-in name: what is one has one keyed hash (law 2).
 
 A contact is sent to as its owner wrote it and compared as it is spelled here. Taking two for one costs an owner a
 refusal that he can mend; taking one for two would count it as two factors. So mailboxes are compared more coarsely than
@@ -58,6 +58,12 @@ def contact(channel: str, text: str) -> Spelled:
 def sign_in_name(name: str) -> str:
     """A sign-in name as it is compared."""
     return _folded(name.strip())
+
+
+def merchant(text: str) -> Spelled:
+    """A merchant as a card's network names it, known by its letters: not by case, form, spaces or what is not seen."""
+    seen = "".join(one for one in text if unicodedata.category(one) != "Cf")
+    return Spelled(text, " ".join(_folded(seen).split()))
 
 
 def _mailbox(text: str) -> Spelled:

@@ -551,7 +551,7 @@ def build_service(
     made = tools(settings)
     by = passwords(settings, hasher), verifiers(settings), made.signing
     where = origins(settings, made.policy)
-    intake = Intake(made.masters, *by, SystemEntropy(), where, signatures(), made.policy.networks)
+    intake = Intake(made.masters, *by, SystemEntropy(), where, signatures(), made.policy.networks, made.policy.exits)
     lanes = 1 if isinstance(store, SqliteStore) else 2
     return Service(store, made, intake, second, lanes=lanes)
 
