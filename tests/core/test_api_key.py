@@ -159,6 +159,21 @@ def test_what_it_did_not_sign(account: Account, fact: dict[str, Any], reason: Re
     assert len(account.entries) == entries
 
 
+def test_whoever_shows_no_key_writes_nothing(account: Account) -> None:
+    """What no key may ask, or asks of an account there is not, leaves no trace either unless a key signed it."""
+    key, entries = made(account), len(account.entries)
+    nobody = Actor(ActorKind.API_KEY, key="k99")
+    account.key_fact = {"right": False}
+    for actor in (nobody, key):
+        for action in (AccountUnfreeze(), AllowlistSet(on=True)):
+            assert code(account.ask(action, actor)) == Reason.NOT_ENTITLED
+        assert code(pays(account, actor, account="alice.nosuch")) == Reason.UNKNOWN_ACCOUNT
+    assert len(account.entries) == entries
+    account.key_fact = {}
+    assert code(account.ask(AccountUnfreeze(), key)) == Reason.NOT_ENTITLED
+    assert len(account.entries) == entries + 1
+
+
 def test_a_key_of_nobodys(account: Account) -> None:
     """A key that there is not is answered as one that did not sign, and so is one that was revoked."""
     assert code(pays(account, Actor(ActorKind.API_KEY, key="k99"))) == Reason.API_KEY_WRONG

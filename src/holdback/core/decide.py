@@ -220,7 +220,7 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
         due += [*programs.warnings(customer.head, policy, now), *sale.lapsed(customer.head, now)]
         current, due = _with_consequences(current, due, policy, f"{customer.head.seq + 1}-d")
     ruling = _judge(current, request, facts, policy, now, key_fault=fault)
-    if _leaves_no_trace(request, ruling):
+    if _leaves_no_trace(request, ruling, fault):
         return Advance(ruling.decision, (), customer, ())
     caused = list(ruling.events)
     if facts.shared:
@@ -248,15 +248,16 @@ def _may_be_due(head: Head) -> bool:
     return bool(head.changes or head.untold or head.api_keys or head.exits)
 
 
-def _leaves_no_trace(request: Request, ruling: Ruling) -> bool:
+def _leaves_no_trace(request: Request, ruling: Ruling, fault: Finding | None) -> bool:
     """Whether nobody proved anything and nothing follows: such sign-ins are counted outside, and told as one.
 
-    Else any stranger could fill an account's log, and see its head move. Nor does a reminder that is not due.
+    Else any stranger could fill an account's log, and see its head move. Nor does a reminder that is not due. Of a
+    program that did not show its key nothing is written, whichever refusal comes first: it may be in a loop.
     """
     if isinstance(request.action, recovery.RecoveryRemind) and request.actor.kind is ActorKind.SYSTEM:
         return isinstance(ruling.decision, Deny)
     if request.actor.kind is ActorKind.API_KEY:
-        return isinstance(ruling.decision, Deny) and ruling.decision.findings[0].code in programs.UNPROVED
+        return fault is not None
     rule = RULES.get(type(request.action))
     anonymous = rule is not None and rule.anonymous and request.actor.kind is ActorKind.OWNER
     return anonymous and not ruling.events and not isinstance(ruling.decision, Allow)

@@ -7,7 +7,7 @@ beneficiary, opens no instant lane, and draws on the one budget (law 3). One tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from holdback.core import events as ev
 from holdback.core.decision import Reason, why
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from holdback.core.events import Actor, AnyEvent, Finding, Instant
     from holdback.core.policy import Policy
     from holdback.core.state import ApiKey, Customer, Head, Program
-
-UNPROVED: Final = frozenset({Reason.API_KEY_WRONG, Reason.API_KEY_REPLAYED})
-"""Refusals of whoever did not show that he holds a key: they leave no trace, or a program in a loop fills the log."""
 
 
 def asking(head: Head | None, actor: Actor) -> ApiKey | None:
