@@ -1,8 +1,9 @@
 """Reading what a program signed with an API key, and from where: HMAC-SHA-256 or Ed25519 over the exact action.
 
-What is signed are six lines: `holdback api key 1`, the account and the key that ask, the time in milliseconds since the
-epoch, the nonce, and the action's digest in hex. A signature over a platform's own request would not do: it says
-nothing of what Holdback is asked (law 6).
+What is signed are eight lines: `holdback api key 2`, what this Holdback calls itself (`HOLDBACK_ISSUER`), the account
+and the key that ask, the time in milliseconds since the epoch, the nonce, `ask` or for a dry run `dry_run`, and the
+action's digest in hex. So what was signed for a dry run, or for another Holdback, asks for nothing here in earnest. A
+signature over a platform's own request would not do: it says nothing of what Holdback is asked (law 6).
 """
 
 from __future__ import annotations
@@ -32,9 +33,13 @@ Signature = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}([A-Za-z0-9_
 """The 32 bytes of an HMAC-SHA-256 or the 64 of an Ed25519 signature, in base64url without padding."""
 
 
-def signed_text(account: str, key: str, timestamp: int, nonce: int, digest: bytes) -> bytes:
+def signed_text(  # noqa: PLR0913 - what is signed
+    account: str, key: str, timestamp: int, nonce: int, digest: bytes, *, issuer: str, dry_run: bool
+) -> bytes:
     """What a program signs; `timestamp` is in milliseconds since the epoch, `digest` the action's SHA-256."""
-    return f"holdback api key 1\n{account}\n{key}\n{timestamp}\n{nonce}\n{digest.hex()}".encode()
+    how = "dry_run" if dry_run else "ask"
+    lines = ("holdback api key 2", issuer, account, key, timestamp, nonce, how, digest.hex())
+    return "\n".join(map(str, lines)).encode()
 
 
 def credential(secret: str, public_key: str | None) -> str:

@@ -726,19 +726,23 @@ class Intake:
             expected = expected._replace(token=token, action=action)
         return dpop.read(actor.dpop, expected)
 
-    def key_fact(
-        self, account: str, wire: Envelope, program: Program | None, key: CustomerKey, digest: bytes
+    def key_fact(  # noqa: PLR0913, PLR0917 - what is signed, and who is said to have signed it
+        self, issuer: str, account: str, wire: Envelope, program: Program | None, key: CustomerKey, digest: bytes
     ) -> KeyFact | None:
-        """What a program signed, and whether it asked from where its key may; None if nobody shows a key."""
+        """What a program signed, and whether it asked from where its key may; None if nobody shows a key.
+
+        From where is looked at only if the signature is right: what takes longer tells nobody which keys there are.
+        """
         actor = wire.actor
         if actor.kind is not ActorKind.API_KEY or actor.timestamp is None or actor.nonce is None:
             return None
         if program is None:
             return KeyFact(right=False, nonce=actor.nonce, at=actor.timestamp, listed=False)
-        text = api_keys.signed_text(account, actor.key or "", actor.timestamp, actor.nonce, digest)
+        shown = account, actor.key or "", actor.timestamp, actor.nonce, digest
+        text = api_keys.signed_text(*shown, issuer=issuer, dry_run=wire.dry_run)
         right = api_keys.is_signed(key.open(program.secret), text, actor.signature or "")
-        networks = [key.open(one) for one in program.networks]
-        return KeyFact(right, actor.nonce, actor.timestamp, api_keys.is_listed(networks, wire.context.ip))
+        listed = right and api_keys.is_listed([key.open(one) for one in program.networks], wire.context.ip)
+        return KeyFact(right, actor.nonce, actor.timestamp, listed)
 
     def context(
         self, wire: WireContext, key: CustomerKey, *, begins: bool = False, device: DeviceProof | None = None

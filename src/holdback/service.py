@@ -640,7 +640,7 @@ class Service:
         proofs = await self._intake.proved(parsed, holder, digest, enrolled, signs_in=signs_in)
         token, begun = await self._token(parsed, peek, actor) if begins else ("", {})
         paper = self._intake.paper(action, self.tools.papers, peek.now)
-        signed = self._intake.key_fact(question.account, envelope, peek.program, peek.key, digest)
+        signed = self._intake.key_fact(self.tools.issuer, question.account, envelope, peek.program, peek.key, digest)
         facts = Facts(digest, proofs, device=device, evidence=question.evidence, paper=paper, api_key=signed, **begun)
         needs = decide.needs(request, peek.head)
         wanted = _wanted(question, main, needs)

@@ -225,3 +225,23 @@ async def test_the_command_revokes(
     leaked.write_text("what is this\n")
     assert await command(monkeypatch, place, "api-keys", "revoke-leaked", str(leaked)) == 2
     assert await command(monkeypatch, place, "api-keys", "revoke-leaked", str(tmp_path / "none")) == 2
+
+
+async def test_what_it_signed_for_a_dry_run_orders_nothing(house: House) -> None:
+    """A signature serves for what it was made for: a dry run, or earnest, and at this Holdback."""
+    (alice,) = await settled(house, "alice")
+    answer = await created(alice)
+    program = Program(alice, answer["id"], by_secret(answer["enrolment"]["secret"]))
+
+    async def said(signed: dict[str, Any], *, dry_run: bool) -> str:
+        body = PAYMENT | {"actor": signed, "context": {"ip": SERVER}, "dry_run": dry_run}
+        found = await house.ask("alice", body)
+        return str(found["reasons"][0]["code"])
+
+    rehearsed = program.signed(PAYMENT, dry_run=True)
+    assert await said(rehearsed, dry_run=True) == "proved"
+    assert await said(rehearsed, dry_run=False) == "api_key_wrong"
+    earnest = program.signed(PAYMENT)
+    assert await said(earnest, dry_run=True) == "api_key_wrong"
+    assert await said(program.signed(PAYMENT, issuer="other"), dry_run=False) == "api_key_wrong"
+    assert await said(earnest, dry_run=False) == "proved"
