@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
-from tests.core.histories import PLATFORM, POLICY, START, SYSTEM, USD, Account, codes, grown, kind_of, sealed
+from tests.core.histories import (
+    PLATFORM,
+    POLICY,
+    START,
+    SYSTEM,
+    USD,
+    Account,
+    codes,
+    destination,
+    grown,
+    kind_of,
+    sealed,
+)
 from tests.core.members import Colleague
 
 from holdback.core import events as ev
@@ -15,8 +28,9 @@ from holdback.core.breaker import Flow, flow_of, is_changed, is_new, limits, ove
 from holdback.core.decision import Allow, Hold, Reason
 from holdback.core.events import DAY, HOUR, Lane, Role
 from holdback.core.rules.account import AccountFreeze
+from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.breaker import BreakerReset, BreakerTrip
-from holdback.core.rules.exit import ExitRelease
+from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.state import NOBODY, Breaker, Customer
 from holdback.core.waiting import For, is_unchanged, items
 
@@ -141,6 +155,33 @@ def test_new_destinations_wait_above_a_size() -> None:
     account.tripped_at = 0
     account.wait(hours=RULES.hold_h)
     assert isinstance(account.ask(ExitRelease(large.id), PLATFORM), Allow)
+
+
+@pytest.mark.parametrize("kind", ["p2p_sale", "card"])
+def test_strangers_wait_however_long_their_kind_was_open(kind: str) -> None:
+    """Where anybody may be paid each is new: a kind that was opened long ago makes nobody known."""
+    account, session = grown()
+    for network in ("p2p", "card"):
+        account.ask(AddressAdd(sealed(network), network), session, *PROOFS)
+    account.settle(days=12)
+    session, wish = account.sign_in(), ExitRequest(kind, "USD", "500", counterparty=destination("bob"))
+    asked = partial(account.ask, wish, session, *PROOFS, counterparty="bob")
+    assert Reason.BREAKER_TRIPPED not in reasons(asked())
+    payer, network = Customer(account.head, account.parts), POLICY.exits[kind]
+    assert not is_new(payer.beneficiary(network), POLICY, account.now)
+    assert flow_of(payer, replace(gone(network, 500, account.now), stranger="bob"), POLICY) == Flow(500 * USD, 0)
+    account.tripped_at = account.now
+    assert Reason.BREAKER_TRIPPED in reasons(asked())
+
+
+def test_who_pays_himself_inside_trips_nothing() -> None:
+    """A transfer to another customer here counts where the account changed, and never as a new destination."""
+    account, _ = grown()
+    payer = Customer(account.head, account.parts)
+    quiet = account.head.changed_at + RULES.changed_h * HOUR
+    inside = f"internal.{destination('bob').name}"
+    assert flow_of(payer, gone(inside, 5, quiet), POLICY) == Flow()
+    assert flow_of(payer, gone(inside, 5, quiet - 1), POLICY) == Flow(0, 5 * USD)
 
 
 def test_changed_accounts_wait_above_a_size() -> None:

@@ -1074,9 +1074,9 @@ def is_usual(case: Case, asked: Exit) -> bool:
 
 
 def tripped(case: Case, asked: Exit, entry: Entered | None) -> list[tuple[Reason, Instant | None]]:
-    """The circuit breaker holds what goes to new entries or leaves changed accounts, above so much a day."""
+    """The circuit breaker holds what goes to strangers and new entries or leaves changed accounts, above a size."""
     rules, past, now = case.policy.breaker, case.past, case.now
-    new = entry is None or now < entry.waiting.since + rules.new_d * DAY
+    new = asked.beneficiary in {"p2p", "card"} or entry is None or now < entry.waiting.since + rules.new_d * DAY
     changed = any(now < one.senior.since + rules.changed_h * HOUR for one in past.cool_offs)
     small = asked.priced and past.drawn(COUNTED, now) + asked.value <= rules.hold_above_usd * 1_000_000
     if not case.facts.tripped_at or small or not (new or changed):

@@ -27,6 +27,9 @@ WEEK: Final = 7 * DAY
 SCOPES: Final = ("new_destinations", "changed_accounts")
 """What is watched, in the order of `Flow`."""
 
+INSIDE: Final = "internal."
+"""How beneficiaries are named who are customers here, and named one by one."""
+
 COUNTED: Final = ExitAllowed, OrderAllowed, OrderReported
 """What lets value go."""
 
@@ -55,6 +58,9 @@ def is_changed(head: Head, policy: Policy, now: Instant) -> bool:
 def flow_of(payer: Customer, gone: ExitAllowed | OrderAllowed | OrderReported, policy: Policy) -> Flow:
     """What one exit or trade that was let go counts for. What stays with its owner counts for nothing.
 
+    A stranger is new, however long his kind has been open. A customer here never is: what he receives stays inside for
+    a day and can be given back, and if it counted, anybody could trip the breaker for free by paying himself.
+
     A trade has no destination: what it gives away counts where the account changed lately. On a wild day many honest
     accounts give something away, and few of them changed.
     """
@@ -65,7 +71,8 @@ def flow_of(payer: Customer, gone: ExitAllowed | OrderAllowed | OrderReported, p
         return Flow(0, given.micro_usd if is_changed(payer.head, policy, gone.at) else 0)
     if gone.lane is Lane.OWN:
         return Flow()
-    new = is_new(payer.beneficiary(gone.beneficiary), policy, gone.at)
+    entry = None if gone.stranger else payer.beneficiary(gone.beneficiary)
+    new = not gone.beneficiary.startswith(INSIDE) and is_new(entry, policy, gone.at)
     changed = is_changed(payer.head, policy, gone.at)
     return Flow(gone.micro_usd if new else 0, gone.micro_usd if changed else 0)
 

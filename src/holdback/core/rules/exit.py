@@ -325,10 +325,13 @@ def _crowded(case: Case, asked: Asked, entry: Beneficiary | None) -> list[Findin
 def _broken(case: Case, asked: Asked, entry: Beneficiary | None, today: int) -> list[Finding]:
     """What the tripped circuit breaker holds: the kinds of exit that it counts, above what an account may take a day.
 
+    Transfers to new customers here wait as well, though they count only where the account changed: once thieves are at
+    work, what goes inside is on its way out.
     When two people have reset it nobody knows, so the instant is a guess, said anew at each release.
     """
     rules = case.policy.breaker
-    watched = breaker.is_new(entry, case.policy, case.now) or breaker.is_changed(case.head, case.policy, case.now)
+    known = None if asked.beneficiary in OPENED_KINDS else entry
+    watched = breaker.is_new(known, case.policy, case.now) or breaker.is_changed(case.head, case.policy, case.now)
     small = asked.value.priced and today + asked.value.micro_usd <= rules.hold_above_usd * MICRO
     if not case.facts.tripped_at or small or not watched:
         return []
