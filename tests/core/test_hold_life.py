@@ -97,3 +97,17 @@ def test_what_was_written_beforehand_is_looked_at_again() -> None:
     assert not is_due(one, "x2", UNTIL, UNTIL)
     assert not is_due(one, "x1", UNTIL - 1, UNTIL)
     assert not is_due(replace(one, frozen_at=NOW), "x1", UNTIL, UNTIL)
+    assert not is_due(replace(one, exits={"x1": held(heard=False)}), "x1", UNTIL, UNTIL)
+
+
+def test_an_order_that_runs_out_by_its_date_frees_the_hold() -> None:
+    """Nobody writes anything when an order's date has passed: the message that names that instant is the only one."""
+    was = head(exits={"x1": held()})
+    ends = UNTIL + HOUR
+    order = LegalRequest(
+        NOW, "agency-x", FREEZE_ORDER, (), "", registered=True, signed=True, expires_at=NOW, frozen_until=ends
+    )
+    ordered = replace(was, legal={"l1": order})
+    assert News(Told.RELEASABLE, "x1", ends, ends) in news(was, ordered, NOW)
+    assert not is_due(ordered, "x1", UNTIL, UNTIL)
+    assert is_due(ordered, "x1", ends, ends)

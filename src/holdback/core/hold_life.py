@@ -95,9 +95,13 @@ def _sale(name: str, lock: Lock, old: Lock | None, now: Instant) -> list[News]:
 
 
 def is_due(head: Head, which: str, until: Instant, now: Instant) -> bool:
-    """Whether what was to be told at a hold's time is still so, now that the time has come."""
+    """Whether a hold may be released, now that the time has come that was said.
+
+    It may by then have been possible for a while: an order that ran out by its date, or was taken back, leaves the
+    earlier time. A later time has a message of its own.
+    """
     held = head.exits.get(which)
-    return held is not None and held.lock is None and released_at(head, held, now) == until
+    return held is not None and held.lock is None and 0 < released_at(head, held, now) <= until
 
 
 def _is_unchanged(before: Head, after: Head) -> bool:
