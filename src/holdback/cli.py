@@ -840,7 +840,7 @@ def revive_hook(id: str) -> int:  # noqa: A002 - the message's own name
     """Try to post a dead message again.
 
     Examples:
-        holdback webhooks revive alice/12-0
+        holdback webhooks revive alice/12/9f3ac0d1-0
 
     Args:
         id: As `holdback webhooks list` shows it.

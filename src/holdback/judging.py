@@ -469,7 +469,7 @@ class Unit:
                 self._parts.append(snapshots.part_row(account, key, part))
         self._put_on_desk(account, standing.customer.head, customer.head)
         if self._tools.tells_platform and standing.customer.head is not None:
-            self._webhooks += webhook_rows(standing.customer.head, customer.head, now)
+            self._webhooks += webhook_rows(standing.customer.head, customer.head, now, chained)
         row = snapshots.row(customer.head, chained, standing.key)
         after = self._standing[account] = _Standing(customer, chained, standing.key, standing.loaded_seq, row)
         return after
@@ -635,11 +635,15 @@ def desk_rows(account: str, head: Head, policy: Policy) -> list[DeskRow]:
     ]
 
 
-def webhook_rows(before: Head, after: Head, now: Instant) -> list[WebhookRow]:
-    """What the platform is told of one entry, as its rows are kept; `place` goes on from entry to entry."""
+def webhook_rows(before: Head, after: Head, now: Instant, chained: bytes) -> list[WebhookRow]:
+    """What the platform is told of one entry, as its rows are kept; `place` goes on from entry to entry.
+
+    The id names the start of the entry's link: a restored store may write other entries of that number, and a receiver
+    passes over an id that it knows.
+    """
     return [
         WebhookRow(
-            f"{after.account}/{after.seq}-{number}",
+            f"{after.account}/{after.seq}/{chained[:4].hex()}-{number}",
             after.account,
             after.seq * NEWS_MOST + number,
             one.kind.value,

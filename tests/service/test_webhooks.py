@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,16 @@ import pytest
 from tests.contracts.far import HOST, Arrived, FarHook
 from tests.service.house import PLATFORM, STRANGER, Customer, Hands, House, command, settings, settled, token_in
 
+from holdback import backup
 from holdback.client import Webhook, verify_webhook
 from holdback.core.events import DAY, HOUR, Channel
+from holdback.store.sqlite import SqliteStore
 from holdback.webhooks import BACK_OFF_MS, LEASE_MS, Webhooks, body
 from holdback.wiring import SettingError, hook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from starlette.requests import Request
     from tests.contracts.conftest import Place
@@ -140,6 +144,26 @@ async def test_what_is_no_longer_so_is_not_told(street: Street) -> None:
     assert street.platform.kinds.count("exit.cancelled") == 2
     assert [one.kind for one in street.platform.told if not one.exit] == ["account.frozen"]
     assert (await street.house.store.webhook_backlog())[0] == 0
+
+
+async def test_ids_are_not_used_again_after_a_restore(street: Street, tmp_path: Path) -> None:
+    """What a restored store writes in place of what it forgot has ids of its own: a receiver drops those it knows."""
+    file = io.BytesIO()
+    await backup.save(street.house.store, file, lambda _: None)
+    await street.held()
+    before = await street.house.store.claim_webhooks(16, LEASE_MS)
+    file.seek(0)
+    restored = SqliteStore(str(tmp_path / "restored.db"), clock=street.house.clock.now)
+    await restored.migrate()
+    await backup.restore(restored, file, lambda _: None)
+    house = House(restored, street.house.clock, given=street.house.settings)
+    alice = Customer(house, "alice", street.alice.secret, session=street.alice.session)
+    assert (await alice.ask(alice.body("account.freeze")))["decision"] == "allow"
+    after = await restored.claim_webhooks(16, LEASE_MS)
+    assert [one.kind for one in after] == ["account.frozen"]
+    assert {one.place for one in before} & {one.place for one in after}
+    assert not {one.id for one in before} & {one.id for one in after}
+    await restored.close()
 
 
 async def test_the_owners_link_is_told_too(street: Street) -> None:
