@@ -8,6 +8,7 @@ that an operator can see and revive. Nothing is decided by any of it: who misses
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +17,6 @@ import structlog
 from holdback.core.events import HOUR, MINUTE
 from holdback.core.hold_life import Told, is_due
 from holdback.ports import ChannelRefused, ChannelUnavailable, StoreUnavailable, Wanted
-from holdback.snapshots import NewerState, Tampered
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Webhooks:
                 taken = await self.post_due()
             except StoreUnavailable:
                 log.warning("webhooks.store_unavailable")
+            except Exception as error:  # noqa: BLE001 - nobody would begin again to tell the platform anything
+                log.error("webhooks.failed", error=type(error).__name__)  # noqa: TRY400 - the row's words are nobody's
             if not taken:
                 await _either(self._service.hooked, stop, poll_s)
 
@@ -75,6 +77,10 @@ class Webhooks:
         except StoreUnavailable:
             # Its lease ends by itself, and then it is taken again.
             log.warning("webhooks.store_unavailable", message=row.id)
+        except Exception as error:  # noqa: BLE001 - it would end the others in flight, and nobody begins again
+            log.error("webhooks.failed", message=row.id, error=type(error).__name__)  # noqa: TRY400 - as above
+            with suppress(StoreUnavailable):
+                await self._try_later(row, type(error).__name__)
 
     async def _tried(self, row: WebhookRow) -> None:
         try:
@@ -82,9 +88,6 @@ class Webhooks:
                 await self._hook.post(row.id, body(row))
         except (ChannelUnavailable, ChannelRefused) as error:
             await self._try_later(row, str(error))
-        except (Tampered, NewerState) as error:
-            log.error("webhooks.failed", message=row.id, error=type(error).__name__)  # noqa: TRY400 - nothing to add
-            await self._try_later(row, type(error).__name__)
         else:
             await self._store.webhook_sent(row.id)
 

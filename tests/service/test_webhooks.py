@@ -80,6 +80,25 @@ class Street:
         return found
 
 
+class Faulty:
+    """A hook that fails for one account in a way that nobody named."""
+
+    def __init__(self, hook: SignedPost) -> None:
+        self._hook = hook
+        self.faulty = "alice"
+        self.failed = 0
+
+    async def post(self, id: str, body: str) -> None:  # noqa: A002 - the port's own name
+        """Post, or break."""
+        if self.faulty and id.startswith(self.faulty):
+            self.failed += 1
+            raise RuntimeError(id)
+        await self._hook.post(id, body)
+
+    async def close(self) -> None:
+        """Somebody else's."""
+
+
 @pytest.fixture
 async def platform() -> AsyncIterator[Platform]:
     """A receiver on a port of its own."""
@@ -264,6 +283,28 @@ async def test_it_runs_until_it_is_stopped(street: Street) -> None:
     running = asyncio.create_task(street.webhooks.run(stop, poll_s=60))
     await street.held()
     await asyncio.wait_for(street.platform.reached.wait(), 10)
+    stop.set()
+    await running
+
+
+async def test_a_fault_nobody_thought_of_stops_nobody(street: Street) -> None:
+    """A message that fails in a way that has no name waits like any other, and the worker goes on telling the rest."""
+    hook, house = Faulty(street.hook), street.house
+    webhooks = Webhooks(house.service, hook)
+    (bob,) = await settled(house, "bob")
+    await street.alice.sign_in()
+    await street.held()
+    await bob.ask(bob.withdrawal(5_000, to=STRANGER, proofs=bob.proofs()))
+    stop = asyncio.Event()
+    running = asyncio.create_task(webhooks.run(stop, poll_s=0.01))
+    while "bob" not in {one.account for one in street.platform.told} or not hook.failed:
+        assert not running.done()
+        await asyncio.sleep(0)
+    hook.faulty = ""
+    while "alice" not in {one.account for one in street.platform.told}:
+        assert not running.done()
+        house.clock.at += max(BACK_OFF_MS)
+        await asyncio.sleep(0)
     stop.set()
     await running
 
