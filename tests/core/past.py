@@ -820,6 +820,17 @@ class Past:
                 found.pop(event.order, None)
         return found
 
+    @property
+    def leases(self) -> dict[str, ev.LeaseGranted]:
+        """The last leases that were not settled."""
+        found: dict[str, ev.LeaseGranted] = {}
+        for _, event in self.events():
+            if isinstance(event, ev.LeaseGranted):
+                found = dict([*list(found.items())[-7:], (event.lease, event)])
+            elif isinstance(event, ev.LeaseSettled):
+                found.pop(event.lease, None)
+        return found
+
     @cached_property
     def closed(self) -> set[str]:
         """Pairs and counterparties that may not be traded."""

@@ -389,6 +389,22 @@ class Stories(RuleBasedStateMachine):
         earlier = pick(self.alice.everything().meter.leases, number)
         self.ask(OrderLease("BTC/USDT", earlier, used), self.session(by))
 
+    @rule(used=st.sampled_from((None, "0", "1.5")), late=st.sampled_from((0, 1, 2, 11, 3600)))
+    def leases_in_peace(self, used: str | None, late: int) -> None:
+        """The owner trades a pair he knows, long after whatever was odd, and the platform settles lease after lease."""
+        for wait in (5 * DAY, 25 * HOUR):
+            self.ask(OrderPlace(f"p{self.alice.now}", "BTC/USDT", "buy", "1", "1"), self.session("owner"))
+            self.alice.deliver()
+            self.tick(wait)
+        session = self.session("owner")
+        for _ in range(2):
+            self.tick(31 * MINUTE)
+            self.ask(ChangeCancel("none"), session)
+        for _ in range(3):
+            earlier = pick(self.alice.everything().meter.leases, -1)
+            self.ask(OrderLease("BTC/USDT", earlier, used), session)
+            self.tick(late * 1000)
+
     @precondition(lambda self: self.alice.head.closed)
     @rule(number=nth)
     def open_again(self, number: int) -> None:

@@ -41,7 +41,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
-from holdback.core.rules.order import OrderPlace
+from holdback.core.rules.order import OrderLease, OrderPlace
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
@@ -62,7 +62,10 @@ SIGN_IN, CHANGE, REINSTATE, MONEY, EARLY = "sign_in", "change", "reinstate", "mo
 
 
 class Answer(NamedTuple):
-    """What the twin says. `until` is a hold's release_at, what is new's usable_from, or a challenge's expiry."""
+    """What the twin says. `until` is a hold's release_at, what is new's usable_from, or a challenge's expiry.
+
+    `leased` is what a caller may let orders give away by itself, in micro-USD.
+    """
 
     kind: str
     reasons: frozenset[str]
@@ -70,6 +73,7 @@ class Answer(NamedTuple):
     accept: frozenset[frozenset[str]] = frozenset()
     lane: Lane | None = None
     own_wait: int | None = None
+    leased: int | None = None
 
 
 def allow(reason: Reason, until: Instant | None = None, lane: Lane | None = None) -> Answer:
@@ -106,6 +110,7 @@ WHO: Final[dict[type[Action], set[ActorKind]]] = {
     ExitRequest: {ActorKind.OWNER, ActorKind.API_KEY},
     ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM, ActorKind.STAFF},
     OrderPlace: {ActorKind.OWNER, ActorKind.API_KEY},
+    OrderLease: {ActorKind.OWNER, ActorKind.API_KEY},
     ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM, ActorKind.STAFF},
 }
 """Who may ask, where it is not the owner alone."""
@@ -338,7 +343,7 @@ class Case:
         low = len(key.nonces) >= NONCES and signed.nonce < sorted(key.nonces)[-NONCES]
         late = abs(self.now - signed.at) > limits.signed_s * 1000
         ripe = self.past.ripe(key.waiting, self.now)
-        trades = type(self.request.action) is OrderPlace
+        trades = isinstance(self.request.action, OrderPlace | OrderLease)
         may = (ev.Scope.TRADE if trades else ev.Scope.WITHDRAW) in key.made.scopes
         over = key.made.at + limits.expires_max_d * DAY <= self.now
         return [
@@ -1519,7 +1524,8 @@ def order_terms(case: Case) -> tuple[Fraction, Fraction, Fraction] | None:
     None if nobody can say what the order is worth.
     """
     action, market = case.request.action, case.facts.market
-    assert isinstance(action, OrderPlace)
+    assert isinstance(action, OrderPlace | OrderLease)
+    side, claimed = (action.side, action.reference) if isinstance(action, OrderPlace) else ("buy", None)
     if market is None:
         return None
     reference = Fraction(0)
@@ -1529,14 +1535,14 @@ def order_terms(case: Case) -> tuple[Fraction, Fraction, Fraction] | None:
         and case.now - market.at <= case.policy.trades.index_age_s * 1000
     ):
         said = [Fraction(market.reference)]
-        if action.reference is not None and Fraction(action.reference):
-            said.append(Fraction(action.reference))
-        reference = min(said) if action.side == "buy" else max(said)
+        if claimed is not None and Fraction(claimed):
+            said.append(Fraction(claimed))
+        reference = min(said) if side == "buy" else max(said)
     base = Fraction(fresh_price(case, market.base_micro_usd, market.base_at))
     quote = Fraction(fresh_price(case, market.quote_micro_usd, market.quote_at))
     if not quote and base and reference:
         quote = Fraction(math.ceil(base / reference))
-    if not quote or (not reference and action.side == "sell" and not base):
+    if not quote or (not reference and side == "sell" and not base):
         return None
     return reference, quote, base
 
@@ -1545,7 +1551,7 @@ def order_weight(case: Case, half_range: int) -> int:
     """What is odd about an order, in percent of its weight."""
     past, now, trades = case.past, case.now, case.policy.trades
     action = case.request.action
-    assert isinstance(action, OrderPlace)
+    assert isinstance(action, OrderPlace | OrderLease)
     allowed = [one for _, one in past.events() if isinstance(one, ev.OrderAllowed)]
     first = min((one.at for one in allowed if one.pair == action.pair), default=now)
     begins = (now - HOUR) // (5 * MINUTE) * 5 * MINUTE
@@ -1668,8 +1674,53 @@ def refuse_drain(case: Case, drain: ev.Drain, *, blind: bool) -> None:
     refuse((bool(drain.micro_usd) and reaches_into_vault(case, drain.micro_usd, priced=True), Reason.IN_VAULT))
 
 
+def order_lease(case: Case) -> Answer:
+    """Law 3: a tenth of what every window and the budget still bear, for orders about which nothing is odd."""
+    action, past, now, trades = case.request.action, case.past, case.now, case.policy.trades
+    assert isinstance(action, OrderLease)
+    earlier = past.leases.get(action.settles or "")
+    early = earlier is not None and now < earlier.at + trades.lease_s * 1000 - EARLY_MS
+    refuse((past.is_frozen, Reason.FROZEN))
+    refuse((past.ordered(now), Reason.UNDER_ORDER))
+    refuse((bool({"pair *", f"pair {action.pair}"} & past.closed), Reason.TRADING_CLOSED))
+    refuse((early, Reason.NOT_YET_DUE))
+    someone = any(one.startswith("counterparty") for one in past.closed)
+    refuse((case.asleep or case.facts.reconciling or someone, Reason.ORDER_BY_ORDER))
+    terms, market = order_terms(case), case.facts.market
+    refuse((terms is None or not terms[0], Reason.PRICE_UNKNOWN))
+    assert market is not None
+    refuse((order_weight(case, market.half_range_ppm) != 100, Reason.ORDER_BY_ORDER))
+    amount = most_given_away(case) * trades.lease_percent // 100
+    refuse((not amount, Reason.OVER_TRADE_LIMIT))
+    return allow(Reason.NO_HARM)._replace(leased=amount)
+
+
+EARLY_MS: Final = 500
+"""How much sooner than its end a lease may be settled, for whoever asked began to count before it was granted."""
+
+
+def most_given_away(case: Case) -> int:
+    """The most that one order could give away now: found by trying, not by subtracting."""
+
+    def bears(micro_usd: int) -> bool:
+        try:
+            refuse_drain(case, ev.Drain(micro_usd, micro_usd, micro_usd), blind=False)
+        except Refused:
+            return False
+        return True
+
+    most, beyond = 0, 1
+    while bears(beyond):
+        most, beyond = beyond, beyond * 2
+    while beyond - most > 1:
+        middle = (most + beyond) // 2
+        most, beyond = (middle, beyond) if bears(middle) else (most, middle)
+    return most
+
+
 RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {
     OrderPlace: order_place,
+    OrderLease: order_lease,
     ApiKeyCreate: api_key_create,
     ApiKeySuspend: api_key_suspend,
     ApiKeyRevoke: api_key_revoke,

@@ -85,6 +85,7 @@ CHANGES_NOTHING: Final = (
     ev.TradingClosed,
     ev.ProceedsHeld,
     ev.ValueReceived,
+    ev.LeaseSettled,
 )
 """What may be written beside a refusal: it was asked, tried and counted, and what tightens by itself."""
 
@@ -859,7 +860,8 @@ class Watched(Account):
                 until = decision.release_at
             case StepUp():
                 until, accept = decision.expires_at, frozenset(frozenset(one) for one in decision.accept)
-        said = Answer(kind_of(decision), reasons, until, accept, lane, own)
+        leased = next((one.micro_usd for one in self.last.events if isinstance(one, ev.LeaseGranted)), None)
+        said = Answer(kind_of(decision), reasons, until, accept, lane, own, leased)
         assert said == expected, f"core: {said}\ntwin: {expected}"
 
     def keep(self, step: decide.Advance) -> None:
