@@ -353,11 +353,15 @@ async def town(dsn: str, log: Path) -> AsyncIterator[tuple[Town, list[Family]]]:
 
 def drawn(log: Iterable[ev.AnyEvent]) -> Iterator[tuple[int, int]]:
     """When how much was drawn for others, in the log's order; what is given back counts where it had been drawn."""
+    locked: dict[str, ev.ExitLocked] = {}
     for event in log:
         match event:
-            case ev.ExitAllowed() if event.lane is not Lane.OWN and not event.drawn_at:
-                yield event.at, event.micro_usd
             case ev.ExitLocked():
+                locked[event.exit] = event
+                yield event.at, event.micro_usd
+            case ev.ExitCancelled() if event.exit in locked:
+                yield locked[event.exit].at, -locked[event.exit].micro_usd
+            case ev.ExitAllowed() if event.lane is not Lane.OWN and not event.drawn_at:
                 yield event.at, event.micro_usd
             case ev.OrderAllowed():
                 yield event.at, event.drain.micro_usd
