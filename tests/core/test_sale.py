@@ -143,6 +143,18 @@ class TestLock:
         assert drawn(account) == 10
         assert account.head.strangers[BOB.name[:16]] == {(account.now - 5 * HOUR) // HOUR: 10 * USD}
 
+    def test_what_slid_out_is_given_back_nowhere(self) -> None:
+        """A buyer whose day is over is forgotten, and nothing is given back where nothing counts any more."""
+        account, session = seller(**{"outflow.sale_lock_h": 60})
+        which = sold(account, session)
+        account.wait(hours=26)
+        session = account.sign_in()
+        assert codes(sell(account, session, "10", to=destination("other"))) == [Reason.SALE_LOCKED]
+        assert BOB.name[:16] not in account.head.strangers
+        account.ask(ExitCancel(which), session)
+        assert sum(account.head.meters[Lane.TOTAL].hours.values()) == 10 * USD
+        assert list(account.head.strangers) == [destination("other").name[:16]]
+
     def test_a_clock_in_doubt_calls_nothing_off(self) -> None:
         """Law 8: on a jump of the clock the buyer may still pay."""
         account, session = seller()
