@@ -113,10 +113,12 @@ class Importing:
         return [self._masters.lookup_hash(LISTED, one) for one in sorted(found)]
 
     def _spelled(self, address: str, network: str, memo: str) -> frozenset[str]:
-        """In every spelling that it is compared by. One that is wrong for the network it is said to be on stops all."""
+        """In every spelling that it is compared by. One that is wrong for the network it is said to be on stops all.
+
+        A label that the policy does not know says nothing: authorities write tickers, XBT or ETH, and the address may
+        be payable here for all that.
+        """
         listed = self._networks.get(network.lower())
-        if network and listed is None:
-            return frozenset()
         try:
             if listed is not None:
                 normal(listed, address)

@@ -291,6 +291,16 @@ async def test_a_list_has_a_name_and_a_version(house: House, name: str, version:
         await Importing(house.store, house.service.tools).take(name, version, [{"address": STRANGER}])
 
 
+@pytest.mark.parametrize("label", ["XBT", "BTC", "Bitcoin Mainnet", "BITCOIN"])
+async def test_a_label_that_nobody_knows_lists_the_address_all_the_same(house: House, label: str) -> None:
+    """What an authority calls a network is its own: the address is listed wherever it could be paid."""
+    alice = await alone(house)
+    rows = [{"address": somewhere("other"), "network": "bitcoin"}, {"address": MULE, "network": label}]
+    taken = await Importing(house.store, house.service.tools).take("ofac", "1", rows)
+    assert (taken.row.entries, taken.left_out) == (2, 0)
+    assert codes(await alice.ask(entering(alice))) == ["destination_listed"]
+
+
 async def test_a_large_list_is_taken_in_parts(house: House) -> None:
     """Rows of other networks are counted and left out, and one address is kept once."""
     rows = [{"address": somewhere(str(number)), "network": ""} for number in range(2 * BATCH + 3)]
