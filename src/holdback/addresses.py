@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from functools import cache, reduce
 from operator import xor
 from typing import TYPE_CHECKING, Final, assert_never
@@ -29,8 +30,12 @@ LONGEST: Final = 128
 """The longest address that is read, in characters. Reading Base58 takes time with the square of its length."""
 
 BASE58: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+RIPPLE: Final = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
+"""The same letters in the order of the XRP Ledger."""
 BECH32: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 
+_FROM_RIPPLE: Final = str.maketrans(RIPPLE, BASE58)
+_TO_RIPPLE: Final = str.maketrans(BASE58, RIPPLE)
 _DIGITS: Final = {char: value for value, char in enumerate(BASE58)}
 _NO_WORD: Final = 0xFF
 _WORDS: Final = bytes(BECH32.find(chr(code)) & _NO_WORD for code in range(256))
@@ -55,7 +60,14 @@ _EVM: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 HERE: Final = frozenset({"internal", "p2p", "card", "own"})
 """Where customers of this platform are named."""
 
+BANK: Final = "bank"
 _APART: Final = re.compile(r"[\s-]")
+_BETWEEN: Final = re.compile(r"[\s./-]")
+_ACCOUNT: Final = re.compile(r"[A-Z0-9]+")
+_IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+_IBAN_WORD: Final = "IBAN"
+_MODULUS: Final = 97
+"""Letters count as 10 to 35, what stands first goes last, and 1 is left (ISO 13616, ISO/IEC 7064 MOD 97-10)."""
 
 _MEMOS: Final = {"number": re.compile(r"0|[1-9][0-9]{0,9}"), "text": re.compile(r"[!-~]{1,128}")}
 _MEMO_MOST: Final = 2**32 - 1
@@ -72,8 +84,8 @@ class BadMemo(ValueError):
 def spelled(networks: Mapping[str, Network], network: str, text: str, memo: str = "") -> Spelled:
     """A destination as it is kept and as it is compared. Raises ValueError saying what is wrong, BadMemo of the memo.
 
-    A customer here is named as he is. What is on no listed network is an account number, written with spaces and
-    without, in either case. One address with two memos is two destinations, and without any a third.
+    A customer here is named as he is. An account at a bank is compared by its letters and digits. One address with two
+    memos is two destinations, and without any a third.
     """
     listed = networks.get(network)
     if memo:
@@ -81,6 +93,8 @@ def spelled(networks: Mapping[str, Network], network: str, text: str, memo: str 
     if listed is not None:
         place = normal(listed, text)
         return Spelled(with_memo(text, memo), with_memo(place, memo), place if memo else "")
+    if network == BANK:
+        return Spelled(text, _bank_account(text))
     return Spelled(text, text if network in HERE else _APART.sub("", text).upper() or text)
 
 
@@ -91,6 +105,24 @@ def spelled_once(networks: Mapping[str, Network], network: str, text: str, memo:
     except ValueError:
         place = text
     return Spelled(with_memo(text, memo), with_memo(place, memo), place if memo else "")
+
+
+def _bank_account(text: str) -> str:
+    """The one spelling of an account number, or an IBAN without a wrong digit.
+
+    Banks read over spaces, points and the word before it, and a thief who writes it otherwise is still the same thief.
+    What the eye does not see, or takes for something else, is refused.
+    """
+    found = _BETWEEN.sub("", unicodedata.normalize("NFKC", text)).upper()
+    bare = found.removeprefix(_IBAN_WORD)
+    found = bare if _IBAN.fullmatch(bare) else found
+    if _ACCOUNT.fullmatch(found) is None:
+        raise ValueError("must be an account number, of letters and digits")
+    if _IBAN.fullmatch(found) is not None:
+        number = "".join(str(int(char, 36)) for char in found[4:] + found[:4])
+        if int(number) % _MODULUS != 1:
+            raise ValueError("has a character that is wrong: the check digits of this IBAN do not fit")
+    return found
 
 
 def _check_memo(kind: str, memo: str) -> None:
@@ -120,6 +152,9 @@ def normal(network: Network, text: str) -> str:
             return text.lower()
         case "base58check":
             return _base58check(network, text)
+        case "ripple":
+            _base58check(network, text.translate(_FROM_RIPPLE))
+            return text
         case "base58":
             if len(unbase58(text)) != network.size_bytes:
                 raise ValueError("is too short or too long for an address of this network")
@@ -161,6 +196,8 @@ def invented(network: Network, name: str) -> str:
             return _bech32(network.hrp, _in_words(made[:_HASH_BYTES]), PLAIN)
         case "base58check":
             return base58check(bytes((network.versions[0],)) + made[:_HASH_BYTES])
+        case "ripple":
+            return base58check(bytes((network.versions[0],)) + made[:_HASH_BYTES]).translate(_TO_RIPPLE)
         case "base58":
             return base58((made * 2)[: network.size_bytes])
         case "evm":

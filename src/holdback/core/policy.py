@@ -319,13 +319,14 @@ class Network(Section, frozen=True):
     """How addresses of a network are written (`addresses.py` reads them); one that is not listed is closed.
 
     `segwit` has a human-readable part, and `versions` where there are older addresses, too; `bech32` has the former
-    alone, `base58check` version bytes alone. `base58` is so many bytes without a checksum. `pattern` is for all others:
-    characters and classes of them, each so often, at most one of them more or less often.
+    alone, `base58check` version bytes alone, and `ripple` with the letters in the XRP Ledger's order. `base58` is so
+    many bytes without a checksum. `pattern` is for all others: characters and classes of them, each so often, at most
+    one of them more or less often.
 
     With `memo` one address serves many, and a number (of 32 bits) or text beside it says whose money it is.
     """
 
-    family: Literal["segwit", "bech32", "base58check", "base58", "evm", "pattern"]
+    family: Literal["segwit", "bech32", "base58check", "ripple", "base58", "evm", "pattern"]
     hrp: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{0,20}\Z")] = ""
     versions: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=255)], ...], msgspec.Meta(max_length=8)] = ()
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
@@ -337,6 +338,7 @@ SPELT_BY: Final = {
     "segwit": ({"hrp"}, {"versions"}),
     "bech32": ({"hrp"}, set[str]()),
     "base58check": ({"versions"}, set[str]()),
+    "ripple": ({"versions"}, set[str]()),
     "base58": ({"size_bytes"}, set[str]()),
     "evm": (set[str](), set[str]()),
     "pattern": ({"pattern"}, set[str]()),
