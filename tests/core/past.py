@@ -147,6 +147,10 @@ class Session:
         return min(self.until, self.seen + self.idle)
 
 
+NO_USE: Final = {"api_key_suspended", "api_key_scope", "api_key_new", "not_entitled"}
+"""Refusals of what a key may not ask at all."""
+
+
 @dataclass
 class Program:
     """An API key, as the events up to now describe it."""
@@ -441,7 +445,8 @@ class Past:
                     one, signed = found[event.actor.key], FACTS.decode(event.facts).api_key
                     assert signed is not None
                     one.nonces.add(signed.nonce)
-                    if signed.listed and not one.asleep(self.policy, event.at):
+                    refused = {found.code for found in event.findings[:1]} & NO_USE
+                    if signed.listed and not refused and not one.asleep(self.policy, event.at):
                         one.used = event.at
                 case ev.ApiKeyWoken():
                     found[event.api_key].used = event.at

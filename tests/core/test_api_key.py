@@ -363,6 +363,34 @@ def test_whoever_asks_from_elsewhere_keeps_none_awake(account: Account) -> None:
     assert isinstance(pays(account, key), StepUp)
 
 
+def test_whoever_asks_what_it_may_not_keeps_none_awake(account: Account) -> None:
+    """Asking with a suspended key, or beyond its scopes, is no use of it: it sleeps when it may go on."""
+    key, trader = made(account), made(account, TRADES)
+    session = account.any_session()
+    account.ask(ApiKeySuspend(key.key), session)
+    account.ask(ApiKeySuspend(key.key, on=False), session, *PROOFS)
+    for _ in range(4):
+        account.settle(days=0.7)
+        assert code(pays(account, key)) == Reason.API_KEY_SUSPENDED
+    for _ in range(4):
+        account.settle(days=5)
+        assert code(pays(account, trader)) == Reason.API_KEY_SCOPE
+    account.sign_in()
+    for one in (key, trader):
+        assert is_asleep(account.head.api_keys[one.key], account.policy, account.now)
+    assert isinstance(pays(account, key), StepUp)
+
+
+def test_keys_leave_their_owner_room(account: Account) -> None:
+    """However often keys ask while exits cool, the owner's own exit has a place to wait in."""
+    key = made(account)
+    account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
+    answers = [pays(account, key, "1") for _ in range(account.policy.bounds.waiting_exits)]
+    assert [isinstance(one, Hold) for one in answers].count(True) == account.policy.bounds.waiting_exits // 2
+    assert (code(answers[-1]), answers[-1].findings[0].about) == (Reason.TOO_MANY, "exits")
+    assert isinstance(account.pay("1", "home", account.any_session()), Hold)
+
+
 def test_one_that_expired(account: Account) -> None:
     """A key ends at its time."""
     key = made(account, ApiKeyCreate(sealed("bot"), (Scope.WITHDRAW,), LIST, expires_d=9, secret=sealed("key")))

@@ -358,11 +358,17 @@ def _asking(head: Head | None, request: Request, now: Instant) -> Session | None
 
 
 def _signed(head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
-    """That an API key signed the request; what it signed is spent whatever is then decided."""
+    """That an API key signed the request; what it signed is spent whatever is then decided.
+
+    What a key may not ask is no use of it: whoever goes on asking with one that is suspended does not keep it awake.
+    """
     key = programs.asking(head, request.actor)
-    if key is None or facts.api_key is None:
+    if head is None or key is None or facts.api_key is None:
         return []
-    awake = facts.api_key.listed and not programs.is_asleep(key, policy, now)
+    rule = RULES.get(type(request.action))
+    asked = request.account, rule.scope if rule is not None else None
+    barred = programs.barred(head, key, *asked, facts.api_key, policy, now)
+    awake = barred is None and not programs.is_asleep(key, policy, now)
     return [ev.ApiKeySigned(now, request.actor.key, facts.api_key.nonce, awake)]
 
 

@@ -422,9 +422,14 @@ def _door(case: Case, action: ExitRequest) -> Finding | None:
         return _sweep_door(case)
     if network in RECEIVED_INSIDE and case.request.counterparty == case.head.account:
         return why(Reason.BAD_FIELD, about="counterparty")
-    if len(case.head.exits) >= case.policy.bounds.waiting_exits:
-        return why(Reason.TOO_MANY, "exit.cancel", about="exits")
-    return None
+    return None if _has_place(case) else why(Reason.TOO_MANY, "exit.cancel", about="exits")
+
+
+def _has_place(case: Case) -> bool:
+    """Whether another exit may wait; what keys ask for fills half of the places at most, and leaves the owner his."""
+    room, exits = case.policy.bounds.waiting_exits, case.head.exits
+    by_keys = sum(bool(one.key) for one in exits.values())
+    return len(exits) < room and (case.request.actor.kind is not ActorKind.API_KEY or by_keys < room // 2)
 
 
 def _stopped(case: Case, *, ruled: bool = False) -> Finding | None:
