@@ -27,6 +27,15 @@ WIDEST: Final = {4: 16, 6: 32}
 _HMAC: Final = "hmac:"
 _ED25519: Final = "ed25519:"
 
+_SIGN: Final = 2**255
+_PRIME: Final = 2**255 - 19
+_ORDER_8: Final = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+_SMALL_ORDER: Final = frozenset({0, 1, _PRIME - 1, _PRIME, _PRIME + 1, _ORDER_8, _PRIME - _ORDER_8})
+"""The y of every point of order 1 to 8, as it may be written: under such a key one signature fits every text.
+
+(RFC 8032 section 5.1.7 lets them verify; who made one has no private key, and whoever reads it signs as he does.)
+"""
+
 Nonce = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """An integer that every JSON reader takes for itself (RFC 7493 section 2.2)."""
 Signature = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{43}([A-Za-z0-9_-]{43})?\Z")]
@@ -50,9 +59,12 @@ def credential(secret: str, public_key: str | None) -> str:
 def public_key_fault(text: str) -> str:
     """Why a public key in base64url can be none; "" if it can."""
     try:
-        Ed25519PublicKey.from_public_bytes(_bytes(text))
+        given = _bytes(text)
+        Ed25519PublicKey.from_public_bytes(given)
     except (ValueError, binascii.Error):
         return "must be the 32 bytes of an Ed25519 public key in base64url without padding"
+    if int.from_bytes(given, "little") % _SIGN in _SMALL_ORDER:
+        return "must be a public key that has a private one: this is a point of small order"
     return ""
 
 

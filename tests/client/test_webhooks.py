@@ -90,3 +90,11 @@ def test_a_secret_that_is_none(secret: str) -> None:
     """An empty or unreadable secret verifies nothing, and says so at once."""
     with pytest.raises(ValueError, match="whsec_"):
         verify_webhook(BODY, signed(), secrets=[secret], now=AT)
+
+
+@pytest.mark.parametrize("header", ["webhook-id", "webhook-signature"])
+def test_headers_that_are_no_text_are_refused(header: str) -> None:
+    """Bytes that a server could not read as text come as lone surrogates: they are refused as what is not signed."""
+    headers = {"webhook-id": "m", "webhook-timestamp": "1", "webhook-signature": "v1,x"} | {header: "v1,\udcff"}
+    with pytest.raises(WebhookRefused, match="no signed message"):
+        verify_webhook(b"{}", headers, secrets=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], now=1)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.service.house import HOME, STRANGER, Customer, House, command, settled
 
+from holdback.api_keys import public_key_fault
 from holdback.client import by_secret, signed_actor
 from holdback.core import events as ev
 from holdback.core.events import HOUR
@@ -245,3 +246,21 @@ async def test_what_it_signed_for_a_dry_run_orders_nothing(house: House) -> None
     assert await said(earnest, dry_run=True) == "api_key_wrong"
     assert await said(program.signed(PAYMENT, issuer="other"), dry_run=False) == "api_key_wrong"
     assert await said(earnest, dry_run=False) == "proved"
+
+
+@pytest.mark.parametrize("sign", [0, 0x80])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        *(f"{low}{'ff' * 30}7f" for low in ("ec", "ed", "ee")),
+    ],
+)
+def test_a_key_that_anybody_signs_with_is_none(point: str, sign: int) -> None:
+    """Under a point of small order one signature fits every text: no such key is taken, however it is written."""
+    raw = bytes.fromhex(point)
+    written = base64.urlsafe_b64encode(raw[:31] + bytes([raw[31] | sign])).rstrip(b"=").decode()
+    assert "small order" in public_key_fault(written)

@@ -68,6 +68,8 @@ def verify_webhook(
     name, time, shown = (given.get(f"webhook-{one}", "") for one in ("id", "timestamp", "signature"))
     if not name or not time.isascii() or not time.isdecimal() or len(time) > 12 or len(body) > _BODY_MOST:  # noqa: PLR2004 - as Unix times are for long
         raise WebhookRefused("this is no signed message")
+    if not (name.isascii() and shown.isascii()):
+        raise WebhookRefused("this is no signed message")
     signed = f"{name}.{time}.".encode() + body
     made = [base64.b64encode(hmac.digest(key, signed, hashlib.sha256)) for key in keys]
     signatures = [one[3:].encode() for one in shown.split(" ")[:_SIGNATURES_MOST] if one.startswith("v1,")]
