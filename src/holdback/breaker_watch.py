@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 LOOKS_S: Final = 3.0
 """How often a server looks, in seconds."""
+STALE_S: Final = 60
+"""A look that is older says nothing any more: nobody counts what leaves."""
 
 
 class BreakerWatch:
@@ -60,13 +62,13 @@ class BreakerWatch:
             await self._learn(now)
         # What made it trip was looked at by the two who reset it: from there on it is counted anew.
         flow = _sum(await self._store.flows(max(now - HOUR, stands.reset_at)))
-        self._service.outflow = Outflow(stands.tripped_at, flow, self._most)
+        self._service.outflow = Outflow(stands.tripped_at, flow, self._most, now)
         found = over(flow, self._most)
         if found is not None and not stands.tripped_at:
             scope, left, limit = found
             log.error("breaker.tripped", scope=scope, micro_usd=left, limit_micro_usd=limit)
             await self._service.trip(scope, flow, self._most)
-            self._service.outflow = Outflow(now, flow, self._most)
+            self._service.outflow = Outflow(now, flow, self._most, now)
         return self._service.outflow
 
     async def _learn(self, now: Instant) -> None:

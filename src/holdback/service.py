@@ -153,12 +153,13 @@ class _Turns:
 class Outflow(NamedTuple):
     """How the circuit breaker stood when it was looked at last: what left within the hour, and the most that may.
 
-    `tripped_at` is since when it holds exits, 0 while it does not.
+    `tripped_at` is since when it holds exits, 0 while it does not. `looked_at` is when that was.
     """
 
     tripped_at: Instant
     flow: Flow
     most: Flow
+    looked_at: Instant
 
 
 class Work(NamedTuple):

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.web.platform_side import PLATFORM, Web, is_problem
 
 from holdback.batching import Overloaded
-from holdback.breaker_watch import BreakerWatch
+from holdback.breaker_watch import STALE_S, BreakerWatch
 from holdback.core.events import MINUTE
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
@@ -205,7 +205,18 @@ async def test_operators_see_the_circuit_breaker(web: Web) -> None:
     assert "holdback_breaker_tripped 0.0" in text
     assert 'holdback_outflow_usd{scope="new_destinations"} 0.0' in text
     assert 'holdback_outflow_limit_usd{scope="changed_accounts"} 250000.0' in text
+    (looked,) = [line.split()[1] for line in text.splitlines() if line.startswith("holdback_breaker_looked_at_seconds")]
+    assert float(looked) == web.clock.at / 1000
     assert (await web.http.get("/readyz")).json() == {"status": "ready", "breaker": "closed"}
+
+
+async def test_a_watch_that_ended_is_told(web: Web) -> None:
+    """Once nobody has looked for a minute, `/readyz` says that what leaves is not watched."""
+    await BreakerWatch(web.service).look()
+    web.clock.at += STALE_S * 1000 + 1
+    assert (await web.http.get("/readyz")).json() == {"status": "ready", "breaker": "unwatched"}
+    await BreakerWatch(web.service).look()
+    assert (await web.http.get("/readyz")).json()["breaker"] == "closed"
 
 
 async def test_metrics_count_decisions_and_name_nobody(web: Web) -> None:

@@ -16,6 +16,7 @@ import structlog
 from starlette.routing import Route, Router
 from starlette.websockets import WebSocketClose
 
+from holdback.breaker_watch import STALE_S
 from holdback.core.events import DAY, StreamKind
 from holdback.core.rules.staff import TicketClose, TicketOpen
 from holdback.facing import FaceDesk
@@ -207,8 +208,11 @@ class Platform:
         seen = self._service.outflow
         if seen is None:
             return Reply(b'{"status":"ready"}')
-        # A tripped breaker is no reason to send requests elsewhere: every server holds the same.
-        return Reply(b'{"status":"ready","breaker":"%s"}' % (b"tripped" if seen.tripped_at else b"closed"))
+        # Neither a tripped breaker nor one that nobody watches is a reason to send requests elsewhere: every server
+        # holds the same, by what the store says, and each account's own limits hold without it.
+        _, age_s = await self._overdue((1, seen.looked_at))
+        stands = b"unwatched" if age_s > STALE_S else b"tripped" if seen.tripped_at else b"closed"
+        return Reply(b'{"status":"ready","breaker":"%s"}' % stands)
 
     async def metrics(self, _call: Call) -> Reply:
         """What an operator watches."""

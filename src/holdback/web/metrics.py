@@ -97,6 +97,8 @@ class Metrics:
             return
         tripped = float(bool(seen.tripped_at))
         yield GaugeMetricFamily("holdback_breaker_tripped", "Whether the circuit breaker holds exits.", value=tripped)
+        text = "When this process last looked at what leaves, in seconds since the epoch."
+        yield GaugeMetricFamily("holdback_breaker_looked_at_seconds", text, value=seen.looked_at / 1000)
         left = GaugeMetricFamily("holdback_outflow_usd", "What left within an hour.", labels=("scope",))
         most = GaugeMetricFamily("holdback_outflow_limit_usd", "What may leave within an hour.", labels=("scope",))
         for place, scope in enumerate(SCOPES):
