@@ -670,7 +670,9 @@ def revoke_leaked(file: Path, *, json: Json = False) -> int:
         _print_json(found._asdict())
     else:
         out.print(f"{found.revoked} revoked, {found.unknown} unknown.", highlight=False)
-    return 0
+    if found.failed:
+        _wrong(f"altered in the store, so nothing was revoked: {', '.join(found.failed)}; see `holdback verify`")
+    return 1 if found.failed else 0
 
 
 @app.command(name="backup")

@@ -9,6 +9,7 @@ import msgspec
 
 from holdback.core.rules.api_key import ApiKeyLeaked
 from holdback.ports import Wanted
+from holdback.snapshots import Tampered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,10 +26,14 @@ class BadList(ValueError):
 
 
 class Revoked(NamedTuple):
-    """How many keys were revoked, and how many lines named none that there is (any more)."""
+    """How many keys were revoked, and how many lines named none that there is (any more).
+
+    `failed` are the accounts that could not be read, each once: what was altered is answered by nobody.
+    """
 
     revoked: int
     unknown: int
+    failed: tuple[str, ...] = ()
 
 
 class _Said(msgspec.Struct):
@@ -57,17 +62,26 @@ def keys_of(lines: Iterable[str]) -> list[tuple[str, str]]:
 async def revoke(service: Service, keys: Iterable[tuple[str, str]], done: Callable[[int], None]) -> Revoked:
     """Revoke each, and tell its owner; `done` is told after each how many were looked at.
 
-    It may be run again after it was cut off: a key that is gone is one that is unknown. Raises StoreUnavailable.
+    It may be run again after it was cut off: a key that is gone is one that is unknown. An account that was altered in
+    the store does not keep the others' keys alive. Raises StoreUnavailable.
     """
     revoked = unknown = 0
+    failed: dict[str, None] = {}
     for number, (account, key) in enumerate(keys, start=1):
-        loaded = await service.store.read([Wanted(account)])
-        row = loaded.snapshots.get(account)
-        if row is None or key not in service.tools.snapshots.head(row).api_keys:
-            unknown += 1
-        else:
-            answer = await service.record(account, ApiKeyLeaked(key))
-            gone = msgspec.json.decode(answer, type=_Said).decision == "allow"
+        try:
+            gone = await _revoked(service, account, key)
             revoked, unknown = revoked + gone, unknown + (not gone)
+        except Tampered:
+            failed[account] = None
         done(number)
-    return Revoked(revoked, unknown)
+    return Revoked(revoked, unknown, tuple(failed))
+
+
+async def _revoked(service: Service, account: str, key: str) -> bool:
+    """Whether there was such a key, which there is no more. Raises Tampered, StoreUnavailable."""
+    loaded = await service.store.read([Wanted(account)])
+    row = loaded.snapshots.get(account)
+    if row is None or key not in service.tools.snapshots.head(row).api_keys:
+        return False
+    answer = await service.record(account, ApiKeyLeaked(key))
+    return msgspec.json.decode(answer, type=_Said).decision == "allow"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.contracts.raw import execute
 from tests.service.house import HOME, STRANGER, Customer, House, command, settled
 
 from holdback.api_keys import public_key_fault
@@ -198,12 +199,12 @@ async def test_a_leaked_list_revokes(house: House) -> None:
     program = await with_secret(alice)
     lines = ["# paste 7", "", f"alice:{program.key}", f" alice:{program.key} ", "alice:k999999", "nobody:k1"]
     looked_at: list[int] = []
-    assert await revoke(house.service, keys_of(lines), looked_at.append) == (1, 2)
+    assert await revoke(house.service, keys_of(lines), looked_at.append) == (1, 2, ())
     assert looked_at == [1, 2, 3]
     assert [one["code"] for one in (await program.ask(PAYMENT))["reasons"]] == ["api_key_wrong"]
     await house.deliver()
     assert "Important: an API key was revoked" in [one.subject for one in house.post[ev.Channel.EMAIL].to(alice.mail)]
-    assert await revoke(house.service, keys_of(lines), looked_at.append) == (0, 3)
+    assert await revoke(house.service, keys_of(lines), looked_at.append) == (0, 3, ())
 
 
 def test_a_list_that_is_none_is_named_by_its_line() -> None:
@@ -264,3 +265,14 @@ def test_a_key_that_anybody_signs_with_is_none(point: str, sign: int) -> None:
     raw = bytes.fromhex(point)
     written = base64.urlsafe_b64encode(raw[:31] + bytes([raw[31] | sign])).rstrip(b"=").decode()
     assert "small order" in public_key_fault(written)
+
+
+async def test_one_altered_account_keeps_no_other_key_alive(house: House, place: Place) -> None:
+    """The keys on a leaked list are revoked though an account before them cannot be read; that one is named."""
+    people = await settled(house, "alice", "bob")
+    fields = {"name": "bot", "scopes": ["trade"]}
+    made = [await one.ask(one.body("api_key.create", proofs=one.proofs(), **fields)) for one in people]
+    named = [(one.account, answer["id"]) for one, answer in zip(people, made, strict=True)]
+    await execute(place, "UPDATE customers SET mac = link WHERE account = 'alice'")
+    assert await revoke(house.service, named, lambda _: None) == (1, 0, ("alice",))
+    assert not (await house.head("bob")).api_keys
