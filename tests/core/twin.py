@@ -1229,8 +1229,7 @@ def exit_request(case: Case) -> Answer:
     refuse(
         (not named or itself or not Fraction(action.amount), Reason.BAD_FIELD),
         (network == "*" and network_closed(case, action.network), Reason.NETWORK_CLOSED),
-        (len(case.past.held) + len(case.past.sales) >= case.policy.bounds.waiting_exits, Reason.TOO_MANY),
-        (keys_wait_enough(case), Reason.TOO_MANY),
+        (no_place(case), Reason.TOO_MANY),
     )
     value, priced = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro(action.usd))
     exit_ = Exit(beneficiary_of(action, network), value, priced, by_key=True, network=network)
@@ -1249,11 +1248,11 @@ def exit_request(case: Case) -> Answer:
     return locked(weighed.lane) if network == "p2p" else allow(said, lane=weighed.lane)
 
 
-def keys_wait_enough(case: Case) -> bool:
-    """Whether a key asks, and half of what may wait was asked for by keys."""
+def no_place(case: Case) -> bool:
+    """Whether as much waits as may, or a key asks and half of that was asked for by keys."""
     keys = [*(one.asked.key for one in case.past.held.values()), *(one.asked.key for one in case.past.sales.values())]
-    waiting = sum(map(bool, keys))
-    return case.request.actor.kind is ActorKind.API_KEY and waiting >= case.policy.bounds.waiting_exits // 2
+    most, by_key = case.policy.bounds.waiting_exits, case.request.actor.kind is ActorKind.API_KEY
+    return len(keys) >= most or (by_key and sum(map(bool, keys)) >= most // 2)
 
 
 def needs_owner(case: Case, asked: Exit) -> bool:
