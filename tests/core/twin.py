@@ -1218,11 +1218,7 @@ def exit_request(case: Case) -> Answer:
     assert network is not None
     named = names_destination(action, network)
     if network == "own":
-        asked_anew = case.prove(MONEY) if case.asleep else []
-        if isinstance(asked_anew, Answer):
-            return asked_anew
-        refuse((not named or not Fraction(action.amount), Reason.BAD_FIELD))
-        return sweep(case)
+        return sweep_request(case, named=named)
     inside = network in {"internal", "p2p"}
     itself = inside and case.request.counterparty == case.request.account.partition(".")[0]
     listed = named and beneficiary_of(action, network) in case.past.book
@@ -1246,6 +1242,17 @@ def exit_request(case: Case) -> Answer:
         return Answer(HOLD, weighed.reasons, weighed.until(), own_wait=weighed.own_wait)
     said = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
     return locked(weighed.lane) if network == "p2p" else allow(said, lane=weighed.lane)
+
+
+def sweep_request(case: Case, *, named: bool) -> Answer:
+    """A sweep, which a key that slept asks for with proof."""
+    action = case.request.action
+    assert isinstance(action, ExitRequest)
+    asked_anew = case.prove(MONEY) if case.asleep else []
+    if isinstance(asked_anew, Answer):
+        return asked_anew
+    refuse((not named or not Fraction(action.amount), Reason.BAD_FIELD))
+    return sweep(case)
 
 
 def no_place(case: Case) -> bool:
