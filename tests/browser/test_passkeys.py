@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
+from tests.browser.person import PATIENCE_MS
 from tests.browser.platform_house import House
 
 from holdback.client import action_digest
@@ -108,17 +110,21 @@ async def pays_with_it(person: Person, owner: Customer) -> None:
     """Pay, confirmed by the passkey: what it signed is the name of exactly this payment."""
     asked: list[dict[str, Any]] = []
     sent: list[dict[str, Any]] = []
+    heard = asyncio.Event()
 
     async def overhear(response: Response) -> None:
         if response.url.endswith("/withdraw"):
             sent.append(response.request.post_data_json or {})
             asked.append(await response.json())
+            if len(asked) > 1:
+                heard.set()
 
     person.page.on("response", overhear)
     await person.order(USUAL, owner.wallet)
     await expect(person.dialog).to_contain_text(owner.wallet)
     await person.dialog.get_by_role("button", name="Confirm with your passkey").click()
     await person.told("Paid")
+    await asyncio.wait_for(heard.wait(), PATIENCE_MS / 1000)
     person.page.remove_listener("response", overhear)
 
     assert [answer["decision"] for answer in asked] == ["step_up", "allow"]

@@ -22,7 +22,7 @@ from holdback.core.effects import (
     told,
 )
 from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, ChangeKind, Channel, Lane, Setting, Severity
-from holdback.core.state import Contact, Head, Wait
+from holdback.core.state import Contact, Freeze, Head, HeldExit, Wait
 
 EVENTS = typing.get_args(ev.AnyEvent)
 OWNER = Actor(ActorKind.OWNER)
@@ -278,6 +278,16 @@ def test_severe_news_and_what_waits_is_never_folded() -> None:
     frozen = ev.Frozen(START, OWNER)
     added = ev.AddressAdded(START, "b", sealed("b"), "bitcoin", None, 5, START, OWNER, "", "a1")
     assert all(isinstance(one, ev.NoticeDue) for one in follow(before, frozen, added))
+
+
+def test_a_second_press_is_folded_only_if_nothing_was_left_to_stop() -> None:
+    """Whoever presses a stop again is told so again while something still waits, and not for each press without."""
+    wait = Wait(0, START, heard=True)
+    fields = ("withdrawal", "b", "bitcoin", "BTC", "1", 5, b"", "alice", (), "", START, wait, START)
+    frozen = {"frozen_at": START, "freezes": (Freeze(START, START),)}
+    for waiting, kind in (({}, ev.NoticeFolded), ({"x1": HeldExit(*fields)}, ev.NoticeDue)):
+        (found,) = follow(head(exits=waiting, **frozen), ev.Frozen(START + MINUTE, OWNER))
+        assert isinstance(found, kind)
 
 
 @pytest.mark.parametrize(("lane", "sent"), [(lane, lane is not Lane.OWN) for lane in Lane], ids=str)
