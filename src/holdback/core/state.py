@@ -1230,17 +1230,10 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
 def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
     """What was given back was never drawn: it is taken out of the hours and days in which it was, and of the habit."""
     sent = head.sent | {event.exit: replace(head.sent[event.exit], returned_at=event.at)}
-    head = replace(head, sent=sent, returning=_without(head.returning, event.exit))
-    lanes = (Lane.TOTAL,) if event.lane is Lane.NONE else (Lane.TOTAL, event.lane)
-    meters = {lane: _less(head.meters[lane], event.drawn_micro_usd, event.drawn_at) for lane in lanes}
-    habit = less(
-        head.habit, (event.left_at or event.drawn_at) // DAY, 0 if event.lane is Lane.NONE else event.usual_micro_usd
-    )
-    paid = head.strangers.get(event.stranger)
-    strangers = head.strangers
-    if paid is not None:
-        strangers = strangers | {event.stranger: less(paid, event.drawn_at // HOUR, event.drawn_micro_usd)}
-    return replace(head, meters=head.meters | meters, habit=habit, strangers=strangers)
+    usual = 0 if event.lane is Lane.NONE else event.usual_micro_usd
+    habit = less(head.habit, (event.left_at or event.drawn_at) // DAY, usual)
+    head = replace(head, sent=sent, returning=_without(head.returning, event.exit), habit=habit)
+    return _given_back(head, event.lane, event.drawn_micro_usd, event.drawn_at, event.stranger)
 
 
 def _settled(head: Head, event: ev.ExitSettled) -> Head:
@@ -1304,12 +1297,17 @@ def without_draw(head: Head, held: HeldExit) -> Head:
     """The head as if a lock had drawn nothing: it is given back where it was drawn, and nowhere else."""
     if held.lock is None:
         return head
-    at, strangers = held.lock.at, head.strangers
-    lanes = {Lane.TOTAL} if held.lock.lane is Lane.NONE else {Lane.TOTAL, held.lock.lane}
-    meters = head.meters | {lane: _less(head.meters[lane], held.micro_usd, at) for lane in lanes}
-    if held.stranger in strangers:
-        strangers = strangers | {held.stranger: less(strangers[held.stranger], at // HOUR, held.micro_usd)}
-    return replace(head, meters=meters, strangers=strangers)
+    return _given_back(head, held.lock.lane, held.micro_usd, held.lock.at, held.stranger)
+
+
+def _given_back(head: Head, lane: Lane, micro_usd: int, drawn_at: Instant, stranger: str = "") -> Head:
+    """The head with so much less drawn where it was drawn, and on the cap of whoever was to be paid."""
+    lanes = {Lane.TOTAL} if lane is Lane.NONE else {Lane.TOTAL, lane}
+    meters = head.meters | {one: _less(head.meters[one], micro_usd, drawn_at) for one in lanes}
+    paid = head.strangers.get(stranger)
+    if paid is None:
+        return replace(head, meters=meters)
+    return replace(head, meters=meters, strangers=head.strangers | {stranger: less(paid, drawn_at // HOUR, micro_usd)})
 
 
 def _trading(head: Head, event: ev.AnyTradeEvent) -> Head:
@@ -1319,7 +1317,7 @@ def _trading(head: Head, event: ev.AnyTradeEvent) -> Head:
         case ev.LeaseGranted():
             return _with_drain(head, event.micro_usd, event.at)
         case ev.LeaseSettled():
-            return _given_back(head, event.refund_micro_usd, event.granted_at)
+            return _without_drain(head, event.refund_micro_usd, event.granted_at)
         case ev.TradingAlerted():
             return head
         case ev.TradingClosed():
@@ -1342,15 +1340,12 @@ def _traded(head: Head, event: ev.OrderAllowed | ev.OrderReported) -> Head:
     """What trades give away is outflow to others; what a report gives back, it gives back where it was drawn."""
     if isinstance(event, ev.OrderAllowed):
         return _with_drain(head, event.drain.micro_usd, event.at)
-    head = _given_back(head, event.refund.micro_usd, event.placed_at)
+    head = _without_drain(head, event.refund.micro_usd, event.placed_at)
     return _with_drain(head, event.extra.micro_usd, event.at)
 
 
-def _given_back(head: Head, micro_usd: int, drawn_at: Instant) -> Head:
-    if not micro_usd:
-        return head
-    lanes = (Lane.TOTAL, Lane.OTHERS)
-    return replace(head, meters=head.meters | {lane: _less(head.meters[lane], micro_usd, drawn_at) for lane in lanes})
+def _without_drain(head: Head, micro_usd: int, drawn_at: Instant) -> Head:
+    return _given_back(head, Lane.OTHERS, micro_usd, drawn_at) if micro_usd else head
 
 
 def _with_drain(head: Head, micro_usd: int, at: Instant) -> Head:
