@@ -34,12 +34,12 @@ from holdback.core.staffing import attending
 from holdback.core.state import NOBODY, Customer
 from holdback.core.waiting import is_unchanged, items
 from holdback.look_up import seen
+from holdback.pair_index import PairIndex
 from holdback.ports import (
     Answer,
     DeskRow,
     FlowRow,
     NoticeRow,
-    PairIndex,
     PartRow,
     Price,
     StoreUnavailable,

@@ -32,7 +32,8 @@ from holdback.client import (
 )
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE, Lane
-from holdback.ports import PairIndex, Price
+from holdback.pair_index import PairIndex
+from holdback.ports import Price
 from holdback.receipts import ReceiptKeys
 
 if TYPE_CHECKING:

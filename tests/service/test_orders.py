@@ -11,7 +11,8 @@ from tests.service.house import CALLER, House, settled
 from holdback.client import TradeLease
 from holdback.core.events import DAY, HOUR, MINUTE
 from holdback.intake import BadRequest
-from holdback.ports import PairIndex, Price
+from holdback.pair_index import PairIndex
+from holdback.ports import Price
 from holdback.service import Question
 
 if TYPE_CHECKING:

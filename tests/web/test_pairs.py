@@ -10,7 +10,8 @@ import pytest
 from tests.web.platform_side import START, Web, is_problem
 
 from holdback.core.events import MINUTE
-from holdback.ports import LEARNED_LEAST, RANGES_KEPT, STORM_MINUTES, PairIndex, Wanted
+from holdback.pair_index import LEARNED_LEAST, RANGES_KEPT, STORM_MINUTES, PairIndex
+from holdback.ports import Wanted
 from holdback.web import problems
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from holdback.core.decision import MarketFact
 from holdback.core.events import MINUTE
 from holdback.core.policy import MICRO
-from holdback.ports import PairIndex
+from holdback.pair_index import PairIndex
 
 if TYPE_CHECKING:
     import random

@@ -40,7 +40,8 @@ from holdback.core.events import MINUTE, Actor, ActorKind
 from holdback.core.policy import MICRO
 from holdback.core.rules.asking import Request
 from holdback.core.rules.exit import ExitRequest
-from holdback.ports import PairIndex, Price, Wanted
+from holdback.pair_index import PairIndex
+from holdback.ports import Price, Wanted
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 

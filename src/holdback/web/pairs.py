@@ -16,7 +16,8 @@ import msgspec
 from holdback.core.events import MINUTE
 from holdback.core.rules.asking import Amount, Pair, units
 from holdback.intake import BadRequest
-from holdback.ports import PairIndex, Wanted
+from holdback.pair_index import PairIndex
+from holdback.ports import Wanted
 from holdback.web.bodies import table
 from holdback.web.prices import jumped
 from holdback.web.problems import ABSURD_PRICE, Problem
