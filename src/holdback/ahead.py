@@ -81,7 +81,8 @@ def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
     reconciling = any(one.loaded.reconciling for one in readings.values())
     grouped = {account: list(rows.values()) for account, rows in parts.items()}
     tripped_at = max(one.loaded.tripped_at for one in readings.values())
-    common = (reconciling, frozenset[str](), sightings, listed, lists, tripped_at)
+    hooked_at = max(one.loaded.hooked_at for one in readings.values())
+    common = (reconciling, frozenset[str](), sightings, listed, lists, tripped_at, hooked_at)
     everything = Loaded(newest.loaded.now, snapshots, grouped, prices, answers, *common)
     return Reading(everything, everything.now + apart, newest.at)
 

@@ -143,7 +143,7 @@ class Tools(NamedTuple):
     """What every unit needs: policy, keys, and the issuer that receipts name.
 
     Without `papers` none is read here, without `envelopes` nothing is disclosed, without `faces` no face is looked at.
-    `tells_platform`: what becomes of holds is written down for the platform's webhook.
+    `tells_platform`: this process posts to the platform's webhook what becomes of holds, and so writes it down.
     """
 
     policy: Policy
@@ -264,6 +264,12 @@ class Unit:
             tripped_at=self._tripped_at,
             as_of=self._loaded.now,
         )
+
+    @property
+    def _is_told(self) -> bool:
+        """Whether news of holds is written down: somebody posts it, this process or another one lately."""
+        said_at, now = self._loaded.hooked_at, self._loaded.now
+        return self._tools.tells_platform or (said_at > 0 and said_at + TOLD_FOR_MS > now)
 
     def _flowed(self) -> list[FlowRow]:
         """What left in this transaction that the circuit breaker counts: one row, which nobody else writes."""
@@ -468,7 +474,7 @@ class Unit:
             if before.get(key) is not part:
                 self._parts.append(snapshots.part_row(account, key, part))
         self._put_on_desk(account, standing.customer.head, customer.head)
-        if self._tools.tells_platform and standing.customer.head is not None:
+        if self._is_told and standing.customer.head is not None:
             self._webhooks += webhook_rows(standing.customer.head, customer.head, now, chained)
         row = snapshots.row(customer.head, chained, standing.key)
         after = self._standing[account] = _Standing(customer, chained, standing.key, standing.loaded_seq, row)
@@ -654,6 +660,10 @@ def webhook_rows(before: Head, after: Head, now: Instant, chained: bytes) -> lis
         for number, one in enumerate(news(before, after, now))
     ]
 
+
+TOLD_FOR_MS: Final = 7 * DAY
+"""For so long after the last server with an endpoint stopped, news is written down by all others: longer than any
+outage, and yet a platform that took to polling has no endless pile of it."""
 
 NEWS_MOST = 1_000
 """More than one entry can cause: two for each hold, of which `bounds.waiting_exits` wait at most, and a few more."""

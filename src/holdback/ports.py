@@ -240,9 +240,10 @@ class Loaded(NamedTuple):
     """What a load found; what does not exist is absent. `now` is the database's clock.
 
     `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until
-    the signer's receipts were reconciled, `tripped_at` since when the circuit breaker holds exits (0: it does not).
-    Of the accounts in `whole` every part there is was given. `sightings` and `listed` (the names of lists) are by
-    key, `lists` all there are; both are empty if nothing shared was asked for.
+    the signer's receipts were reconciled, `tripped_at` since when the circuit breaker holds exits (0: it does not),
+    `hooked_at` when a server that tells the platform of holds last said so (0: none ever did). Of the accounts in
+    `whole` every part there is was given. `sightings` and `listed` (the names of lists) are by key, `lists` all there
+    are; both are empty if nothing shared was asked for.
     """
 
     now: Instant
@@ -256,6 +257,7 @@ class Loaded(NamedTuple):
     listed: Mapping[bytes, tuple[str, ...]] = MappingProxyType({})
     lists: tuple[ListRow, ...] = ()
     tripped_at: Instant = 0
+    hooked_at: Instant = 0
 
 
 class Writes(NamedTuple):
@@ -409,6 +411,9 @@ class Store(Protocol):
 
     async def webhook_backlog(self) -> tuple[int, Instant]:
         """How many messages are due (dead ones apart), and since when the oldest has been (0 if none is)."""
+
+    async def say_hooked(self) -> None:
+        """Say now that somebody posts messages to the platform: every later load tells when that was."""
 
     async def flows(self, since: Instant) -> list[FlowRow]:
         """What left since an instant, in no order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -35,6 +36,8 @@ AT_ONCE: Final = 16
 """Messages in flight at a time, each of another account."""
 POLL_S: Final = 1.0
 """How often it is asked whether something has come due."""
+SAID_EVERY_S: Final = 3_600.0
+"""How often it is said in the store that somebody tells the platform; `judging.TOLD_FOR_MS` is much longer."""
 TEST: Final = "webhook.test"
 """The kind of the message by which an operator tries an endpoint."""
 
@@ -47,6 +50,13 @@ class Webhooks:
         self._service = service
         self._store = service.store
         self._hook = hook
+        self._said_at = -SAID_EVERY_S
+
+    async def say_hooked(self) -> None:
+        """Say in the store, now and then, that there is an endpoint: other processes write news for it as well."""
+        if monotonic() - self._said_at >= SAID_EVERY_S:
+            await self._store.say_hooked()
+            self._said_at = monotonic()
 
     async def run(self, stop: asyncio.Event, poll_s: float = POLL_S) -> None:
         """Post until `stop` is set: soon when this process wrote something, else every `poll_s` seconds."""
@@ -54,6 +64,7 @@ class Webhooks:
             self._service.hooked.clear()
             taken = 0
             try:
+                await self.say_hooked()
                 taken = await self.post_due()
             except StoreUnavailable:
                 log.warning("webhooks.store_unavailable")

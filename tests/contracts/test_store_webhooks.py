@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.contracts.rows import put, step
 
-from holdback.ports import Conflict, WebhookRow, Writes
+from holdback.ports import Conflict, Wanted, WebhookRow, Writes
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import Opener
@@ -95,3 +95,19 @@ async def test_it_stands_and_falls_with_its_head(store: Store) -> None:
         with pytest.raises(Conflict):
             await put(store, refused)
     assert [one.id for one in await store.claim_webhooks(9, 0)] == ["a/1"]
+
+
+async def test_all_read_that_somebody_posts(opened: Opener) -> None:
+    """When it was last said that messages are posted is read with every load, by every process, and goes never back."""
+    clock = Hands(50)
+    one, other = await opened(clock.now), await opened(clock.now)
+    assert (await one.read([])).hooked_at == 0
+    await one.say_hooked()
+    for clock.at, said in ((60, 50), (70, 50)):
+        assert (await other.read([Wanted("a")])).hooked_at == said
+        async with other.transaction() as transaction:
+            assert (await transaction.load([Wanted("a")])).hooked_at == said
+    await other.say_hooked()
+    clock.at = 20
+    await one.say_hooked()
+    assert (await one.read([])).hooked_at == 70

@@ -15,6 +15,8 @@ from tests.service.house import PLATFORM, STRANGER, Customer, Hands, House, comm
 from holdback import backup
 from holdback.client import Webhook, verify_webhook
 from holdback.core.events import DAY, HOUR, Channel
+from holdback.judging import TOLD_FOR_MS
+from holdback.outbox import Outbox
 from holdback.store.sqlite import SqliteStore
 from holdback.webhooks import BACK_OFF_MS, LEASE_MS, Webhooks, body
 from holdback.wiring import SettingError, hook
@@ -274,6 +276,33 @@ async def test_without_an_endpoint_nothing_is_kept(house: House) -> None:
     (alice,) = await settled(house, "alice")
     await alice.ask(alice.withdrawal(5_000, to=STRANGER, proofs=alice.proofs()))
     house.clock.at += 300 * HOUR
+    assert await house.store.webhook_backlog() == (0, 0)
+
+
+async def test_whoever_writes_news_writes_it_down(street: Street) -> None:
+    """A process without the endpoint, a command or a second server, swallows no news while another one posts it."""
+    house = street.house
+    silent = House(house.store, house.clock)
+    silent.post = house.post
+    silent.outbox = Outbox(silent.service, silent.post, "https://id.example")
+    await street.webhooks.say_hooked()
+    hold = await street.held()
+    await silent.deliver()
+    (shown,) = (await house.head("alice")).exits.values()
+    house.clock.at = shown.said_until
+    await street.post()
+    assert [(one.kind, one.exit) for one in street.platform.told][-1] == ("exit.releasable", hold["id"])
+
+
+async def test_a_platform_that_took_to_polling_has_no_pile(street: Street) -> None:
+    """A week after the last server with an endpoint nobody else writes anything down any more."""
+    house = street.house
+    silent = House(house.store, house.clock)
+    alice = Customer(silent, "alice", street.alice.secret)
+    await street.webhooks.say_hooked()
+    house.clock.at += TOLD_FOR_MS
+    await alice.sign_in()
+    assert (await alice.ask(alice.body("account.freeze")))["decision"] == "allow"
     assert await house.store.webhook_backlog() == (0, 0)
 
 

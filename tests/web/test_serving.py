@@ -115,6 +115,20 @@ async def test_a_server_with_a_channel_is_ready(settings: Settings) -> None:
         wiring.senders(mail)
 
 
+async def test_a_server_without_the_endpoint_of_another_says_so(settings: Settings) -> None:
+    """Whoever does not tell the platform of holds while another server lately did may have been set up wrongly."""
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    telling = msgspec.structs.replace(settings, hold_webhook_url="http://127.0.0.1:9/holds", hold_webhook_secret=secret)
+    warned = []
+    for one in (settings, telling, settings):
+        with capture_logs() as lines:
+            router = server(one)
+            async with router.lifespan_context(router):
+                await asyncio.sleep(0)
+        warned.append("webhooks.set_elsewhere" in {line["event"] for line in lines})
+    assert warned == [False, False, True]
+
+
 @pytest.mark.parametrize("start", [b"", b"X-Long: "], ids=["many headers", "one header"])
 async def test_a_head_without_end_is_cut_off(settings: Settings, start: bytes) -> None:
     """A request whose head is too long is refused while it comes, and is not kept in memory."""

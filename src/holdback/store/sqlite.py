@@ -243,8 +243,8 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         )
     prices = _found(connection, "prices", _PRICE, ("asset",), [(asset,) for asset in wants.assets])
     answers = _found(connection, "answers", _ANSWER, ("caller", "key"), wants.answers)
-    reconciling, tripped_at, oldest = connection.execute(
-        "SELECT reconciling, tripped_at, (SELECT max(oldest_reader) FROM schema_version) FROM status"
+    reconciling, tripped_at, hooked_at, oldest = connection.execute(
+        "SELECT reconciling, tripped_at, hooked_at, (SELECT max(oldest_reader) FROM schema_version) FROM status"
     ).fetchone()
     migrations.admit("sqlite", oldest)
     return Loaded(
@@ -257,6 +257,7 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         small_books(wants.whole, books),
         *(_shared(connection, wants.shared) if wants.shared else ({}, {}, ())),
         tripped_at,
+        hooked_at,
     )
 
 
@@ -773,6 +774,10 @@ class SqliteStore:
         sql = "SELECT count(*), coalesce(min(due_at), 0) FROM webhooks WHERE dead_at IS NULL AND due_at <= ?"
         rows = await self._fetch(sql, self._now())
         return rows[0][0], rows[0][1]
+
+    async def say_hooked(self) -> None:
+        """See ports.Store."""
+        await self._execute("UPDATE status SET hooked_at = max(hooked_at, ?)", self._now())
 
     async def flows(self, since: Instant) -> list[FlowRow]:
         """See ports.Store."""

@@ -21,6 +21,7 @@ from uvicorn.supervisors import Multiprocess
 
 from holdback import wiring
 from holdback.breaker_watch import BreakerWatch
+from holdback.judging import TOLD_FOR_MS
 from holdback.reader_watch import ReaderWatch
 from holdback.web import api
 from holdback.webhooks import Webhooks
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from holdback.outbox import Outbox
+    from holdback.service import Service
     from holdback.wiring import Settings
 
 log = structlog.get_logger()
@@ -94,7 +96,9 @@ def server(settings: Settings) -> Router:
             }
             working.add(asyncio.create_task(BreakerWatch(service).run(stop), name="breaker"))
             hook = wiring.hook(settings)
-            if hook is not None:
+            if hook is None:
+                await _warn_of_another(service)
+            else:
                 working.add(asyncio.create_task(Webhooks(service, hook).run(stop), name="webhooks"))
             for task in working:
                 task.add_done_callback(_say_why)
@@ -108,6 +112,13 @@ def server(settings: Settings) -> Router:
 
     router = Router(lifespan=lifespan, redirect_slashes=False, default=api.nowhere)
     return router
+
+
+async def _warn_of_another(service: Service) -> None:
+    """Another server tells the platform of holds: that this one does not may be an oversight."""
+    loaded = await service.store.read([])
+    if loaded.hooked_at + TOLD_FOR_MS > loaded.now:
+        log.warning("webhooks.set_elsewhere", setting="HOLDBACK_HOLD_WEBHOOK_URL", used="the other server's endpoint")
 
 
 def _telling(settings: Settings, outbox: Outbox) -> api.Telling:
