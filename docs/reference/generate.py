@@ -169,7 +169,7 @@ moves nothing. Where nobody is named nothing moves any more. {granted}. A locked
 itself after {lock_h} h. `staff` are two people with the role treasurer or investigator: the first one's call is
 answered `hold`, the second one's same call completes it. Neither may lately have read the customer whose sale is
 disputed. What they give back otherwise went to another customer here and waits there still, and its sender was stopped
-since ([how](../explanation/inside.md)).
+since ([how](../explanation/inside.md)). So does what a matched order gave away, by its own name.
 
 {moves}
 """

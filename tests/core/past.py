@@ -168,11 +168,15 @@ class Program:
 
 
 class Sent(NamedTuple):
-    """What went to another customer: whether its sender was stopped while it waited, and whether it was given back."""
+    """What went to another customer: whether its sender was stopped while it waited, and whether it was given back.
+
+    `micro_usd` is what arrived: None of what an order only may have given away.
+    """
 
     event: ev.ValueSent
     stopped: bool
     returned: bool
+    micro_usd: int | None
 
 
 class Stop(NamedTuple):
@@ -955,7 +959,11 @@ class Past:
         for _, event in self.events():
             if isinstance(event, ev.ValueSent):
                 found = {name: one for name, one in found.items() if one.event.stopped_until > event.at}
-                found[event.exit] = Sent(event, stopped=False, returned=False)
+                arrived = event.micro_usd if event.reported else None
+                stopped = event.stopped
+                found[event.exit] = Sent(event, stopped, returned=False, micro_usd=arrived)
+            elif isinstance(event, ev.OrderReported):
+                found = self.after_report(found, event)
             elif isinstance(event, ev.ExitReturned):
                 found[event.exit] = found[event.exit]._replace(returned=True)
             elif isinstance(event, ev.ExitSettled) and event.returned:
@@ -965,6 +973,18 @@ class Past:
                     name: one._replace(stopped=one.stopped or event.at < one.event.until) for name, one in found.items()
                 }
         return found
+
+    @staticmethod
+    def after_report(sent: dict[str, Sent], report: ev.OrderReported) -> dict[str, Sent]:
+        """What a report says of what was asked for arrived, and nothing else of it did."""
+        asked = {
+            name
+            for name, one in sent.items()
+            if one.micro_usd is None and (one.event.order, one.event.at) == (report.order, report.placed_at)
+        }
+        arrived = report.arrived_micro_usd
+        kept = {name: one for name, one in sent.items() if name not in asked or arrived}
+        return {name: one._replace(micro_usd=arrived) if name in asked else one for name, one in kept.items()}
 
     @staticmethod
     def is_stop(event: AnyEvent) -> bool:

@@ -22,6 +22,7 @@ from holdback.core.events import HOUR, Actor, ActorKind
 from holdback.core.inside import still_held
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.order import OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Flows(RuleBasedStateMachine):
         self.now = max(self.alice.now, self.bob.now)
         self.tick(0)
 
-    def asks(self, one: Watched, action: Action, by: Actor | None = None) -> None:
+    def asks(self, one: Watched, action: Action, by: Actor | None = None, trades_with: str = "") -> None:
         """Ask; the other one receives what comes of it, and each reads of the other's stops."""
         other = self.bob if one is self.alice else self.alice
         one.stopped = {other.name: other.twin.past().keeps_what_was_sent}
@@ -56,7 +57,7 @@ class Flows(RuleBasedStateMachine):
         shown = () if by else tuple(one.head.authenticators)
         named = getattr(action, "counterparty", None) is not None
         wanted = decide.needs(one.request(action, actor), one.head).counterparty
-        one.ask(action, actor, *shown, counterparty=other.name if named else wanted)
+        one.ask(action, actor, *shown, counterparty=trades_with or (other.name if named else wanted))
         events, counterparty = one.elsewhere
         if events and counterparty == other.name:
             other.received(events)
@@ -79,6 +80,31 @@ class Flows(RuleBasedStateMachine):
     def sends(self, usd: str, kind: str) -> None:
         """Alice sends; what is held goes when the platform comes back for it."""
         self.asks(self.alice, ExitRequest(kind, "USD", usd, counterparty=destination("bob")))
+
+    @rule(
+        price=st.sampled_from(("1.0005", "1.01", "1.1")),
+        amount=st.sampled_from(("1000", "10000")),
+        named=st.sampled_from(("bob", "bob", "")),
+    )
+    def trades(self, price: str, amount: str, named: str) -> None:
+        """Alice buys dear from Bob, whether it is said or not that he sells."""
+        order = OrderPlace(f"o{self.alice.head.seq}", "BTC/USDT", "buy", price, amount)
+        self.asks(self.alice, order, trades_with=named)
+
+    @precondition(lambda self: self.alice.everything().meter.orders)
+    @rule(
+        number=st.integers(0, 3),
+        price=st.sampled_from(("1", "1.01", "1.1")),
+        amount=st.sampled_from(("0", "1000", "10000")),
+        other=st.sampled_from(("bob", "bob", "")),
+        times=st.sampled_from((1, 1, 2)),
+    )
+    def reports(self, number: int, price: str, amount: str, other: str, times: int) -> None:
+        """The platform says what became of an order, maybe twice."""
+        orders = self.alice.everything().meter.orders
+        name = list(orders)[number % len(orders)]
+        for _ in range(times):
+            self.asks(self.alice, OrderReport(name, "BTC/USDT", "buy", price, amount), PLATFORM, trades_with=other)
 
     @rule(usd=st.sampled_from(("60", "20000")))
     def sends_back(self, usd: str) -> None:
@@ -145,16 +171,24 @@ class Flows(RuleBasedStateMachine):
             alice.staff, alice.reconciling = None, False
 
     @rule(
-        usd=st.sampled_from(("60", "900", "20000")),
+        usd=st.sampled_from(("60", "900", "20000", "by a trade")),
         waits=st.tuples(st.sampled_from((0, 1, 23, 25)), st.sampled_from((0, 1, 40, 70))),
         by=st.sampled_from(PAIRS),
         moved=st.booleans(),
     )
     def robbed(self, usd: str, waits: tuple[int, int], by: tuple[str, ...], *, moved: bool) -> None:
-        """The thief sends, the owner stops some time after, some of the staff give back, and Bob tries to leave."""
+        """The thief sends or trades, the owner stops some time after, some of the staff give back, Bob tries to leave.
+
+        What was sent is no more than what was traded away, so that a trade alone may be the last that can come back.
+        """
         if self.alice.head.frozen_at:
             self.thaws()
-        self.sends(usd, "gift")
+        if usd == "by a trade":
+            self.trades("1.1", "10000", "bob")
+            if self.alice.everything().meter.orders:
+                self.reports(len(self.alice.everything().meter.orders) - 1, "1.1", "10000", "bob", 1)
+        else:
+            self.sends(usd, "gift")
         self.tick(waits[0])
         self.stops("freeze", who=True)
         self.tick(waits[1])

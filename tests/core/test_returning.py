@@ -31,6 +31,7 @@ from holdback.core.inside import SENT_KEPT
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.order import OrderPlace, OrderReport
 from holdback.core.rules.returning import still_held
 from holdback.core.state import Customer, Proposal, evolve
 from holdback.core.waiting import For, is_over, is_unchanged, items
@@ -38,6 +39,7 @@ from holdback.core.waiting import For, is_over, is_unchanged, items
 if TYPE_CHECKING:
     from holdback.core.decision import Decision
     from holdback.core.policy import Policy
+    from holdback.core.rules.asking import Action
 
 PROOFS = ("a1-1", "a1-2")
 LINK = Actor(ActorKind.LINK, contact="c1-1")
@@ -68,9 +70,24 @@ class Robbery:
         assert isinstance(answer, Allow), answer
         return answer.id
 
-    def asks(self, action: ExitRequest | ExitSettle, by: Actor | bytes, *proofs: str) -> Decision:
+    def trades(self, number: int = 1, price: str = "1.1", amount: str = "10000", other: str = "bob") -> str:
+        """The thief buys dear from Bob; under which name it stands what that may give away, "" if none does."""
+        self.asks(OrderPlace(f"o{number}", "BTC/USDT", "buy", price, amount), self.session, counterparty=other)
+        return self.sent_last()
+
+    def reports(self, number: int = 1, price: str = "1.1", amount: str = "10000", other: str = "bob") -> str:
+        """The platform says what became of it; under which name it stands what is new by that."""
+        self.asks(OrderReport(f"o{number}", "BTC/USDT", "buy", price, amount), PLATFORM, counterparty=other)
+        return self.sent_last()
+
+    def sent_last(self) -> str:
+        """Under which name it stands what the last answer gave away."""
+        assert self.alice.last is not None
+        return "".join(one.exit for one in self.alice.last.events if isinstance(one, ev.ValueSent))
+
+    def asks(self, action: Action, by: Actor | bytes, *proofs: str, counterparty: str = "bob") -> Decision:
         """Ask about Alice's account; Bob receives what follows."""
-        answer = self.alice.ask(action, by, *proofs, counterparty="bob")
+        answer = self.alice.ask(action, by, *proofs, counterparty=counterparty)
         self.hands_over()
         return answer
 
@@ -93,10 +110,10 @@ class Robbery:
         self.hands_over()
         return answer
 
-    def both(self) -> Decision:
+    def both(self, which: str = "") -> Decision:
         """Both ask for it."""
-        self.wants_back(self.ann)
-        return self.wants_back(self.bo)
+        self.wants_back(self.ann, which)
+        return self.wants_back(self.bo, which)
 
     def drawn(self) -> tuple[int, int]:
         """What is drawn in all, by the hour and by the day."""
@@ -329,3 +346,112 @@ def test_who_may_be_given_back_to(kind: str) -> None:
     case = Robbery(kind=kind)
     case.freezes()
     assert isinstance(case.both(), Allow)
+
+
+GAP, ADVERSE = 1_000 * USD, 994 * USD
+"""What Alice pays too much for ten thousand at 1.1, and what of it the market's swing does not explain."""
+
+
+def test_what_a_trade_gave_away_comes_back() -> None:
+    """Two people give back what was lost beyond tolerance, as any transfer: undrawn, both told, gone when it moved."""
+    case = Robbery("60")
+    before = case.drawn()
+    lost = case.trades()
+    assert case.drawn() == (before[0] + ADVERSE, before[1] + ADVERSE)
+    case.reports()
+    case.freezes()
+    assert codes(case.wants_back(case.ann, lost)) == [Reason.SECOND_PERSON_REQUIRED]
+    assert isinstance(case.wants_back(case.bo, lost), Allow)
+    assert case.drawn() == before
+    assert sum(case.alice.everything().meter.raw_days.values()) == GAP, "what a thief may try is not given anew"
+    (returned,) = [one for one in case.alice.log if isinstance(one, ev.ExitReturned)]
+    assert (returned.micro_usd, returned.counterparty, returned.by) == (ADVERSE, "bob", ("staff-ann", "staff-bo"))
+    for one, cause in ((case.alice, "exit.returned"), (case.bob, "value.recalled")):
+        assert [event for event in one.log if isinstance(event, ev.NoticeDue) and event.cause == cause]
+    assert codes(case.asks(ExitSettle(lost, "moved"), PLATFORM)) == [Reason.NO_HARM]
+    (mark,) = case.bob.head.received
+    assert (mark.micro_usd, mark.recalled_micro_usd) == (60 * USD + GAP - ADVERSE, 0)
+    assert codes(case.asks(ExitSettle(lost, "moved"), PLATFORM)) == [Reason.NOT_FOUND]
+    assert codes(case.wants_back(case.ann, lost)) == [Reason.NOT_FOUND]
+
+
+def test_what_only_may_have_been_lost_stays() -> None:
+    """Before its report nothing of an order is given back; what was not matched never is, and is no payment either."""
+    case = Robbery("60")
+    lost, other = case.trades(1), case.trades(2)
+    case.freezes()
+    assert codes(case.wants_back(case.ann, lost)) == [Reason.NOTHING_HELD]
+    assert codes(case.asks(ExitSettle(lost, "moved"), PLATFORM)) == [Reason.NOT_FOUND]
+    case.reports(1, amount="0")
+    assert codes(case.wants_back(case.ann, lost)) == [Reason.NOT_FOUND]
+    assert case.alice.head.sent[other].reported is False
+    case.reports(2, amount="5000")
+    assert isinstance(case.both(other), Allow)
+    assert case.bob.head.received[0].recalled_micro_usd == ADVERSE // 2
+
+
+def test_what_was_worse_than_asked_comes_back_in_two() -> None:
+    """What arrived as the order was asked for, and what its report adds, are given back each by its own name."""
+    case = Robbery("60")
+    lost = case.trades(price="1.05")
+    more = case.reports()
+    assert lost != more
+    case.freezes()
+    case.both(lost)
+    case.both(more)
+    back = [one.micro_usd for one in case.alice.log if isinstance(one, ev.ExitReturned)]
+    assert sum(back) == ADVERSE
+    recalled = sum(one.recalled_micro_usd for one in case.bob.head.received)
+    assert recalled == ADVERSE <= sum(one.micro_usd for one in case.bob.head.received)
+
+
+def test_who_is_named_by_the_report_alone() -> None:
+    """Whoever gained gives it back, whether named at first or not; who was named and gained nothing does not."""
+    case = Robbery("60")
+    first = case.trades(other="carol")
+    found = case.reports()
+    assert first not in case.alice.head.sent
+    assert case.alice.head.sent[found].counterparty == "bob"
+    case.freezes()
+    assert isinstance(case.both(found), Allow)
+
+
+def test_told_twice_it_arrived_once() -> None:
+    """A report that is said again holds more, for nobody knows, and gives nothing more back."""
+    case = Robbery("60")
+    lost = case.trades()
+    case.reports()
+    assert not case.reports()
+    assert sum(one.micro_usd for one in case.bob.head.received) == 60 * USD + 2 * GAP
+    case.freezes()
+    assert isinstance(case.both(lost), Allow)
+    assert [one.micro_usd for one in case.alice.log if isinstance(one, ev.ExitReturned)] == [ADVERSE]
+
+
+def test_what_is_told_after_the_stop() -> None:
+    """A match that the platform tells of when its owner has frozen already needs no second stop."""
+    case = Robbery("60")
+    case.freezes()
+    found = case.reports(9)
+    assert isinstance(case.both(found), Allow)
+    case = Robbery("60")
+    found = case.reports(9)
+    assert codes(case.wants_back(case.ann, found)) == [Reason.SENDER_NOT_STOPPED]
+
+
+def test_trades_and_transfers_share_no_penny() -> None:
+    """A transfer and a trade of one hour make one mark; each gives back its own, and together no more than is there."""
+    case = Robbery("300")
+    lost = case.trades()
+    case.reports()
+    case.freezes()
+    (mark,) = case.bob.head.received
+    assert mark.micro_usd == 300 * USD + GAP
+    assert isinstance(case.both(), Allow)
+    assert isinstance(case.both(lost), Allow)
+    (mark,) = case.bob.head.received
+    assert mark.recalled_micro_usd == 300 * USD + ADVERSE
+    for which in (case.which, lost):
+        case.asks(ExitSettle(which, "moved"), PLATFORM)
+    (mark,) = case.bob.head.received
+    assert (mark.micro_usd, mark.recalled_micro_usd) == (GAP - ADVERSE, 0)

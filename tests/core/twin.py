@@ -1403,7 +1403,7 @@ def give_back(case: Case, which: str) -> Answer:
     if sent.returned:
         return allow(Reason.NO_HARM)
     refuse((not sent.stopped, Reason.SENDER_NOT_STOPPED))
-    refuse((case.facts.still_held_micro_usd < sent.event.micro_usd, Reason.NOTHING_HELD))
+    refuse((sent.micro_usd is None or case.facts.still_held_micro_usd < sent.micro_usd, Reason.NOTHING_HELD))
     asked = [one for _, one in past.events() if isinstance(one, ev.ExitReturnAsked) and one.exit == which]
     same = bool(asked) and asked[-1].digest == case.facts.digest
     fresh = bool(asked) and now < asked[-1].at + case.policy.staff.proposed_d * DAY

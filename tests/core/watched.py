@@ -310,6 +310,9 @@ def received_marks_are_few(step: Step) -> None:
 def nothing_is_given_back_twice(step: Step) -> None:
     """Laws 3 and 6: two people give back what was sent, once, while it is held, and as much as was drawn."""
     for back in (one for one in step.events if isinstance(one, ev.ExitReturned)):
+        if step.past.sent[back.exit].event.order:
+            trades_are_given_back(step, back)
+            continue
         gone = [one for _, one in step.past.events() if isinstance(one, ev.ExitAllowed) and one.exit == back.exit]
         before = [one for _, one in step.past.events() if isinstance(one, ev.ExitReturned) and one.exit == back.exit]
         assert not before, "given back twice"
@@ -319,6 +322,20 @@ def nothing_is_given_back_twice(step: Step) -> None:
         kept = step.past.keeps_what_was_sent
         assert any(back.drawn_at <= at for at in kept), "given back though its sender never stopped"
         assert back.at < gone[0].at + 73 * HOUR, "given back after its wait"
+
+
+def trades_are_given_back(step: Step, back: ev.ExitReturned) -> None:
+    """Of what trades gave away no more comes back than was told to have been matched and arrived, once."""
+    sent, kept = step.past.sent[back.exit], step.past.keeps_what_was_sent
+    before = [one for _, one in step.past.events() if isinstance(one, ev.ExitReturned) and one.exit == back.exit]
+    assert not before, "given back twice"
+    assert len(set(back.by)) == 2, "given back by one person"
+    assert sent.micro_usd == back.micro_usd == back.drawn_micro_usd <= step.facts.still_held_micro_usd
+    told = [one for _, one in step.past.events() if isinstance(one, ev.OrderReported) and one.order == sent.event.order]
+    lost = sum(one.arrived_micro_usd + one.extra.micro_usd for one in told)
+    assert back.micro_usd <= lost, "more than a report said"
+    assert sent.event.stopped or any(sent.event.at <= at for at in kept), "given back though its sender never stopped"
+    assert back.at < sent.event.at + 73 * HOUR, "given back after its wait"
 
 
 def over_budget_exits_were_held(step: Step) -> None:

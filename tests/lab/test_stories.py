@@ -200,6 +200,14 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (6, ("proved",)),
         (8, ("not_found",)),
     ],
+    "traded-to-a-mule-inside": [
+        (1, ("sender_not_stopped",)),
+        (3, ("over_trade_limit",)),
+        (4, ("sender_not_stopped",)),
+        (5, ("second_person_required",)),
+        (6, ("proved",)),
+        (8, ("not_found",)),
+    ],
     "mule-inside": [
         (0, ("received_lately",)),
         (1, ("received_lately", "not_yet_due")),
@@ -370,6 +378,7 @@ def test_every_attack_is_listed() -> None:
         "forty-small-thefts",
         "one-address-for-twenty",
         "sent-to-a-mule-inside",
+        "traded-to-a-mule-inside",
     ],
 )
 def test_owner_has_the_last_word(name: str) -> None:

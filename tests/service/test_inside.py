@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.service.house import PLATFORM, RECEIPTS, RING, House, settings, settled
 from tests.service.office import WITH_PASSKEYS, staffed
 from tests.service.test_backup import elsewhere, saved
+from tests.service.test_orders import fed, order
 
 from holdback import backup
 from holdback.core import events as ev
@@ -230,3 +231,33 @@ async def test_a_restored_store_gives_nothing_back_again(
     again = (await desk[1].asks("alice", "exit.cancel", which=which))["receipt"]
     ids = [house.service.tools.receipts.read(one).id for one in (first, again)]
     assert ids[0] == ids[1]
+
+
+async def test_what_a_trade_gave_away_comes_back(store: Store, clock: Hands) -> None:
+    """Two people give back what was lost by a trade once the platform told of it, by a receipt like any, once."""
+    house = House(store, clock, given=WITH_PASSKEYS)
+    desk = await staffed(house, ann=Role.TREASURER, bo=Role.INVESTIGATOR)
+    alice, _ = await settled(house, "alice", "bob")
+    await fed(house)
+    assert (await alice.ask(order(alice, 1, "70400", counterparty="bob")))["decision"] == "allow"
+    (lost,) = [one.exit for one in await house.happened("alice", ev.ValueSent)]
+    await alice.ask(alice.body("account.freeze"))
+    for one in desk:
+        await one.signs_in()
+    assert [one["reasons"][0]["code"] for one in await given_back(lost, desk)] == ["nothing_held", "nothing_held"]
+
+    matched = {"order": "o1", "pair": "BTC/USDT", "side": "buy", "price": "70400", "amount": "0.1"}
+    told = {"action": "order.report", "counterparty": "bob", "actor": {"kind": "platform"}}
+    assert (await house.ask("alice", told | matched))["decision"] == "allow"
+    first, second = await given_back(lost, desk)
+    assert (first["decision"], second["decision"]) == ("hold", "allow")
+    receipt = house.service.tools.receipts.read(second["receipt"])
+    assert (receipt.account, receipt.kind, receipt.usd, receipt.to) == ("alice", RETURNED, "636.160000", "bob")
+    (mark,) = (await house.head("bob")).received
+    assert (mark.micro_usd, mark.recalled_micro_usd) == (640_000_000, 636_160_000)
+
+    assert (await house.ask("alice", settling(lost)))["decision"] == "allow"
+    assert (await house.head("bob")).received[0].micro_usd == 3_840_000
+    assert [one["decision"] for one in await given_back(lost, desk)] == ["deny", "deny"]
+    assert (await house.ask("alice", settling(lost)))["decision"] == "deny"
+    assert await house.faults("alice", "bob", "staff-ann", "staff-bo") == []

@@ -113,7 +113,8 @@ MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
 A release of what is held leads where `GRANTED` says. The platform's comes at its time and weighs again, the owner's
 earlier takes what law 10 asks; a locked sale goes by his strongest proof. A key that may withdraw stops what waits, and
 no more. Two of the staff decide a disputed sale. They give back what went to another customer here, as long as it waits
-there and if its sender was stopped since (`core/rules/returning.py`); asked again that is the same return, which the
-platform's settling ends. One of them alone, agencies and links of a notice move nothing but by the freeze; what a
-receiver freezes moves nothing of the sender's. A lock whose buyer has not paid ends at its time.
+there and if its sender was stopped since (`core/rules/returning.py`), and so what a matched order gave away, which is
+no exit; asked again that is the same return, which the platform's settling ends. One of them alone, agencies and links
+of a notice move nothing but by the freeze; what a receiver freezes moves nothing of the sender's. A lock whose buyer
+has not paid ends at its time.
 """

@@ -722,7 +722,8 @@ class OrderAllowed(TradeEvent, frozen=True, array_like=True, tag="order.allowed"
 class OrderReported(TradeEvent, frozen=True, array_like=True, tag="order.reported"):
     """What became of an order: `refund` is drawn no more where it was at `placed_at`, `extra` is drawn now.
 
-    `misled` says that it had claimed to reduce risk and did not.
+    `misled` says that it had claimed to reduce risk and did not. `arrived_micro_usd` is how much of what was drawn as
+    it was placed arrived with whoever was named then.
     """
 
     order: str
@@ -730,6 +731,7 @@ class OrderReported(TradeEvent, frozen=True, array_like=True, tag="order.reporte
     refund: Drain
     extra: Drain
     misled: bool = False
+    arrived_micro_usd: int = 0
 
 
 class LeaseGranted(TradeEvent, frozen=True, array_like=True, tag="lease.granted"):
@@ -980,7 +982,9 @@ class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
     """What an exit drew arrived with another customer: worth `micro_usd`, it waits there and may be given back.
 
     `until` and `stopped_until` are the waits of the receiver's mark. `lane`, `drawn_micro_usd`, `usual_micro_usd` and
-    `stranger` are what the exit drew and on what, `drawn_at` when, as its `ExitAllowed` has them.
+    `stranger` are what the exit drew and on what, `drawn_at` when, as its `ExitAllowed` has them. With `order` it is
+    what that one gave away by a bad trade, `exit` a name for it alone; `reported` is false while it only may have.
+    `stopped` is true if the sender's own stop was on already as this became known.
     """
 
     exit: str
@@ -993,6 +997,9 @@ class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
     usual_micro_usd: int
     stranger: str = ""
     drawn_at: Instant = 0
+    order: str = ""
+    reported: bool = True
+    stopped: bool = False
 
 
 class ExitReturnAsked(ExitEvent, frozen=True, array_like=True, tag="exit.return_asked"):

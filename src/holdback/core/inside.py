@@ -134,11 +134,22 @@ def stop_key(account: str) -> bytes:
     return hashlib.sha256(b"stopped\n" + account.encode()).digest()
 
 
+def trade_name(seq: int) -> str:
+    """Under which name stands what an order gave away, by the entry that says so; no exit is called like it."""
+    return f"t{seq}"
+
+
+def by_trade(name: str) -> bool:
+    """Whether a name is of something that an order gave away."""
+    return name.startswith("t")
+
+
 class Sent(msgspec.Struct, frozen=True, array_like=True):
     """What went to another customer at `at`, and what it drew; see `events.ValueSent`.
 
     `stopped`: its sender was stopped since, while it waited. `returned_at` is when two people gave it back, 0 if they
-    did not; from then on it is kept until the platform has moved it. `drawn_at` is 0 if it drew as it left.
+    did not; from then on it is kept until the platform has moved it. `drawn_at` is 0 if it drew as it left. `order` is
+    by which it was given away, "" if it was sent; what only may have been is not `reported`, and nobody gives it back.
     """
 
     counterparty: str
@@ -153,6 +164,8 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     stopped: bool = False
     returned_at: Instant = 0
     drawn_at: Instant = 0
+    order: str = ""
+    reported: bool = True
 
 
 def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
@@ -168,11 +181,31 @@ def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
         event.drawn_micro_usd,
         event.usual_micro_usd,
         event.stranger,
+        event.stopped,
         drawn_at=event.drawn_at,
+        order=event.order,
+        reported=event.reported,
     )
     largest = sorted(kept.items(), key=lambda item: item[1].micro_usd, reverse=True)[: SENT_KEPT - 1]
     names = {name for name, _ in largest}
     return {name: one for name, one in kept.items() if name in names} | {event.exit: new}
+
+
+def told(sent: Mapping[str, Sent], event: ev.OrderReported) -> dict[str, Sent]:
+    """What was sent, after it was told what became of an order: so much of it did arrive, or nothing."""
+    kept = {}
+    for name, one in sent.items():
+        if one.reported or (one.order, one.at) != (event.order, event.placed_at):
+            kept[name] = one
+        elif event.arrived_micro_usd:
+            some = event.arrived_micro_usd
+            kept[name] = replace(one, micro_usd=some, drawn_micro_usd=some, reported=True)
+    return kept
+
+
+def was_told(sent: Mapping[str, Sent], order: str) -> bool:
+    """Whether something that an order gave away is known to have arrived: told again, it did not arrive again."""
+    return any(one.order == order and one.reported for one in sent.values())
 
 
 def stopped(sent: Mapping[str, Sent], at: Instant) -> dict[str, Sent]:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
-from holdback.core.inside import Received, Sent, marked, recalled, stopped, stops, with_sent
+from holdback.core.inside import Received, Sent, marked, recalled, stopped, stops, told, with_sent
 from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
 from holdback.core.ties import Tie, met
 from holdback.core.trade_meter import UNUSED, TradeMeter, less, traded
@@ -1340,6 +1340,8 @@ def _traded(head: Head, event: ev.OrderAllowed | ev.OrderReported) -> Head:
     """What trades give away is outflow to others; what a report gives back, it gives back where it was drawn."""
     if isinstance(event, ev.OrderAllowed):
         return _with_drain(head, event.drain.micro_usd, event.at)
+    if head.sent:
+        head = replace(head, sent=told(head.sent, event))
     head = _without_drain(head, event.refund.micro_usd, event.placed_at)
     return _with_drain(head, event.extra.micro_usd, event.at)
 

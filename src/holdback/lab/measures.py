@@ -8,6 +8,8 @@ import msgspec
 
 from holdback.core import events as ev
 from holdback.core.events import HOUR, Instant
+from holdback.core.inside import by_trade
+from holdback.core.policy import MICRO
 from holdback.lab.people import OWNER
 from holdback.lab.playbooks import Bounds
 
@@ -76,6 +78,8 @@ class Measures:
         stolen, first = self._lost_in_trades, len(entries)
         for place, entry in enumerate(entries):
             for event in entry.events:
+                if isinstance(event, ev.ExitReturned) and by_trade(event.exit):
+                    stolen -= event.micro_usd / MICRO
                 if isinstance(event, ev.ExitReturned) and event.exit in self._exits:
                     stolen -= self._exits[event.exit].usd if self._exits[event.exit].stolen else 0
                 if not isinstance(event, ev.ExitAllowed) or event.exit not in self._exits:

@@ -274,9 +274,11 @@ class Moves:
         return Move(_BY_WHICH[step.do](self._named(step)))
 
     def _named(self, step: Step) -> str:
+        """What a step names; of an order what it gave away to another customer."""
         which = step.fields.which
         name = self._last.get(_group(step.do)) if which == "last" else self._made.get(which)
-        return name or _UNKNOWN
+        given_away = (key for key, one in self._head.sent.items() if one.order and one.order == name)
+        return next(given_away, name) or _UNKNOWN
 
     def _settle(self, step: Step) -> Move:
         said = step.fields

@@ -21,7 +21,7 @@ from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves, address_text, confirming
 from holdback.lab.people import ATTACKER, OWNER
-from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, Order, Settled, Which, read
+from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, Settled, Which, read
 from holdback.lab.report import StepResult, StoryResult
 from holdback.lab.sealing import fake_destination
 from holdback.lab.shared import Shared
@@ -232,7 +232,7 @@ class _Play:
             self._made.setdefault(name, self._what[number])
         if isinstance(step.fields, Exit) and not (refused and _wanted(step, decision)):
             self._measures.asked(step, name or f"refused {len(self.steps)}", self._world.now)
-        if isinstance(step.fields, Order) and isinstance(decision, Allow):
+        if step.do == "order.place" and isinstance(decision, Allow):
             self._measures.traded(step)
         if isinstance(step.fields, Which) and step.do == "exit.cancel" and step.by == OWNER and not refused:
             self._measures.given_up(name, self._world.now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, assert_never
 
 from holdback.core import events as ev
+from holdback.core import inside
 from holdback.core.events import (
     ChangeKind,
     Ending,
@@ -424,19 +425,33 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
             return _sale_line(event)
         case ev.ExitSettled():
             final = "moved back" if event.returned else "final"
-            return f"Payment {event.exit} is {final}, says the platform: {quoted(event.reference)}."
+            return f"{capital(_sent_text(event.exit))} is {final}, says the platform: {quoted(event.reference)}."
         case ev.ValueSent():
-            there = f"{money(event.micro_usd)} stay there until {day_text(event.until)} at least"
-            return f"Payment {event.exit} arrived with another customer: {there}."
+            return _sent_line(event)
         case ev.ExitReturnAsked():
-            return f"A member of staff wants payment {event.exit} to come back; a second one must want the same."
+            return f"A member of staff wants {_sent_text(event.exit)} to come back; a second one must want the same."
         case ev.ExitReturned():
-            return f"Payment {event.exit} comes back, {money(event.micro_usd)}: two members of staff decided it."
+            what = capital(_sent_text(event.exit))
+            return f"{what} comes back, {money(event.micro_usd)}: two members of staff decided it."
         case ev.ExitReconciled():
             what = "move to an own account" if event.lane is Lane.OWN else "payment"
             return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _sent_text(name: str) -> str:
+    """What went to another customer: a payment, or by its own name what a trade gave away."""
+    return f"what was lost by a trade ({name})" if inside.by_trade(name) else f"payment {name}"
+
+
+def _sent_line(event: ev.ValueSent) -> str:
+    there = f"{money(event.micro_usd)} stay there until {day_text(event.until)} at least"
+    if not event.order:
+        return f"Payment {event.exit} arrived with another customer: {there}."
+    if not event.reported:
+        return f"The order {event.order} may give {money(event.micro_usd)} away to another customer ({event.exit})."
+    return f"The order {event.order} gave something away to another customer ({event.exit}): {there}."
 
 
 def _sale_line(event: ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled) -> str:

@@ -56,7 +56,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ExitHeld: "A payment from your account waits",
     ev.ExitApproved: "A payment out of your vault was approved",
     ev.ExitCancelled: "A waiting payment was stopped",
-    ev.ExitReturned: "A payment from your account comes back",
+    ev.ExitReturned: "Something that left your account comes back",
     ev.ValueRecalled: "Something you received goes back",
     ev.ExitLocked: "A sale of yours is locked for its buyer",
     ev.ExitPaid: "The buyer of your sale has paid, it is said",
@@ -120,8 +120,8 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ev.ExitHeld: "You can cancel it until then, by signing in.",
     ev.ExitReturned: "Your account stays stopped until you unfreeze it.",
     ev.ValueRecalled: (
-        "Whoever sent it to you has stopped the account it came from, or reported a robbery, before it could leave. "
-        "If you gave something for it, tell the platform now."
+        "Whoever sent it to you, or lost it to you by a trade, has stopped the account it came from, or reported a "
+        "robbery, before it could leave. If you gave something for it, tell the platform now."
     ),
     ev.ExitLocked: "It goes by your own confirmation alone. Until the buyer has paid you can cancel it, by signing in.",
     ev.ExitPaid: "Look into your bank account yourself. Confirm only what is there; if it is not, cancel the sale.",

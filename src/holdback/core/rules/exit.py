@@ -107,7 +107,7 @@ class ExitCancel(Action, frozen=True, tag="exit.cancel"):
     """Stop an exit that waits: `which` is the id its hold was answered with.
 
     A sale whose buyer has paid becomes disputed by it. Two of the staff, each asking once, call off a disputed sale, or
-    give back what an exit sent to another customer here, as long as it waits there.
+    give back what an exit sent to another customer here, or what an order gave away to him, as long as it waits there.
     """
 
     which: Id
@@ -844,7 +844,9 @@ def _cancel(case: Case, action: ExitCancel) -> Ruling:
 def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
     if action.stage == "paid":
         return sale.payable(case.head, action.which)
-    return None if action.which in case.head.allowed else why(Reason.NOT_FOUND, about="which")
+    sent = case.head.sent.get(action.which)
+    moved = sent is not None and bool(sent.order and sent.returned_at)
+    return None if moved or action.which in case.head.allowed else why(Reason.NOT_FOUND, about="which")
 
 
 def _settle(case: Case, action: ExitSettle) -> Ruling:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdback.core import budget, trading
+from holdback.core import budget, inside, trading
 from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.cooling import ends_at
@@ -221,7 +221,9 @@ def _place(case: Case, action: OrderPlace) -> Ruling:
         counterparty=case.request.counterparty,
     )
     decision = Allow((why(Reason.NO_HARM),), action.order)
-    return Ruling(decision, (allowed, *_alerted(case, drain)), _given(case, case.request.counterparty, drain))
+    marks = _given(case, case.request.counterparty, drain)
+    sent = _sent(case, action, marks, drain.micro_usd)
+    return Ruling(decision, (allowed, *_alerted(case, drain), *sent), marks)
 
 
 def _closing(case: Case, action: OrderPlace | OrderReport) -> ev.TradingClosed:
@@ -283,6 +285,35 @@ def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
     return (received, ev.ProceedsSeen(case.now, case.head.account, drain.gap_micro_usd))
 
 
+def _sent(
+    case: Case, action: OrderPlace | OrderReport, marks: tuple[AnyEvent, ...], adverse: int
+) -> tuple[ev.ValueSent, ...]:
+    """What two of the staff may give back of a mark: the adverse value, without what the market's swing explains.
+
+    What may be matched is counted as it is asked for, and is theirs to give back only once a report says that it was.
+    One that was matched before its owner froze is told of when he has: it needs no stop after that.
+    """
+    reports = isinstance(action, OrderReport)
+    return tuple(
+        ev.ValueSent(
+            case.now,
+            inside.trade_name(case.seq),
+            case.request.counterparty,
+            min(adverse, one.micro_usd),
+            one.until,
+            one.stopped_until,
+            Lane.OTHERS,
+            min(adverse, one.micro_usd),
+            0,
+            order=action.order,
+            reported=reports,
+            stopped=reports and bool(case.head.frozen_at),
+        )
+        for one in marks
+        if isinstance(one, ev.ValueReceived) and one.micro_usd
+    )
+
+
 def _report(case: Case, action: OrderReport) -> Ruling:
     """Correct what was drawn: less is given back where it was taken, more is drawn now, whatever that exceeds.
 
@@ -304,10 +335,15 @@ def _report(case: Case, action: OrderReport) -> Ruling:
     refund, extra = _refund(case, _less(reserved, drain)), _less(drain, reserved)
     placed_at = placed.at if placed is not None else case.now
     misled = placed is not None and placed.reduces and not action.reduced and bool(units(action.amount))
-    reported = ev.OrderReported(case.now, action.order, placed_at, refund, extra, misled)
-    gained = extra if placed is not None and placed.counterparty == other else drain
-    events = (reported, *_over(case, action, extra), *_alerted(case, extra))
-    return Ruling(Allow((why(Reason.NO_HARM),), action.order), events, _given(case, other, gained))
+    named = placed is not None and placed.counterparty == other
+    arrived = min(drain.micro_usd, reserved.micro_usd) if named else 0
+    reported = ev.OrderReported(case.now, action.order, placed_at, refund, extra, misled, arrived)
+    gained = extra if named else drain
+    marks = _given(case, other, gained)
+    again = placed is None and inside.was_told(case.head.sent, action.order)
+    sent = () if again else _sent(case, action, marks, gained.micro_usd)
+    events = (reported, *_over(case, action, extra), *_alerted(case, extra), *sent)
+    return Ruling(Allow((why(Reason.NO_HARM),), action.order), events, marks)
 
 
 def _matched(case: Case, action: OrderReport, placed: Placed | None) -> tuple[Drain, int] | None:

@@ -47,7 +47,7 @@ def objection(case: Case, which: str) -> Finding | None:
         return None
     if not sent.stopped:
         return why(Reason.SENDER_NOT_STOPPED, "account.freeze", "incident.report")
-    there = case.facts.still_held_micro_usd >= sent.micro_usd
+    there = sent.reported and case.facts.still_held_micro_usd >= sent.micro_usd
     return None if there else why(Reason.NOTHING_HELD, about="counterparty")
 
 
