@@ -207,7 +207,7 @@ and `/face/pictures` (for `vendor` also `/face/webhook`); everything else to the
 {routes}
 - `Authorization: Bearer hb_<id>_<secret>`; a retired key is refused within {keys_s:g} s.
 - `Idempotency-Key`: 1 to 128 visible ASCII characters, on everything that is asked but dry runs. The first answer under
-  it comes back byte for byte for 48 h; another body under it is a problem.
+  it comes back byte for byte for 48 h, but for the secret of a new API key; another body under it is a problem.
 - A body is JSON in UTF-8, at most {body_kib} KiB. Of a member that occurs twice the last counts; the receipt names what
   was understood.
 - An answer comes within {deadline_s:g} s or is the problem `deadline`; beyond {under_way:,} requests at a time a

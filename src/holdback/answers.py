@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -123,6 +123,19 @@ def answer_form(decision: Decision, policy: bytes, head: bytes, asked: str = "")
             pass
     name = str(type(decision).__struct_config__.tag)
     return AnswerForm(name, reasons, made, usable_from, hold, challenge, policy=policy.hex(), head=head.hex())
+
+
+def shown_before(once: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of what was shown once, where a secret is among it that nobody is to be shown again."""
+    enrolment = once.get("enrolment")
+    if not enrolment:
+        return dict(once)
+    return {**once, "enrolment": {**enrolment, "secret": None, "text": SHOWN_BEFORE}}
+
+
+SHOWN_BEFORE: Final = (
+    "The secret was shown once, with the first answer. If it did not arrive, revoke this key and make another."
+)
 
 
 def answer_body(form: AnswerForm, once: Mapping[str, Any]) -> bytes:

@@ -736,7 +736,7 @@ class Intake:
         actor = wire.actor
         if actor.kind is not ActorKind.API_KEY or actor.timestamp is None or actor.nonce is None:
             return None
-        if program is None:
+        if program is None or program.secret is None:
             return KeyFact(right=False, nonce=actor.nonce, at=actor.timestamp, listed=False)
         shown = account, actor.key or "", actor.timestamp, actor.nonce, digest
         text = api_keys.signed_text(*shown, issuer=issuer, dry_run=wire.dry_run)

@@ -12,7 +12,7 @@ import msgspec
 
 from holdback import dpop
 from holdback.agencies import answered, in_force, letter, meant, planned
-from holdback.answers import LeaseForm, SessionForm, answer_body, answer_form
+from holdback.answers import LeaseForm, SessionForm, answer_body, answer_form, shown_before
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.breaker import COUNTED, Flow, flow_of
@@ -22,6 +22,7 @@ from holdback.core.evidence import SIGNATURE
 from holdback.core.hold_life import news
 from holdback.core.inside import stops
 from holdback.core.ledger import GENESIS, Entry, link
+from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.clusters import are_kin, meets, ties_of
 from holdback.core.rules.elsewhere import ADDRESS
 from holdback.core.rules.exit import ExitCancel
@@ -242,9 +243,11 @@ class Unit:
             if facts.staff is not None and asked.request.actor.key != main:
                 self._attended(step, asked.request, facts, now)
         self._sent += asked.sent
-        body = self._answer(asked, step, standing, now)
+        form, once = self._answer(asked, step, standing, now)
+        body = answer_body(form, once)
         if asked.answer_to is not None and standing.key:
-            self._keep(asked.answer_to, main, standing.key, body, now)
+            kept = answer_body(form, shown_before(once)) if isinstance(asked.request.action, ApiKeyCreate) else body
+            self._keep(asked.answer_to, main, standing.key, kept, now)
         return body
 
     def writes(self) -> Writes:
@@ -497,7 +500,10 @@ class Unit:
         if attended.events:
             self._append(request.actor.key, standing, attended, at)
 
-    def _answer(self, asked: Asked, step: Advance, standing: _Standing, now: Instant) -> bytes:
+    def _answer(
+        self, asked: Asked, step: Advance, standing: _Standing, now: Instant
+    ) -> tuple[AnswerForm, dict[str, object]]:
+        """The answer, and what of it is shown once."""
         form = self._form(asked, step, standing)
         once: dict[str, object] = {}
         if isinstance(step.decision, StepUp) and form.challenge is not None:
@@ -512,7 +518,7 @@ class Unit:
             once |= self._for_agency(asked, step, now) | _leased(step)
             if asked.shown:
                 once["enrolment"] = {"authenticator": step.decision.id, **asked.shown}
-        return answer_body(form, once)
+        return form, once
 
     def _for_agency(self, asked: Asked, step: Advance, now: Instant) -> dict[str, object]:
         """What only an agency opens: the letter with its phrase as a request comes in, the package as it is granted."""

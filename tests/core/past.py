@@ -460,6 +460,9 @@ class Past:
                     found[event.api_key].suspended = False
                 case ev.ApiKeyRevoked():
                     del found[event.api_key]
+                case ev.RecoveryFinished() | ev.Frozen(robbed=True):
+                    for one in found.values():
+                        one.suspended = True
         return found
 
     def may_go_on(self, name: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
 from tests.core.histories import (
+    PASSWORD,
     PLATFORM,
     SYSTEM,
     Account,
@@ -18,6 +19,7 @@ from tests.core.histories import (
     policy_with,
     sealed,
 )
+from tests.core.recoveries import Claimant, reviewed
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Decision, Deny, Hold, KeyFact, Reason, StepUp
@@ -28,9 +30,13 @@ from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked, ApiKeyRevoke, ApiKeySuspend, KeyAddress
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
+from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.setting import AllowlistSet, LockSet
 from holdback.core.state import NONCES_KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROOFS = ("a1-1", "a1-2")
 LIST = (sealed("203.0.113.7"),)
@@ -489,6 +495,91 @@ def test_one_that_leaked_is_revoked_loudly(account: Account) -> None:
     told = [one for one in account.last_events() if isinstance(one, ev.NoticeDue)]
     assert [(one.cause, one.severity) for one in told] == [("api_key.revoked", Severity.SEVERE)]
     assert not account.head.api_keys
+
+
+def robbed_by_report(account: Account) -> None:
+    """The owner reports a robbery."""
+    account.ask(IncidentReport(sealed("all gone")), account.any_session())
+
+
+def robbed_again(account: Account) -> None:
+    """The owner reports another robbery while the case of an older one is open, with room for no word more."""
+    key = next(iter(account.head.api_keys))
+    account.policy = policy_with(**{"bounds.incident_notes": 1})
+    for _ in range(2):
+        robbed_by_report(account)
+    account.ask(AccountUnfreeze(), account.any_session(), *PROOFS)
+    account.settle(days=4)
+    account.ask(ApiKeySuspend(key, on=False), account.any_session(), *PROOFS)
+    account.settle(days=4)
+    account.sign_in()
+    assert not account.head.api_keys[key].suspended
+    robbed_by_report(account)
+
+
+def disowned(account: Account) -> None:
+    """The owner says of a device that it was not his, which by now is signed out."""
+    account.ask(AccountFreeze(disown="burner"), Actor(ActorKind.LINK, contact="c1-1"))
+
+
+def recovered(account: Account) -> None:
+    """Somebody recovered the account."""
+    one = Claimant(account)
+    one.opens(PASSWORD)
+    one.shows("totp")
+    one.signs()
+    one.finishes()
+    account.settle(days=8)
+    for member in ("rita", "ron"):
+        reviewed(account, member)
+    account.settle(days=8)
+    assert isinstance(one.finishes(), Allow)
+
+
+@pytest.mark.parametrize("said", [robbed_by_report, robbed_again, disowned, recovered])
+def test_keys_stop_when_somebody_else_was_in(account: Account, said: Callable[[Account], None]) -> None:
+    """Whoever says that he was robbed, or recovers the account, stops every key with it; one notice counts them."""
+    made(account), made(account, TRADES)
+    said(account)
+    assert {key.suspended for key in account.head.api_keys.values()} == {True}
+    (stopped,) = (one for one in account.last_events() if isinstance(one, ev.ApiKeysStopped))
+    told = [one.cause for one in account.last_events() if isinstance(one, ev.NoticeDue)]
+    assert (len(stopped.keys) > 0, told.count("api_key.stopped")) == (True, 1)
+
+
+def test_a_stop_alone_stops_no_key(account: Account) -> None:
+    """A freeze that names nobody else leaves the keys as they are: they pay as little as anybody while it lasts."""
+    key = made(account)
+    account.ask(AccountFreeze(), account.any_session())
+    assert not account.head.api_keys[key.key].suspended
+    assert code(pays(account, key)) == Reason.FROZEN
+
+
+def test_a_key_that_was_stopped_with_all_goes_on_as_ever(account: Account) -> None:
+    """Each goes on by the owner's proof and after its wait, and nothing else; stopped again it is not told of twice."""
+    key = made(account)
+    robbed_by_report(account)
+    account.ask(AccountUnfreeze(), account.any_session(), *PROOFS)
+    account.settle(days=4)
+    assert isinstance(account.ask(ApiKeySuspend(key.key, on=False), account.any_session()), StepUp)
+    assert isinstance(account.ask(ApiKeySuspend(key.key, on=False), account.any_session(), *PROOFS), Hold)
+    disowned(account)
+    assert not account.head.changes
+    assert not [one for one in account.last_events() if isinstance(one, ev.ApiKeysStopped)]
+
+
+def test_what_keys_asked_for_ends_with_a_recovery(account: Account) -> None:
+    """What waits because a key asked for it ends as the keys stop, and so does the wait of one that was to go on."""
+    key, other = made(account), made(account)
+    account.ask(ApiKeySuspend(other.key), account.any_session())
+    account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
+    held_id(pays(account, key, "10", to="home"))
+    account.ask(LockSet(400), account.any_session(), *PROOFS)
+    account.settle(days=5)
+    account.ask(ApiKeySuspend(other.key, on=False), account.any_session(), *PROOFS)
+    assert (len(account.head.exits), len(account.head.changes)) == (1, 1)
+    recovered(account)
+    assert (account.head.exits, account.head.changes) == ({}, {})
 
 
 def test_one_from_anywhere_stops_trading(account: Account) -> None:

@@ -702,12 +702,16 @@ class Stories(RuleBasedStateMachine):
 
     # Stops
 
-    @rule(contact=nth, by=st.sampled_from(("link", "owner", "thief", "platform")))
-    def freeze(self, contact: int, by: str) -> None:
-        """Someone presses stop."""
+    @rule(
+        contact=nth,
+        by=st.sampled_from(("link", "owner", "thief", "platform")),
+        disown=st.sampled_from((None, None, "burner", "")),
+    )
+    def freeze(self, contact: int, by: str, disown: str | None = None) -> None:
+        """Someone presses stop, and maybe says that a device was not the owner's."""
         link = Actor(ActorKind.LINK, contact=pick(self.alice.head.contacts, contact))
         asking: Actor | bytes = {"link": link, "platform": PLATFORM}.get(by, b"") or self.session(by)
-        self.ask(AccountFreeze(), asking)
+        self.ask(AccountFreeze(disown=disown), asking)
 
     @precondition(lambda self: self.alice.head.frozen_at)
     @rule(by=who, how=style, mistaken=st.booleans())

@@ -22,6 +22,7 @@ from holdback.core.profile import Profile
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd, AddressRenew
 from holdback.core.rules.exit import ExitRelease, ExitRequest
+from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryFinish
 from holdback.core.rules.session import SessionStart
 from holdback.core.seniority import ripe_at
@@ -507,6 +508,16 @@ def what_a_stopped_key_asked_for_stays(step: Step) -> None:
     assert {held.key for held in waiting} <= {"", *alive}, "a stopped key's exit waits on"
 
 
+def whoever_was_robbed_has_no_key_that_works(step: Step) -> None:
+    """Law 10: once somebody else is said to have been in, or a recovery let somebody in, no key goes on by itself."""
+    action, head = step.request.action, step.after.head
+    assert head is not None
+    said = isinstance(action, IncidentReport) or (isinstance(action, AccountFreeze) and action.disown is not None)
+    if isinstance(step.decision, Allow) and (said or any(isinstance(one, ev.RecoveryFinished) for one in step.events)):
+        assert all(key.suspended for key in head.api_keys.values()), "a key works on"
+        assert not any(one.kind is ev.ChangeKind.RESUME_API_KEY for one in head.changes.values())
+
+
 def a_key_alone_keeps_to_the_book_and_the_budget(step: Step) -> None:
     """Law 3: what no owner proved goes to senior entries of the book, and draws on a budget that has room for it."""
     proved = any(isinstance(one, ev.ProofUsed | ev.ExitApproved) for one in step.events)
@@ -786,6 +797,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     nothing_given_away_counts,
     codes_are_no_bell_for_strangers,
     what_a_stopped_key_asked_for_stays,
+    whoever_was_robbed_has_no_key_that_works,
     a_key_alone_keeps_to_the_book_and_the_budget,
     no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,

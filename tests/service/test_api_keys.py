@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.contracts.raw import execute
 from tests.service.house import HOME, STRANGER, Customer, House, command, settled
 
+from holdback.answers import SHOWN_BEFORE
 from holdback.api_keys import public_key_fault
 from holdback.client import by_secret, signed_actor
 from holdback.core import events as ev
-from holdback.core.events import HOUR
+from holdback.core.events import HOUR, MINUTE
+from holdback.core.state import REVOKED
 from holdback.intake import BadRequest
 from holdback.leaked_keys import BadList, keys_of, revoke
 from holdback.views import Views
@@ -96,6 +98,31 @@ async def test_a_secret_is_shown_once_and_signs(house: House) -> None:
     assert (answer["decision"], bool(answer["receipt"])) == ("allow", True), answer
     again = await program.ask(PAYMENT, actor)
     assert [one["code"] for one in again["reasons"]] == ["api_key_replayed"]
+    assert not await house.faults("alice")
+
+
+async def test_the_secret_is_not_kept_with_the_answer(house: House) -> None:
+    """Asked again under its idempotency key a new key is the same, and its secret is said to have been shown before."""
+    (alice,) = await settled(house, "alice")
+    body = alice.body("api_key.create", proofs=alice.proofs(), name="bot", scopes=["trade"])
+    first, again = await alice.ask(body, "k"), await alice.ask(body, "k")
+    shown = {name: again["enrolment"].pop(name) for name in ("secret", "text")}
+    assert (len(first["enrolment"].pop("secret")), shown) == (64, {"secret": None, "text": SHOWN_BEFORE})
+    assert again == first
+
+
+async def test_nothing_is_kept_of_a_revoked_key(house: House) -> None:
+    """Its part holds neither secret nor name nor networks, also if all end at once, and the log still folds into it."""
+    (alice,) = await settled(house, "alice")
+    made = await alice.ask(alice.body("api_key.create", proofs=alice.proofs(), name="bot", scopes=["trade"]))
+    house.clock.at += MINUTE
+    one, other = await with_secret(alice), made["id"]
+    await alice.sign_in()
+    await alice.ask(alice.body("api_key.revoke"))
+    rows = {row.name: row for row in await house.store.parts("alice") if row.kind == "api_key"}
+    parts = {name: house.service.tools.snapshots.part(row) for name, row in rows.items()}
+    assert parts == {one.key: REVOKED, other: REVOKED}
+    assert [found["code"] for found in (await one.ask(PAYMENT))["reasons"]] == ["api_key_wrong"]
     assert not await house.faults("alice")
 
 

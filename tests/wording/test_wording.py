@@ -54,7 +54,7 @@ from holdback.core.rules.recovery import (
 )
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet
-from holdback.core.state import Authenticator, Challenge, Contact, Head, HeldExit, Wait
+from holdback.core.state import ApiKey, Authenticator, Challenge, Contact, Head, HeldExit, Wait
 from holdback.wording.happened import event_line
 from holdback.wording.notices import CODE_MS, HEADLINES, Notice, notice_text, phrase
 from holdback.wording.reasons import SENTENCES, finding_line, sentence
@@ -504,6 +504,27 @@ def test_a_code_says_what_it_does(asked: object, expected: str) -> None:
         assert PHRASE in made.text
         assert [part for part in ("http", "chain") if part in made.text] == []
         assert channel is not Channel.SMS or len(made.text) <= TEXT_MESSAGE_MOST
+
+
+def test_a_key_is_named_as_its_owner_named_it() -> None:
+    """A mail has a key's own name, in quotation marks and without anything that could become a link, beside its id."""
+    key = ApiKey(
+        "alice", (ev.Scope.TRADE,), 0, Wait(0, 0, heard=True), 0, listed=False, label=sealed("my bot www.x.example\n")
+    )
+    known = head(api_keys={"k3": key, "k4": msgspec.structs.replace(key, label=None)})
+    name, by_key = '"my bot www-x-example-" (k3)', decided("exit.request")
+    by_key = msgspec.structs.replace(by_key, actor=Actor(ActorKind.API_KEY, key="k3"))
+    for cause, expected in (
+        (ev.ApiKeysStopped(AT, ("k3", "k4")), f"Suspended: 2 API keys, {name} and k4, which somebody else"),
+        (ev.ApiKeysStopped(AT, ("k3",)), f"Suspended: 1 API key, {name}, which somebody else"),
+        (ev.ApiKeySuspended(AT, "k3"), f"The API key {name} was suspended."),
+        (ev.ApiKeyRevoked(AT, "k3", label=key.label), f"The API key {name} was revoked."),
+        (ev.ApiKeyRevoked(AT, "k9", leaked=True), "The API key k9 was revoked, for it had leaked."),
+        (event(ev.ExitCancelled), f"Asked by: the API key {name}\n"),
+    ):
+        made = notice_text(notice(cause, head=known, decided=by_key), opened)
+        assert expected in made.text
+        assert "bot" not in made.subject
 
 
 def test_every_action_that_asks_for_proof_is_named_by_its_code() -> None:

@@ -61,7 +61,8 @@ class Session:
 class Enrolment:
     """A new authenticator, and what its owner is shown once to set it up.
 
-    `passkey` is what the browser's `PublicKeyCredential.parseCreationOptionsFromJSON` takes.
+    `passkey` is what the browser's `PublicKeyCredential.parseCreationOptionsFromJSON` takes. Of an API key the `secret`
+    comes with the first answer alone: asked again under the same idempotency key it is None, and `text` says so.
     """
 
     authenticator: str
@@ -70,6 +71,7 @@ class Enrolment:
     secret: str | None = field(default=None, repr=False)
     qr_svg: str | None = field(default=None, repr=False)
     passkey: dict[str, Any] | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,7 +27,7 @@ from holdback.core.assurance import (
 from holdback.core.attempts import Tally, slowed_down
 from holdback.core.decision import Allow, Decision, Deny, Reason, StepUp, why
 from holdback.core.disclosure import told_now
-from holdback.core.effects import Direction, consequences, effect_of
+from holdback.core.effects import Direction, consequences, effect_of, stopped_keys
 from holdback.core.events import (
     DAY,
     ENCODER,
@@ -321,7 +321,13 @@ def _with_consequences(
         after = evolve(after, event)
     if after.head is None or not caused:
         return after, caused
-    follows = consequences(customer.head, after.head, caused, policy, prefix, asking=asking)
+    head = after.head
+    if head.api_keys:
+        stopped = stopped_keys(head, caused)
+        for event in stopped:
+            after = evolve(after, event)
+        caused = [*caused, *stopped]
+    follows = consequences(customer.head, after.head or head, caused, policy, prefix, asking=asking)
     for event in follows:
         after = evolve(after, event)
     return after, [*caused, *follows]

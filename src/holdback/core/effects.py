@@ -43,6 +43,7 @@ class Effect(msgspec.Struct, frozen=True):
     """What one kind of event does: how loudly it is announced (None = not at all), and what it cools (None = nothing).
 
     `about` names the kind of thing whose wait runs only once the owner was told, `ends` the sessions that end with it.
+    `stops_keys`: it says that somebody else was in, who may have made API keys or read their secrets.
     """
 
     direction: Direction
@@ -50,6 +51,7 @@ class Effect(msgspec.Struct, frozen=True):
     cools: Severity | None = None
     about: str = ""
     ends: Ends = Ends.NONE
+    stops_keys: bool = False
 
 
 _SILENT: Final = Effect(Direction.NEUTRAL)
@@ -132,7 +134,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.RecoveryReviewed: Effect(Direction.NEUTRAL, Severity.MILD),
     ev.RecoveryContested: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.RecoveryEnded: Effect(Direction.TIGHTENING, Severity.SEVERE),
-    ev.RecoveryFinished: replace(_SEVERE_CHANGE, ends=Ends.OTHERS),
+    ev.RecoveryFinished: replace(_SEVERE_CHANGE, ends=Ends.OTHERS, stops_keys=True),
     ev.RecoveryReminded: Effect(Direction.NEUTRAL, Severity.SEVERE),
     ev.EvidenceBurned: Effect(Direction.TIGHTENING, Severity.SEVERE),
     ev.IncidentReported: Effect(Direction.TIGHTENING, Severity.SEVERE),
@@ -169,6 +171,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ApiKeyResumed: Effect(Direction.LOOSENING, Severity.SEVERE),
     ev.ApiKeyRevoked: Effect(Direction.TIGHTENING, Severity.MILD),
     ev.ApiKeyWarned: Effect(Direction.NEUTRAL, Severity.MILD),
+    ev.ApiKeysStopped: Effect(Direction.TIGHTENING, Severity.MILD),
     ev.OrderAllowed: _SILENT,
     ev.OrderReported: _SILENT,
     ev.LeaseGranted: _SILENT,
@@ -180,7 +183,7 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ProceedsHeld: _SILENT,
     ev.Tied: _SILENT,
 }
-"""Every event there is: its direction, notice and cool-off, and the sessions it ends."""
+"""Every event there is: its direction, notice and cool-off, the sessions it ends, and whether API keys stop with it."""
 
 
 class Loosening(NamedTuple):
@@ -297,6 +300,7 @@ def _told_at(event: AnyEvent) -> Instant:
 
 _DEPENDS: Final = frozenset(
     {
+        ev.Frozen,
         ev.AuthenticatorBound,
         ev.SignInScored,
         ev.ContactConfirmed,
@@ -313,6 +317,8 @@ def effect_of(event: AnyEvent) -> Effect:
     effect = EFFECTS[type(event)]
     if type(event) not in _DEPENDS:
         return effect
+    if isinstance(event, ev.Frozen):
+        return replace(effect, stops_keys=event.robbed)
     if isinstance(event, ev.AuthenticatorBound) and not event.confirmed:
         return _SILENT
     if isinstance(event, ev.SignInScored) and not event.cools:
@@ -329,6 +335,23 @@ def effect_of(event: AnyEvent) -> Effect:
     if severe:
         return replace(effect, notice=Severity.SEVERE)
     return effect
+
+
+def stopped_keys(after: Head, caused: Sequence[AnyEvent]) -> list[AnyEvent]:
+    """What happens to API keys once it is said that somebody else was in: all are suspended, whoever made them.
+
+    With them ends what waits because one asked for it, and the wait of one that was to go on. Each goes on as ever: by
+    its owner's proof, and after its wait.
+    """
+    at = next((event.at for event in caused if effect_of(event).stops_keys), None)
+    if at is None:
+        return []
+    alive = tuple(name for name, key in after.api_keys.items() if not key.suspended)
+    stopped: list[AnyEvent] = [ev.ApiKeysStopped(at, alive)] if alive else []
+    resuming = (name for name, one in after.changes.items() if one.kind is ChangeKind.RESUME_API_KEY)
+    stopped += [ev.ChangeCancelled(at, name) for name in resuming]
+    asked = [(name, held) for name, held in after.exits.items() if held.key]
+    return [*stopped, *(one for name, held in asked for one in held.stopped(name, at))]
 
 
 def _cool_off(number: str, event: AnyEvent, severity: Severity, policy: Policy) -> ev.CoolOffStarted:

@@ -294,9 +294,13 @@ class AccountImported(Event, frozen=True, array_like=True, tag="account.imported
 
 
 class Frozen(Event, frozen=True, array_like=True, tag="account.frozen"):
-    """The owner's stop was pressed. Everything that waited is stopped with it."""
+    """The owner's stop was pressed. Everything that waited is stopped with it.
+
+    `robbed`: whoever pressed it said that somebody else was in, by disowning a device or reporting a robbery.
+    """
 
     by: Actor
+    robbed: bool = False
 
 
 class Unfrozen(Event, frozen=True, array_like=True, tag="account.unfrozen"):
@@ -652,9 +656,10 @@ class ApiKeyResumed(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.resu
 
 
 class ApiKeyRevoked(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.revoked"):
-    """A key is no more; `leaked` if it stood on a list of leaked ones."""
+    """A key is no more; `leaked` if it stood on a list of leaked ones. `label` is what its owner called it."""
 
     leaked: bool = False
+    label: Sealed | None = None
 
 
 class ApiKeyWarned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.warned"):
@@ -662,6 +667,12 @@ class ApiKeyWarned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.warne
 
     lapses_at: Instant
     warned: int
+
+
+class ApiKeysStopped(Event, frozen=True, array_like=True, tag="api_key.stopped"):
+    """Every API key was suspended at once, for what happened says that somebody else was in."""
+
+    keys: tuple[str, ...]
 
 
 class Drain(msgspec.Struct, frozen=True, array_like=True):
@@ -1717,6 +1728,7 @@ AnyEvent = (
     | ApiKeyResumed
     | ApiKeyRevoked
     | ApiKeyWarned
+    | ApiKeysStopped
     | OrderAllowed
     | OrderReported
     | LeaseGranted

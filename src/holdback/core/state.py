@@ -192,6 +192,12 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
         """Whether a stop would change anything: of a sale that is disputed already it does not."""
         return self.lock is None or not self.lock.disputed_at
 
+    def stopped(self, name: str, now: Instant) -> list[ev.ExitCancelled | ev.ExitDisputed]:
+        """What a stop makes of it: its end, or a dispute once a buyer has paid; of a dispute nothing."""
+        if self.lock is None or not self.lock.paid_at:
+            return [ev.ExitCancelled(now, name)]
+        return [] if self.lock.disputed_at else [ev.ExitDisputed(now, name)]
+
 
 class Vault(msgspec.Struct, frozen=True, array_like=True):
     """So many percent of what the account owns wait `hours` before they leave, and need a code sent to `approver`."""
@@ -407,7 +413,7 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
     """How an API key stands. What its requests are checked with is a part of the same name.
 
     `listed`: it may ask from its own networks only. `used_at` is when it last asked awake, `warned` how often the owner
-    was told that it will stop trading, `woken_at` when he last let it go on after a sleep.
+    was told that it will stop trading, `woken_at` when he last let it go on after a sleep. `label` is what he calls it.
     """
 
     account: str
@@ -420,6 +426,7 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
     used_at: Instant = 0
     warned: int = 0
     woken_at: Instant = 0
+    label: Sealed | None = None
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -563,11 +570,12 @@ class Credential(msgspec.Struct, frozen=True, array_like=True):
 class Program(msgspec.Struct, frozen=True, array_like=True):
     """What the requests of an API key are checked with, and how far it reaches; see `events.ApiKeyCreated`.
 
-    `nonces` are the highest that it used, rising.
+    `nonces` are the highest that it used, rising. Of one that was revoked nothing is left, not even its secret: whoever
+    asks with it is told what he is told who names a key that never was.
     """
 
-    label: Sealed
-    secret: Sealed
+    label: Sealed | None
+    secret: Sealed | None
     networks: tuple[Sealed, ...]
     pairs: tuple[str, ...]
     beneficiaries: tuple[str, ...]
@@ -585,6 +593,10 @@ METER: Final = ("trading", "meter")
 """The one part that says what an account traded lately."""
 
 
+REVOKED: Final = Program(None, None, (), (), ())
+"""What is left of a key that was revoked. It needs nothing of the part to be loaded: all keys end in one call."""
+
+
 class Customer(msgspec.Struct, frozen=True):
     """The aggregate: a head, None before the import, and those parts that were loaded."""
 
@@ -597,9 +609,9 @@ class Customer(msgspec.Struct, frozen=True):
         return part if isinstance(part, Beneficiary) and not part.removed else None
 
     def program(self, name: str) -> Program | None:
-        """What the requests of an API key are checked with, if it was loaded."""
+        """What the requests of an API key are checked with, if it was loaded and not revoked."""
         part = self.parts.get(("api_key", name))
-        return part if isinstance(part, Program) else None
+        return part if isinstance(part, Program) and part.secret is not None else None
 
     @property
     def profile(self) -> Profile:
@@ -745,7 +757,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _registered(head, event)
         case ev.BreakerTripped() | ev.BreakerResetAsked() | ev.BreakerReset():
             return _broken(head, event)
-        case ev.ApiKeyEvent():
+        case ev.ApiKeyEvent() | ev.ApiKeysStopped():
             return replace(head, api_keys=_api_keys(head.api_keys, event))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
@@ -1031,12 +1043,14 @@ def _authenticators(held: dict[str, Authenticator], event: _AuthenticatorEvent) 
     return held | {key: new}
 
 
-def _api_keys(held: dict[str, ApiKey], event: ev.AnyKeyEvent) -> dict[str, ApiKey]:
+def _api_keys(held: dict[str, ApiKey], event: ev.AnyKeyEvent | ev.ApiKeysStopped) -> dict[str, ApiKey]:
+    if isinstance(event, ev.ApiKeysStopped):
+        return held | {name: replace(held[name], suspended=True) for name in event.keys}
     name = event.api_key
     match event:
         case ev.ApiKeyCreated():
             ripens, listed = Wait(event.wait_ms, event.until, heard=True), bool(event.networks)
-            new = ApiKey(event.account, event.scopes, event.at, ripens, event.expires_at, listed)
+            new = ApiKey(event.account, event.scopes, event.at, ripens, event.expires_at, listed, label=event.label)
         case ev.ApiKeySigned():
             new = replace(held[name], used_at=event.at) if event.awake else held[name]
         case ev.ApiKeyWoken():
@@ -1567,6 +1581,7 @@ _TOUCHES_PARTS: Final = frozenset(
         ev.CredentialRehashed,
         ev.ApiKeyCreated,
         ev.ApiKeySigned,
+        ev.ApiKeyRevoked,
         ev.OrderAllowed,
         ev.OrderReported,
         ev.LeaseGranted,
@@ -1600,6 +1615,8 @@ def _parts(parts: dict[PartKey, Part], event: ev.AnyEvent) -> dict[PartKey, Part
         case ev.ApiKeyCreated() | ev.ApiKeySigned():
             key = ("api_key", event.api_key)
             return _replaced(parts, key, _program(parts.get(key), event))
+        case ev.ApiKeyRevoked():
+            return parts | {("api_key", event.api_key): REVOKED}
         case ev.OrderAllowed() | ev.OrderReported() | ev.LeaseGranted() | ev.LeaseSettled():
             old = parts.get(METER)
             return parts | {METER: traded(old if isinstance(old, TradeMeter) else UNUSED, event)}

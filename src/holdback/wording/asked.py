@@ -23,7 +23,18 @@ from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryE
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet, wanted
 from holdback.core.trading import EVERY_PAIR
-from holdback.wording.words import KINDS, beneficiary_text, capital, exact, masked, money, quoted, shortened, together
+from holdback.wording.words import (
+    KINDS,
+    beneficiary_text,
+    capital,
+    exact,
+    key_text,
+    masked,
+    money,
+    quoted,
+    shortened,
+    together,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +57,11 @@ class Known(NamedTuple):
         """An authenticator by kind and id."""
         one = self.head.authenticators.get(name) if self.head else None
         return f"{KINDS[one.kind]} ({name})" if one else f"authenticator {name}"
+
+    def api_key(self, name: str) -> str:
+        """An API key by its owner's own words and its id."""
+        one = self.head.api_keys.get(name) if self.head else None
+        return key_text(name, one.label if one else None, self.opened)
 
     def contact(self, name: str) -> str:
         """A contact by masked address and id."""
@@ -205,7 +221,7 @@ def _guard(action: Action, known: Known, places: _Places) -> str:
             worst = f"at {action.price} each at the worst"
             return f"{action.side} {action.amount} of {action.pair}, {worst}, with an API key that slept"
         case ApiKeySuspend(on=False):
-            return f"let the suspended API key {action.key} work again"
+            return f"let the suspended {known.api_key(action.key)} work again"
         case _:
             return ""
 

@@ -28,6 +28,7 @@ from holdback.wording.words import (
     capital,
     day_text,
     evidence_text,
+    key_text,
     masked,
     money,
     network_text,
@@ -116,7 +117,7 @@ def event_line(  # noqa: C901 - one case for each subject
             return _incident_line(event, known)
         case ev.TicketOpened() | ev.TicketClosed() | ev.LookedUp():
             return _read_line(event)
-        case ev.ApiKeyEvent():
+        case ev.ApiKeyEvent() | ev.ApiKeysStopped():
             return _key_line(event, known)
         case ev.TradeEvent():
             return _trade_line(event)
@@ -367,7 +368,7 @@ def _wanted(event: ev.ChangeAsked, known: Known) -> str:
         case ChangeKind.REMOVE_CONTACT:
             return f"remove {known.contact(event.subject)}"
         case ChangeKind.RESUME_API_KEY:
-            return f"let the suspended API key {event.subject} work again"
+            return f"let the suspended {known.api_key(event.subject)} work again"
         case ChangeKind.OPEN_TRADING:
             return f"open again to trading: {traded_text(event.subject)}"
         case ChangeKind.UNFREEZE:
@@ -705,29 +706,33 @@ def _trade_line(event: ev.AnyTradeEvent) -> str:
             assert_never(event)
 
 
-def _key_line(event: ev.AnyKeyEvent, known: Known) -> str:
-    key = event.api_key
+def _key_line(event: ev.AnyKeyEvent | ev.ApiKeysStopped, known: Known) -> str:
+    if isinstance(event, ev.ApiKeysStopped):
+        keys = [known.api_key(key).removeprefix("API key ") for key in event.keys]
+        many = f"{len(keys)} API key{'s' if len(keys) > 1 else ''}"
+        return f"Suspended: {many}, {together(keys)}, which somebody else may have made or know."
+    key = known.api_key(event.api_key)
     match event:
         case ev.ApiKeyCreated():
             scopes = together([scope.value for scope in event.scopes])
             whence = f"from {len(event.networks)} networks" if event.networks else "from anywhere"
             name = quoted(known.opened(event.label))
-            return (
-                f"An API key was made, {name} ({key}): to {scopes}, {whence}. It can be used {begun_text(event.until)}."
-            )
+            usable = f"It can be used {begun_text(event.until)}."
+            return f"An API key was made, {name} ({event.api_key}): to {scopes}, {whence}. {usable}"
         case ev.ApiKeySigned():
-            return f"A request was signed with the API key {key}."
+            return f"A request was signed with the {key}."
         case ev.ApiKeyWoken():
-            return f"The API key {key} is used again after a long time, confirmed by a proof."
+            return f"The {key} is used again after a long time, confirmed by a proof."
         case ev.ApiKeySuspended():
-            return f"The API key {key} was suspended."
+            return f"The {key} was suspended."
         case ev.ApiKeyResumed():
-            return f"The suspended API key {key} works again."
+            return f"The suspended {key} works again."
         case ev.ApiKeyRevoked():
-            return f"The API key {key} was revoked{', for it had leaked' if event.leaked else ''}."
+            key = key_text(event.api_key, event.label, known.opened)
+            return f"The {key} was revoked{', for it had leaked' if event.leaked else ''}."
         case ev.ApiKeyWarned():
             when = day_text(event.lapses_at)
-            return f"The API key {key} stops trading on {when}, for it may be used from anywhere."
+            return f"The {key} stops trading on {when}, for it may be used from anywhere."
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 

@@ -86,6 +86,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ApiKeyResumed: "A suspended API key works again",
     ev.ApiKeyRevoked: "An API key was revoked",
     ev.ApiKeyWarned: "An API key will stop trading",
+    ev.ApiKeysStopped: "All your API keys were suspended",
     ev.TradingAlerted: "Your orders lose much against the market",
     ev.TradingClosed: "An order was refused and its pair closed",
     ev.TradingOpened: "A closed pair or counterparty is open again",
@@ -153,6 +154,10 @@ _ADVICE: Final[dict[type[ev.Event], str]] = {
     ),
     ev.ApiKeyCreated: "You can revoke it at once.",
     ev.ApiKeyWoken: "If this was not you, revoke it: whoever used it showed a proof of yours, too.",
+    ev.ApiKeysStopped: (
+        "Revoke what you did not make. Of the others make new ones, or let them go on one by one: that takes your "
+        "strongest proof and a wait."
+    ),
     ev.TradingAlerted: "If you do not trade, freeze the account: somebody trades your money away.",
     ev.TradingClosed: (
         "If this was not you, freeze the account, sign out everywhere and revoke your API keys. If it was, you can "
@@ -339,13 +344,16 @@ def _circumstances(notice: Notice, opened: Opened) -> str:
     lines = [f"When: {begun_text(at)} ({instant_text(at)})"]
     if not _asked_now(notice):
         return "\n".join([*lines, "It was asked for earlier, and its wait is over."])
-    lines.append(f"Asked by: {_asked_by(notice.decided)}")
+    lines.append(f"Asked by: {_asked_by(notice, opened)}")
     where = network_text(opened(notice.decided.ip)) if notice.decided.ip is not None else ""
     return "\n".join([*lines, f"From: {where}"] if where else lines)
 
 
-def _asked_by(decided: ev.Decided) -> str:
+def _asked_by(notice: Notice, opened: Opened) -> str:
     """Who asked. Whoever recovers has signed nowhere in, and is the owner by his own word alone."""
+    decided = notice.decided
+    if decided.actor.kind is ActorKind.API_KEY:
+        return f"the {Known(opened, notice.head, decided).api_key(decided.actor.key)}"
     unproved = decided.action in {"recovery.open", "recovery.evidence", "recovery.finish"}
     if unproved and decided.actor.kind is ActorKind.OWNER:
         return "someone who says that they are the owner"

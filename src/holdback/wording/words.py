@@ -95,6 +95,11 @@ def quoted(text: str) -> str:
     return f'"{" ".join("".join(shown).split())}"'
 
 
+def key_text(name: str, label: Sealed | None, opened: Opened) -> str:
+    """An API key by what its owner calls it, where that is known, and by its id."""
+    return f"API key {name}" if label is None else f"API key {quoted(opened(label))} ({name})"
+
+
 _PROGRAMS: Final = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 
 _SYSTEMS: Final = {

@@ -21,7 +21,6 @@ from holdback.core.events import (
     Finding,
     Sealed,
 )
-from holdback.core.rules import sale
 from holdback.core.rules.address import Provenance, added, network_closed
 from holdback.core.rules.asking import (
     EVERYBODY,
@@ -185,13 +184,13 @@ def _disowned(_request: Request, action: AccountFreeze, _peek: Head | None) -> t
     return (("device", action.disown),) if action.disown else ()
 
 
-def stop(case: Case) -> list[AnyEvent]:
+def stop(case: Case, *, robbed: bool) -> list[AnyEvent]:
     """The freeze, the end of everything that waits, and an objection to a recovery that is under way.
 
-    A sale whose buyer has paid does not end by it: two of the staff decide.
+    A sale whose buyer has paid does not end by it: two of the staff decide. `robbed`: it is said that somebody was in.
     """
-    stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor)]
-    stopped += [one for key, held in case.head.exits.items() for one in sale.stopped(key, held, case.now)]
+    stopped: list[AnyEvent] = [ev.Frozen(case.now, case.request.actor, robbed)]
+    stopped += [one for key, held in case.head.exits.items() for one in held.stopped(key, case.now)]
     stopped += [ev.ChangeCancelled(case.now, key) for key in case.head.changes]
     said = [one for one in objections(case) if not isinstance(one, ev.ExitCancelled | ev.ExitMoved)]
     return [*stopped, *said]  # every exit that an objection is about is stopped already
@@ -199,7 +198,7 @@ def stop(case: Case) -> list[AnyEvent]:
 
 def _freeze(case: Case, action: AccountFreeze) -> Ruling:
     """Freezing again is allowed and stops whatever began to wait since, an unfreezing among it."""
-    stopped = stop(case)
+    stopped = stop(case, robbed=action.disown is not None)
     if action.disown is not None and _is_used(case, action.disown):
         stopped.append(ev.DeviceDisowned(case.now, action.disown))
     return Ruling(Allow((why(Reason.TIGHTENING, "account.unfreeze"),)), tuple(stopped))

@@ -13,7 +13,6 @@ from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import DAY, HOUR, Actor, Destination, Finding, Instant, Sealed, Setting
 from holdback.core.policy import NETWORKS
-from holdback.core.rules import sale
 from holdback.core.rules.asking import (
     OWNER,
     Action,
@@ -202,7 +201,7 @@ def _remove(case: Case, action: AddressRemove) -> Ruling:
     """An exit that waits for this entry would go to a stranger: it is stopped with it."""
     name = beneficiary_name(action.network, action.address)
     waiting = [(key, held) for key, held in case.head.exits.items() if held.beneficiary == name]
-    stopped = [one for key, held in waiting for one in sale.stopped(key, held, case.now)]
+    stopped = [one for key, held in waiting for one in held.stopped(key, case.now)]
     return tightened(ev.AddressRemoved(case.now, name), *stopped)
 
 

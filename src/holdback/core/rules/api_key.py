@@ -10,7 +10,6 @@ from holdback.core import events as ev
 from holdback.core.assurance import Level
 from holdback.core.decision import Allow, Reason, why
 from holdback.core.events import DAY, HOUR, ChangeKind, Destination, Finding, Scope, Sealed, Setting
-from holdback.core.rules import sale
 from holdback.core.rules.address import beneficiary_name
 from holdback.core.rules.asking import (
     OWNER,
@@ -143,17 +142,18 @@ def _suspend(case: Case, action: ApiKeySuspend) -> Ruling:
 def _asked_by(case: Case, *keys: str) -> list[ev.ExitCancelled | ev.ExitDisputed]:
     """The end of what waits because these keys asked for it, with whatever proof: whoever stops a key stops that."""
     waiting = [(name, held) for name, held in case.head.exits.items() if held.key in keys]
-    return [one for name, held in waiting for one in sale.stopped(name, held, case.now)]
+    return [one for name, held in waiting for one in held.stopped(name, case.now)]
 
 
 def _revoke(case: Case, action: ApiKeyRevoke) -> Ruling:
     named = tuple(case.head.api_keys) if action.key is None else (action.key,)
-    revoked = [ev.ApiKeyRevoked(case.now, key) for key in named]
+    revoked = [ev.ApiKeyRevoked(case.now, key, label=case.head.api_keys[key].label) for key in named]
     return tightened(*revoked, *_asked_by(case, *named), id=action.key or "")
 
 
 def _leaked(case: Case, action: ApiKeyLeaked) -> Ruling:
-    return tightened(ev.ApiKeyRevoked(case.now, action.key, leaked=True), *_asked_by(case, action.key))
+    revoked = ev.ApiKeyRevoked(case.now, action.key, leaked=True, label=case.head.api_keys[action.key].label)
+    return tightened(revoked, *_asked_by(case, action.key))
 
 
 RULES: dict[type[Action], Rule] = {

@@ -834,7 +834,7 @@ def _cancel(case: Case, action: ExitCancel) -> Ruling:
         if isinstance(said, Ruling):
             return said
         return Ruling(Allow((why(Reason.PROVED),), action.which), (ev.ExitCancelled(case.now, action.which, said),))
-    stopped = sale.stopped(action.which, held, case.now)
+    stopped = held.stopped(action.which, case.now)
     if any(isinstance(one, ev.ExitDisputed) for one in stopped):
         waits = why(Reason.SALE_DISPUTED, *sorted(RULES_ON_SALES), about="which")
         return Ruling(Hold((waits,), action.which, None), tuple(stopped))

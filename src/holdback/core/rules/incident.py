@@ -49,7 +49,7 @@ class IncidentClose(Action, frozen=True, tag="incident.close"):
 def _report(case: Case, action: IncidentReport) -> Ruling:
     """A case that is as full as it may be stops everything all the same."""
     incident, by = case.head.incident, case.request.actor
-    stopped = stop(case)
+    stopped = stop(case, robbed=True)
     if incident is None:
         name = f"i{case.seq}"
         return tightened(*stopped, ev.IncidentReported(case.now, name, by, action.story), id=name)

@@ -80,13 +80,6 @@ def word(case: Case, which: str, held: HeldExit, *, to_buyer: bool) -> Ruling | 
     return Ruling(waits, (ev.ExitRuled(case.now, which, case.facts.digest, by, to_buyer),))
 
 
-def stopped(which: str, held: HeldExit, now: Instant) -> list[ev.ExitCancelled | ev.ExitDisputed]:
-    """What a stop makes of an exit that waits: its end, or a dispute once a buyer has paid; of a dispute nothing."""
-    if held.lock is None or not held.lock.paid_at:
-        return [ev.ExitCancelled(now, which)]
-    return [] if held.lock.disputed_at else [ev.ExitDisputed(now, which)]
-
-
 def lapsed(head: Head, now: Instant) -> list[ev.ExitCancelled]:
     """The end of locks whose buyers have not paid in time."""
     over = (
