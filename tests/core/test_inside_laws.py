@@ -6,7 +6,7 @@ holds each step against the laws and the slow twin.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -90,6 +90,21 @@ class Flows(RuleBasedStateMachine):
         """Alice buys dear from Bob, whether it is said or not that he sells."""
         order = OrderPlace(f"o{self.alice.head.seq}", "BTC/USDT", "buy", price, amount)
         self.asks(self.alice, order, trades_with=named)
+
+    @rule(
+        bid=st.tuples(st.sampled_from(("1.0005", "1.01", "1.05")), st.sampled_from(("1000", "30000"))),
+        match=st.tuples(st.sampled_from(("1", "1.01", "1.1")), st.sampled_from(("0", "1000", "30000"))),
+        hours=st.sampled_from((0, 1, 25)),
+        moves=st.sampled_from(({}, {}, {"reference": "0.99"}, {"storm_ppm": 9_000})),
+    )
+    def rests(self, bid: tuple[str, str], match: tuple[str, str], hours: int, moves: dict[str, Any]) -> None:
+        """An order rests while the market moves, and is matched better or worse than was asked, in part or in full."""
+        name = f"r{self.alice.head.seq}"
+        self.asks(self.alice, OrderPlace(name, "BTC/USDT", "buy", *bid), trades_with="bob")
+        self.tick(hours)
+        self.alice.market = moves
+        self.asks(self.alice, OrderReport(name, "BTC/USDT", "buy", *match), PLATFORM, trades_with="bob")
+        self.alice.market = {}
 
     @precondition(lambda self: self.alice.everything().meter.orders)
     @rule(

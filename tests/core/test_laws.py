@@ -373,15 +373,44 @@ class Stories(RuleBasedStateMachine):
         actor = Actor(ActorKind.API_KEY, key=pick(self.alice.head.api_keys, number))
         self.ask(action, actor, self.proofs("owner", how) if how != "none" else ())
 
-    @precondition(lambda self: self.alice.everything().meter.orders)
-    @rule(number=nth, price=st.sampled_from(("1", "1.01", "2")), part=st.sampled_from(("0", "10", "1000")))
-    def order_is_matched(self, number: int, price: str, part: str) -> None:
-        """The platform says what became of an order."""
+    @rule(
+        number=nth,
+        price=st.sampled_from(("1", "1.01", "0.98", "1.5", "2")),
+        part=st.sampled_from(("0", "10", "1000", "30000", "400000")),
+        odd=st.sampled_from(("", "", "", "bob", "bob", "unasked", "other pair", "other side", "reduced", "twice")),
+    )
+    def order_is_matched(self, number: int, price: str, part: str, odd: str) -> None:
+        """The platform says what became of an order: of part of it or more than all, worse or better than was asked."""
         orders = self.alice.everything().meter.orders
-        name = pick(orders, number)
-        if name in orders:
-            report = OrderReport(name, orders[name].pair, orders[name].side, price, part)  # type: ignore[arg-type] # sampled strings
-            self.ask(report, PLATFORM)
+        name = "unasked" if odd == "unasked" else pick(orders, number)
+        placed = orders.get(name)
+        pair, side = (placed.pair, placed.side) if placed is not None else ("BTC/USDT", "buy")
+        pair, side = "ETH/USDT" if odd == "other pair" else pair, "sell" if odd == "other side" else side
+        report = OrderReport(name, pair, side, price, part, reduced=odd == "reduced")  # type: ignore[arg-type] # sampled strings
+        other = "bob" if odd == "bob" else placed.counterparty if placed is not None else ""
+        for _ in range(2 if odd == "twice" else 1):
+            self.ask(report, PLATFORM, counterparty=other)
+
+    @rule(
+        bid=st.tuples(st.sampled_from(("1.0005", "1.009", "1.01")), st.sampled_from(("1000", "30000", "1000000"))),
+        minutes=st.sampled_from((0, 5, 61, 25 * 60, 3 * 24 * 60)),
+        match=st.tuples(
+            st.sampled_from(("1", "1.0005", "1.009", "1.01", "1.02")),
+            st.sampled_from(("0", "1000", "30000", "1000000")),
+        ),
+        market=st.sampled_from(({}, {}, {"reference": "0.99"}, {"half_range_ppm": 4_000}, {"storm_ppm": 9_000}, None)),
+        odd=st.sampled_from(("bob", "bob", "", "reduces")),
+    )
+    def asked_and_matched(
+        self, bid: tuple[str, str], minutes: int, match: tuple[str, str], market: dict[str, Any] | None, odd: str
+    ) -> None:
+        """The owner's order rests for a while, the market moves or falls silent, and the platform tells of a match."""
+        name, other = f"m{self.alice.head.seq}", "bob" if odd == "bob" else ""
+        placed = OrderPlace(name, "BTC/USDT", "buy", *bid, reduces=odd == "reduces")
+        self.ask(placed, self.session("owner"), counterparty=other)
+        self.tick(minutes * MINUTE)
+        self.alice.market = market
+        self.ask(OrderReport(name, "BTC/USDT", "buy", *match), PLATFORM, counterparty="bob")
 
     @rule(by=who, number=nth, used=st.sampled_from((None, "0", "1.5")))
     def lease(self, by: str, number: int, used: str | None) -> None:

@@ -11,6 +11,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 from tests.core.past import STRENGTH, Entered, Past, Waiting, crowd_h
 
 from holdback.core import events as ev
@@ -41,7 +42,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
-from holdback.core.rules.order import OrderLease, OrderPlace
+from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.recovery import RecoveryFinish
 from holdback.core.rules.session import SessionEnd, SessionEndAll, SessionStart
@@ -61,6 +62,23 @@ ALLOW, STEP_UP, HOLD, DENY = "allow", "step_up", "hold", "deny"
 SIGN_IN, CHANGE, REINSTATE, MONEY, EARLY = "sign_in", "change", "reinstate", "money", "early"
 
 
+class Traded(NamedTuple):
+    """What an order draws as it is asked for or told of, and what its report gives back of that.
+
+    `terms` is what it is compared with as it is asked for; `closes` says that its pair closes, and `misled` that it
+    did not reduce risk though it had said so. `arrived` is how much of what was reserved was lost to whoever was named,
+    and `mark` what stays at the other side: how much, until when, until when at the longest, and whether robbed.
+    """
+
+    drawn: ev.Drain = ev.Drain()
+    refund: ev.Drain = ev.Drain()
+    terms: ev.Terms | None = None
+    closes: bool = False
+    misled: bool = False
+    arrived: int = 0
+    mark: tuple[int, Instant, Instant, bool] | None = None
+
+
 class Answer(NamedTuple):
     """What the twin says. `until` is a hold's release_at, what is new's usable_from, or a challenge's expiry.
 
@@ -74,6 +92,7 @@ class Answer(NamedTuple):
     lane: Lane | None = None
     own_wait: int | None = None
     leased: int | None = None
+    traded: Traded | None = None
 
 
 def allow(reason: Reason, until: Instant | None = None, lane: Lane | None = None) -> Answer:
@@ -111,6 +130,7 @@ WHO: Final[dict[type[Action], set[ActorKind]]] = {
     ExitCancel: {ActorKind.OWNER, ActorKind.API_KEY, ActorKind.PLATFORM, ActorKind.STAFF},
     OrderPlace: {ActorKind.OWNER, ActorKind.API_KEY},
     OrderLease: {ActorKind.OWNER, ActorKind.API_KEY},
+    OrderReport: {ActorKind.PLATFORM},
     ExitRelease: {ActorKind.OWNER, ActorKind.PLATFORM, ActorKind.STAFF},
 }
 """Who may ask, where it is not the owner alone."""
@@ -132,6 +152,7 @@ STOPS_ONLY: Final = (
     ChangeCancel,
     ExitCancel,
     OrderPlace,
+    OrderReport,
 )
 """What may be asked even while the clock is in doubt (law 8)."""
 
@@ -218,11 +239,13 @@ def due(past: Past, now: Instant) -> list[AnyEvent]:
     ready = []
     for key, change in past.changes.items():
         ends = change.waiting.ends()
-        if ends is not None and ends <= now and (change.kind is ChangeKind.UNFREEZE or not past.is_frozen):
+        if ends is not None and ends <= now:
             ready.append((ends, key))
     events: list[AnyEvent] = []
     for _, key in sorted(ready, key=lambda one: one[0]):
         change = past.changes[key]
+        if past.then(tuple(events)).is_frozen and change.kind is not ChangeKind.UNFREEZE:
+            continue
         events.append(ev.ChangeDone(now, key))
         events += carried_out(past.then(tuple(events)), change.kind, change.subject, change.value, now)
     return [*events, *(ev.ExitCancelled(now, name) for name in past.lapsed_sales(now))]
@@ -1532,40 +1555,36 @@ def fresh_price(case: Case, micro_usd: int, at: Instant) -> int:
     return micro_usd if case.now - at <= case.policy.signals.price_age_m * MINUTE else 0
 
 
-def order_terms(case: Case) -> tuple[Fraction, Fraction, Fraction] | None:
-    """The reference that an order is compared with (0 for none), and what a unit of either asset is worth now.
+def order_terms(case: Case) -> ev.Terms | None:
+    """What an order is compared with: the worse of index and platform's word, and what a unit of either asset is worth.
 
     None if nobody can say what the order is worth.
     """
-    action, market = case.request.action, case.facts.market
-    assert isinstance(action, OrderPlace | OrderLease)
-    side, claimed = (action.side, action.reference) if isinstance(action, OrderPlace) else ("buy", None)
+    action, market, trades = case.request.action, case.facts.market, case.policy.trades
+    assert isinstance(action, OrderPlace | OrderLease | OrderReport)
+    side, claimed = "buy" if isinstance(action, OrderLease) else action.side, getattr(action, "reference", None)
     if market is None:
         return None
-    reference = Fraction(0)
-    if (
-        market.reference
-        and market.pair == action.pair
-        and case.now - market.at <= case.policy.trades.index_age_s * 1000
-    ):
-        said = [Fraction(market.reference)]
-        if claimed is not None and Fraction(claimed):
-            said.append(Fraction(claimed))
-        reference = min(said) if side == "buy" else max(said)
-    base = Fraction(fresh_price(case, market.base_micro_usd, market.base_at))
-    quote = Fraction(fresh_price(case, market.quote_micro_usd, market.quote_at))
+    reference = ""
+    if market.reference and market.pair == action.pair and case.now - market.at <= trades.index_age_s * 1000:
+        said = [market.reference, *([claimed] if claimed is not None and Fraction(claimed) else [])]
+        reference = min(said, key=Fraction) if side == "buy" else max(said, key=Fraction)
+    base = fresh_price(case, market.base_micro_usd, market.base_at)
+    quote = fresh_price(case, market.quote_micro_usd, market.quote_at)
     if not quote and base and reference:
-        quote = Fraction(math.ceil(base / reference))
+        quote = math.ceil(base / Fraction(reference))
     if not quote or (not reference and side == "sell" and not base):
         return None
-    return reference, quote, base
+    swing = (market.half_range_ppm, market.storm_ppm) if reference else (0, 0)
+    tolerance, storm = (min(trades.tolerance_factor * one, trades.tolerance_max_ppm) for one in swing)
+    return ev.Terms(reference, tolerance, order_weight(case, market.half_range_ppm), quote, base, storm)
 
 
 def order_weight(case: Case, half_range: int) -> int:
     """What is odd about an order, in percent of its weight."""
     past, now, trades = case.past, case.now, case.policy.trades
     action = case.request.action
-    assert isinstance(action, OrderPlace | OrderLease)
+    assert isinstance(action, OrderPlace | OrderLease | OrderReport)
     allowed = [one for _, one in past.events() if isinstance(one, ev.OrderAllowed)]
     first = min((one.at for one in allowed if one.pair == action.pair), default=now)
     begins = (now - HOUR) // (5 * MINUTE) * 5 * MINUTE
@@ -1581,12 +1600,14 @@ def order_weight(case: Case, half_range: int) -> int:
 
 
 def is_fresh(case: Case) -> bool:
-    """Whether the session that asks is young, or its key was made or woken lately."""
-    if case.session is None:
+    """Whether the session that asks is young, or its key was made or woken lately; the platform's word is neither."""
+    if case.request.actor.kind is ActorKind.API_KEY:
         name, lately = case.request.actor.key, case.now - case.policy.trades.key_woke_h * HOUR
         waiting = case.past.programs[name].waiting
         woken = [one.at for _, one in case.past.events() if isinstance(one, ev.ApiKeyWoken) and one.api_key == name]
         return case.asleep or max(waiting.ends() or 0, *woken, 0) > lately
+    if case.session is None:
+        return False
     return case.now < case.past.started(case.request.actor.session) + case.policy.trades.session_m * MINUTE
 
 
@@ -1628,35 +1649,118 @@ def order_place(case: Case) -> Answer:
     terms = order_terms(case)
     refuse((terms is None, Reason.PRICE_UNKNOWN))
     assert terms is not None
-    drain = order_drain(case, action, terms)
-    refuse((drain.weighed_micro_usd > BILLION, Reason.BAD_FIELD))
+    terms, drain, worth = measured(case, terms)
+    refuse((max(worth, drain.weighed_micro_usd) > BILLION, Reason.BAD_FIELD))
     if drain.gap_micro_usd:
         refuse((bool(closed), Reason.TRADING_CLOSED))
-        refuse_drain(case, drain, blind=not terms[0])
-    return allow(Reason.NO_HARM)
+        refuse_drain(case, drain, blind=not terms.reference)
+    return allow(Reason.NO_HARM)._replace(traded=Traded(drain, terms=terms, mark=order_mark(case, drain)))
 
 
-def order_drain(case: Case, action: OrderPlace, terms: tuple[Fraction, Fraction, Fraction]) -> ev.Drain:
-    """What an order gives away: its gap to the reference, less the tolerance, weighed by what is odd about it."""
-    reference, quote, base = terms
-    market, trades = case.facts.market, case.policy.trades
-    assert market is not None
-    price, amount = Fraction(action.price), Fraction(action.amount)
-    if reference:
+def measured(case: Case, terms: ev.Terms) -> tuple[ev.Terms, ev.Drain, int]:
+    """What an order gives away by its terms; a wild market explains nothing more once its week is used up."""
+    before = case.past.traded("storm_micro_usd", case.now, 7 * DAY, DAY)
+    most = trading_equity(case) * case.policy.trades.storm_week_percent // 100
+    drain, worth = order_drain(case, terms)
+    if before + drain.storm_micro_usd > most and drain.storm_micro_usd:
+        terms = msgspec.structs.replace(terms, storm_ppm=0)
+        drain, worth = order_drain(case, terms)
+    return terms, drain, worth
+
+
+def order_drain(case: Case, terms: ev.Terms) -> tuple[ev.Drain, int]:
+    """What a fill gives away: its gap to the reference, less the tolerance, weighed by what is odd; and its worth."""
+    action = case.request.action
+    assert isinstance(action, OrderPlace | OrderReport)
+    price, amount, quote = Fraction(action.price), Fraction(action.amount), terms.quote_micro_usd
+    reference = Fraction(terms.reference or 0)
+    worth = math.ceil(max(price, reference) * amount * quote)
+    if terms.reference:
         gap = max(Fraction(0), price - reference if action.side == "buy" else reference - price)
-        raw = math.ceil(gap * amount * quote)
-        tolerance = Fraction(min(trades.tolerance_factor * market.half_range_ppm, trades.tolerance_max_ppm), 10**6)
-        given = max(0, raw - math.floor(tolerance * reference * amount * quote)) if raw else 0
-        wild = Fraction(min(trades.tolerance_factor * market.storm_ppm, trades.tolerance_max_ppm), 10**6)
-        storm = min(raw, math.floor(wild * reference * amount * quote))
-        equity = trading_equity(case)
-        before = case.past.traded("storm_micro_usd", case.now, 7 * DAY, DAY)
-        storm = storm if before + storm <= equity * trades.storm_week_percent // 100 else 0
+        raw, at_market = math.ceil(gap * amount * quote), reference * amount * quote
+        given = max(0, raw - math.floor(Fraction(terms.tolerance_ppm, 10**6) * at_market))
+        storm = min(raw, math.floor(Fraction(terms.storm_ppm, 10**6) * at_market))
     else:
-        given = raw = max(math.ceil(price * amount * quote), math.ceil(amount * base))
+        given = raw = max(math.ceil(price * amount * quote), math.ceil(amount * terms.base_micro_usd))
         storm = 0
-    weighed = math.ceil(Fraction(given * order_weight(case, market.half_range_ppm), 100))
-    return ev.Drain(raw - storm, given, weighed, storm)
+    weighed = math.ceil(Fraction(given * terms.weight_percent, 100))
+    return ev.Drain(raw - storm, given, weighed, storm), worth
+
+
+def order_mark(case: Case, drain: ev.Drain) -> tuple[int, Instant, Instant, bool] | None:
+    """Law 3: what another customer gained stays there, for longer from whoever is stopped; and whether he is robbed."""
+    past, now, policy, other = case.past, case.now, case.policy, case.request.counterparty
+    first = next(one for _, one in past.events() if isinstance(one, ev.AccountImported))
+    if not drain.micro_usd or not case.facts.counterparty_known or other in {"", first.account}:
+        return None
+    full = math.ceil(Fraction(now, HOUR)) * HOUR
+    longest = full + policy.outflow.received_from_cooling_h * HOUR
+    cools = past.cooling_until(now) is not None
+    until = longest if past.is_frozen or cools else full + policy.trades.proceeds_h * HOUR
+    alarms = {"trading.alerted", "trading.closed"}
+    told = any(
+        isinstance(one, ev.NoticeDue) and one.cause in alarms and one.at > now - HOUR for _, one in past.events()
+    )
+    aged = first.at <= now - policy.trades.victim_aged_d * DAY
+    robbed = aged and (is_fresh(case) or told or cools) and not case.facts.kin
+    return drain.gap_micro_usd, until, longest, robbed
+
+
+def order_report(case: Case) -> Answer:
+    """Law 3: a report corrects what an order drew; what it gives back is the order's own, and not much a day.
+
+    What was matched is measured by the terms of then and of now, and the worse counts.
+    """
+    action, past, trades = case.request.action, case.past, case.policy.trades
+    assert isinstance(action, OrderReport)
+    placed = past.orders.get(action.order)
+    refuse((placed is not None and (placed.pair, placed.side) != (action.pair, action.side), Reason.BAD_FIELD))
+    terms = order_terms(case)
+    found = [] if terms is None else [measured(case, terms)[1:]]
+    if placed is not None:
+        lately = case.now < placed.at + trades.order_s * 1000
+        blind = terms is None or not terms.reference
+        then = order_drain(case, placed.terms)
+        found = [then] if blind and lately else found if blind else [then, *found]
+    if not found:
+        return allow(Reason.PRICE_UNKNOWN)._replace(traded=Traded(closes=True))
+    drain, worth = max(found, key=lambda one: one[0].gap_micro_usd)
+    refuse((max(worth, drain.weighed_micro_usd) > BILLION, Reason.BAD_FIELD))
+    reserved = placed.drain if placed is not None else ev.Drain()
+    named = placed is not None and placed.counterparty == case.request.counterparty
+    extra = beyond(drain, reserved)
+    return allow(Reason.NO_HARM)._replace(
+        traded=Traded(
+            extra,
+            report_refund(case, beyond(reserved, drain)),
+            closes=bool(extra.raw_micro_usd) and is_too_much(case, extra),
+            misled=placed is not None and placed.reduces and not action.reduced and Fraction(action.amount) > 0,
+            arrived=min(drain.micro_usd, reserved.micro_usd) if named else 0,
+            mark=order_mark(case, extra if named else drain),
+        )
+    )
+
+
+DRAINS: Final = ("raw_micro_usd", "micro_usd", "weighed_micro_usd", "storm_micro_usd")
+
+
+def beyond(one: ev.Drain, other: ev.Drain) -> ev.Drain:
+    """By how much one gives away more than another, by each measure."""
+    return ev.Drain(*(max(0, getattr(one, name) - getattr(other, name)) for name in DRAINS))
+
+
+def report_refund(case: Case, less: ev.Drain) -> ev.Drain:
+    """Law 6: reports of today and yesterday give back a share of the equity at most, and nothing in doubt (law 8)."""
+    today = case.now // DAY * DAY
+    told = [one for _, one in case.past.events() if isinstance(one, ev.OrderReported) and one.at >= today - DAY]
+    late = [one for _, one in case.past.events() if isinstance(one, ev.LeaseSettled) and not one.prompt]
+    given = sum(one.refund.gap_micro_usd for one in told)
+    given += sum(one.refund_micro_usd for one in late if one.at >= today - DAY)
+    room = max(0, trading_equity(case) * case.policy.trades.refunds_day_percent // 100 - given)
+    if not less.gap_micro_usd or not case.facts.clock_agrees:
+        return ev.Drain()
+    share = min(Fraction(1), Fraction(room, less.gap_micro_usd))
+    return ev.Drain(*(math.floor(getattr(less, name) * share) for name in DRAINS))
 
 
 def trading_equity(case: Case) -> int:
@@ -1664,26 +1768,32 @@ def trading_equity(case: Case) -> int:
     return case.past.lowest_equity(case.now, case.request.context.equity_micro_usd, case.policy.trades.equity_d)
 
 
+def is_too_much(case: Case, drain: ev.Drain) -> bool:
+    """Whether a window bears so much no more, to the bucket."""
+    past, now, trades = case.past, case.now, case.policy.trades
+    equity, five = trading_equity(case), 5 * MINUTE
+    windows = (
+        ("weighed_micro_usd", HOUR, five, trades.hour_percent),
+        ("raw_micro_usd", HOUR, five, trades.raw_hour_percent),
+        ("raw_micro_usd", DAY, HOUR, trades.raw_day_percent),
+        ("raw_micro_usd", 7 * DAY, DAY, trades.raw_week_percent),
+        ("raw_micro_usd", 30 * DAY, DAY, trades.raw_month_percent),
+    )
+    return any(
+        past.traded(name, now, span, unit) + getattr(drain, name) > equity * percent // 100
+        for name, span, unit, percent in windows
+    )
+
+
 def refuse_drain(case: Case, drain: ev.Drain, *, blind: bool) -> None:
     """Every window that bounds it, to the bucket, and the owner's own limit."""
-    past, now, trades = case.past, case.now, case.policy.trades
-    equity = trading_equity(case)
-    five = 5 * MINUTE
-    over = (
-        past.traded("weighed_micro_usd", now, HOUR, five) + drain.weighed_micro_usd
-        > equity * trades.hour_percent // 100,
-        past.traded("raw_micro_usd", now, HOUR, five) + drain.raw_micro_usd > equity * trades.raw_hour_percent // 100,
-        past.traded("raw_micro_usd", now, DAY, HOUR) + drain.raw_micro_usd > equity * trades.raw_day_percent // 100,
-        past.traded("raw_micro_usd", now, 7 * DAY, DAY) + drain.raw_micro_usd > equity * trades.raw_week_percent // 100,
-        past.traded("raw_micro_usd", now, 30 * DAY, DAY) + drain.raw_micro_usd
-        > equity * trades.raw_month_percent // 100,
-    )
+    past, now = case.past, case.now
     limit = past.settings[Setting.LIMIT_MICRO_USD]
-    beyond = limit >= 0 and past.drawn(COUNTED, now) + drain.micro_usd > limit
+    own = limit >= 0 and past.drawn(COUNTED, now) + drain.micro_usd > limit
     refuse((not case.facts.clock_agrees, Reason.CLOCK_UNCERTAIN))
     refuse((case.facts.reconciling, Reason.RECONCILING))
-    refuse((any(over), Reason.PRICE_UNKNOWN if blind else Reason.OVER_TRADE_LIMIT))
-    refuse((beyond, Reason.OVER_OWN_LIMIT))
+    refuse((is_too_much(case, drain), Reason.PRICE_UNKNOWN if blind else Reason.OVER_TRADE_LIMIT))
+    refuse((own, Reason.OVER_OWN_LIMIT))
     refuse((bool(drain.micro_usd) and not fits(case, Lane.OTHERS, drain.micro_usd), Reason.OVER_BUDGET))
     refuse((bool(drain.micro_usd) and reaches_into_vault(case, drain.micro_usd, priced=True), Reason.IN_VAULT))
 
@@ -1701,7 +1811,7 @@ def order_lease(case: Case) -> Answer:
     someone = any(one.startswith("counterparty") for one in past.closed)
     refuse((case.asleep or case.facts.reconciling or someone, Reason.ORDER_BY_ORDER))
     terms, market = order_terms(case), case.facts.market
-    refuse((terms is None or not terms[0], Reason.PRICE_UNKNOWN))
+    refuse((terms is None or not terms.reference, Reason.PRICE_UNKNOWN))
     assert market is not None
     refuse((order_weight(case, market.half_range_ppm) != 100, Reason.ORDER_BY_ORDER))
     amount = most_given_away(case) * trades.lease_percent // 100
@@ -1735,6 +1845,7 @@ def most_given_away(case: Case) -> int:
 RULES: Final[dict[type[Action], Callable[[Case], Answer]]] = {
     OrderPlace: order_place,
     OrderLease: order_lease,
+    OrderReport: order_report,
     ApiKeyCreate: api_key_create,
     ApiKeySuspend: api_key_suspend,
     ApiKeyRevoke: api_key_revoke,

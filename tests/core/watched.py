@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 from tests.core.histories import POLICY, USD, Account, kind_of
 from tests.core.past import STRENGTH, Past
-from tests.core.twin import Answer, Twin
+from tests.core.twin import Answer, Traded, Twin
 
 from holdback.core import decide, ledger
 from holdback.core import events as ev
@@ -245,6 +245,25 @@ def trades_hold_in_every_window(step: Step) -> None:
         )
         most = max(month * outflow.others_day_percent // 100, step.past.usual(step.now))
         assert not gone.drain.micro_usd or others + gone.drain.micro_usd <= most
+
+
+def reports_give_back_what_was_reserved(step: Step) -> None:
+    """Laws 3 and 6: a report gives back no more than its own order reserved, once, and only so much in two days."""
+    for told in (one for one in step.events if isinstance(one, ev.OrderReported)):
+        asked = [one for _, one in step.past.events() if isinstance(one, ev.OrderAllowed) and one.order == told.order]
+        before = [one for _, one in step.past.events() if isinstance(one, ev.OrderReported) and one.order == told.order]
+        own = [one for one in asked if one.at == told.placed_at and one.at not in {other.placed_at for other in before}]
+        reserved = own[-1].drain if own else ev.Drain()
+        for name in ("raw_micro_usd", "micro_usd", "weighed_micro_usd", "storm_micro_usd"):
+            assert 0 <= getattr(told.refund, name) <= getattr(reserved, name), "more than was reserved"
+        assert told.arrived_micro_usd <= reserved.micro_usd
+        equity = step.past.lowest_equity(
+            step.now, step.request.context.equity_micro_usd, step.past.policy.trades.equity_d
+        )
+        lately = [one for _, one in step.past.events() if isinstance(one, ev.OrderReported) and one.at > step.now - DAY]
+        back = sum(one.refund.gap_micro_usd for one in (*lately, told))
+        most = equity * step.past.policy.trades.refunds_day_percent // 100
+        assert not told.refund.gap_micro_usd or back <= most, "reports gave back more than a day bears"
 
 
 def closed_pairs_are_not_traded(step: Step) -> None:
@@ -783,6 +802,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     budgets_hold_in_every_window,
     trades_hold_in_every_window,
     closed_pairs_are_not_traded,
+    reports_give_back_what_was_reserved,
     unproved_exits_go_to_verified_entries,
     received_value_stays,
     received_marks_are_few,
@@ -813,6 +833,20 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     a_stronger_hash_is_no_change,
     stored_forms_round_trip,
 )
+
+
+def traded_by(step: decide.Advance) -> Traded:
+    """What an answer about an order draws, gives back, closes and marks."""
+    marks = [one for one in step.elsewhere if isinstance(one, ev.ValueReceived)]
+    robbed = any(isinstance(one, ev.ProceedsSeen) for one in step.elsewhere)
+    mark = (marks[0].micro_usd, marks[0].until, marks[0].stopped_until, robbed) if marks else None
+    closes = any(isinstance(one, ev.TradingClosed) for one in step.events)
+    for one in step.events:
+        if isinstance(one, ev.OrderAllowed):
+            return Traded(one.drain, terms=one.terms, mark=mark)
+        if isinstance(one, ev.OrderReported):
+            return Traded(one.extra, one.refund, None, closes, one.misled, one.arrived_micro_usd, mark)
+    return Traded(closes=closes)
 
 
 class Watched(Account):
@@ -890,7 +924,8 @@ class Watched(Account):
             case StepUp():
                 until, accept = decision.expires_at, frozenset(frozenset(one) for one in decision.accept)
         leased = next((one.micro_usd for one in self.last.events if isinstance(one, ev.LeaseGranted)), None)
-        said = Answer(kind_of(decision), reasons, until, accept, lane, own, leased)
+        traded = traded_by(self.last) if expected.traded is not None else None
+        said = Answer(kind_of(decision), reasons, until, accept, lane, own, leased, traded)
         assert said == expected, f"core: {said}\ntwin: {expected}"
 
     def keep(self, step: decide.Advance) -> None:
