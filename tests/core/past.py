@@ -793,6 +793,10 @@ class Past:
             elif isinstance(event, ev.ExitReturned):
                 found.append(Draw(event.drawn_at, event.lane, -event.drawn_micro_usd, 0))
                 found.append(Draw(event.left_at or event.drawn_at, event.lane, 0, -event.usual_micro_usd))
+            elif isinstance(event, ev.ExitCleared):
+                found.append(Draw(event.drawn_at, event.lane, -event.refund_micro_usd, 0))
+            elif isinstance(event, ev.ExitExceeded):
+                found.append(Draw(event.at, Lane.OTHERS, event.micro_usd, 0))
         found += [Draw(one.at, one.lane, one.micro_usd, 0) for one in self.locked]
         return [*found, *(Draw(at, Lane.OTHERS, drain.micro_usd, 0) for at, drain in self.given_away)]
 
@@ -909,6 +913,11 @@ class Past:
         both = [(one.stranger, one.at, one.micro_usd) for one in gone]
         both += [(one.stranger, one.at, one.micro_usd) for one in self.locked]
         both += [(one.stranger, one.drawn_at, -one.drawn_micro_usd) for one in back]
+        charged = [one for _, one in self.events()]
+        both += [
+            (one.stranger, one.drawn_at, -one.refund_micro_usd) for one in charged if isinstance(one, ev.ExitCleared)
+        ]
+        both += [(one.stranger, one.at, one.micro_usd) for one in charged if isinstance(one, ev.ExitExceeded)]
         return sum(micro_usd for name, at, micro_usd in both if name == stranger and at >= begins)
 
     def lowest_equity(self, now: Instant, said: int | None = None, days: int = 30) -> int:

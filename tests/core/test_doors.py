@@ -258,7 +258,7 @@ def test_every_sort_of_beneficiary_waits_and_expires_alike(network: str) -> None
     session = account.sign_in()
     granted = Reason.SALE_LOCKED if network == "p2p" else Reason.PROVED
     assert codes(account.ask(paying, session, *PROOFS, counterparty="bob")) == [granted]
-    large = replace(paying, amount="9000")
+    large = replace(paying, amount="7000")
     which = held_id(account.ask(large, session, *PROOFS, counterparty="bob"))
     account.deliver()
     account.now += account.policy.book.verified_d * DAY

@@ -219,7 +219,8 @@ class TestStrangers:
 
     def account(self, **policy: object) -> tuple[Account, bytes]:
         """An account of a million that opened both kinds long ago, with room for many sales, and for long."""
-        account = Account(policy_with(**policy | {"bounds.waiting_exits": 100, "outflow.sale_lock_h": 48}))
+        roomy = {"bounds.waiting_exits": 100, "outflow.sale_lock_h": 48, "outflow.card_margin_percent": 0}
+        account = Account(policy_with(**policy | roomy))
         session = grow(account)
         for network in ("p2p", "card"):
             account.ask(AddressAdd(sealed(network), network), session, *PROOFS)

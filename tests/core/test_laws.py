@@ -634,6 +634,13 @@ class Stories(RuleBasedStateMachine):
         """The platform says that an exit is final."""
         self.ask(ExitSettle(pick(self.alice.head.allowed, number), "ref"), PLATFORM)
 
+    @precondition(lambda self: self.alice.head.allowed)
+    @rule(number=nth, usd=st.sampled_from(("0", "1", "400", "30000")))
+    def merchant_charges(self, number: int, usd: str) -> None:
+        """The platform says what a card payment came to, or says so of something else."""
+        charged = pick(self.alice.head.cards or self.alice.head.allowed, number)
+        self.ask(ExitSettle(charged, "ref", usd=usd), PLATFORM)
+
     @rule(usd=st.sampled_from(("1", "400", "30000")), number=nth)
     def reconcile(self, usd: str, number: int) -> None:
         """A receipt from before a restore is counted, once."""

@@ -184,6 +184,11 @@ def sold(account: Account) -> None:
     account.ask(ExitRequest("p2p_sale", "USD", "60", counterparty=BOB), session, *PROOFS, counterparty="bob")
 
 
+def shopped(account: Account) -> None:
+    """A card payment, at a merchant who is new."""
+    account.ask(ExitRequest("card", "USD", "5", counterparty=BOB), grow(account), *PROOFS)
+
+
 def habits(account: Account) -> None:
     """A habit of five days, and what it makes usual."""
     old_and_new(account)
@@ -272,8 +277,8 @@ def sessions(account: Account) -> None:
     for _ in range(40):
         account.tokens += 1
         account.now += 1
-        action = ExitRequest("card", "USD", "5", counterparty=BOB)
-        account.ask(action, account.any_session(), *PROOFS)
+        action = ExitRequest("gift", "USD", "5", counterparty=BOB)
+        account.ask(action, account.any_session(), *PROOFS, counterparty="bob")
         sign_in(account)
 
 
@@ -761,6 +766,7 @@ STORIES: Final[tuple[Callable[[Account], None], ...]] = (
     shows_a_face,
     money,
     sold,
+    shopped,
     habits,
     few_days,
     received,

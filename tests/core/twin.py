@@ -1024,6 +1024,12 @@ class Exit(NamedTuple):
 BILLION: Final = 10**9 * 1_000_000
 
 
+def with_margin(case: Case, micro_usd: int) -> int:
+    """What is set aside for a card payment of so much."""
+    more = Fraction(100 + case.policy.outflow.card_margin_percent, 100)
+    return min(math.ceil(micro_usd * more), BILLION)
+
+
 def value_of(case: Case, asset: str, amount: str, said: int) -> tuple[int, bool]:
     """Law 3: at Holdback's own price, never less than was said; and whether that price is good.
 
@@ -1251,6 +1257,7 @@ def exit_request(case: Case) -> Answer:
         (no_place(case), Reason.TOO_MANY),
     )
     value, priced = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro(action.usd))
+    value = with_margin(case, value) if network == "card" else value
     exit_ = Exit(beneficiary_of(action, network), value, priced, by_key=True, network=network)
     alone = case.by_key and not needs_owner(case, exit_)
     proofs = [] if alone else case.prove(MONEY)
@@ -1470,7 +1477,7 @@ def held_release(case: Case, which: str) -> Answer:
         (case.past.is_undone(held.recovery, case.now), Reason.EVIDENCE_BURNED),
         *bars(case, network, known=held.beneficiary in case.past.book),
     )
-    value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
+    value, priced = held_value(case, held, network)
     vault, reaches = case.past.vault, reaches_into_vault(case, value, priced=priced)
     approver = vault.approver if vault is not None and reaches and not approved else ""
     if case.by_owner:
@@ -1494,6 +1501,14 @@ def held_release(case: Case, which: str) -> Answer:
         unsaid = bool({Reason.VAULT_APPROVAL.value, Reason.PROOF_REQUIRED.value} & weighed.reasons)
         return Answer(HOLD, weighed.reasons, None if unsaid else weighed.until() or said)
     return locked(weighed.lane) if network == "p2p" else allow(Reason.PROVED, lane=weighed.lane)
+
+
+def held_value(case: Case, held: ev.ExitHeld, network: str | None) -> tuple[int, bool]:
+    """Law 3: what it is worth now, never less than when it was asked for; of a card payment with its margin."""
+    value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
+    if network != "card" or not priced:
+        return value, priced
+    return max(value, with_margin(case, value_of(case, held.asset, held.amount, 0)[0])), priced
 
 
 def not_yet(case: Case, waiting: Waiting, said: Instant, weighed: Weighed) -> Weighed:

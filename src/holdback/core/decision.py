@@ -115,6 +115,7 @@ class Reason(StrEnum):
     LOOSENING_WAITS = "loosening_waits"
     RECOVERY_WAITS = "recovery_waits"
     RIPENS_LATER = "ripens_later"
+    CHARGED_MORE = "charged_more"
     INSTANT_LANE = "instant_lane"
     PROVED = "proved"
     TIGHTENING = "tightening"

@@ -47,7 +47,7 @@ DOORS: Final[dict[str, Door]] = {
         "buyer, two of the staff",
     ),
     "card": Door(
-        "the receipt",
+        "the receipt; a margin is drawn beside it, and whatever more is charged in the end as it comes",
         "any merchant: the kind is opened with a wait, each is capped a day",
         _UNTIL_ALLOWED,
     ),

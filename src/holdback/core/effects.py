@@ -110,6 +110,8 @@ EFFECTS: Final[dict[type[ev.Event], Effect]] = {
     ev.ValueSent: _SILENT,
     ev.ExitReturnAsked: _SILENT,
     ev.ExitReturned: Effect(Direction.NEUTRAL, Severity.SEVERE),
+    ev.ExitCleared: _SILENT,
+    ev.ExitExceeded: Effect(Direction.NEUTRAL, Severity.MILD),
     ev.ExitLocked: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.ExitPaid: Effect(Direction.NEUTRAL, Severity.INFO),
     ev.ExitDisputed: Effect(Direction.TIGHTENING, Severity.MILD),

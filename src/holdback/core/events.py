@@ -866,6 +866,8 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     `first` says that nothing went to this entry of the book before. `stranger` tells who was paid where anybody may be,
     on an opened kind, from others; it is empty elsewhere. `drawn_at` is when all of it was drawn, for a sale that was
     locked before; 0 is now. `by` are the two of the staff who gave it to the buyer of a disputed sale.
+
+    Of a card payment `margin_micro_usd` is set aside beyond what was authorised, until `cleared_until`.
     """
 
     exit: str
@@ -880,6 +882,8 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     stranger: str = ""
     drawn_at: Instant = 0
     by: tuple[str, ...] = ()
+    margin_micro_usd: int = 0
+    cleared_until: Instant = 0
 
 
 class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
@@ -1037,6 +1041,25 @@ class ExitReturned(ExitEvent, frozen=True, array_like=True, tag="exit.returned")
     usual_micro_usd: int
     stranger: str = ""
     left_at: Instant = 0
+
+
+class ExitCleared(ExitEvent, frozen=True, array_like=True, tag="exit.cleared"):
+    """A card payment was charged: of what was set aside beyond it, `refund_micro_usd` is drawn no more where it was."""
+
+    exit: str
+    charged_micro_usd: int
+    refund_micro_usd: int
+    drawn_at: Instant
+    lane: Lane
+    stranger: str = ""
+
+
+class ExitExceeded(ExitEvent, frozen=True, array_like=True, tag="exit.exceeded"):
+    """A card payment was charged so much more than was set aside for it, or after its time; that is drawn now."""
+
+    exit: str
+    micro_usd: int
+    stranger: str = ""
 
 
 class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconciled"):
@@ -1744,6 +1767,8 @@ AnyEvent = (
     | ValueSent
     | ExitReturnAsked
     | ExitReturned
+    | ExitCleared
+    | ExitExceeded
     | ValueRecalled
     | ValueReturned
     | Tied

@@ -78,6 +78,8 @@ class Outflow(Section, frozen=True):
     received_from_cooling_h: Hours
     received_floor_usd: Usd
     stranger_day_usd: Usd
+    card_margin_percent: Percent
+    card_cleared_d: Days
     sale_lock_h: Hours
 
 
@@ -443,6 +445,7 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "outflow.instant_day_usd",
         "outflow.received_floor_usd",
         "outflow.stranger_day_usd",
+        "outflow.card_cleared_d",
         "book.verified_d",
         "shared.address_accounts",
         "lists.age_d",

@@ -30,6 +30,7 @@ STATE_VERSION: Final = 4
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
+CARDS_KEPT: Final = 64
 STRANGERS_KEPT: Final = 64
 """How many strangers one customer pays in a day."""
 FREEZES_KEPT: Final = 64
@@ -261,6 +262,17 @@ class Unheard(msgspec.Struct, frozen=True, array_like=True):
 
     due_at: Instant
     about: tuple[About, ...]
+
+
+class Authorised(msgspec.Struct, frozen=True, array_like=True):
+    """A card payment that was let go and may be charged until then, once: what is drawn for it, margin included."""
+
+    at: Instant
+    until: Instant
+    lane: Lane
+    micro_usd: int
+    margin_micro_usd: int
+    stranger: str
 
 
 class Freeze(msgspec.Struct, frozen=True, array_like=True):
@@ -508,6 +520,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     returning: dict[str, Proposal] = {}
     ties: dict[bytes, Tie] = {}
     closed_ties: dict[str, tuple[bytes, ...]] = {}
+    cards: dict[str, Authorised] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -1174,6 +1187,8 @@ _ExitEvent = (
     | ev.ValueSent
     | ev.ExitReturnAsked
     | ev.ExitReturned
+    | ev.ExitCleared
+    | ev.ExitExceeded
     | ev.ExitLocked
     | ev.ExitPaid
     | ev.ExitDisputed
@@ -1206,12 +1221,7 @@ def _held(event: ev.ExitHeld) -> HeldExit:
 def _exits(head: Head, event: _ExitEvent) -> Head:
     match event:
         case ev.ExitAllowed():
-            allowed, exits = _kept(head.allowed, event.exit, event.at), _without(head.exits, event.exit)
-            meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
-            if event.drawn_at:
-                return replace(head, exits=exits, allowed=allowed, habit=habit)
-            strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
-            return replace(head, exits=exits, allowed=allowed, meters=meters, habit=habit, strangers=strangers)
+            return _gone(head, event)
         case ev.ExitReconciled():
             meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
             return replace(head, allowed=_kept(head.allowed, event.receipt, event.at), meters=meters, habit=habit)
@@ -1235,10 +1245,24 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             return replace(head, returning=asked | {event.exit: Proposal(event.digest, event.by, event.at)})
         case ev.ExitReturned():
             return _undrawn(head, event)
+        case ev.ExitCleared() | ev.ExitExceeded():
+            return _charged(head, event)
         case ev.ExitLocked() | ev.ExitPaid() | ev.ExitDisputed() | ev.ExitRuled():
             return _selling(head, event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _gone(head: Head, event: ev.ExitAllowed) -> Head:
+    """What was let go draws now, unless it was drawn before; a card payment may be charged yet."""
+    allowed, exits = _kept(head.allowed, event.exit, event.at), _without(head.exits, event.exit)
+    meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
+    head = replace(head, exits=exits, allowed=allowed, habit=habit)
+    if event.drawn_at:
+        return head
+    strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
+    cards = _authorised(head.cards, event) if event.cleared_until else head.cards
+    return replace(head, meters=meters, strangers=strangers, cards=cards)
 
 
 def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
@@ -1248,6 +1272,23 @@ def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
     habit = less(head.habit, (event.left_at or event.drawn_at) // DAY, usual)
     head = replace(head, sent=sent, returning=_without(head.returning, event.exit), habit=habit)
     return _given_back(head, event.lane, event.drawn_micro_usd, event.drawn_at, event.stranger)
+
+
+def _authorised(cards: dict[str, Authorised], event: ev.ExitAllowed) -> dict[str, Authorised]:
+    """The last card payments, newest last: only of these can be said what was charged."""
+    new = Authorised(event.at, event.cleared_until, event.lane, event.micro_usd, event.margin_micro_usd, event.stranger)
+    return dict([*list(cards.items())[1 - CARDS_KEPT :], (event.exit, new)])
+
+
+def _charged(head: Head, event: ev.ExitCleared | ev.ExitExceeded) -> Head:
+    """Less is drawn where it was drawn, more is drawn now; what was set aside for a charge serves once."""
+    if isinstance(event, ev.ExitExceeded):
+        meters, _ = _drawn(head, Lane.OTHERS, event.micro_usd, 0, event.at)
+        strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
+        return replace(head, meters=meters, strangers=strangers)
+    spent = replace(head.cards[event.exit], until=event.at)
+    head = replace(head, cards=head.cards | {event.exit: spent})
+    return _given_back(head, event.lane, event.refund_micro_usd, event.drawn_at, event.stranger)
 
 
 def _settled(head: Head, event: ev.ExitSettled) -> Head:

@@ -396,6 +396,8 @@ _ExitEvent = (
     | ev.ExitReconciled
     | ev.ExitReturnAsked
     | ev.ExitReturned
+    | ev.ExitCleared
+    | ev.ExitExceeded
     | ev.ValueSent
     | ev.ExitLocked
     | ev.ExitPaid
@@ -427,13 +429,10 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
         case ev.ExitSettled():
             final = "moved back" if event.returned else "final"
             return f"{capital(_sent_text(event.exit))} is {final}, says the platform: {quoted(event.reference)}."
-        case ev.ValueSent():
+        case ev.ValueSent() | ev.ExitReturnAsked() | ev.ExitReturned():
             return _sent_line(event)
-        case ev.ExitReturnAsked():
-            return f"A member of staff wants {_sent_text(event.exit)} to come back; a second one must want the same."
-        case ev.ExitReturned():
-            what = capital(_sent_text(event.exit))
-            return f"{what} comes back, {money(event.micro_usd)}: two members of staff decided it."
+        case ev.ExitCleared() | ev.ExitExceeded():
+            return _card_line(event)
         case ev.ExitReconciled():
             what = "move to an own account" if event.lane is Lane.OWN else "payment"
             return f"A {what} from before a restore was counted again: {money(event.micro_usd)}."
@@ -441,18 +440,35 @@ def _exit_line(event: _ExitEvent, known: Known) -> str:
             assert_never(event)
 
 
+def _card_line(event: ev.ExitCleared | ev.ExitExceeded) -> str:
+    if isinstance(event, ev.ExitExceeded):
+        return f"Card payment {event.exit} was charged {money(event.micro_usd)} more than was set aside for it."
+    back = f"; {money(event.refund_micro_usd)} more were set aside and are free" if event.refund_micro_usd else ""
+    return f"Card payment {event.exit} was charged: {money(event.charged_micro_usd)}{back}."
+
+
 def _sent_text(name: str) -> str:
     """What went to another customer: a payment, or by its own name what a trade gave away."""
     return f"what was lost by a trade ({name})" if inside.by_trade(name) else f"payment {name}"
 
 
-def _sent_line(event: ev.ValueSent) -> str:
-    there = f"{money(event.micro_usd)} stay there until {day_text(event.until)} at least"
-    if not event.order:
-        return f"Payment {event.exit} arrived with another customer: {there}."
-    if not event.reported:
-        return f"The order {event.order} may give {money(event.micro_usd)} away to another customer ({event.exit})."
-    return f"The order {event.order} gave something away to another customer ({event.exit}): {there}."
+def _sent_line(event: ev.ValueSent | ev.ExitReturnAsked | ev.ExitReturned) -> str:
+    what = _sent_text(event.exit)
+    match event:
+        case ev.ExitReturnAsked():
+            return f"A member of staff wants {what} to come back; a second one must want the same."
+        case ev.ExitReturned():
+            return f"{capital(what)} comes back, {money(event.micro_usd)}: two members of staff decided it."
+        case ev.ValueSent():
+            worth = money(event.micro_usd)
+            there = f"{worth} stay there until {day_text(event.until)} at least"
+            if not event.order:
+                return f"Payment {event.exit} arrived with another customer: {there}."
+            if not event.reported:
+                return f"The order {event.order} may give {worth} away to another customer ({event.exit})."
+            return f"The order {event.order} gave something away to another customer ({event.exit}): {there}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
 
 
 def _sale_line(event: ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled) -> str:

@@ -57,6 +57,7 @@ HEADLINES: Final[dict[type[ev.Event], str]] = {
     ev.ExitApproved: "A payment out of your vault was approved",
     ev.ExitCancelled: "A waiting payment was stopped",
     ev.ExitReturned: "Something that left your account comes back",
+    ev.ExitExceeded: "A card payment was charged higher than authorised",
     ev.ValueRecalled: "Something you received goes back",
     ev.ExitLocked: "A sale of yours is locked for its buyer",
     ev.ExitPaid: "The buyer of your sale has paid, it is said",

@@ -116,6 +116,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.LOOSENING_WAITS: "Taking protection away takes effect after a wait, and can be cancelled until then.",
     Reason.RECOVERY_WAITS: "A recovery waits, so that everyone concerned can object. Come back at that time.",
     Reason.RIPENS_LATER: "This is new and counts in full only after a wait. Confirm it first if that is asked.",
+    Reason.CHARGED_MORE: "More was charged than was set aside; it counts from now on. There is nothing more to do.",
     Reason.INSTANT_LANE: "Small enough to go at once. There is nothing more to do.",
     Reason.PROVED: "Confirmed. There is nothing more to do.",
     Reason.TIGHTENING: "Protection was added. It takes effect now.",

@@ -31,7 +31,7 @@ from holdback.core.events import (
 )
 from holdback.core.policy import MICRO
 from holdback.core.programs import asking
-from holdback.core.rules import returning, sale
+from holdback.core.rules import card, returning, sale
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
@@ -126,12 +126,13 @@ class ExitSettle(Action, frozen=True, tag="exit.settle"):
     """Say that an allowed exit is final, or with the stage `paid` that the buyer of a locked sale has paid.
 
     `reference` is the platform's name for the payment. Of an exit that was given back `final` says that the value has
-    been moved back.
+    been moved back. `usd` is what a card payment was charged with in the end; say it of nothing else.
     """
 
     which: Id
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
     stage: Literal["paid", "final"] = "final"
+    usd: Money | None = None
 
 
 class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
@@ -223,7 +224,20 @@ def value_of(case: Case, asset: str, amount: str, stated: int) -> Value:
 
 
 def _asked_value(case: Case, action: ExitRequest) -> Value:
-    return value_of(case, action.asset, action.amount, 0 if action.usd is None else micro_usd(action.usd))
+    """What an exit is asked for, in a card's case with its margin."""
+    value = value_of(case, action.asset, action.amount, 0 if action.usd is None else micro_usd(action.usd))
+    if case.policy.exits[action.kind] != card.NETWORK:
+        return value
+    return replace(value, micro_usd=min(card.with_margin(value.micro_usd, case.policy), MOST_MICRO_USD))
+
+
+def _held_value(case: Case, held: HeldExit) -> Value:
+    """What a held exit is worth now, and never less than when it was asked for; a card's margin is in that."""
+    value = value_of(case, held.asset, held.amount, held.micro_usd)
+    if case.policy.exits.get(held.kind) != card.NETWORK or value.own_micro_usd is None:
+        return value
+    dearer = card.with_margin(value.own_micro_usd, case.policy)
+    return replace(value, micro_usd=min(max(value.micro_usd, dearer), MOST_MICRO_USD))
 
 
 def weigh(case: Case, asked: Asked) -> Weighed:
@@ -297,7 +311,7 @@ def awaits_approval(case: Case, held: HeldExit) -> bool:
     """Whether a held exit reaches into a vault whose approver did not let it yet."""
     if held.approved or not _vault(case.head).approver:
         return False
-    value = value_of(case, held.asset, held.amount, held.micro_usd)
+    value = _held_value(case, held)
     return budget.in_vault(case.head, value.micro_usd if value.priced else None, case.now)
 
 
@@ -551,6 +565,7 @@ class Paid(msgspec.Struct, frozen=True):
 def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
     usual, entry = value.own_micro_usd or 0, case.customer.beneficiary(paid.beneficiary)
     first, stranger = entry is not None and not entry.paid_at, paid.stranger
+    by_card = network == card.NETWORK
     gone = ev.ExitAllowed(
         case.now,
         paid.exit,
@@ -565,6 +580,8 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
         stranger,
         paid.drawn_at,
         paid.by,
+        card.margin_of(value.micro_usd, case.policy) if by_card else 0,
+        case.now + case.policy.outflow.card_cleared_d * DAY if by_card else 0,
     )
     marks = _received(case, network, value)
     drawn = lane, value.micro_usd, usual, stranger, paid.drawn_at
@@ -759,7 +776,7 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     awaits, approver = awaits_approval(case, held), _vault(case.head).approver
     approving = awaits and any((one.kind, one.authenticator) == (CONTACT_CODE, approver) for one in case.proved)
     early = case.request.actor.kind is ActorKind.OWNER and not awaits
-    value = value_of(case, held.asset, held.amount, held.micro_usd)
+    value = _held_value(case, held)
     refusal = _refused_by_value(case, value, held.stranger)
     if refusal is not None:
         return denied(refusal)
@@ -843,7 +860,9 @@ def _cancel(case: Case, action: ExitCancel) -> Ruling:
 
 def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
     if action.stage == "paid":
-        return sale.payable(case.head, action.which)
+        return sale.payable(case.head, action.which) if action.usd is None else why(Reason.BAD_FIELD, about="usd")
+    if action.usd is not None:
+        return card.chargeable(case.head, action.which)
     sent = case.head.sent.get(action.which)
     moved = sent is not None and bool(sent.order and sent.returned_at)
     return None if moved or action.which in case.head.allowed else why(Reason.NOT_FOUND, about="which")
@@ -851,6 +870,8 @@ def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
 
 def _settle(case: Case, action: ExitSettle) -> Ruling:
     allowed = Allow((why(Reason.NO_HARM),), action.which)
+    if action.usd is not None:
+        return card.charged(case, action.which, micro_usd(action.usd), action.reference)
     if action.stage == "final":
         moved = returning.moved(case, action.which)
         return Ruling(allowed, (ev.ExitSettled(case.now, action.which, action.reference, bool(moved)),), moved)
