@@ -72,6 +72,10 @@ WRONG = {
         HEAD + ACCOUNT + step("0m", "owner", "order.place", via='"k"', fields='pair = "A/B", side = "buy", usd = 1'),
         "step 1 (order.place): `via`: there is no API key `k`",
     ),
+    "a transfer to somebody else": (
+        HEAD + ACCOUNT + '[[received]]\nsender = "a"\nusd = 1\nto = "b"',
+        "received from `a`: `to`: only what is lost by a trade goes to another account",
+    ),
     "unknown id": (
         HEAD + ACCOUNT + step("0m", "owner", "exit.cancel", fields='which = "x"'),
         "step 1 (exit.cancel): `with.which`: no earlier step has the id `x`",

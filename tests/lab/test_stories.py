@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.lab.telling import DEFAULT
+from tests.lab.telling import DEFAULT, policy
 
 from holdback.lab.people import OWNER
-from holdback.lab.playbooks import Exit, read
-from holdback.lab.player import play
+from holdback.lab.playbooks import Exit, PlaybookError, parse, read
+from holdback.lab.player import play, play_story
 
 if TYPE_CHECKING:
     from holdback.lab.report import StepResult
@@ -214,6 +214,13 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (2, ("destination_new", "over_budget", "received_lately")),
         (3, ("received_lately", "not_yet_due")),
     ],
+    "three-victims-into-one-cluster": [
+        (1, ("received_lately",)),
+        (2, ("received_lately", "not_yet_due")),
+        (3, ("destination_new", "received_lately")),
+        (4, ("received_lately", "not_yet_due")),
+    ],
+    "honest-maker-and-throwaways": [(0, ("proved",))],
     "honest-paid-by-a-customer": [(0, ("received_lately",)), (1, ("proved",))],
     "one-mule-many-accounts": [(1, ("destination_shared",)), (2, ("destination_shared",))],
     "copied-from-the-history": [(0, ("look_alike_deposit",)), (1, ("look_alike_deposit",))],
@@ -385,3 +392,28 @@ def test_owner_has_the_last_word(name: str) -> None:
     """In these stories the thief is stopped by an owner who was told in time."""
     (story,) = play([STORIES[name]], DEFAULT)
     assert FROZEN_BY_LINK in {one.what for one in story.others}
+
+
+OTHER_WORLDS: Final = {
+    "honest-maker-and-throwaways": ("-20d", "-40d", 0, "hold"),
+    "three-victims-into-one-cluster": ('at = "40m"', 'at = "6h"', 2, "deny"),
+}
+"""A story about victims, what is changed in it, and what the answer to one of its steps then is."""
+
+
+@pytest.mark.parametrize("name", OTHER_WORLDS)
+def test_who_is_a_victim_decides(name: str) -> None:
+    """Of three who are older the maker's gains stay; of three who were not robbed within the hour nothing does."""
+    before, after, number, decision = OTHER_WORLDS[name]
+    text = STORIES[name].read_text()
+    assert before in text
+    told = play_story(parse(text.replace(before, after), "story.toml"), DEFAULT)
+    assert told.steps[number].decision == decision, "what had gone already is not found"
+
+
+def test_a_trade_that_is_refused_tells_no_story() -> None:
+    """Who is to have lost something in a story must have been able to."""
+    text = STORIES["honest-maker-and-throwaways"].read_text()
+    closed = policy("tight", trades={"raw_hour_percent": 0, "hour_percent": 0})
+    with pytest.raises(PlaybookError, match="throwaway 1"):
+        play_story(parse(text, "story.toml"), closed)

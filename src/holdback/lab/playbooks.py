@@ -147,12 +147,19 @@ class Elsewhere(Table, frozen=True):
 
 
 class Arrival(Table, frozen=True):
-    """What another customer of the platform sends to the account at `at`, and when he is stopped, if he ever is."""
+    """What another customer of the platform sends to the account at `at`, and when he is stopped, if he ever is.
+
+    `by_trade`: somebody who has just signed in to his account, which was `opened` then, trades it away. `to` is who
+    gains it, if that is not the account of the story, but one from the same device.
+    """
 
     sender: Name
     usd: Annotated[float, msgspec.Meta(gt=0, le=1e9)]
     at: Span = Span(0)
     stopped: Span | None = None
+    by_trade: bool = False
+    opened: Ago = Ago(-400 * DAY)
+    to: Name | None = None
 
 
 class Crowd(Table, frozen=True):
@@ -612,6 +619,9 @@ def _contradictions(story: Playbook) -> Iterator[str]:
     accounts = {"main", *(f"sub-{number}" for number in range(1, story.account.sub_accounts + 1))}
     keys = {key.name for key in story.account.api_keys}
     keys |= {step.fields.name for step in story.steps if isinstance(step.fields, NewKey)}
+    for one in story.received:
+        if one.to is not None and not one.by_trade:
+            yield f"received from `{one.sender}`: `to`: only what is lost by a trade goes to another account"
     ids: set[str] = {"last"}
     for number, step in enumerate(story.steps, start=1):
         where = f"step {number} ({step.do})"

@@ -21,8 +21,9 @@ from holdback.lab.history import History
 from holdback.lab.measures import CODES, Measures, misses
 from holdback.lab.moves import Move, Moves, address_text, confirming
 from holdback.lab.people import ATTACKER, OWNER
-from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, Settled, Which, read
+from holdback.lab.playbooks import Destination, Exit, Fields, Kind, NewKey, PlaybookError, Settled, Which, read
 from holdback.lab.report import StepResult, StoryResult
+from holdback.lab.robbed import give_away
 from holdback.lab.sealing import fake_destination
 from holdback.lab.shared import Shared
 from holdback.lab.stage import HeldKey, Stage
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.lab.playbooks import Playbook, Step
+    from holdback.lab.playbooks import Arrival, Playbook, Step
     from holdback.lab.world import Delivery
 
 T0: Final = 1_780_315_200_000
@@ -116,6 +117,7 @@ class _Play:
             Known(fake_destination(address_text(one.name, one.network)), T0 + one.at, one.accounts, one.list, one.dust)
             for one in story.elsewhere
         )
+        self._world.siblings = frozenset(f"other-{one.to}" for one in story.received if one.to is not None)
         self._people = self._stage.people
         self._moves = Moves(story, policy, self._world, self._people)
         self._timeline = Timeline(self._stage)
@@ -164,6 +166,8 @@ class _Play:
         for one in self._story.received:
             name = f"other-{one.sender}"
             arrives = partial(self._world.receives, name, round(one.usd * MICRO))
+            if one.by_trade:
+                arrives = partial(self._loses, name, one)
             self._timeline.plan(T0 + self._later + one.at, FIRST, arrives)
             if one.stopped is not None:
                 self._timeline.plan(T0 + self._later + one.stopped, FIRST, partial(self._world.stop, name))
@@ -175,6 +179,15 @@ class _Play:
                 self._timeline.plan(at, number, partial(self._step, number, step))
         if self._people.has("session_cookie"):
             self._timeline.plan(T0 + _KEEP_ALIVE, LAST, self._keep_alive)
+
+    def _loses(self, name: str, one: Arrival) -> None:
+        """Somebody else's money is traded away."""
+        gainer = CUSTOMER if one.to is None else f"other-{one.to}"
+        decision = give_away(self._world, name, one.usd, gainer, T0 + one.opened)
+        if not isinstance(decision, Allow):
+            reasons = ", ".join(finding.code for finding in decision.findings)
+            msg = f"{self._story.file}: received from `{one.sender}`: the trade was refused: {reasons}"
+            raise PlaybookError(msg)
 
     def _keep_alive(self) -> None:
         if self._people.live in self._world.head.sessions:

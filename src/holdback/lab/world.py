@@ -23,6 +23,7 @@ from holdback.core.decision import (
     Facts,
     KeyFact,
     ListFact,
+    LossFact,
     MarketFact,
     PaperFact,
     PriceFact,
@@ -36,10 +37,12 @@ from holdback.core.inside import stops
 from holdback.core.policy import MICRO
 from holdback.core.rules.account import AccountFreeze, AccountImport, ImportedAuthenticator, ImportedContact
 from holdback.core.rules.asking import Request
+from holdback.core.rules.clusters import DEVICE
 from holdback.core.rules.elsewhere import ADDRESS
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.returning import still_held
+from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import TicketOpen
 from holdback.core.state import NOBODY, Beneficiary, Customer, Head, Part, PartKey
 from holdback.lab.sealing import fake_sealed
@@ -57,6 +60,9 @@ PLATFORM: Final = ev.Actor(ActorKind.PLATFORM)
 TOKEN_BYTES: Final = 16
 
 _NO_CONTEXT: Final = Context()
+
+_SAME_DEVICE: Final = b"the device of the siblings"
+"""By what a device is known that the story's account has in common with its siblings, if it has any."""
 
 
 class Entry(NamedTuple):
@@ -114,6 +120,8 @@ class World:
         self.entries: list[Entry] = []
         self.deliveries: list[Delivery] = []
         self.elsewhere: tuple[Known, ...] = ()
+        self.siblings: frozenset[str] = frozenset()
+        self._lost: list[tuple[str, Instant]] = []
         self._asked = 0
 
     @property
@@ -170,6 +178,7 @@ class World:
             **(judged._asdict() if judged is not None else {}),
             senders=tuple(SenderFact(one, self._stopped(one)) for one in wanted.senders),
             still_held_micro_usd=self._still_held(request, customer.head, wanted.counterparty),
+            losses=tuple(LossFact(one, 1 + len(self.siblings), tuple(self._lost)) for one in wanted.ties),
             **self._known(request, customer.head),
         )
         answer = decide.advance(_loaded(customer, wanted), request, facts, self.policy, self.now)
@@ -218,6 +227,9 @@ class World:
     def _known(self, request: Request, head: Head | None) -> dict[str, Any]:
         """What others have to do with the destination that an action has, or the held exit that it is about."""
         action = request.action
+        if isinstance(action, SessionStart) and request.account == CUSTOMER and self.siblings:
+            many = 1 + len(self.siblings)
+            return {"shared": (SharedFact(DEVICE, self.now // DAY, many, many, _SAME_DEVICE, many),)}
         held = head.exits.get(action.which) if head is not None and isinstance(action, ExitRelease) else None
         place = held.destination if held is not None else getattr(action, "address", None)
         if not isinstance(place, Destination):
@@ -270,6 +282,7 @@ class World:
     def _hand_over(self, name: str, events: tuple[ev.AnyEvent, ...]) -> None:
         customer = self.customers[name]
         received = decide.receive(customer, events, self.policy, self.now)
+        self._lost += ((one.victim, one.at // HOUR * HOUR) for one in events if isinstance(one, ev.ProceedsSeen))
         self.customers[name] = Customer(received.customer.head, customer.parts | received.customer.parts)
 
     def _deliver(self, name: str, events: tuple[ev.AnyEvent, ...], cause: str) -> None:
