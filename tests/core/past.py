@@ -160,6 +160,14 @@ class Program:
     used: Instant = 0
     nonces: set[int] = field(default_factory=set)
     suspended: bool = False
+    asked: list[Instant] = field(default_factory=list)
+
+    def too_fast(self, policy: Policy, now: Instant) -> bool:
+        """Whether it has asked so often, but for what it has made up for since, that it must wait to ask again."""
+        each, owed, last = HOUR // policy.api_keys.asks_per_h, 0, 0
+        for at in self.asked:
+            owed, last = max(0, owed - (at - last)) + each, at
+        return max(0, owed - (now - last)) + each > HOUR
 
     def asleep(self, policy: Policy, now: Instant) -> bool:
         """Whether nobody used it for too long since it could be used."""
@@ -449,6 +457,7 @@ class Past:
                     one, signed = found[event.actor.key], FACTS.decode(event.facts).api_key
                     assert signed is not None
                     one.nonces.add(signed.nonce)
+                    one.asked += [event.at][: event.action not in {"order.place", "order.lease"}]
                     refused = {found.code for found in event.findings[:1]} & NO_USE
                     if signed.listed and not refused and not one.asleep(self.policy, event.at):
                         one.used = event.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,10 +21,11 @@ from tests.core.histories import (
     sealed,
 )
 from tests.core.recoveries import Claimant, reviewed
+from tests.core.watched import Watched
 
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Decision, Deny, Hold, KeyFact, Reason, StepUp
-from holdback.core.events import DAY, Actor, ActorKind, Scope, Severity
+from holdback.core.events import DAY, MINUTE, Actor, ActorKind, Scope, Severity
 from holdback.core.programs import barred, is_asleep, lapses_at
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
 from holdback.core.rules.address import AddressAdd
@@ -31,6 +33,7 @@ from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyLeaked, ApiKeyRevoke
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest
 from holdback.core.rules.incident import IncidentReport
+from holdback.core.rules.order import OrderPlace
 from holdback.core.rules.password import PasswordChange
 from holdback.core.rules.setting import AllowlistSet, LockSet
 from holdback.core.state import NONCES_KEPT
@@ -61,8 +64,15 @@ def made(account: Account, action: ApiKeyCreate = WITHDRAWS, *, days: float = 5)
     return Actor(ActorKind.API_KEY, key=answer.id)
 
 
-def pays(alice: Account, key: Actor, amount: str = "10", *proofs: str, to: str = "home", **fields: Any) -> Decision:  # noqa: ANN401 - Request's own
-    """A withdrawal asked with a key."""
+def pays(
+    alice: Account,
+    key: Actor | bytes,
+    amount: str = "10",
+    *proofs: str,
+    to: str = "home",
+    **fields: Any,  # noqa: ANN401 - Request's own
+) -> Decision:
+    """A withdrawal asked with a key, or from a session."""
     action = ExitRequest("withdrawal", "USD", amount, address=destination(to), network="bitcoin")
     return alice.ask(action, key, *proofs, **fields)
 
@@ -190,6 +200,7 @@ def test_a_key_of_nobodys(account: Account) -> None:
 
 def test_requests_may_overtake_each_other(account: Account) -> None:
     """Nonces need not come in order, as long as not too many higher ones came before; each serves once."""
+    account.policy = policy_with(**{"api_keys.asks_per_h": 100})
     key = made(account)
     for nonce in (50, 49, 51):
         account.key_fact = {"nonce": nonce}
@@ -495,6 +506,83 @@ def test_one_that_leaked_is_revoked_loudly(account: Account) -> None:
     told = [one for one in account.last_events() if isinstance(one, ev.NoticeDue)]
     assert [(one.cause, one.severity) for one in told] == [("api_key.revoked", Severity.SEVERE)]
     assert not account.head.api_keys
+
+
+def test_a_key_leaves_the_owners_challenges_open(account: Account) -> None:
+    """However much a key asks that must be confirmed, what its owner was asked for stays open; its own are few."""
+    key, other = made(account), made(account)
+    session = account.any_session()
+    mine = pays(account, session, "2000", to="somebody")
+    theirs = pays(account, other, to="anybody")
+    assert isinstance(mine, StepUp)
+    assert isinstance(theirs, StepUp)
+    asked = [pays(account, key, to=f"stranger {number}") for number in range(12)]
+    assert {type(one) for one in asked} == {StepUp}
+    assert Counter(one.key for one in account.head.challenges.values()) == {"": 1, key.key: 2, other.key: 1}
+    answered = pays(account, session, "2000", *PROOFS, to="somebody", challenge=mine.challenge)
+    assert isinstance(answered, Hold)
+
+
+def test_a_challenge_is_answered_by_whoever_was_given_it(account: Account) -> None:
+    """What a key was asked to prove is not answered from a session, nor the other way round, of the same payment."""
+    key, session = made(account), account.any_session()
+    asked = pays(account, key, "2000", to="anybody")
+    same = pays(account, session, "2000", to="anybody")
+    assert isinstance(asked, StepUp)
+    assert isinstance(same, StepUp)
+    assert asked.challenge != same.challenge
+    crossed = pays(account, session, "2000", *PROOFS, challenge=asked.challenge, to="anybody")
+    assert code(crossed) == Reason.CHALLENGE_OTHER_ACTION
+    assert code(pays(account, key, "2000", *PROOFS, to="anybody", challenge=same.challenge)) == code(crossed)
+    assert isinstance(pays(account, key, "2000", *PROOFS, to="anybody", challenge=asked.challenge), Hold)
+
+
+def test_a_key_asks_only_so_often() -> None:
+    """Beyond its pace a key is not listened to and leaves no trace; others are, and after a while it is again."""
+    account = Watched(policy_with(**{"api_keys.asks_per_h": 3}))
+    grow(account)
+    key, other = made(account, ApiKeyCreate(sealed("bot"), tuple(Scope), LIST, secret=sealed("key"))), made(account)
+    account.deliver()
+    account.ask(ExitCancel("x0"), key)
+    assert [code(account.ask(ExitCancel("x0"), key)) for _ in range(2)] == [Reason.NOT_FOUND] * 2
+    entries = len(account.entries)
+    for action in (ExitCancel("x0"), AccountUnfreeze()):
+        refused = account.ask(action, key)
+    refused = pays(account, key)
+    assert [(one.code, one.about) for one in refused.findings] == [(Reason.TOO_MANY, "api_key")]
+    assert refused.findings[0].until == account.now + 20 * MINUTE
+    assert len(account.entries) == entries
+    assert Reason.TOO_MANY not in codes(account.ask(OrderPlace("o1", "BTC/USDT", "buy", "1", "1"), key))
+    assert isinstance(pays(account, other), Allow)
+    account.wait(minutes=19.9)
+    assert code(pays(account, key)) == Reason.TOO_MANY
+    account.wait(minutes=0.2)
+    assert isinstance(pays(account, key), Allow)
+    assert code(pays(account, key)) == Reason.TOO_MANY
+    account.wait(hours=5)
+    assert [code(pays(account, key)) for _ in range(4)] == [*[Reason.PROVED] * 3, Reason.TOO_MANY]
+
+
+def test_repeats_of_what_a_key_pays_are_told_once() -> None:
+    """Payments of one key to one receiver, worth no more than the one that was told, are folded for a while."""
+    account = Watched()
+    grow(account)
+    account.add("work", account.any_session(), *PROOFS)
+    key, other = made(account), made(account)
+    account.deliver()
+
+    def told(usd: str, by: Actor = key, to: str = "home") -> bool:
+        assert isinstance(pays(account, by, usd, to=to), Allow)
+        return any(isinstance(one, ev.NoticeDue) and one.cause == "exit.allowed" for one in account.last_events())
+
+    assert [told("10"), told("10"), told("9.99"), told("10.01"), told("10")] == [True, False, False, True, False]
+    assert told("10", by=other)
+    assert [told("5", to="work"), told("5", to="work"), told("5")] == [True, False, True]
+    account.wait(minutes=15.1)
+    assert told("5")
+    session = account.any_session()
+    assert isinstance(account.pay("5", "home", session, *PROOFS), Allow)
+    assert [one for one in account.last_events() if isinstance(one, ev.NoticeDue)]
 
 
 def robbed_by_report(account: Account) -> None:

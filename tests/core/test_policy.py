@@ -156,6 +156,8 @@ def in_order(changed: dict[str, int], but: str = "") -> dict[str, int]:
         ({"risk.cool_off_centinats": 1_099}, "tighter"),
         ({"risk.prior_centi": 101}, "other"),
         ({"staff.reads_per_h": 31}, "looser"),
+        ({"api_keys.asks_per_h": 61}, "looser"),
+        ({"api_keys.challenges_open": 3}, "other"),
         ({"staff.canary_permille": 21}, "tighter"),
         ({"staff.caution_percent": 171}, "other"),
         ({"exits.lending": "bank"}, "looser"),

@@ -597,6 +597,8 @@ def programmed(account: Account) -> None:
     for days in (1, 14.5, 50.5, 0.6, 0.6, 0.6, 12, 0.6, 0.6, 0.6, 4):
         account.wait(days=days)
         account.ask(pays, program)
+    for stranger in "abc":
+        account.ask(replace(pays, address=destination(stranger)), program)
 
 
 def traded(account: Account) -> None:

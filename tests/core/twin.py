@@ -333,7 +333,10 @@ class Case:
             ),
             (named and challenge is None, Reason.CHALLENGE_UNKNOWN),
             (challenge is not None and challenge.until <= self.now, Reason.CHALLENGE_EXPIRED),
-            (challenge is not None and challenge.digest != self.facts.digest, Reason.CHALLENGE_OTHER_ACTION),
+            (
+                challenge is not None and (challenge.digest, challenge.key) != (self.facts.digest, self.key),
+                Reason.CHALLENGE_OTHER_ACTION,
+            ),
         )
         refuse((not anonymous and self._too_many_proofs(), Reason.TOO_MANY))
         spared = action in {*STOPS_ONLY, AuthenticatorBind, AuthenticatorConfirm} or not self.by_owner
@@ -371,6 +374,7 @@ class Case:
         over = key.made.at + limits.expires_max_d * DAY <= self.now
         return [
             (late or low or signed.nonce in key.nonces, Reason.API_KEY_REPLAYED),
+            (not trades and key.too_fast(self.policy, self.now), Reason.TOO_MANY),
             (key.suspended or over, Reason.API_KEY_SUSPENDED),
             (not signed.listed or not may, Reason.API_KEY_SCOPE),
             (not ripe, Reason.API_KEY_NEW),
@@ -384,6 +388,11 @@ class Case:
         if staff is None or staff.member != self.request.actor.key:
             return [(True, Reason.SESSION_REQUIRED)]
         return [(True, Reason(staff.fault))] if staff.fault else []
+
+    @property
+    def key(self) -> str:
+        """The API key that asks, "" if none does."""
+        return self.request.actor.key if self.request.actor.kind is ActorKind.API_KEY else ""
 
     @property
     def by_key(self) -> bool:
@@ -532,7 +541,9 @@ class Case:
         open_ones = [
             one
             for one in self.past.challenges.values()
-            if one.digest == self.facts.digest and one.until > self.now and contact in {"", one.contact}
+            if (one.digest, one.key) == (self.facts.digest, self.key)
+            and one.until > self.now
+            and contact in {"", one.contact}
         ]
         signs_in = type(self.request.action) is SessionStart
         until = self.now - (self.now % MINUTE if signs_in else 0) + self.policy.step_up.challenge_m * MINUTE

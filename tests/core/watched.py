@@ -537,6 +537,17 @@ def whoever_was_robbed_has_no_key_that_works(step: Step) -> None:
         assert not any(one.kind is ev.ChangeKind.RESUME_API_KEY for one in head.changes.values())
 
 
+def a_key_takes_no_place_of_others(step: Step) -> None:
+    """Law 5: what a key asks closes no challenge of its owner's, or of another key, and keeps few open."""
+    actor, before, after = step.request.actor, step.before.head, step.after.head
+    if actor.kind is not ev.ActorKind.API_KEY or before is None or after is None:
+        return
+    closed = [before.challenges[one.challenge] for one in step.events if isinstance(one, ev.ChallengeClosed)]
+    assert {one.key for one in closed} <= {actor.key}, "a key closed what somebody else opened"
+    mine = [one for one in after.challenges.values() if one.key == actor.key and one.until > step.now]
+    assert len(mine) <= step.past.policy.api_keys.challenges_open
+
+
 def a_key_alone_keeps_to_the_book_and_the_budget(step: Step) -> None:
     """Law 3: what no owner proved goes to senior entries of the book, and draws on a budget that has room for it."""
     proved = any(isinstance(one, ev.ProofUsed | ev.ExitApproved) for one in step.events)
@@ -818,6 +829,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     codes_are_no_bell_for_strangers,
     what_a_stopped_key_asked_for_stays,
     whoever_was_robbed_has_no_key_that_works,
+    a_key_takes_no_place_of_others,
     a_key_alone_keeps_to_the_book_and_the_budget,
     no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,

@@ -132,6 +132,7 @@ VALUES: Final[dict[Any, Any]] = {
     ev.Drain: ev.Drain(2_000_000, 1_000_000, 1_500_000),
     ev.Terms: ev.Terms("1", 600, 100, 1_000_000, 1_000_000),
     ev.Destination | None: None,
+    ev.Payment | None: None,
 }
 
 

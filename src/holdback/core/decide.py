@@ -375,7 +375,8 @@ def _signed(head: Head | None, request: Request, facts: Facts, policy: Policy, n
     asked = request.account, rule.scope if rule is not None else None
     barred = programs.barred(head, key, *asked, facts.api_key, policy, now)
     awake = barred is None and not programs.is_asleep(key, policy, now)
-    return [ev.ApiKeySigned(now, request.actor.key, facts.api_key.nonce, awake)]
+    paced_until = programs.paced(key, asked[1], policy, now)
+    return [ev.ApiKeySigned(now, request.actor.key, facts.api_key.nonce, awake, paced_until)]
 
 
 def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the session that asks
@@ -389,12 +390,22 @@ def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the 
     if head is None:
         return None
     if request.actor.kind is ActorKind.API_KEY:
-        return programs.unproved(customer, request.actor, facts, policy, now)
+        return _program_fault(customer, request, facts, policy, now)
     if session is None:
         rule = RULES.get(type(request.action))
         if request.actor.kind is not ActorKind.OWNER or rule is None or not rule.anonymous:
             return None
     return devices.key_fault(head, session, facts.device, policy, now)
+
+
+def _program_fault(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Finding | None:
+    """Why a program is not listened to: it did not sign, or it asks too often. Of neither anything is written."""
+    fault = programs.unproved(customer, request.actor, facts, policy, now)
+    key = programs.asking(customer.head, request.actor)
+    if fault is not None or key is None:
+        return fault
+    rule = RULES.get(type(request.action))
+    return programs.too_fast(key, rule.scope if rule is not None else None, policy, now)
 
 
 def _heartbeat(  # noqa: PLR0913 - the arguments of `advance`, and what it found out from them
@@ -517,7 +528,7 @@ def _challenge_fits(case: Case, rule: Rule) -> Finding | None:
         return why(Reason.CHALLENGE_UNKNOWN, about="challenge")
     if challenge.until <= case.now:
         return why(Reason.CHALLENGE_EXPIRED, until=challenge.until, about="challenge")
-    same = challenge.digest == case.facts.digest
+    same = challenge.digest == case.facts.digest and challenge.key == _key_asking(case)
     return None if same else why(Reason.CHALLENGE_OTHER_ACTION, about="challenge")
 
 
@@ -664,7 +675,8 @@ def _step_up(case: Case, wanted: Demand, sent_to: str, doubt: Doubt | None = Non
     elif not key:
         key, until = f"s{case.seq}", _expires(case)
         events += _superseded(case, sent_to) or _oldest_closed(case)
-        events.append(ev.ChallengeIssued(case.now, key, case.facts.digest, wanted.accept, until, sent_to))
+        asked = case.facts.digest, wanted.accept, until, sent_to, _key_asking(case)
+        events.append(ev.ChallengeIssued(case.now, key, *asked))
     events += _codes_sent(case, wanted, key, texts)
     required = why(Reason.PROOF_REQUIRED, *("+".join(kinds) for kinds in wanted.accept), until=until)
     return Ruling(StepUp((*failed, required, *findings), key, wanted.accept, until), (*events, *told))
@@ -723,7 +735,7 @@ def _failed(case: Case) -> tuple[list[Finding], list[AnyEvent]]:
 
 def _open_challenge(case: Case, sent_to: str) -> tuple[str, Instant]:
     for key, challenge in case.head.challenges.items():
-        fits = not sent_to or challenge.contact == sent_to
+        fits = (not sent_to or challenge.contact == sent_to) and challenge.key == _key_asking(case)
         if challenge.digest == case.facts.digest and challenge.until > case.now and fits:
             return key, challenge.until
     return "", 0
@@ -738,9 +750,18 @@ def _superseded(case: Case, sent_to: str) -> list[AnyEvent]:
     ]
 
 
+def _key_asking(case: Case) -> str:
+    """The API key that asks, "" if none does."""
+    return case.request.actor.key if case.request.actor.kind is ActorKind.API_KEY else ""
+
+
 def _oldest_closed(case: Case) -> list[AnyEvent]:
-    alive = [key for key, challenge in case.head.challenges.items() if challenge.until > case.now]
-    surplus = len(alive) - case.policy.step_up.challenges_open + 1
+    """The end of what makes room for one more. Each key has its own: whoever stole one closes none of the owner's."""
+    asking, policy = _key_asking(case), case.policy
+    open_ones = {name: one for name, one in case.head.challenges.items() if one.key == asking}
+    alive = [name for name, one in open_ones.items() if one.until > case.now]
+    most = policy.api_keys.challenges_open if asking else policy.step_up.challenges_open
+    surplus = len(alive) - most + 1
     return [ev.ChallengeClosed(case.now, key) for key in alive[: max(surplus, 0)]]
 
 

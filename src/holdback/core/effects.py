@@ -269,7 +269,9 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
             found.append(
                 ev.NoticeFolded(event.at, tag_of(event))
                 if folded
-                else ev.NoticeDue(event.at, number, tag_of(event), effect.notice, sent, about, _told_at(event))
+                else ev.NoticeDue(
+                    event.at, number, tag_of(event), effect.notice, sent, about, _told_at(event), _payment(event)
+                )
             )
         if effect.ends is not Ends.NONE:
             ended |= {key: ev.SessionEnded(event.at, key) for key in _ended(event, after, asking)}
@@ -397,13 +399,26 @@ def _code_for(event: AnyEvent) -> tuple[str, str]:
 def _repeats(event: AnyEvent, effect: Effect, about: tuple[About, ...], after: Head, policy: Policy) -> bool:
     """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves.
 
-    Nor what is set aside for a buyer, and that he has paid: each is the owner's last moment to stop it.
+    Nor what is set aside for a buyer, and that he has paid: each is the owner's last moment to stop it. What an API key
+    pays by itself is a repeat if it goes to the same receiver and is worth no more than what its owner was told of.
     """
+    paid = _payment(event)
+    if paid is not None:
+        key = after.api_keys[paid.key]
+        same = key.told is not None and key.told.payee == paid.payee and key.told.micro_usd >= paid.micro_usd
+        return same and event.at < key.told_at + policy.notices.fold_m * MINUTE
     leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN
     if effect.notice is not Severity.INFO or about or leaves or isinstance(event, ev.ExitLocked | ev.ExitPaid):
         return False
     last = after.folded.get(tag_of(event))
     return last is not None and event.at < last + policy.notices.fold_m * MINUTE
+
+
+def _payment(event: AnyEvent) -> ev.Payment | None:
+    """What an API key paid by itself, None if this is nothing of the kind."""
+    if not isinstance(event, ev.ExitAllowed) or not event.key or event.lane is Lane.OWN:
+        return None
+    return ev.Payment(event.key, f"{event.beneficiary} {event.stranger}", event.micro_usd)
 
 
 def _pressed_again(event: AnyEvent, before: Head | None, policy: Policy) -> bool:

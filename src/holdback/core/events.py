@@ -528,13 +528,14 @@ class SignInsFailed(Event, frozen=True, array_like=True, tag="session.failed"):
 
 
 class ChallengeIssued(Event, frozen=True, array_like=True, tag="challenge.issued"):
-    """More proof was asked for, for the one action with this digest."""
+    """More proof was asked for, for the one action with this digest; `key` is the API key that asked, if one did."""
 
     challenge: str
     digest: bytes
     accept: tuple[tuple[str, ...], ...]
     until: Instant
     contact: str = ""
+    key: str = ""
 
 
 class ChallengeClosed(Event, frozen=True, array_like=True, tag="challenge.closed"):
@@ -637,10 +638,14 @@ class ApiKeyCreated(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.crea
 
 
 class ApiKeySigned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.signed"):
-    """A key signed a request, which serves no other. `awake`: it was not asleep, so that this counts as its use."""
+    """A key signed a request, which serves no other. `awake`: it was not asleep, so that this counts as its use.
+
+    `paced_until` is until when what it asked has to last; 0 leaves that as it was.
+    """
 
     nonce: int
     awake: bool
+    paced_until: Instant = 0
 
 
 class ApiKeyWoken(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.woken"):
@@ -868,6 +873,7 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     locked before; 0 is now. `by` are the two of the staff who gave it to the buyer of a disputed sale.
 
     Of a card payment `margin_micro_usd` is set aside beyond what was authorised, until `cleared_until`.
+    `key` is the API key that let it go by its signature alone.
     """
 
     exit: str
@@ -884,6 +890,7 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     by: tuple[str, ...] = ()
     margin_micro_usd: int = 0
     cleared_until: Instant = 0
+    key: str = ""
 
 
 class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
@@ -1132,10 +1139,18 @@ AUTHENTICATOR_CODE: Final = "authenticator.code"
 """The same for a restricted authenticator: its id stands where those of contacts do, and nobody else gets it."""
 
 
+class Payment(msgspec.Struct, frozen=True, array_like=True):
+    """What an API key paid to whom: repeats of it are measured by that."""
+
+    key: str
+    payee: str
+    micro_usd: int
+
+
 class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
     """The owner must be told, at each of `contacts`; the waits of `about` run once a senior one accepted it (law 5).
 
-    It goes out at once, or from `due_at` on if a secrecy order says so.
+    It goes out at once, or from `due_at` on if a secrecy order says so. `payment` is set if an API key's is told of.
     """
 
     notice: str
@@ -1144,6 +1159,7 @@ class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
     contacts: tuple[str, ...]
     about: tuple[About, ...]
     due_at: Instant = 0
+    payment: Payment | None = None
 
 
 class NoticeFolded(Event, frozen=True, array_like=True, tag="notice.folded"):

@@ -364,6 +364,8 @@ class ApiKeys(Section, frozen=True):
     warned_d: Annotated[tuple[Days, ...], msgspec.Meta(min_length=1, max_length=4)]
     expires_max_d: Days
     signed_s: Seconds
+    asks_per_h: Count
+    challenges_open: Count
 
 
 class Trades(Section, frozen=True):
@@ -475,6 +477,11 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "trades.lease_percent",
         "trades.lease_s",
         "trades.victim_aged_d",
+        "api_keys.dormant_d",
+        "api_keys.unlisted_trade_d",
+        "api_keys.expires_max_d",
+        "api_keys.signed_s",
+        "api_keys.asks_per_h",
         "recovery.rich_usd",
         "recovery.missed_max",
         "recovery.expires_d",
@@ -518,6 +525,7 @@ NEITHER: Final = frozenset(
         "networks",
         "sessions.open_max",
         "step_up.challenges_open",
+        "api_keys.challenges_open",
         "staff.rich_deciles",
         "staff.fresh_d",
         "staff.watched_d",

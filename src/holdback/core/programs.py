@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from holdback.core import events as ev
 from holdback.core.decision import Reason, why
-from holdback.core.events import DAY, ActorKind, Scope
+from holdback.core.events import DAY, HOUR, ActorKind, Scope
 from holdback.core.seniority import is_ripe, ripe_at
 from holdback.core.state import NONCES_KEPT
 
@@ -35,6 +35,17 @@ def unproved(customer: Customer, actor: Actor, facts: Facts, policy: Policy, now
     if abs(now - shown.at) > policy.api_keys.signed_s * 1000:
         return why(Reason.API_KEY_REPLAYED, about="timestamp")
     return why(Reason.API_KEY_REPLAYED, about="nonce") if _is_used(program, shown) else None
+
+
+def too_fast(key: ApiKey, scope: Scope | None, policy: Policy, now: Instant) -> Finding | None:
+    """Why a key that signed is not listened to now: whoever stole it must not fill the log, nor its owner's mailbox."""
+    until = paced(key, scope, policy, now) - HOUR
+    return why(Reason.TOO_MANY, "time", until=until, about="api_key") if until > now else None
+
+
+def paced(key: ApiKey, scope: Scope | None, policy: Policy, now: Instant) -> Instant:
+    """Until when all that a key asked for has to last if it asks once more now; orders are weighed and not counted."""
+    return 0 if scope is Scope.TRADE else max(key.paced_until, now) + HOUR // policy.api_keys.asks_per_h
 
 
 def _is_used(program: Program, shown: KeyFact) -> bool:

@@ -239,7 +239,8 @@ class CoolOff(msgspec.Struct, frozen=True, array_like=True):
 class Challenge(msgspec.Struct, frozen=True, array_like=True):
     """An open step-up, for the one action with this digest.
 
-    `codes_at` says to which restricted authenticators codes were sent for it, and when last: that one is good.
+    `codes_at` says to which restricted authenticators codes were sent for it, and when last: that one is good. `key` is
+    the API key that was asked for more.
     """
 
     digest: bytes
@@ -248,6 +249,7 @@ class Challenge(msgspec.Struct, frozen=True, array_like=True):
     tries: int = 0
     contact: str = ""
     codes_at: dict[str, Instant] = {}
+    key: str = ""
 
 
 class Meter(msgspec.Struct, frozen=True, array_like=True):
@@ -426,6 +428,7 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
 
     `listed`: it may ask from its own networks only. `used_at` is when it last asked awake, `warned` how often the owner
     was told that it will stop trading, `woken_at` when he last let it go on after a sleep. `label` is what he calls it.
+    Until `paced_until` what it asked has to last. `told` is the last payment of its own that he was told of.
     """
 
     account: str
@@ -439,6 +442,9 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
     warned: int = 0
     woken_at: Instant = 0
     label: Sealed | None = None
+    paced_until: Instant = 0
+    told: ev.Payment | None = None
+    told_at: Instant = 0
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -1065,7 +1071,9 @@ def _api_keys(held: dict[str, ApiKey], event: ev.AnyKeyEvent | ev.ApiKeysStopped
             ripens, listed = Wait(event.wait_ms, event.until, heard=True), bool(event.networks)
             new = ApiKey(event.account, event.scopes, event.at, ripens, event.expires_at, listed, label=event.label)
         case ev.ApiKeySigned():
-            new = replace(held[name], used_at=event.at) if event.awake else held[name]
+            one = held[name]
+            used_at = event.at if event.awake else one.used_at
+            new = replace(one, used_at=used_at, paced_until=event.paced_until or one.paced_until)
         case ev.ApiKeyWoken():
             new = replace(held[name], used_at=event.at, woken_at=event.at)
         case ev.ApiKeySuspended():
@@ -1126,7 +1134,7 @@ def _proofs(head: Head, event: _ProofEvent) -> Head:
             return replace(head, failures=head.failures + 1, failed_at=event.at, challenges=challenges)
         case ev.ChallengeIssued():
             alive = {key: one for key, one in head.challenges.items() if one.until > event.at}
-            challenge = Challenge(event.digest, event.accept, event.until, 0, event.contact)
+            challenge = Challenge(event.digest, event.accept, event.until, 0, event.contact, key=event.key)
             return replace(head, challenges=alive | {event.challenge: challenge})
         case ev.ChallengeClosed():
             return replace(head, challenges=_without(head.challenges, event.challenge))
@@ -1509,6 +1517,9 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             if event.cause in _CODES and _is_number(head, event.contacts[0]):
                 lately = tuple(at for at in head.texted_at if at > event.at - HOUR)
                 head = replace(head, texted_at=(*lately, event.at))
+            if event.payment is not None:
+                key = replace(head.api_keys[event.payment.key], told=event.payment, told_at=event.at)
+                head = replace(head, api_keys=head.api_keys | {event.payment.key: key})
             if not event.about:
                 return head
             unheard = _superseded(head.unheard, event.about) | {event.notice: Unheard(event.at, event.about)}

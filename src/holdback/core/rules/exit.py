@@ -582,6 +582,7 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
         paid.by,
         card.margin_of(value.micro_usd, case.policy) if by_card else 0,
         case.now + case.policy.outflow.card_cleared_d * DAY if by_card else 0,
+        _alone(case),
     )
     marks = _received(case, network, value)
     drawn = lane, value.micro_usd, usual, stranger, paid.drawn_at
@@ -592,6 +593,12 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
         for one in marks
     )
     return Ruling(Allow((why(Reason.PROVED),), paid.exit), (gone, *sent), marks)
+
+
+def _alone(case: Case) -> str:
+    """The API key that lets something go by its signature alone, "" if more was proved, or none asks."""
+    actor = case.request.actor
+    return actor.key if actor.kind is ActorKind.API_KEY and not case.proved else ""
 
 
 def _sweep(case: Case, action: ExitRequest) -> Ruling:
