@@ -49,10 +49,14 @@ from holdback.client import (
     ReceiptRefused,
     ReceiptUsed,
     StepUp,
+    TradeLease,
     Unreachable,
     action_digest,
+    by_secret,
     consume,
     consume_async,
+    lease_action,
+    signed_actor,
     verify_receipt,
 )
 
@@ -571,6 +575,7 @@ class Door:
 
     ask: Callable[..., Decision]
     resume: Callable[..., Decision]
+    lease: Callable[..., TradeLease | None]
     sign_in: Callable[..., Decision]
     account: Callable[[str], dict[str, object]]
     holds: Callable[[str], list[dict[str, object]]]
@@ -602,6 +607,7 @@ def sync_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
     return Door(
         client.ask,
         client.resume,
+        client.lease,
         client.sign_in,
         client.account,
         lambda account: list(client.holds(account)),
@@ -621,6 +627,7 @@ def async_door(fake: FakeHoldback, patience: Patience | None = None) -> Door:
     return Door(
         blocking(client.ask),
         blocking(client.resume),
+        blocking(client.lease),
         blocking(client.sign_in),
         blocking(client.account),
         lambda account: asyncio.run(listed(client, "holds", account)),
@@ -900,6 +907,54 @@ def test_resuming(door: Opening) -> None:
     assert again == same
     assert len({first, again, other}) == 3
     assert given_key == "order-1b"
+
+
+def test_what_a_key_signed_is_resumed_with_what_it_signs_anew(door: Opening) -> None:
+    """A signature serves once, so without the next one nothing is sent; with it the rest stays as it was."""
+    fake = FakeHoldback(STEPPED_UP, ALLOWED)
+    opened = door(fake)
+    first, second = (
+        signed_actor("acct-1", WITHDRAWAL, key="k7", sign=by_secret("secret"), timestamp=1, nonce=nonce)
+        for nonce in (1, 2)
+    )
+    asked = opened.ask("acct-1", WITHDRAWAL, actor=first, idempotency_key="k")
+    with pytest.raises(ValueError, match="signs each request anew"):
+        opened.resume(asked, [TOTP])
+    assert isinstance(opened.resume(asked, [TOTP], actor=second), Allow)
+
+    assert fake.bodies[1:] == [WITHDRAWAL | {"actor": second, "challenge": "s7", "proofs": [TOTP]}]
+
+
+LEASED = {"pair": "BTC/USDT", "usd": "2.5", "seconds": 2, "reference": "64000", "quote_usd": "1"}
+
+
+def test_a_lease_is_asked_for(door: Opening) -> None:
+    """It goes by its own route without what a program signs as its action, and ends by when it was asked for."""
+    fake = FakeHoldback(ALLOWED | {"id": "l7", "lease": LEASED}, DENIED)
+    opened = door(fake)
+    wanted = lease_action("BTC/USDT", settles="l6", used_usd="0.100000")
+    actor = signed_actor("acct-1", wanted, key="k7", sign=by_secret("secret"), timestamp=1, nonce=1)
+    lease = opened.lease("acct-1", wanted, actor=actor, context={"ip": "192.0.2.1"})
+    assert lease is not None
+    assert (lease.id, lease.pair, lease.allows("BTC/USDT", "buy", 64_002.0, 1.0)) == ("l7", "BTC/USDT", True)
+    opened.time.now += 2
+    assert not lease.allows("BTC/USDT", "buy", 64_000.0, 1.0)
+    assert opened.lease("acct-1", lease_action("BTC/USDT"), actor=OWNER) is None
+
+    assert [request.url.path for request in fake.asked] == ["/v1/accounts/acct-1/leases"] * 2
+    assert "Idempotency-Key" not in fake.asked[0].headers
+    own = {"pair": "BTC/USDT", "settles": "l6", "used_usd": "0.100000"}
+    assert fake.bodies == [own | {"actor": actor, "context": {"ip": "192.0.2.1"}}, {"pair": "BTC/USDT", "actor": OWNER}]
+
+
+@pytest.mark.parametrize("wrong", [{"usd": None}, {"seconds": "soon"}, {"reference": []}])
+def test_a_lease_that_cannot_be_read_is_none(door: Opening, wrong: dict[str, object]) -> None:
+    """What is not exactly a lease is an error, and nothing else than a lease is asked for here."""
+    opened = door(FakeHoldback(ALLOWED | {"id": "l7", "lease": LEASED | wrong}))
+    with pytest.raises(NotUnderstood):
+        opened.lease("acct-1", lease_action("BTC/USDT"), actor=OWNER)
+    with pytest.raises(ValueError, match=r"order\.lease"):
+        opened.lease("acct-1", WITHDRAWAL, actor=OWNER)
 
 
 def test_keys_tell_nothing_of_proofs() -> None:

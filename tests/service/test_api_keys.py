@@ -10,16 +10,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.contracts.raw import execute
-from tests.service.house import HOME, STRANGER, Customer, House, command, settled
+from tests.service.house import CALLER, HOME, STRANGER, Customer, House, command, settled
 
 from holdback.answers import SHOWN_BEFORE
 from holdback.api_keys import public_key_fault
-from holdback.client import by_secret, signed_actor
+from holdback.client import by_secret, lease_action, signed_actor
 from holdback.core import events as ev
 from holdback.core.events import HOUR, MINUTE
 from holdback.core.state import REVOKED
 from holdback.intake import BadRequest
 from holdback.leaked_keys import BadList, keys_of, revoke
+from holdback.service import Question
 from holdback.views import Views
 
 if TYPE_CHECKING:
@@ -200,6 +201,21 @@ async def test_half_a_signature_is_none(house: House, missing: str) -> None:
         await alice.ask(PAYMENT | {"actor": {name: value for name, value in actor.items() if name != missing}})
     with pytest.raises(BadRequest, match="all four"):
         await alice.ask(PAYMENT | {"actor": {"kind": "platform", missing: actor[missing]}})
+
+
+async def test_a_lease_is_signed_as_its_action(house: House) -> None:
+    """What a program signs for a lease is the action, though the body that is sent names none."""
+    (alice,) = await settled(house, "alice")
+    answer = await created(alice, scopes=["trade"])
+    program = Program(alice, answer["id"], by_secret(answer["enrolment"]["secret"]))
+
+    async def asked(signed: dict[str, Any]) -> str:
+        body = lease_action("BTC/USDT") | {"actor": program.signed(signed), "context": {"ip": SERVER}}
+        found = await house.service.ask(Question(CALLER, "alice", body, "", b"", lease=True))
+        return str(msgspec.json.decode(found)["reasons"][0]["code"])
+
+    assert await asked({"pair": "BTC/USDT"}) == "api_key_wrong"
+    assert await asked(lease_action("BTC/USDT")) == "price_unknown"  # nobody feeds the pair: it was listened to
 
 
 async def test_an_unknown_key_is_one_that_did_not_sign(house: House) -> None:

@@ -37,7 +37,7 @@ from holdback.client.errors import (
     Unreachable,
     WebhookRefused,
 )
-from holdback.client.leases import TradeLease
+from holdback.client.leases import TradeLease, lease_action
 from holdback.client.patience import Patience
 from holdback.client.programs import by_secret, signed_actor
 from holdback.client.receipts import ISSUER, Keys, Receipt, verify_receipt
@@ -79,6 +79,7 @@ __all__ = [
     "by_secret",
     "consume",
     "consume_async",
+    "lease_action",
     "session_id",
     "signed_actor",
     "verify_receipt",

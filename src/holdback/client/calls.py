@@ -27,6 +27,9 @@ BUSY: Final = frozenset({502, 503, 504})
 CHALLENGE: Final = "urn:holdback:problem:challenge"
 """The problem that asking anew mends."""
 
+LEASE: Final = "order.lease"
+"""The action that a lease is asked by, as a program signs it."""
+
 _KEY: Final = re.compile(r"[!-~]{1,128}")
 _ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64})?")
 
@@ -86,23 +89,42 @@ def action_call(account: str, action: Mapping[str, object], key: str, envelope: 
     return Call(account_path(account, "/actions"), _fields(action, envelope), _key(key))
 
 
+def lease_call(account: str, action: Mapping[str, object], envelope: Mapping[str, object]) -> Call:
+    """Ask for what a `leases.lease_action` names, by its own route. It has no idempotency key: none comes twice."""
+    if action.get("action") != LEASE:
+        raise ValueError(f"`action` must be {LEASE}: see lease_action")
+    own = {name: value for name, value in action.items() if name != "action"}
+    return Call(account_path(account, "/leases"), _fields(own, envelope), "")
+
+
 def sign_in_call(name: str, key: str, envelope: Mapping[str, object]) -> Call:
     """Ask for a session by sign-in name."""
     return Call("/v1/sign-ins", _fields({"name": name}, envelope), _key(key))
 
 
-def resumed(
-    step_up: StepUp, proofs: Sequence[Mapping[str, object]], key: str | None, platform_key: str, dpop: str | None = None
+def resumed(  # noqa: PLR0913 - what is new in it, and what its key is made of
+    step_up: StepUp,
+    proofs: Sequence[Mapping[str, object]],
+    key: str | None,
+    platform_key: str,
+    *,
+    actor: Mapping[str, object] | None = None,
+    dpop: str | None = None,
 ) -> Call:
-    """The same question with what its challenge asked for.
+    """The same question with what its challenge asked for. Raises ValueError if it was signed and is not signed anew.
 
     Without a key, one is derived from the earlier key, the challenge and the proofs: the same proofs sent twice are one
     question. It is derived under the platform key, for a key is seen by proxies and logs and proofs hold passwords.
     """
     fields = step_up.call.fields | {"challenge": step_up.challenge.id, "proofs": [dict(one) for one in proofs]}
+    asked = fields.get("actor")
+    if actor is not None:
+        fields |= {"actor": dict(actor)}
+    elif isinstance(asked, dict) and "signature" in asked:
+        raise ValueError("an API key signs each request anew: bring the next `actor`")
     if dpop is not None:
-        actor = fields.get("actor")
-        fields |= {"actor": actor | {"dpop": dpop}} if isinstance(actor, dict) else {"dpop": dpop}
+        shown = fields.get("actor")
+        fields |= {"actor": shown | {"dpop": dpop}} if isinstance(shown, dict) else {"dpop": dpop}
     if key is None:
         said = canonical_json({"after": step_up.call.key, "asked": fields})
         key = hmac.new(platform_key.encode(), said, "sha256").hexdigest()[:40]

@@ -18,6 +18,7 @@ from holdback.client import calls
 from holdback.client.decisions import decision
 from holdback.client.digest import canonical_json
 from holdback.client.errors import Unreachable
+from holdback.client.leases import granted
 from holdback.client.patience import Patience, Tries
 from holdback.client.receipts import ISSUER, KeyCache, Keys, key_named, verify_receipt
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from holdback.client.calls import Call
     from holdback.client.decisions import Decision, StepUp
+    from holdback.client.leases import TradeLease
     from holdback.client.receipts import Receipt
 
 JWKS_PATH: Final = "/.well-known/jwks.json"
@@ -51,6 +53,9 @@ class _Caller:
         self._patience = patience or Patience()
         self._clock = clock
 
+    def now(self) -> float:
+        return self._clock()
+
     def tries(self) -> Tries:
         return Tries(self._patience, self._clock, _chance)
 
@@ -58,7 +63,9 @@ class _Caller:
         return _Wire("GET", self._base_url + path, self._headers(), None)
 
     def post(self, call: Call) -> _Wire:
-        headers = self._headers() | {"Content-Type": "application/json", "Idempotency-Key": call.key}
+        headers = self._headers() | {"Content-Type": "application/json"}
+        if call.key:
+            headers["Idempotency-Key"] = call.key
         return _Wire("POST", self._base_url + call.path, headers, canonical_json(call.fields))
 
     def _headers(self) -> dict[str, str]:
@@ -155,15 +162,34 @@ class Holdback:
         step_up: StepUp,
         proofs: Sequence[Mapping[str, object]],
         *,
+        actor: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
         dpop: str | None = None,
     ) -> Decision:
         """Ask the same question again with what its challenge asked for, under a fresh idempotency key.
 
-        A device's proof serves once, so where the question had one bring the next as `dpop`.
+        A device's proof serves once, so where the question had one bring the next as `dpop`; and so does what an API
+        key signed: bring the next `signed_actor` of the same action as `actor`.
         Raises ChallengeRefused if that took too long: then ask anew.
         """
-        return self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key, dpop))
+        own = self._caller.platform_key
+        return self._decision(calls.resumed(step_up, proofs, idempotency_key, own, actor=actor, dpop=dpop))
+
+    def lease(
+        self,
+        account: str,
+        action: Mapping[str, object],
+        *,
+        actor: Mapping[str, object],
+        context: Mapping[str, object] | None = None,
+    ) -> TradeLease | None:
+        """What orders of a pair may give away without being asked about, for two seconds; None if nothing may.
+
+        `action` is a `lease_action`, which a program signs as any other. Ask `order.place` where there is none.
+        """
+        call = calls.lease_call(account, action, _envelope(actor, context, None, None))
+        asked_at = self._caller.now()
+        return granted(calls.json_object(self._send(self._caller.post(call))), asked_at, self._caller.now)
 
     def sign_in(  # noqa: PLR0913 - the request's members, as of `ask`
         self,
@@ -305,11 +331,26 @@ class AsyncHoldback:
         step_up: StepUp,
         proofs: Sequence[Mapping[str, object]],
         *,
+        actor: Mapping[str, object] | None = None,
         idempotency_key: str | None = None,
         dpop: str | None = None,
     ) -> Decision:
         """As `Holdback.resume`."""
-        return await self._decision(calls.resumed(step_up, proofs, idempotency_key, self._caller.platform_key, dpop))
+        own = self._caller.platform_key
+        return await self._decision(calls.resumed(step_up, proofs, idempotency_key, own, actor=actor, dpop=dpop))
+
+    async def lease(
+        self,
+        account: str,
+        action: Mapping[str, object],
+        *,
+        actor: Mapping[str, object],
+        context: Mapping[str, object] | None = None,
+    ) -> TradeLease | None:
+        """As `Holdback.lease`."""
+        call = calls.lease_call(account, action, _envelope(actor, context, None, None))
+        asked_at = self._caller.now()
+        return granted(calls.json_object(await self._send(self._caller.post(call))), asked_at, self._caller.now)
 
     async def sign_in(  # noqa: PLR0913 - the request's members, as of `ask`
         self,

@@ -10,11 +10,31 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
+from holdback.client.calls import LEASE
+from holdback.client.errors import NotUnderstood
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MICRO: Final = 1_000_000
 SIDES: Final = frozenset({"buy", "sell"})
+
+
+def lease_action(pair: str, *, settles: str | None = None, used_usd: str | None = None) -> dict[str, object]:
+    """What a lease is asked by, and what a program signs that asks for one with an API key.
+
+    `settles` is the `id` of a lease that is over, and `used_usd` what its `close` said was used of it.
+    """
+    said = {"settles": settles, "used_usd": used_usd}
+    return {"action": LEASE, "pair": pair, **{name: value for name, value in said.items() if value is not None}}
+
+
+def granted(answer: Mapping[str, object], asked_at: float, clock: Callable[[], float]) -> TradeLease | None:
+    """The lease of an answer, None if none was granted. Raises NotUnderstood."""
+    try:
+        return TradeLease.of(answer, asked_at, clock)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise NotUnderstood("this lease cannot be read") from None
 
 
 class TradeLease:
