@@ -82,7 +82,8 @@ def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
     grouped = {account: list(rows.values()) for account, rows in parts.items()}
     tripped_at = max(one.loaded.tripped_at for one in readings.values())
     hooked_at = max(one.loaded.hooked_at for one in readings.values())
-    common = (reconciling, frozenset[str](), sightings, listed, lists, tripped_at, hooked_at)
+    looked_at = min(one.loaded.looked_at for one in readings.values())
+    common = (reconciling, frozenset[str](), sightings, listed, lists, tripped_at, hooked_at, looked_at)
     everything = Loaded(newest.loaded.now, snapshots, grouped, prices, answers, *common)
     return Reading(everything, everything.now + apart, newest.at)
 

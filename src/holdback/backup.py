@@ -99,7 +99,8 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
         if receipt.id in counted[main] or (entry and entry[0].link == receipt.head):
             known += 1
         elif receipt.usd:
-            await service.record(main, ExitReconcile(receipt.id, receipt.usd, receipt.kind), counterparty=receipt.to)
+            counted_again = ExitReconcile(receipt.id, receipt.usd, receipt.kind, receipt.issued_at * 1000)
+            await service.record(main, counted_again, counterparty=receipt.to)
             counted[main].add(receipt.id)
             forgotten += 1
     return Reconciled(known, forgotten, unknown, forged)

@@ -195,7 +195,7 @@ class Unit:
         self._sightings: list[Sighting] = []
         self._waiting: list[tuple[tuple[str, str, str], DeskRow | None]] = []
         self._webhooks: list[WebhookRow] = []
-        self._flows: list[Flow] = []
+        self._flows: list[tuple[Instant, Flow]] = []
         self._tripped_at: list[Instant] = []
 
     def judge(self, asked: Asked) -> bytes:
@@ -275,11 +275,11 @@ class Unit:
         return self._tools.tells_platform or (said_at > 0 and said_at + TOLD_FOR_MS > now)
 
     def _flowed(self) -> list[FlowRow]:
-        """What left in this transaction that the circuit breaker counts: one row, which nobody else writes."""
-        total = Flow()
-        for flow in self._flows:
-            total = total.plus(flow)
-        return [FlowRow(self._loaded.now, *total)] if any(total) else []
+        """What left in this transaction that the circuit breaker counts: a row an instant, which nobody else writes."""
+        totals: dict[Instant, Flow] = {}
+        for at, flow in self._flows:
+            totals[at] = totals.get(at, Flow()).plus(flow)
+        return [FlowRow(at, *total) for at, total in totals.items() if any(total)]
 
     def _desk(self) -> tuple[list[DeskRow], list[tuple[str, str, str]]]:
         """What changed of what waits for people: rows to put there, and those that are gone."""
@@ -343,6 +343,7 @@ class Unit:
             ahead_ms=0 if agrees else max(0, self._second_source - now),
             reconciling=self._loaded.reconciling,
             tripped_at=self._loaded.tripped_at,
+            looked_at=self._loaded.looked_at,
             counterparty_known=bool(other) and _receives(self._stand(other).customer.head, asked.receiver),
             staff=staff,
             agency=self._agency(asked, now),
@@ -469,7 +470,9 @@ class Unit:
             elif stops(event):
                 self._sightings.append(stop_of(account, event.at))
             elif isinstance(event, COUNTED):
-                self._flows.append(flow_of(standing.customer, event, self._tools.policy))
+                # What a restore forgot left when it did: counted as of today, a reconciliation would trip the breaker.
+                left_at = event.paid_at if isinstance(event, ev.ExitReconciled) else self._loaded.now
+                self._flows.append((left_at, flow_of(standing.customer, event, self._tools.policy)))
             elif isinstance(event, ev.BreakerTripped | ev.BreakerReset):
                 self._tripped_at.append(event.at if isinstance(event, ev.BreakerTripped) else 0)
         before = standing.customer.parts

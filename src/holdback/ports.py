@@ -241,9 +241,9 @@ class Loaded(NamedTuple):
 
     `parts` holds, an account, the rows asked for by name or by `alike`. `reconciling` is true from a restore until
     the signer's receipts were reconciled, `tripped_at` since when the circuit breaker holds exits (0: it does not),
-    `hooked_at` when a server that tells the platform of holds last said so (0: none ever did). Of the accounts in
-    `whole` every part there is was given. `sightings` and `listed` (the names of lists) are by key, `lists` all there
-    are; both are empty if nothing shared was asked for.
+    `hooked_at` when a server that tells the platform of holds last said so and `looked_at` when one last added up what
+    leaves (0: none ever did). Of the accounts in `whole` every part there is was given. `sightings` and `listed` (the
+    names of lists) are by key, `lists` all there are; both are empty if nothing shared was asked for.
     """
 
     now: Instant
@@ -258,6 +258,7 @@ class Loaded(NamedTuple):
     lists: tuple[ListRow, ...] = ()
     tripped_at: Instant = 0
     hooked_at: Instant = 0
+    looked_at: Instant = 0
 
 
 class Writes(NamedTuple):
@@ -414,6 +415,9 @@ class Store(Protocol):
 
     async def say_hooked(self) -> None:
         """Say now that somebody posts messages to the platform: every later load tells when that was."""
+
+    async def say_looked(self) -> None:
+        """Say that what leaves was added up now: every later load tells when that was, even if the clock went back."""
 
     async def flows(self, since: Instant) -> list[FlowRow]:
         """What left since an instant, in no order."""

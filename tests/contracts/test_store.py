@@ -96,7 +96,7 @@ async def test_what_does_not_exist_is_absent(store: Store) -> None:
     wanted = [Wanted("a", (("beneficiary", "b"),), b"alike", ("BTC",), ("platform", "k"))]
     async with store.transaction() as transaction:
         loaded = await transaction.load(wanted)
-    assert loaded[1:] == ({}, {}, {}, {}, False, frozenset(), {}, {}, (), 0, 0)
+    assert loaded[1:] == ({}, {}, {}, {}, False, frozenset(), {}, {}, (), 0, 0, 0)
 
 
 async def test_requests_share_a_load(store: Store) -> None:

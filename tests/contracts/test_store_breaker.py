@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.contracts.rows import of, put, step
+from tests.contracts.test_store_webhooks import Hands
 
 from holdback.core.events import HOUR
 from holdback.ports import Conflict, FlowRow, Wanted, Writes
@@ -58,3 +59,15 @@ async def test_it_stands_and_falls_with_its_head(store: Store) -> None:
         await put(store, step("a", 1, flows=[FlowRow(1, 1, 1)], tripped_at=[9]))
     assert await store.flows(0) == []
     assert (await store.read([])).tripped_at == 0
+
+
+async def test_all_read_when_somebody_looked(opened: Opener) -> None:
+    """When what leaves was last added up is read with every load, by every process, also where the clock went back."""
+    hands = Hands(50)
+    one, other = await opened(hands.now), await opened(hands.now)
+    assert (await one.read([])).looked_at == 0
+    for hands.at in (50, 90, 20):
+        await one.say_looked()
+        assert (await other.read([Wanted("a")])).looked_at == hands.at
+        async with other.transaction() as transaction:
+            assert (await transaction.load(of("a"))).looked_at == hands.at

@@ -131,6 +131,7 @@ class Account:
         self.seen: Seen | None = None
         self.reconciling = False
         self.tripped_at = 0
+        self.unseen_ms = 0
         self.tries = 0
         self.prices: dict[str, int] = {"USD": USD, "BTC": 50_000 * USD}
         self.price_age_ms = 0
@@ -232,6 +233,7 @@ class Account:
             ahead_ms=0 if self.clock_agrees else self.ahead_ms,
             reconciling=self.reconciling,
             tripped_at=self.tripped_at,
+            looked_at=self.now - self.unseen_ms,
             counterparty_known=known and bool(request.counterparty),
             token=self.token(self.tokens) if isinstance(request.action, SessionStart | RecoveryOpen) else b"",
             tries=self.tries,

@@ -184,6 +184,38 @@ def test_who_pays_himself_inside_trips_nothing() -> None:
     assert flow_of(payer, gone(inside, 5, quiet - 1), POLICY) == Flow(0, 5 * USD)
 
 
+def test_what_nobody_watches_waits_as_if_it_had_tripped() -> None:
+    """Once nobody looked for so long as the policy says the same exits wait, until one does and an hour is over."""
+    account, session = tripped()
+    account.tripped_at = 0
+    old = RULES.look_age_s * 1000
+    never = account.unseen_ms = account.now
+    assert Reason.BREAKER_UNWATCHED not in reasons(account.pay("90", "stranger", session, *PROOFS))
+    for account.unseen_ms, waits in (
+        (old, False),
+        (old + 1, True),
+        (-old, False),
+        (-old - 1, True),
+        (never, True),
+    ):
+        answer = account.pay("5000", "stranger", session, *PROOFS)
+        assert (Reason.BREAKER_UNWATCHED in reasons(answer)) == waits
+        assert isinstance(account.pay("100", "home", session, *PROOFS), Allow)
+    held = account.pay("5000", "stranger", session, *PROOFS)
+    assert isinstance(held, Hold)
+    found = next(one for one in held.findings if one.code == Reason.BREAKER_UNWATCHED)
+    assert found.until == account.now + RULES.unwatched_h * HOUR
+    account.settle(days=5)
+    account.unseen_ms = old + 1
+    again = account.ask(ExitRelease(held.id), PLATFORM)
+    assert reasons(again) == [Reason.BREAKER_UNWATCHED]
+    account.tripped_at, account.unseen_ms = account.now, old + 1
+    assert reasons(account.ask(ExitRelease(held.id), PLATFORM)) == [Reason.BREAKER_TRIPPED, Reason.NOT_YET_DUE]
+    account.tripped_at, account.unseen_ms = 0, 0
+    account.wait(hours=RULES.hold_h)
+    assert isinstance(account.ask(ExitRelease(held.id), PLATFORM), Allow)
+
+
 def test_changed_accounts_wait_above_a_size() -> None:
     """What leaves an account that changed lately waits as well, to whomever it goes."""
     account, _ = tripped()
@@ -243,6 +275,21 @@ def test_what_trades_give_away_counts_after_a_change() -> None:
         assert flow_of(payer, placed, POLICY) == counts
         assert flow_of(payer, ev.OrderReported(at, "o1", at, ev.Drain(), drain), POLICY) == counts
         assert flow_of(payer, ev.OrderReported(at, "o1", at, drain, ev.Drain()), POLICY) == Flow()
+
+
+def test_what_a_restore_forgot_counts() -> None:
+    """A receipt that is counted again counts as to somebody new, but inside and for a sweep, by when it was given."""
+    account, _ = grown()
+    payer = Customer(account.head, account.parts)
+    quiet = account.head.changed_at + RULES.changed_h * HOUR
+    forgotten = ev.ExitReconciled(account.now + 90 * DAY, "r", Lane.OTHERS, 5 * USD, "withdrawal", quiet)
+    assert flow_of(payer, forgotten, POLICY) == Flow(5 * USD, 0)
+    assert flow_of(payer, replace(forgotten, kind=""), POLICY) == Flow(5 * USD, 0)
+    assert flow_of(payer, replace(forgotten, kind="p2p_sale"), POLICY) == Flow(5 * USD, 0)
+    assert flow_of(payer, replace(forgotten, kind="gift"), POLICY) == Flow()
+    assert flow_of(payer, replace(forgotten, paid_at=quiet - 1), POLICY) == Flow(5 * USD, 5 * USD)
+    assert flow_of(payer, replace(forgotten, kind="gift", paid_at=quiet - 1), POLICY) == Flow(0, 5 * USD)
+    assert flow_of(payer, replace(forgotten, kind="sweep", lane=Lane.OWN), POLICY) == Flow()
 
 
 def test_which_is_over() -> None:

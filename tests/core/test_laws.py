@@ -714,13 +714,14 @@ class Stories(RuleBasedStateMachine):
             mark = ev.ValueReceived(alice.now, 30_000 * USD, at + 25 * HOUR)
             alice.received((mark, ev.ProceedsSeen(alice.now, "v1", 30_000 * USD)))
 
-    @rule(by=st.sampled_from(("price", "age", "none", "restore", "trip", "right")))
+    @rule(by=st.sampled_from(("price", "age", "none", "restore", "trip", "unseen", "right")))
     def facts_change(self, by: str) -> None:
-        """Prices move, age and vanish; a restored store reconciles."""
+        """Prices move, age and vanish; a restored store reconciles; nobody looks at what leaves."""
         self.alice.prices = {} if by == "none" else {"USD": 2 * USD if by == "price" else USD}
         self.alice.price_age_ms = 16 * MINUTE if by == "age" else 0
         self.alice.reconciling = by == "restore"
         self.alice.tripped_at = self.alice.now if by == "trip" else 0
+        self.alice.unseen_ms = self.alice.policy.breaker.look_age_s * 1000 + 1 if by == "unseen" else 0
 
     @rule(
         crowd=st.sampled_from((0, 2, 3)),

@@ -133,6 +133,9 @@ def tripped(account: Account) -> None:
     account.tripped_at = 1
     account.add("new", session, *PROOFS)
     account.deliver()
+    for account.unseen_ms in (60_001, 61_001, 0):
+        for account.tripped_at in (0, 1):
+            account.pay("5000", "stranger", session, *PROOFS)
     for usd in ("101", "5000"):
         account.pay(usd, "home", session, "a1-2")
     account.wait(days=7, minutes=1)

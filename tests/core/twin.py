@@ -1119,14 +1119,20 @@ def is_usual(case: Case, asked: Exit) -> bool:
 
 
 def tripped(case: Case, asked: Exit, entry: Entered | None) -> list[tuple[Reason, Instant | None]]:
-    """The circuit breaker holds what goes to strangers and new entries or leaves changed accounts, above a size."""
+    """The circuit breaker holds what goes to strangers and new entries or leaves changed accounts, above a size.
+
+    So it does while nobody looked lately.
+    """
     rules, past, now = case.policy.breaker, case.past, case.now
     new = asked.beneficiary in {"p2p", "card"} or entry is None or now < entry.waiting.since + rules.new_d * DAY
     changed = any(now < one.senior.since + rules.changed_h * HOUR for one in past.cool_offs)
     small = asked.priced and past.drawn(COUNTED, now) + asked.value <= rules.hold_above_usd * 1_000_000
-    if not case.facts.tripped_at or small or not (new or changed):
+    if small or not (new or changed):
         return []
-    return [(Reason.BREAKER_TRIPPED, now + rules.hold_h * HOUR)]
+    seen = case.facts.looked_at - rules.look_age_s * 1000 <= now <= case.facts.looked_at + rules.look_age_s * 1000
+    if case.facts.tripped_at:
+        return [(Reason.BREAKER_TRIPPED, now + rules.hold_h * HOUR)]
+    return [] if seen else [(Reason.BREAKER_UNWATCHED, now + rules.unwatched_h * HOUR)]
 
 
 def counts_at(case: Case, proofs: list[Proof]) -> Instant | None:

@@ -882,6 +882,7 @@ class Watched(Account):
             "ahead_ms",
             "reconciling",
             "tripped_at",
+            "unseen_ms",
             "price_age_ms",
             "counter",
             "tokens",

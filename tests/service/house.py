@@ -132,6 +132,9 @@ class House:
         self.service = wiring.build_service(self.settings, store, (second or clock).now, hasher or CHEAP)
         self.post = {channel: Post(channel) for channel in Channel}
         self.outbox = Outbox(self.service, self.post, URL)
+        self.looked_at = 0
+        self.looking: asyncio.Future[None] | None = None
+        self.is_watched = True
 
     def restarted(self, store: Store) -> House:
         """The same house after its process ended: what only memory knew is gone."""
@@ -143,7 +146,12 @@ class House:
         return answer
 
     async def answer(self, account: str, body: dict[str, Any], key: str = "") -> bytes:
-        """The same; the answer as it was sent."""
+        """The same; the answer as it was sent. What leaves is watched, as wherever a server runs."""
+        if self.is_watched and abs(self.clock.at - self.looked_at) > STEP:
+            self.looked_at = self.clock.at
+            self.looking = asyncio.ensure_future(self.store.say_looked())
+        if self.looking is not None:  # whoever asks at the same moment waits for it as well, to share a batch
+            await asyncio.shield(self.looking)
         return await self.service.ask(Question(CALLER, account, body, key, msgspec.json.encode(body)))
 
     async def deliver(self, rounds: int = 20) -> None:

@@ -132,6 +132,27 @@ async def test_receipts_of_a_busy_account(house: House, elsewhere: Store) -> Non
         assert len(await anew.happened("alice", ev.ExitReconciled)) == MANY
 
 
+async def test_what_was_forgotten_is_known_to_the_breaker(house: House, elsewhere: Store) -> None:
+    """What a restored store is shown counts for the circuit breaker, at the time it left: a day of it trips nothing."""
+    (alice,) = await settled(house, "alice")
+    file = await saved(house.store)
+    receipts, given = [], []
+    for _ in range(2):
+        house.clock.at += ev.HOUR // 2
+        await house.priced()
+        receipts.append(await paid(alice, 3_000))
+        given.append(house.clock.at // 1000 * 1000)
+    await backup.restore(elsewhere, file, lambda _: None)
+    anew = house.restarted(elsewhere)
+    house.clock.at += ev.DAY
+
+    for _ in range(2):
+        await backup.reconcile(anew.service, receipts)
+        assert [(row.at, row.new_micro_usd) for row in sorted(await elsewhere.flows(0))] == [
+            (at, 3_000 * USD) for at in given
+        ]
+
+
 async def test_what_was_received_is_marked_again(house: House, elsewhere: Store) -> None:
     """Who received a forgotten transfer has the mark of it again, for its longest wait, and cannot send it on."""
     alice, bob = await settled(house, "alice", "bob")

@@ -196,6 +196,35 @@ async def test_a_copy_that_differs_is_put_right(house: House) -> None:
     assert (await house.store.read([])).tripped_at
 
 
+async def test_whoever_looks_says_so_to_all(house: House) -> None:
+    """A look is said in the store, and again before it is too old for decisions; one between them writes nothing."""
+    house.is_watched, began = False, house.clock.at
+    watch, age_ms = BreakerWatch(house.service), house.service.tools.policy.breaker.look_age_s * 1000
+    said = []
+    for step in (0, LOOKS_S * 1000, age_ms // 2, -age_ms):
+        house.clock.at += int(step)
+        await watch.look()
+        said.append((await house.store.read([])).looked_at - began)
+    assert said == [0, 0, LOOKS_S * 1000 + age_ms // 2, LOOKS_S * 1000 - age_ms // 2]
+
+
+async def test_what_nobody_watches_waits(house: House) -> None:
+    """While no server looks at what leaves, a payment to somebody new waits and says why; small and old ones go."""
+    (alice,) = people = await old_hands(house, 1)
+    await enter(people)
+    house.is_watched = False
+    house.clock.at += house.service.tools.policy.breaker.look_age_s * 1000 + 1
+    await house.priced()
+    answer = await alice.ask(alice.withdrawal(5_000, to=of_thief(alice), proofs=alice.proofs()))
+    assert (answer["decision"], codes(answer)) == ("hold", ["breaker_unwatched"])
+    small = await alice.ask(alice.withdrawal(50, to=of_thief(alice), proofs=alice.proofs()))
+    assert small["decision"] == "allow", small
+    assert (await alice.ask(alice.withdrawal(5_000, proofs=alice.proofs())))["decision"] == "allow"
+    await BreakerWatch(house.service).look()
+    again = await alice.ask(alice.withdrawal(5_000, to=of_thief(alice), proofs=alice.proofs()))
+    assert again["decision"] == "allow", again
+
+
 async def test_several_servers_trip_it_once(house: House) -> None:
     """Three that see the same at once write one trip."""
     flow = (await BreakerWatch(house.service).look()).flow

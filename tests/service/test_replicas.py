@@ -85,6 +85,7 @@ async def to_the_present(town: Town) -> None:
     await asyncio.gather(*(one.sign_in(one.code()) for one in town.people))
     town.house.clock.at = now()
     await town.house.priced()
+    await town.house.store.say_looked()  # what was said in the past is none; the servers look again in a moment
 
 
 def releases(account: str, ids: list[str]) -> list[Said]:

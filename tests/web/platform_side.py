@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from holdback.core import events as ev
-from holdback.core.events import DAY, AuthenticatorKind
+from holdback.core.events import DAY, MINUTE, AuthenticatorKind
 from holdback.core.policy import Policy
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.intake import Intake
@@ -127,6 +127,7 @@ class Web:
         )
         self.keys: dict[str, str] = {}
         self.session = ""
+        self.looked_at = 0
         self._numbers = count(1)
 
     async def _attends(self, _call: Call) -> Reader:
@@ -153,7 +154,10 @@ class Web:
         ]
 
     async def post(self, path: str, body: object, *, scope: str = "ask", **headers: str) -> httpx.Response:
-        """Post JSON under a fresh idempotency key, unless `headers` name one."""
+        """Post JSON under a fresh idempotency key, unless `headers` name one. Somebody watches what leaves."""
+        if abs(self.clock.at - self.looked_at) > MINUTE // 2:
+            self.looked_at = self.clock.at
+            await self.service.store.say_looked()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} | self.fresh() | self.key(scope) | given

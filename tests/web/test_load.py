@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.web.platform_side import PLATFORM, Web, is_problem
 
 from holdback.batching import Overloaded
-from holdback.breaker_watch import STALE_S, BreakerWatch
+from holdback.breaker_watch import BreakerWatch
 from holdback.core.events import MINUTE
 from holdback.ports import NewerDatabase, StoreUnavailable
 from holdback.snapshots import NewerState, Tampered
@@ -197,24 +197,33 @@ async def test_a_server_is_ready_while_notices_go_out(empty: Web) -> None:
     assert (await empty.http.get("/readyz")).status_code == 200
 
 
-async def test_operators_see_the_circuit_breaker(web: Web) -> None:
+async def test_operators_see_the_circuit_breaker(empty: Web) -> None:
     """After a look the metrics say what left, what may leave and whether it tripped, and `/readyz` the last of it."""
-    assert "holdback_breaker" not in (await web.http.get("/metrics")).text
-    await BreakerWatch(web.service).look()
-    text = (await web.http.get("/metrics")).text
+    before = (await empty.http.get("/metrics")).text
+    assert "holdback_breaker_tripped" not in before
+    assert "holdback_breaker_look_age_seconds +Inf" in before
+    assert (await empty.http.get("/readyz")).json() == {"status": "ready", "breaker": "unwatched", "unwatched_s": None}
+    await BreakerWatch(empty.service).look()
+    text = (await empty.http.get("/metrics")).text
     assert "holdback_breaker_tripped 0.0" in text
+    assert "holdback_breaker_look_age_seconds 0.0" in text
     assert 'holdback_outflow_usd{scope="new_destinations"} 0.0' in text
     assert 'holdback_outflow_limit_usd{scope="changed_accounts"} 250000.0' in text
     (looked,) = [line.split()[1] for line in text.splitlines() if line.startswith("holdback_breaker_looked_at_seconds")]
-    assert float(looked) == web.clock.at / 1000
-    assert (await web.http.get("/readyz")).json() == {"status": "ready", "breaker": "closed"}
+    assert float(looked) == empty.clock.at / 1000
+    assert (await empty.http.get("/readyz")).json() == {"status": "ready", "breaker": "closed"}
 
 
 async def test_a_watch_that_ended_is_told(web: Web) -> None:
-    """Once nobody has looked for a minute, `/readyz` says that what leaves is not watched."""
+    """Once nobody has looked for as long as the policy says, `/readyz` and the metrics say since when."""
     await BreakerWatch(web.service).look()
-    web.clock.at += STALE_S * 1000 + 1
-    assert (await web.http.get("/readyz")).json() == {"status": "ready", "breaker": "unwatched"}
+    age_s = web.service.tools.policy.breaker.look_age_s
+    web.clock.at += age_s * 1000
+    assert (await web.http.get("/readyz")).json() == {"status": "ready", "breaker": "closed"}
+    web.clock.at += 1_000
+    ready = {"status": "ready", "breaker": "unwatched", "unwatched_s": age_s + 1}
+    assert (await web.http.get("/readyz")).json() == ready
+    assert f"holdback_breaker_look_age_seconds {age_s + 1}.0" in (await web.http.get("/metrics")).text
     await BreakerWatch(web.service).look()
     assert (await web.http.get("/readyz")).json()["breaker"] == "closed"
 

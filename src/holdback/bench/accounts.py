@@ -107,7 +107,9 @@ class _Life:
             Proof("password", "a1-1", 1, 0, b"d", self.at, right=True),
             Proof("totp", "a1-2", 1, self.counter, b"d", self.at, right=True),
         )
-        facts = Facts(b"d", proofs, PriceFact("BTC", PRICE, self.at), clock_agrees=True, token=session)
+        facts = Facts(
+            b"d", proofs, PriceFact("BTC", PRICE, self.at), clock_agrees=True, token=session, looked_at=self.at
+        )
         actor = Actor(ActorKind.PLATFORM) if platform else Actor(ActorKind.OWNER, session=session)
         context = Context(_device(self.key, NAME), self.key.seal("203.0.113.7"), self.key.seal("Bench/1.0"))
         found = advance(self.customer, Request(action, NAME, actor, context), facts, self.policy, self.at)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.core.events import DAY, HOUR, ExitAllowed, Lane, OrderAllowed, OrderReported, Role
+from holdback.core.events import DAY, HOUR, ExitAllowed, ExitReconciled, Lane, OrderAllowed, OrderReported, Role
 from holdback.core.policy import MICRO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from holdback.core.decision import Facts
     from holdback.core.events import Instant
     from holdback.core.policy import Breaker, Policy
     from holdback.core.state import Beneficiary, Customer, Head
@@ -30,8 +31,8 @@ SCOPES: Final = ("new_destinations", "changed_accounts")
 INSIDE: Final = "internal."
 """How beneficiaries are named who are customers here, and named one by one."""
 
-COUNTED: Final = ExitAllowed, OrderAllowed, OrderReported
-"""What lets value go."""
+COUNTED: Final = ExitAllowed, ExitReconciled, OrderAllowed, OrderReported
+"""What lets value go, or shows that it went."""
 
 
 class Flow(NamedTuple):
@@ -55,17 +56,26 @@ def is_changed(head: Head, policy: Policy, now: Instant) -> bool:
     return bool(head.changed_at) and head.changed_at + policy.breaker.changed_h * HOUR > now
 
 
-def flow_of(payer: Customer, gone: ExitAllowed | OrderAllowed | OrderReported, policy: Policy) -> Flow:
+def is_watched(facts: Facts, policy: Policy, now: Instant) -> bool:
+    """Whether what leaves was added up lately. One from the future is none: the clock that it stands in went back."""
+    return abs(now - facts.looked_at) <= policy.breaker.look_age_s * 1000
+
+
+def flow_of(payer: Customer, gone: ExitAllowed | ExitReconciled | OrderAllowed | OrderReported, policy: Policy) -> Flow:
     """What one exit or trade that was let go counts for. What stays with its owner counts for nothing.
 
     A stranger is new, however long his kind has been open. A customer here never is: what he receives stays inside for
     a day and can be given back, and if it counted, anybody could trip the breaker for free by paying himself.
+
+    Of what a restored store had forgotten only the kind is known: whoever it paid is new, if he is not a customer here.
 
     A trade has no destination: what it gives away counts where the account changed lately. On a wild day many honest
     accounts give something away, and few of them changed.
     """
     if payer.head is None:
         return Flow()
+    if isinstance(gone, ExitReconciled):
+        return _forgotten(payer.head, gone, policy)
     if not isinstance(gone, ExitAllowed):
         given = gone.drain if isinstance(gone, OrderAllowed) else gone.extra
         return Flow(0, given.micro_usd if is_changed(payer.head, policy, gone.at) else 0)
@@ -74,6 +84,14 @@ def flow_of(payer: Customer, gone: ExitAllowed | OrderAllowed | OrderReported, p
     entry = None if gone.stranger else payer.beneficiary(gone.beneficiary)
     new = not gone.beneficiary.startswith(INSIDE) and is_new(entry, policy, gone.at)
     changed = is_changed(payer.head, policy, gone.at)
+    return Flow(gone.micro_usd if new else 0, gone.micro_usd if changed else 0)
+
+
+def _forgotten(head: Head, gone: ExitReconciled, policy: Policy) -> Flow:
+    if gone.lane is Lane.OWN:
+        return Flow()
+    new = f"{policy.exits.get(gone.kind)}." != INSIDE
+    changed = is_changed(head, policy, gone.paid_at)
     return Flow(gone.micro_usd if new else 0, gone.micro_usd if changed else 0)
 
 

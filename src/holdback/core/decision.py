@@ -101,6 +101,7 @@ class Reason(StrEnum):
     STRANGER_CAP = "stranger_cap"
     RECONCILING = "reconciling"
     BREAKER_TRIPPED = "breaker_tripped"
+    BREAKER_UNWATCHED = "breaker_unwatched"
     PRICE_UNKNOWN = "price_unknown"
     NOTICE_UNDELIVERED = "notice_undelivered"
     VERIFICATION_EXPIRED = "verification_expired"
@@ -384,7 +385,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     among them counts as stopped. `still_held_micro_usd` is how much of what an exit sent still waits where it went, for
     who gives it back. `counterparty_ties` are those of the account that an order names, and `kin` that both
     have long had one in common. `losses` says who lost something to others of the cluster; a tie that is not among them
-    was not read. A fact that could not be had is absent or false, and never means allow.
+    was not read. `looked_at` is when what leaves all accounts was last added up for the circuit breaker, 0 if it never
+    was. A fact that could not be had is absent or false, and never means allow.
     """
 
     digest: bytes
@@ -416,6 +418,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     counterparty_ties: tuple[bytes, ...] = ()
     kin: bool = False
     losses: tuple[LossFact, ...] = ()
+    looked_at: Instant = 0
 
 
 class Context(msgspec.Struct, frozen=True, array_like=True):

@@ -1070,11 +1070,16 @@ class ExitExceeded(ExitEvent, frozen=True, array_like=True, tag="exit.exceeded")
 
 
 class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconciled"):
-    """A receipt from before a restore was shown by the signer and draws again on the budget."""
+    """A receipt from before a restore was shown by the signer and draws again on the budget.
+
+    `kind` is the exit's, "" if the receipt is too old to say, and `paid_at` when the receipt was given.
+    """
 
     receipt: str
     lane: Lane
     micro_usd: int
+    kind: str = ""
+    paid_at: Instant = 0
 
 
 class ValueReceived(Event, frozen=True, array_like=True, tag="value.received"):

@@ -584,6 +584,8 @@ class Breaker(Section, frozen=True):
     changed_h: Hours
     hold_above_usd: Usd
     hold_h: Hours
+    look_age_s: Annotated[int, msgspec.Meta(ge=10, le=600)]
+    unwatched_h: Hours
 
 
 class PolicyError(ValueError):

@@ -98,8 +98,9 @@ class Past:
             await self._with_session(customer, withdrawal(customer.wallet, USUAL))
 
     async def _at(self, instant: Instant) -> None:
-        """Go to an instant, at which the price is known."""
+        """Go to an instant, at which the price is known and somebody watches what leaves."""
         self._now = instant
+        await self._store.say_looked()
         await self._store.put_prices([Price("BTC", BTC_USD * MICRO, instant)])
 
     async def _sign_in(self, customer: Customer) -> str:

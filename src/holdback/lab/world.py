@@ -175,6 +175,7 @@ class World:
             counterparty_known=wanted.counterparty in self.customers,
             token=hashlib.sha256(f"session:{self._asked}".encode()).digest()[:TOKEN_BYTES],
             tripped_at=self.shared.tripped_at if self.shared is not None else 0,
+            looked_at=self.now,
             **(judged._asdict() if judged is not None else {}),
             senders=tuple(SenderFact(one, self._stopped(one)) for one in wanted.senders),
             still_held_micro_usd=self._still_held(request, customer.head, wanted.counterparty),

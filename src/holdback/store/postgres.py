@@ -145,7 +145,7 @@ SELECT {_BOOK}, p.account, p.kind, p.name, NULL, NULL, NULL, p.alike, p.body, p.
   FROM unnest($6::text[]) w (account) CROSS JOIN LATERAL (
     SELECT * FROM parts p WHERE p.account = w.account LIMIT {SMALL_BOOK + 1}) p
 {_SHARED}UNION ALL
-SELECT {_STATUS}, s.tripped_at::text, s.hooked_at::text, NULL, {_MS}, s.reconciling::int, v.oldest_reader,
+SELECT {_STATUS}, s.tripped_at::text, s.hooked_at::text, s.looked_at::text, {_MS}, s.reconciling::int, v.oldest_reader,
        NULL, NULL, NULL, NULL
   FROM (SELECT count(*) FROM customer) locked, status s,
        (SELECT max(oldest_reader) AS oldest_reader FROM schema_version) v
@@ -389,7 +389,7 @@ def _arguments(wanted: Sequence[Wanted]) -> list[Sequence[Any]]:
 def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[], Instant] | None) -> Loaded | None:
     """Sort a load's rows. None if a row was waited for, so that the rest of the statement saw what was before it."""
     snapshots, parts, books, prices, answers = {}, [], [], {}, {}
-    sightings, firsts, listed, lists, now, reconciling, since = [], {}, [], [], 0, 0, (0, 0)
+    sightings, firsts, listed, lists, now, reconciling, since = [], {}, [], [], 0, 0, (0, 0, 0)
     for row in rows:
         kind, a, b, c, i, j, k, w, x, y, z = row
         if kind == _CUSTOMER:
@@ -412,7 +412,7 @@ def _loaded(rows: list[asyncpg.Record], whole: Iterable[str], clock: Callable[[]
         elif kind == _LIST:
             lists.append(ListRow(a, b, i, k, j))
         else:
-            now, reconciling, since = i, j, (int(a), int(b))
+            now, reconciling, since = i, j, (int(a), int(b), int(c))
             migrations.admit("postgres", k or 0)
     return Loaded(
         clock() if clock else now,
@@ -712,6 +712,10 @@ class PostgresStore:
         """See ports.Store."""
         sql = f"UPDATE status SET hooked_at = greatest(hooked_at, coalesce($1::bigint, {_MS}))"
         await self._fetch(sql, self._now())
+
+    async def say_looked(self) -> None:
+        """See ports.Store."""
+        await self._fetch(f"UPDATE status SET looked_at = coalesce($1::bigint, {_MS})", self._now())
 
     async def flows(self, since: Instant) -> list[FlowRow]:
         """See ports.Store."""

@@ -243,8 +243,9 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         )
     prices = _found(connection, "prices", _PRICE, ("asset",), [(asset,) for asset in wants.assets])
     answers = _found(connection, "answers", _ANSWER, ("caller", "key"), wants.answers)
-    reconciling, tripped_at, hooked_at, oldest = connection.execute(
-        "SELECT reconciling, tripped_at, hooked_at, (SELECT max(oldest_reader) FROM schema_version) FROM status"
+    reconciling, oldest, *since = connection.execute(
+        "SELECT reconciling, (SELECT max(oldest_reader) FROM schema_version), tripped_at, hooked_at, looked_at"
+        " FROM status"
     ).fetchone()
     migrations.admit("sqlite", oldest)
     return Loaded(
@@ -256,8 +257,7 @@ def _load(connection: sqlite3.Connection, wanted: Sequence[Wanted], clock: Calla
         bool(reconciling),
         small_books(wants.whole, books),
         *(_shared(connection, wants.shared) if wants.shared else ({}, {}, ())),
-        tripped_at,
-        hooked_at,
+        *since,
     )
 
 
@@ -778,6 +778,10 @@ class SqliteStore:
     async def say_hooked(self) -> None:
         """See ports.Store."""
         await self._execute("UPDATE status SET hooked_at = max(hooked_at, ?)", self._now())
+
+    async def say_looked(self) -> None:
+        """See ports.Store."""
+        await self._execute("UPDATE status SET looked_at = ?", self._now())
 
     async def flows(self, since: Instant) -> list[FlowRow]:
         """See ports.Store."""

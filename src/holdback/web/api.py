@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,6 @@ import structlog
 from starlette.routing import Route, Router
 from starlette.websockets import WebSocketClose
 
-from holdback.breaker_watch import STALE_S
 from holdback.core.events import DAY, StreamKind
 from holdback.core.rules.staff import TicketClose, TicketOpen
 from holdback.facing import FaceDesk
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope as AsgiScope
 
     from holdback.core.events import Instant
+    from holdback.ports import Loaded
     from holdback.service import Service
 
 log = structlog.get_logger()
@@ -205,20 +206,21 @@ class Platform:
         _, overdue_s = await self._backlog()
         if overdue_s > self._limits.overdue_s and self._telling is Telling.DOES:
             raise Problem(problems.NOT_READY, f"the oldest due notice has waited for {overdue_s:.0f} s")
-        seen = self._service.outflow
-        if seen is None:
-            return Reply(b'{"status":"ready"}')
         # Neither a tripped breaker nor one that nobody watches is a reason to send requests elsewhere: every server
-        # holds the same, by what the store says, and each account's own limits hold without it.
-        _, age_s = await self._overdue((1, seen.looked_at))
-        stands = b"unwatched" if age_s > STALE_S else b"tripped" if seen.tripped_at else b"closed"
-        return Reply(b'{"status":"ready","breaker":"%s"}' % stands)
+        # holds the same, by what the store says.
+        loaded = await self._service.store.read([])
+        age_s = _look_age_s(loaded)
+        unwatched = age_s > self._service.tools.policy.breaker.look_age_s
+        stands = "tripped" if loaded.tripped_at else "unwatched" if unwatched else "closed"
+        since = {"unwatched_s": round(age_s) if loaded.looked_at else None} if unwatched else {}
+        return Reply(msgspec.json.encode({"status": "ready", "breaker": stands, **since}))
 
     async def metrics(self, _call: Call) -> Reply:
         """What an operator watches."""
         store = self._service.store
         notices, webhooks = await self._backlog(), await self._overdue(await store.webhook_backlog())
-        return Reply(self._metrics.text(notices, webhooks), content_type=_TEXT)
+        looked_s = _look_age_s(await store.read([]))
+        return Reply(self._metrics.text(notices, webhooks, looked_s), content_type=_TEXT)
 
     async def _backlog(self) -> tuple[int, float]:
         return await self._overdue(await self._service.store.backlog())
@@ -227,6 +229,11 @@ class Platform:
         waiting, since = backlog
         now = (await self._service.store.read([Wanted("")])).now
         return waiting, max(0, now - since) / 1000 if since else 0.0
+
+
+def _look_age_s(loaded: Loaded) -> float:
+    """How long ago anybody last added up what leaves; without end if nobody ever did. Clocks may have gone back."""
+    return abs(loaded.now - loaded.looked_at) / 1000 if loaded.looked_at else inf
 
 
 def _account(call: Call) -> str:

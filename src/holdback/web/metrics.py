@@ -59,6 +59,8 @@ class Metrics:
         self._webhooks_s = Gauge(
             "holdback_webhooks_overdue_seconds", "How long the oldest due message waits.", registry=self._registry
         )
+        text = "How long ago a server last added up what leaves; decisions go by it."
+        self._look_s = Gauge("holdback_breaker_look_age_seconds", text, registry=self._registry)
 
     def decided(self, action: str, decision: str, reason: str) -> None:
         """Count an answer by its first reason."""
@@ -107,8 +109,12 @@ class Metrics:
         yield left
         yield most
 
-    def text(self, notices: tuple[int, float], webhooks: tuple[int, float]) -> bytes:
-        """Everything in Prometheus' text format, with how many wait and since how many seconds the oldest is due."""
+    def text(self, notices: tuple[int, float], webhooks: tuple[int, float], look_s: float) -> bytes:
+        """Everything in Prometheus' text format, with how many wait and since how many seconds the oldest is due.
+
+        `look_s` is how long ago anybody added up what leaves.
+        """
+        self._look_s.set(look_s)
         self._notices.set(notices[0])
         self._notices_s.set(notices[1])
         self._webhooks.set(webhooks[0])

@@ -22,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from holdback import wiring
 from holdback.breaker_watch import BreakerWatch
 from holdback.judging import TOLD_FOR_MS
+from holdback.looking import once
 from holdback.reader_watch import ReaderWatch
 from holdback.web import api
 from holdback.webhooks import Webhooks
@@ -88,13 +89,15 @@ def server(settings: Settings) -> Router:
                     "passwords.no_breached_list", setting="HOLDBACK_BREACHED_PASSWORDS", used="built-in list only"
                 )
             await service.warm()
+            watch = BreakerWatch(service)
+            await once(watch.look, "breaker")  # before the first exit, which would be held if nobody had looked
             router.routes.extend(api.routes(service, telling=_telling(settings, outbox)))
             stop = asyncio.Event()
             working = {
                 asyncio.create_task(outbox.run(stop), name="outbox"),
                 asyncio.create_task(ReaderWatch(service).run(stop), name="readers"),
             }
-            working.add(asyncio.create_task(BreakerWatch(service).run(stop), name="breaker"))
+            working.add(asyncio.create_task(watch.run(stop), name="breaker"))
             hook = wiring.hook(settings)
             if hook is None:
                 await _warn_of_another(service)

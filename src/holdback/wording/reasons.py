@@ -102,6 +102,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.STRANGER_CAP: "This is more than one stranger may be paid in a day. Wait, or ask for less.",
     Reason.RECONCILING: "A restored system is compared with what was already paid. Payments wait until that is done.",
     Reason.BREAKER_TRIPPED: "Unusually much is leaving this platform. Larger payments wait until people have looked.",
+    Reason.BREAKER_UNWATCHED: "It is not known how much is leaving this platform. Larger payments wait until it is.",
     Reason.PRICE_UNKNOWN: "The value of this asset is not known well enough right now. Try again soon.",
     Reason.NOTICE_UNDELIVERED: "The owner could not be told yet, and the wait begins after that. Check the contacts.",
     Reason.VERIFICATION_EXPIRED: "Whoever is paid was not confirmed for long. Confirm that entry of the book again.",

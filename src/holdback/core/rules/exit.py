@@ -136,11 +136,15 @@ class ExitSettle(Action, frozen=True, tag="exit.settle"):
 
 
 class ExitReconcile(Action, frozen=True, tag="exit.reconcile"):
-    """Count a receipt that the signer honoured and a restored store had forgotten, here and where it was received."""
+    """Count a receipt that the signer honoured and a restored store had forgotten, here and where it was received.
+
+    It was given at `issued_at`, an instant in milliseconds.
+    """
 
     receipt: Annotated[str, msgspec.Meta(min_length=1, max_length=160)]
     usd: Money
     kind: str = ""
+    issued_at: int = 0
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -339,17 +343,23 @@ def _crowded(case: Case, asked: Asked, entry: Beneficiary | None) -> list[Findin
 def _broken(case: Case, asked: Asked, entry: Beneficiary | None, today: int) -> list[Finding]:
     """What the tripped circuit breaker holds: the kinds of exit that it counts, above what an account may take a day.
 
+    It holds the same while nobody looked for long: what nobody sees would never trip it (law 8).
+
     Transfers to new customers here wait as well, though they count only where the account changed: once thieves are at
     work, what goes inside is on its way out.
     When two people have reset it nobody knows, so the instant is a guess, said anew at each release.
     """
     rules = case.policy.breaker
     known = None if asked.beneficiary in OPENED_KINDS else entry
-    watched = breaker.is_new(known, case.policy, case.now) or breaker.is_changed(case.head, case.policy, case.now)
+    counted = breaker.is_new(known, case.policy, case.now) or breaker.is_changed(case.head, case.policy, case.now)
     small = asked.value.priced and today + asked.value.micro_usd <= rules.hold_above_usd * MICRO
-    if not case.facts.tripped_at or small or not watched:
+    if small or not counted:
         return []
-    return [why(Reason.BREAKER_TRIPPED, "breaker.reset", "time", until=case.now + rules.hold_h * HOUR)]
+    if case.facts.tripped_at:
+        return [why(Reason.BREAKER_TRIPPED, "breaker.reset", "time", until=case.now + rules.hold_h * HOUR)]
+    if breaker.is_watched(case.facts, case.policy, case.now):
+        return []
+    return [why(Reason.BREAKER_UNWATCHED, "time", until=case.now + rules.unwatched_h * HOUR)]
 
 
 def _fits_instantly(case: Case, asked: Asked, own: int) -> bool:
@@ -896,7 +906,8 @@ def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
         return Ruling(Allow((why(Reason.NO_HARM),)))
     network = case.policy.exits.get(action.kind, "*")
     worth = micro_usd(action.usd)
-    counted = ev.ExitReconciled(case.now, action.receipt, Lane.OWN if network == "own" else Lane.OTHERS, worth)
+    lane, paid_at = Lane.OWN if network == "own" else Lane.OTHERS, min(action.issued_at or case.now, case.now)
+    counted = ev.ExitReconciled(case.now, action.receipt, lane, worth, action.kind, paid_at)
     received = _received(case, network, Value(worth, None), forgotten=True) if case.facts.counterparty_known else ()
     return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,), received)
 
