@@ -217,8 +217,9 @@ and `/face/pictures` (for `vendor` also `/face/webhook`); everything else to the
   key with `htm` GET, `htu` that address and `ath`. `GET .../recovery` wants `Holdback-Recovery`, the recovery's token.
 - Lists come in pages: `limit` (at most {largest}, {page} if left out) and `cursor`, which is the `next` of the page
   before.
-- A price table is kept whole or not at all. Refused are zero, negative, above {highest:,} USD, from the future, and
-  more than {jump} times or less than a {jump}th of the price before, unless `confirm` names the asset.
+- A table of prices or pairs is kept whole or not at all. Refused are zero, negative, above {highest:,} USD, from the
+  future, older (`/at`) than what is kept of anything it names or, of prices, than `signals.price_age_m`, and more than
+  {jump} times or less than a {jump}th of what was kept before, unless `confirm` names the asset, or the pair.
 - `/readyz` fails while no decision can be made durable, while no channel is set up, and once a due notice has
   waited for {overdue_s} s with nobody sending it; the latter two not where `HOLDBACK_CHANNELS` says `none`.
 """

@@ -118,6 +118,14 @@ async def test_a_jump_must_be_confirmed(empty: Web) -> None:
     assert (await kept(empty)).reference == "640001"
 
 
+async def test_an_older_reference_is_refused(empty: Web) -> None:
+    """A table that arrives late takes nothing, and its feed is told so; the same one again is taken."""
+    await put(empty)
+    assert is_problem(await put(empty, START - 1, pairs=one(1, "63000")), problems.BAD_REQUEST, "/at")
+    assert (await kept(empty)).reference == "64000"
+    assert (await put(empty)).status_code == 204
+
+
 async def test_a_table_that_cannot_be_read_is_refused(empty: Web) -> None:
     """What is no table at all is refused like any bad request."""
     headers = {"Content-Type": "application/json"} | empty.key("feed")

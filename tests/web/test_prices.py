@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.web.platform_side import START, Web, is_problem
 
+from holdback.core.events import MINUTE
 from holdback.ports import Wanted
 from holdback.web import problems
 
@@ -81,14 +82,25 @@ async def test_a_jump_must_be_confirmed(empty: Web, price: str) -> None:
     assert await kept(empty, "BTC") == {"BTC": int(price) * 1_000_000}
 
 
-async def test_an_older_price_changes_nothing(empty: Web) -> None:
-    """A table that arrives late leaves the newer prices as they are."""
+async def test_an_older_price_is_refused(empty: Web) -> None:
+    """A table that arrives late leaves the newer prices as they are and takes nothing, and its feed is told so."""
     await empty.put_prices(prices={"BTC": "64000"})
 
-    response = await empty.put_prices(at=at(START - 60_000), prices={"BTC": "63000"})
+    response = await empty.put_prices(at=at(START - 60_000), prices={"BTC": "63000", "ETH": "3000"})
 
-    assert response.status_code == 204
-    assert await kept(empty, "BTC") == {"BTC": 64_000_000_000}
+    assert is_problem(response, problems.BAD_REQUEST, "/at")
+    assert "BTC" in response.json()["detail"]
+    assert await kept(empty, "BTC", "ETH") == {"BTC": 64_000_000_000}
+    assert (await empty.put_prices(at=at(START - 60_000), prices={"ETH": "3000"})).status_code == 204
+    assert (await empty.put_prices(prices={"BTC": "64000"})).status_code == 204
+
+
+async def test_a_price_that_is_too_old_for_anything_is_refused(empty: Web) -> None:
+    """A feed whose clock stands still is told, before all exits wait for a price."""
+    age = empty.service.tools.policy.signals.price_age_m * MINUTE
+    assert (await empty.put_prices(at=at(START - age), prices={"BTC": "64000"})).status_code == 204
+    late = await empty.put_prices(at=at(START - age - 1), prices={"ETH": "3000"})
+    assert is_problem(late, problems.BAD_REQUEST, "/at")
 
 
 async def test_prices_may_be_a_little_ahead(empty: Web) -> None:

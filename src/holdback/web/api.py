@@ -138,14 +138,14 @@ class Platform:
 
     async def put_prices(self, call: Call) -> Reply:
         """Keep a table of prices."""
-        tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
-        await prices.keep(self._service.store, prices.read_table(call.body), tolerance_s * 1000)
+        signals = self._service.tools.policy.signals
+        await prices.keep(self._service.store, prices.read_table(call.body), signals)
         return Reply(b"", 204)
 
     async def put_pairs(self, call: Call) -> Reply:
         """Keep a table of pairs' references."""
-        tolerance_s = self._service.tools.policy.signals.clock_tolerance_s
-        await pairs.keep(self._service.store, pairs.read_table(call.body), tolerance_s * 1000)
+        signals = self._service.tools.policy.signals
+        await pairs.keep(self._service.store, pairs.read_table(call.body), signals)
         return Reply(b"", 204)
 
     async def put_deposits(self, call: Call) -> Reply:

@@ -1,9 +1,9 @@
 """The operator's feed of pairs: what orders are compared with (law 3), from an index outside the platform.
 
 A reference that is wrong by orders of magnitude would let an account be traded empty, or close every pair at once. So
-a table is refused, and nothing of it kept, by the rules of the prices' own: zero, from the future, or a jump of more
-than ten times that `confirm` does not name. The half-range of each minute is kept for an hour; orders may be off by a
-multiple of the median.
+a table is refused, and nothing of it kept, by the rules of the prices' own: zero, from the future, older than what is
+kept, or a jump of more than ten times that `confirm` does not name. The half-range of each minute is kept for an hour;
+orders may be off by a multiple of the median.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from holdback.intake import BadRequest
 from holdback.pair_index import PairIndex
 from holdback.ports import Wanted
 from holdback.web.bodies import table
-from holdback.web.prices import jumped
+from holdback.web.prices import instant_of, jumped
 from holdback.web.problems import ABSURD_PRICE, Problem
 
 if TYPE_CHECKING:
+    from holdback.core.policy import Signals
     from holdback.ports import Store
 
 
@@ -53,12 +54,10 @@ def read_table(body: bytes) -> PairTable:
     return table(_TABLE, body)
 
 
-async def keep(store: Store, table: PairTable, tolerance_ms: int) -> None:
+async def keep(store: Store, table: PairTable, signals: Signals) -> None:
     """Keep every reference of a table, or none. Raises BadRequest or Problem."""
     loaded = await store.read([Wanted("", assets=tuple(table.pairs))])
-    at = int(table.at.timestamp() * 1000)
-    if at > loaded.now + tolerance_ms:
-        raise BadRequest("references cannot be from the future", "/at")
+    at = instant_of(table.at, loaded, signals)
     made: list[PairIndex] = []
     for pair, said in table.pairs.items():
         if not units(said.reference):

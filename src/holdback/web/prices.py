@@ -1,8 +1,9 @@
 """The operator's price feed: what Holdback values exits by (law 8), so absurd prices are refused whole.
 
 A feed that is wrong by orders of magnitude would open or close every exit at once. A table is refused, and nothing of
-it kept, if a price is zero, negative or above a billion dollars, if it is from the future, or if it is more than ten
-times or less than a tenth of the price kept before and `confirm` does not name its asset.
+it kept, if a price is zero, negative or above a billion dollars, if it is from the future, too old to price anything or
+older than what is kept, or if it is more than ten times or less than a tenth of the price kept before and `confirm`
+does not name its asset.
 """
 
 from __future__ import annotations
@@ -12,14 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
+from holdback.core.events import MINUTE
 from holdback.core.policy import MICRO
 from holdback.intake import BadRequest
 from holdback.ports import Price, Wanted
 from holdback.web.bodies import table
 from holdback.web.problems import ABSURD_PRICE, Problem
+from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
-    from holdback.ports import Store
+    from holdback.core.events import Instant
+    from holdback.core.policy import Signals
+    from holdback.ports import Loaded, Store
 
 HIGHEST_USD: Final = 10**9
 JUMP: Final = 10
@@ -45,12 +50,12 @@ def read_table(body: bytes) -> PriceTable:
     return table(_TABLE, body)
 
 
-async def keep(store: Store, table: PriceTable, tolerance_ms: int) -> None:
+async def keep(store: Store, table: PriceTable, signals: Signals) -> None:
     """Keep every price of a table, or none. Raises BadRequest or Problem."""
     loaded = await store.read([Wanted("", assets=tuple(table.prices))])
-    at = int(table.at.timestamp() * 1000)
-    if at > loaded.now + tolerance_ms:
-        raise BadRequest("prices cannot be from the future", "/at")
+    at = instant_of(table.at, loaded, signals)
+    if at < loaded.now - signals.price_age_m * MINUTE:
+        raise BadRequest(f"prices older than {signals.price_age_m} minutes price nothing", "/at")
     made = [Price(asset, _micro_usd(asset, text), at) for asset, text in table.prices.items()]
     for price in made:
         before = loaded.prices.get(price.asset)
@@ -62,6 +67,22 @@ async def keep(store: Store, table: PriceTable, tolerance_ms: int) -> None:
                 pointer=f"/prices/{price.asset}",
             )
     await store.put_prices(made)
+
+
+def instant_of(said: datetime, loaded: Loaded, signals: Signals) -> Instant:
+    """When a table is of. Raises BadRequest if that is to come, or if something newer of what it names is kept.
+
+    A feed whose table would change nothing must learn it: else its clock goes wrong, and nobody sees why prices age.
+    """
+    at = int(said.timestamp() * 1000)
+    if at > loaded.now + signals.clock_tolerance_s * 1000:
+        raise BadRequest("a table cannot be from the future", "/at")
+    for one in loaded.prices.values():
+        if at < one.at:
+            raise BadRequest(
+                f"{one.asset} is kept as of {instant_text(one.at)}, which is later; nothing was taken", "/at"
+            )
+    return at
 
 
 def _micro_usd(asset: str, text: str) -> int:
