@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FAULTS_SHOWN = 50
+LINES_SHOWN = 50
 
 out = Console()
 err = Console(stderr=True)
@@ -967,8 +968,8 @@ def import_list(file: Path, *, name: str, version: str, json: Json = False) -> i
     """Take a list in, in place of the one of the same name. Exits ask for it from the next moment on.
 
     The file is a table (CSV) whose first line names its columns: `address` and, if there is one, `network`. What is
-    written as no network of the policy writes addresses is left out and counted. Until the new list is whole the old
-    one counts, and after an error, too.
+    written as no network of the policy writes addresses is left out, and its lines are named. Until the new list is
+    whole the old one counts, and after an error, too.
 
     Examples:
         holdback lists import sdn-addresses.csv --name ofac --version 2026-11-20
@@ -987,8 +988,8 @@ def import_list(file: Path, *, name: str, version: str, json: Json = False) -> i
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
         with Progress(*columns, console=err, transient=True) as progress:
             task = progress.add_task("read:", total=size)
-            rows = leaks.rows(file, {}, lambda read: progress.update(task, completed=read))
-            return await lists.Importing(service.store, service.tools).take(name, version, rows)
+            lines = leaks.numbered(file, lambda read: progress.update(task, completed=read))
+            return await lists.Importing(service.store, service.tools).take(name, version, lines)
 
     try:
         taken = _with_service(work)
@@ -996,9 +997,14 @@ def import_list(file: Path, *, name: str, version: str, json: Json = False) -> i
         _wrong(f"{file}: {error}")
         return 2
     if json:
-        _print_json({"name": name, "version": version, "entries": taken.row.entries, "left_out": taken.left_out})
-    else:
-        out.print(f"{name}, version {version}: {taken.row.entries} addresses, {taken.left_out} rows left out.")
+        shown = {"name": name, "version": version, "entries": taken.row.entries}
+        _print_json(shown | {"left_out": taken.left_out, "left_out_lines": taken.lines})
+        return 0
+    out.print(f"{name}, version {version}: {taken.row.entries} addresses, {taken.left_out} left out.", highlight=False)
+    if taken.lines:
+        which = ", ".join(str(one) for one in taken.lines[:LINES_SHOWN])
+        more = " and more" if taken.left_out > LINES_SHOWN else ""
+        out.print(f"No listed network writes addresses as line {which}{more} does.", highlight=False, soft_wrap=True)
     return 0
 
 

@@ -59,14 +59,20 @@ def rows(
 
     `report` is told every now and then how many bytes were read.
     """
+    for _, row in numbered(path, report):
+        yield {names.get(column, column): cell for column, cell in row.items()}
+
+
+def numbered(path: Path, report: Callable[[int], None] = lambda _read: None) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a file, each with the line that it ends on. Raises BadLeak; `report` as above."""
     with path.open("rb") as source:
         lines = _lines(source, report)
         first = next(lines, "")
         found = _json(first, lines) if first.lstrip().startswith("{") else _csv(first, lines)
         for number, row in enumerate(found, start=1):
             if number > ROWS_MOST:
-                raise BadLeak(f"{path}: more than {ROWS_MOST:,} rows; split the file")
-            yield {names.get(column, column): cell for column, cell in row.items()}
+                raise BadLeak(f"{path}: more than {ROWS_MOST:,} lines; split the file")
+            yield row
 
 
 def _lines(source: BinaryIO, report: Callable[[int], None]) -> Iterator[str]:
@@ -88,7 +94,7 @@ def _lines(source: BinaryIO, report: Callable[[int], None]) -> Iterator[str]:
     report(read)
 
 
-def _csv(first: str, lines: Iterator[str]) -> Iterator[dict[str, str]]:
+def _csv(first: str, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
     separator = max(SEPARATORS, key=first.count)
 
     def every() -> Iterator[str]:
@@ -103,16 +109,16 @@ def _csv(first: str, lines: Iterator[str]) -> Iterator[dict[str, str]]:
         if len(set(columns)) < len(columns):
             raise BadLeak("the first line names a column twice")
         for cells in reader:
-            yield {column: cell.strip() for column, cell in zip(columns, cells, strict=False)}
+            yield reader.line_num, {column: cell.strip() for column, cell in zip(columns, cells, strict=False)}
     except csv.Error as error:
         raise BadLeak(f"line {reader.line_num}: {error}") from error
 
 
-def _json(first: str, lines: Iterator[str]) -> Iterator[dict[str, str]]:
+def _json(first: str, lines: Iterator[str]) -> Iterator[tuple[int, dict[str, str]]]:
     number, line = 1, first
     while line:
         if line.strip():
-            yield _object(number, line)
+            yield number, _object(number, line)
         number, line = number + 1, next(lines, "")
 
 

@@ -2,8 +2,8 @@
 
 A list is a table with a column `address` and, if it says so, `network` and `memo`. Of each address a keyed hash of its
 one spelling is kept, and nothing else: an address that is on a list is on it for every network that it could be used
-on, and for every memo unless the row names one. What is written as no listed network writes addresses could not be paid
-anyway; it is counted and left out.
+on, and for every memo unless its line does. What is written as no listed network writes addresses could not be paid
+anyway; it is left out, and its lines are named.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BATCH: Final = 2_000
 """Rows that are handed to the store at once."""
+NAMED_MOST: Final = 1_000
+"""The most lines left out that are named; of more, so many."""
 
 _NAME: Final = re.compile(LIST_NAME)
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:+/-]{0,63}")
@@ -37,10 +39,11 @@ class BadTable(ValueError):
 
 
 class Imported(NamedTuple):
-    """A list as it counts from now on, and how many rows were left out."""
+    """A list as it counts from now on, how many lines were left out, and which: the first of them."""
 
     row: ListRow
     left_out: int
+    lines: tuple[int, ...]
 
 
 class Standing(NamedTuple):
@@ -73,7 +76,7 @@ async def standing(store: Store, tools: Tools) -> list[Standing]:
 
 
 class Importing:
-    """One import. Example: `await Importing(store, tools).take("ofac", "2026-11-21", rows)`."""
+    """One import. Example: `await Importing(store, tools).take("ofac", "2026-11-21", leaks.numbered(path))`."""
 
     def __init__(self, store: Store, tools: Tools) -> None:
         """Hash with the keys of `tools`, and read addresses as its policy's networks write them."""
@@ -81,21 +84,25 @@ class Importing:
         self._masters = tools.masters
         self._networks: Mapping[str, Network] = tools.policy.networks
         self._read = self._left_out = 0
+        self._lines: list[int] = []
 
-    async def take(self, name: str, version: str, rows: Iterable[Mapping[str, str]]) -> Imported:
-        """Put a list in place of the one of its name. Raises BadTable, and what `rows` raises; the old one stays."""
+    async def take(self, name: str, version: str, lines: Iterable[tuple[int, Mapping[str, str]]]) -> Imported:
+        """Put a list in place of the one of its name. Raises BadTable, and what `lines` raises; the old one stays.
+
+        Each line comes with its number; blank ones are passed over.
+        """
         if not _NAME.fullmatch(name):
             raise BadTable("a list's name is 1 to 32 small letters, digits, `.`, `_` or `-`")
         if not _VERSION.fullmatch(version):
             raise BadTable("a list's version is 1 to 64 letters, digits, spaces or `._:+/-`")
         wanted = ListRow(name, version, 0, self._masters.current_id, 0)
-        row = await self._store.put_list(wanted, self._batches(rows))
-        return Imported(row, self._left_out)
+        row = await self._store.put_list(wanted, self._batches(lines))
+        return Imported(row, self._left_out, tuple(self._lines))
 
-    async def _batches(self, rows: Iterable[Mapping[str, str]]) -> AsyncIterator[Sequence[bytes]]:
+    async def _batches(self, lines: Iterable[tuple[int, Mapping[str, str]]]) -> AsyncIterator[Sequence[bytes]]:
         batch: list[bytes] = []
-        for row in rows:
-            batch += self._keys(row)
+        for number, cells in lines:
+            batch += self._keys(number, cells) if any(cells.values()) else ()
             if len(batch) >= BATCH:
                 yield batch
                 batch = []
@@ -104,12 +111,19 @@ class Importing:
         if self._read == self._left_out:
             raise BadTable("it holds no address of a network that is listed here; nothing was changed")
 
-    def _keys(self, row: Mapping[str, str]) -> list[bytes]:
+    def _keys(self, number: int, cells: Mapping[str, str]) -> list[bytes]:
         self._read += 1
-        if "address" not in row:
-            raise BadTable(f"row {self._read} has no `address`: the first line must name the columns, one of them that")
-        found = self._spelled(*((row.get(name) or "").strip() for name in ("address", "network", "memo")))
-        self._left_out += not found
+        if "address" not in cells:
+            raise BadTable(f"line {number} has no `address`: the first line must name the columns, one of them that")
+        try:
+            found = self._spelled(*((cells.get(name) or "").strip() for name in ("address", "network", "memo")))
+        except BadMemo as error:
+            raise BadTable(f"line {number}: the memo {error}") from None
+        except ValueError as error:
+            raise BadTable(f"line {number}: the address {error}") from None
+        if not found:
+            self._left_out += 1
+            self._lines += [number] if len(self._lines) < NAMED_MOST else []
         return [self._masters.lookup_hash(LISTED, one) for one in sorted(found)]
 
     def _spelled(self, address: str, network: str, memo: str) -> frozenset[str]:
@@ -119,11 +133,6 @@ class Importing:
         be payable here for all that.
         """
         listed = self._networks.get(network.lower())
-        try:
-            if listed is not None:
-                normal(listed, address)
-            return normals(self._networks.values() if listed is None else [listed], address, memo)
-        except BadMemo as error:
-            raise BadTable(f"row {self._read}: the memo {error}") from None
-        except ValueError as error:
-            raise BadTable(f"row {self._read}: the address {error}") from None
+        if listed is not None:
+            normal(listed, address)
+        return normals(self._networks.values() if listed is None else [listed], address, memo)

@@ -275,7 +275,9 @@ def test_a_list_is_taken_in_and_shown(
     assert run("lists", "show") == 1
     assert "missing" in capsys.readouterr().out
     assert listed(tmp_path, f"network,address\nbitcoin,{address}\n,{address.upper()}\nmonero,{'4' * 95}\n") == 0
-    assert "ofac, version 1: 1 addresses, 1 rows left out." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "ofac, version 1: 1 addresses, 1 left out." in told
+    assert "as line 4 does" in told
     assert run("lists", "show") == 0
     shown = capsys.readouterr().out
     assert "ofac" in shown
@@ -283,7 +285,7 @@ def test_a_list_is_taken_in_and_shown(
     for bad, wrong in (
         ("", "the first line"),
         ("a,b\n1,2\n", "must name the columns"),
-        (f"address,network\n{address},tron\n", "row 1"),
+        (f"address,network\n{address},tron\n", "line 2"),
     ):
         assert listed(tmp_path, bad, "2") == 2
         assert wrong in capsys.readouterr().err
@@ -299,4 +301,4 @@ def test_a_list_is_shown_as_json(place: Path, tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "list.csv"
     file.write_text("address\nbc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq\n")
     assert run("lists", "import", str(file), "--name", "own", "--version", "7", "--json") == 0
-    assert '"entries":1,"left_out":0' in capsys.readouterr().out
+    assert '"entries":1,"left_out":0,"left_out_lines":[]' in capsys.readouterr().out

@@ -17,7 +17,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Facts
 from holdback.core.events import DAY, HOUR, stored_decoder
 from holdback.intake import ENVELOPE, BadRequest
-from holdback.lists import BATCH, BadTable, Importing, standing
+from holdback.lists import BATCH, NAMED_MOST, BadTable, Importing, standing
 from holdback.views import Views
 from holdback.web import deposits
 
@@ -148,7 +148,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
 async def imported(house: House, *addresses: str, name: str = "ofac", version: str = "1") -> None:
     """Take a list in."""
     rows = [{"address": one} for one in addresses]
-    await Importing(house.store, house.service.tools).take(name, version, rows)
+    await Importing(house.store, house.service.tools).take(name, version, enumerate(rows, 2))
 
 
 async def test_a_mules_address_waits_for_all_who_entered_it(house: House) -> None:
@@ -271,15 +271,15 @@ async def test_after_a_rotation_lists_and_meetings_count(house: House) -> None:
         ([], "no address"),
         ([{"address": "nobody knows"}], "no address"),
         ([{"addr": STRANGER}], "must name the columns"),
-        ([{"address": STRANGER}, {"address": STRANGER, "network": "tron"}], "row 2"),
+        ([{"address": STRANGER}, {"address": STRANGER, "network": "tron"}], "line 3"),
     ],
 )
 async def test_a_bad_list_leaves_the_old_one(house: House, rows: list[dict[str, str]], wrong: str) -> None:
-    """A list that cannot be used is refused with the row, and the one before it counts on."""
+    """A list that cannot be used is refused with the line, and the one before it counts on."""
     alice = await alone(house)
     await imported(house, MULE)
     with pytest.raises(BadTable, match=wrong) as refused:
-        await Importing(house.store, house.service.tools).take("ofac", "2", rows)
+        await Importing(house.store, house.service.tools).take("ofac", "2", enumerate(rows, 2))
     assert STRANGER not in str(refused.value)
     assert codes(await alice.ask(entering(alice))) == ["destination_listed"]
 
@@ -288,7 +288,7 @@ async def test_a_bad_list_leaves_the_old_one(house: House, rows: list[dict[str, 
 async def test_a_list_has_a_name_and_a_version(house: House, name: str, version: str) -> None:
     """Names and versions are short and plain, for they stand in logs."""
     with pytest.raises(BadTable, match="1 to"):
-        await Importing(house.store, house.service.tools).take(name, version, [{"address": STRANGER}])
+        await Importing(house.store, house.service.tools).take(name, version, [(2, {"address": STRANGER})])
 
 
 @pytest.mark.parametrize("label", ["XBT", "BTC", "Bitcoin Mainnet", "BITCOIN"])
@@ -296,17 +296,19 @@ async def test_a_label_that_nobody_knows_lists_the_address_all_the_same(house: H
     """What an authority calls a network is its own: the address is listed wherever it could be paid."""
     alice = await alone(house)
     rows = [{"address": somewhere("other"), "network": "bitcoin"}, {"address": MULE, "network": label}]
-    taken = await Importing(house.store, house.service.tools).take("ofac", "1", rows)
+    taken = await Importing(house.store, house.service.tools).take("ofac", "1", enumerate(rows, 2))
     assert (taken.row.entries, taken.left_out) == (2, 0)
     assert codes(await alice.ask(entering(alice))) == ["destination_listed"]
 
 
 async def test_a_large_list_is_taken_in_parts(house: House) -> None:
-    """Rows of other networks are counted and left out, and one address is kept once."""
+    """Lines of other networks are left out and named, blank ones passed over, and one address is kept once."""
     rows = [{"address": somewhere(str(number)), "network": ""} for number in range(2 * BATCH + 3)]
-    rows += [{"address": rows[0]["address"]}, {"address": "4" * 95, "network": "monero"}]
-    taken = await Importing(house.store, house.service.tools).take("own", "1", rows)
-    assert (taken.row.entries, taken.left_out) == (2 * BATCH + 3, 1)
+    rows += [{"address": rows[0]["address"]}, {}, {"address": "", "network": ""}]
+    rows += [{"address": "4" * 95, "network": "monero"}] * (NAMED_MOST + 1)
+    taken = await Importing(house.store, house.service.tools).take("own", "1", enumerate(rows, 2))
+    assert (taken.row.entries, taken.left_out) == (2 * BATCH + 3, NAMED_MOST + 1)
+    assert taken.lines == tuple(range(2 * BATCH + 8, 2 * BATCH + 8 + NAMED_MOST))
 
 
 # Where one address serves many
@@ -396,16 +398,16 @@ async def test_an_unfit_memo_stops_at_the_door(house: House, fields: dict[str, A
 
 
 async def test_an_address_on_a_list_is_listed_with_every_memo(house: House) -> None:
-    """A row without a memo lists an address with all of them, a row with one that one alone."""
+    """A line without a memo lists an address with all of them, a line with one that one alone."""
     alice = await alone(house)
     row = {"address": EXCHANGE, "network": "ripple"}
     for listed, memos in (({}, {OWN: "deny", THIEFS: "deny"}), ({"memo": THIEFS}, {OWN: "hold", THIEFS: "deny"})):
-        await Importing(house.store, house.service.tools).take("own", "1", [row | listed])
+        await Importing(house.store, house.service.tools).take("own", "1", [(2, row | listed)])
         for memo, decision in memos.items():
             answer = await alice.ask(alice.body("exit.request", proofs=alice.proofs(), **payment("500", memo)))
             assert answer["decision"] == decision, (listed, memo, answer)
     with pytest.raises(BadTable, match="memo"):
-        await Importing(house.store, house.service.tools).take("own", "2", [row | {"memo": "shop"}])
+        await Importing(house.store, house.service.tools).take("own", "2", [(2, row | {"memo": "shop"})])
 
 
 @pytest.mark.parametrize("memos", [("1", "1", "1"), ("1", "2", "3")], ids=["one account there", "his own address"])
