@@ -39,6 +39,7 @@ from holdback.core.rules.asking import Action, Id, Money, micro_usd
 from holdback.core.rules.authenticator import AuthenticatorBind, AuthenticatorConfirm
 from holdback.core.rules.breaker import BreakerTrip
 from holdback.core.rules.contact import ContactAdd
+from holdback.core.rules.deposit import DepositReceive
 from holdback.core.rules.exit import ExitReconcile, ExitRequest
 from holdback.core.rules.legal import LegalFreezeOrder, LegalReceive
 from holdback.core.rules.notice import NoticeOutcome
@@ -89,6 +90,7 @@ INTERNAL: Final = frozenset(
         TicketClose,
         RecoveryRemind,
         BreakerTrip,
+        DepositReceive,
     }
 )
 """Actions that no one outside can name."""

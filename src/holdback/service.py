@@ -524,15 +524,23 @@ class Service:
         return len(rows)
 
     async def record(
-        self, account: str, action: Action, *, sent: tuple[str, ...] = (), counterparty: str = ""
+        self,
+        account: str,
+        action: Action,
+        *,
+        sent: tuple[str, ...] = (),
+        counterparty: str = "",
+        shared: tuple[SharedKey, ...] = (),
     ) -> bytes:
         """Write what the system itself learned (a notice's outcome, a receipt reconciled) into a customer's stream.
 
-        What it causes with another customer is written into the counterparty's, in the same transaction.
+        What it causes with another customer is written into the counterparty's, in the same transaction. `shared` is
+        what of it other accounts may have to do with as well.
         """
-        request = Request(action, account, ev.Actor(ActorKind.SYSTEM), Context(), counterparty=counterparty)
+        system = ev.Actor(ActorKind.SYSTEM)
+        request = Request(action, account, system, Context(), counterparty=counterparty, shared=shared)
         peek_needs = decide.needs(request, None)
-        wanted = [Wanted(account, peek_needs.parts)]
+        wanted = [Wanted(account, peek_needs.parts, shared=peek_needs.shared)]
         if counterparty:
             wanted.append(Wanted(counterparty))
         facts = Facts(digest=b"", clock_agrees=True)

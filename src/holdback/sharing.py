@@ -15,7 +15,7 @@ from holdback.core.decision import ListFact, LossFact, SenderFact, SharedFact
 from holdback.core.events import HOUR
 from holdback.core.inside import stop_key
 from holdback.core.rules.asking import SharedKey
-from holdback.core.rules.clusters import DEVICE
+from holdback.core.rules.clusters import DEVICE, SOURCE
 from holdback.core.rules.elsewhere import ADDRESS, DUST
 from holdback.core.ties import loss_key
 from holdback.ports import SIGHTINGS_MOST, Sighting
@@ -46,6 +46,11 @@ def dust_keys(masters: MasterKeys, account: str, compared: str) -> SharedKey:
 def device_keys(masters: MasterKeys, device: str) -> SharedKey:
     """By what a device is known to all accounts."""
     return SharedKey(DEVICE, masters.lookup_hashes(DEVICE, device))
+
+
+def source_keys(masters: MasterKeys, compared: str) -> SharedKey:
+    """By what an address that deposits come from is known to all accounts; other than as one that is paid."""
+    return SharedKey(SOURCE, masters.lookup_hashes(SOURCE, compared))
 
 
 class Meeting(NamedTuple):

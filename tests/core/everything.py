@@ -28,6 +28,7 @@ from holdback.core.rules.authenticator import (
 from holdback.core.rules.breaker import BreakerReset, BreakerTrip
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
+from holdback.core.rules.deposit import DepositReceive
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
 from holdback.core.rules.legal import (
@@ -132,6 +133,7 @@ EXAMPLES: Final[tuple[Action, ...]] = (
     AgencyRemove(),
     BreakerTrip("new_destinations", 2, 1, sealed("breaker")),
     BreakerReset(),
+    DepositReceive(),
 )
 
 EVERY: Final[dict[str, Action]] = {decide.action_name(one): one for one in EXAMPLES}

@@ -43,6 +43,7 @@ from holdback.core.policy import Policy
 from holdback.core.rules.account import AccountImport, ImportedAuthenticator, ImportedBeneficiary, ImportedContact
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.asking import Request
+from holdback.core.rules.deposit import DepositReceive
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.recovery import RecoveryEvidence, RecoveryOpen
@@ -153,6 +154,7 @@ class Account:
         self.unread: frozenset[str] = frozenset()
         self.still_held = 0
         self.from_device: tuple[SharedFact, ...] = ()
+        self.funded_from: tuple[SharedFact, ...] = ()
         self.counterparty_ties: tuple[bytes, ...] = ()
         self.kin = False
         self.losses: dict[bytes, LossFact | None] = {}
@@ -288,6 +290,8 @@ class Account:
         """What is known of a destination beyond the account, for actions that have one outside of the platform."""
         if isinstance(action, SessionStart):
             return {"shared": self.from_device}
+        if isinstance(action, DepositReceive):
+            return {"shared": self.funded_from}
         held = self.head.exits.get(action.which) if self.state and isinstance(action, ExitRelease) else None
         if held is None and getattr(action, "address", None) is None:
             return {}

@@ -881,14 +881,17 @@ class Past:
         return {tie for ties in found.values() for tie in ties}
 
     def ties(self, now: Instant) -> list[bytes]:
-        """The last eight ties, but for those that were not met for long."""
-        last: dict[bytes, Instant] = {}
-        for _, event in self.events():
-            if isinstance(event, ev.Tied):
-                last.pop(event.key, None)
-                last |= {event.key: event.at} if event.counts else {}
-                last = dict(list(last.items())[-8:])
-        return [tie for tie, at in last.items() if now < at + self.policy.trades.cluster_d * DAY]
+        """The last eight ties, and the last eight of where deposits came from, but for those not met for long."""
+        found: list[tuple[bytes, Instant]] = []
+        for funds in (False, True):
+            last: dict[bytes, Instant] = {}
+            for _, event in self.events():
+                if isinstance(event, ev.Tied) and event.funds is funds:
+                    last.pop(event.key, None)
+                    last |= {event.key: event.at} if event.counts else {}
+                    last = dict(list(last.items())[-8:])
+            found += last.items()
+        return [tie for tie, at in found if now < at + self.policy.trades.cluster_d * DAY]
 
     @property
     def victims(self) -> list[ev.ProceedsSeen]:

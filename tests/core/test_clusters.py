@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
-from tests.core.histories import PLATFORM, POLICY, USD, Account, codes, destination, grown, sealed
+from tests.core.histories import PLATFORM, POLICY, SYSTEM, USD, Account, codes, destination, grown, sealed
 from tests.core.members import Colleague
 from tests.core.test_trading import aged, found, order, place, report, settled
 
@@ -14,7 +14,8 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, LossFact, SharedFact
 from holdback.core.events import DAY, HOUR, Role
 from holdback.core.rules.address import AddressAdd
-from holdback.core.rules.clusters import DEVICE, are_kin, ties_of
+from holdback.core.rules.clusters import DEVICE, SOURCE, are_kin, ties_of
+from holdback.core.rules.deposit import DepositReceive
 from holdback.core.rules.elsewhere import ADDRESS
 from holdback.core.rules.exit import ExitRelease, ExitRequest
 from holdback.core.rules.setting import LimitSet
@@ -28,6 +29,23 @@ MOST: Final = POLICY.trades.cluster_accounts
 def device(key: bytes = PHONE, accounts: int = 2) -> SharedFact:
     """A device from which so many accounts signed in."""
     return SharedFact(DEVICE, 0, accounts, accounts, key, accounts)
+
+
+WALLET: Final = b"a wallet outside"
+
+
+def funded(account: Account, accounts: int = 2, key: bytes = WALLET) -> set[bytes]:
+    """The ties of an account after a deposit from an address that funds so many."""
+    account.funded_from = (SharedFact(SOURCE, 0, accounts, accounts, key, accounts),)
+    account.ask(DepositReceive(), SYSTEM)
+    return ties(account)
+
+
+def funded_again(account: Account) -> bool:
+    """Whether another deposit from there is written down."""
+    before = account.head.seq
+    funded(account)
+    return account.head.seq > before
 
 
 def ties(account: Account) -> set[bytes]:
@@ -92,6 +110,45 @@ class TestTies:
         for number in range(TIES_KEPT + 2):
             kept = met(kept, ev.Tied(number, bytes([number])))
         assert list(kept) == [bytes([number]) for number in range(2, TIES_KEPT + 2)]
+
+    def test_a_source_of_deposits_ties(self) -> None:
+        """Where a deposit came from ties, once a day, unless too many are funded from there: then that is no tie."""
+        account, _ = grown()
+        assert funded(account) == {WALLET}
+        assert not funded_again(account)
+        account.wait(hours=24)
+        assert funded_again(account)
+        assert account.head.ties[WALLET] == Tie(account.now - DAY, account.now, funds=True)
+        assert not funded(account, MOST + 1)
+        assert not funded(account, MOST + 2)
+
+    def test_the_first_too_many_is_written_down(self) -> None:
+        """The first account too many is noted, for those before it; the ones after leave no trace."""
+        account, _ = grown()
+        before = account.head.seq
+        assert not funded(account, MOST + 2)
+        assert account.head.seq == before
+        assert not funded(account, MOST + 1)
+        (tied,) = found(account, ev.Tied)
+        assert (tied.counts, tied.funds, account.head.seq) == (False, True, before + 1)
+
+    def test_deposits_push_out_no_device(self) -> None:
+        """Of what deposits came from those met last are kept, beside the devices and addresses, not in their place."""
+        account, _ = grown()
+        account.from_device = (device(),)
+        account.sign_in()
+        for number in range(TIES_KEPT + 2):
+            funded(account, key=bytes([number]))
+        assert ties(account) == {PHONE, *(bytes([number]) for number in range(2, TIES_KEPT + 2))}
+
+    def test_nobody_is_made_kin_by_a_deposit(self) -> None:
+        """Anybody may send something to anybody: an old source in common excuses nothing, whoever's tie it is."""
+        base, now = grown()[0].head, 60 * DAY
+        one, other = (replace(base, ties={WALLET: Tie(0, now, funds=funds)}) for funds in (True, False))
+        assert not are_kin(one, one, POLICY, now)
+        assert not are_kin(one, other, POLICY, now)
+        assert not are_kin(other, one, POLICY, now)
+        assert are_kin(other, other, POLICY, now)
 
     def test_the_staff_has_none(self) -> None:
         """A colleague's device, which customers may have used, ties him to nobody."""

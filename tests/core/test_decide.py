@@ -50,6 +50,7 @@ from holdback.core.rules.authenticator import (
 )
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
+from holdback.core.rules.deposit import DepositReceive
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentReport
 from holdback.core.rules.legal import (
@@ -125,6 +126,7 @@ WHO: list[tuple[Action, set[ActorKind]]] = [
     (ExitRelease("x1"), BOTH | {ActorKind.STAFF}),
     (ExitSettle("x1", "ref"), {ActorKind.PLATFORM}),
     (ExitReconcile("receipt", "1"), {ActorKind.SYSTEM}),
+    (DepositReceive(), {ActorKind.SYSTEM}),
     (NoticeOutcome("1-0", "c1-1", accepted=True), {ActorKind.SYSTEM}),
     (RecoveryOpen((PASSWORD, TOTP)), {ActorKind.OWNER, ActorKind.STAFF}),
     (RecoveryEvidence("face"), {ActorKind.OWNER, ActorKind.STAFF}),

@@ -47,6 +47,7 @@ from holdback.core.rules.authenticator import (
 )
 from holdback.core.rules.change import ChangeCancel
 from holdback.core.rules.contact import ContactAdd, ContactConfirm, ContactRemove, ContactReportRecycled
+from holdback.core.rules.deposit import DepositReceive
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.core.rules.order import OrderLease, OrderPlace, OrderReport
@@ -713,6 +714,15 @@ class Stories(RuleBasedStateMachine):
         if gives:
             mark = ev.ValueReceived(alice.now, 30_000 * USD, at + 25 * HOUR)
             alice.received((mark, ev.ProceedsSeen(alice.now, "v1", 30_000 * USD)))
+
+    @rule(number=st.integers(0, 9), accounts=st.sampled_from((1, 2, 16, 17, 18)), robbed=st.booleans())
+    def deposit_comes(self, number: int, accounts: int, *, robbed: bool) -> None:
+        """Something comes in from an address that funds so many, and victims of others there may be."""
+        source = f"source {number}".encode()
+        self.alice.funded_from = (SharedFact("source", 0, accounts, accounts, source, accounts),)
+        lost = (("v2", self.alice.now // HOUR * HOUR), ("v3", self.alice.now // HOUR * HOUR)) if robbed else ()
+        self.alice.losses = self.alice.losses | {source: LossFact(source, accounts, lost)}
+        self.ask(DepositReceive(), SYSTEM)
 
     @rule(by=st.sampled_from(("price", "age", "none", "restore", "trip", "unseen", "right")))
     def facts_change(self, by: str) -> None:

@@ -139,6 +139,7 @@ NOT_THE_OWNERS: Final = LEGAL | {
     "notice.outcome",
     "session.failures",
     "api_key.leaked",
+    "deposit.receive",
 }
 
 ROUTES: Final = {
@@ -164,6 +165,7 @@ ROUTES: Final = {
         "breaker.trip",
         "ticket.open",
         "ticket.close",
+        "deposit.receive",
     },
     ActorKind.API_KEY: {"exit.request", "exit.cancel", "order.place", "order.lease"},
     ActorKind.STAFF: {
@@ -197,7 +199,7 @@ def test_every_action_has_its_place() -> None:
             in TIGHTENS
             | {"exit.settle", "exit.reconcile", "notice.outcome", "session.failures", "api_key.leaked"}
             | {"order.report", "staff.retire", "staff.flag", "ticket.close", "legal.reject", "agency.remove"}
-            | {"breaker.trip"}
+            | {"breaker.trip", "deposit.receive"}
         )
 
 

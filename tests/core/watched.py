@@ -893,6 +893,7 @@ class Watched(Account):
             "dust_day",
             "unread",
             "from_device",
+            "funded_from",
             "counterparty_ties",
             "kin",
             "losses",

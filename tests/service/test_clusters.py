@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.service.house import HOME, PLATFORM, RING, Customer, House, settings
 from tests.service.test_orders import fed, order
@@ -12,7 +13,9 @@ from tests.service.test_rotation import NEW
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR
-from holdback.sharing import device_keys
+from holdback.ports import Sighting
+from holdback.sharing import device_keys, source_keys
+from holdback.web import deposits
 
 if TYPE_CHECKING:
     from tests.service.house import Hands
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 VICTIMS = ("v1", "v2", "v3")
 SELLERS = ("s1", "s2", "s3")
+WALLET = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+"""An address that no account here pays."""
 
 
 @pytest.fixture
@@ -92,6 +97,54 @@ async def test_sellers_apart_hold_nothing(house: House) -> None:
         await people[name].sign_in(people[name].code())
         assert "received_lately" not in await leaving(people[name])
         assert not await house.happened(name, ev.ProceedsHeld)
+
+
+async def told(house: House, *accounts: str, usd: str = "500") -> None:
+    """The feed tells that so much came to these accounts from one wallet outside."""
+    rows = [{"account": one, "network": "bitcoin", "address": WALLET, "usd": usd} for one in accounts]
+    table = deposits.read_table(msgspec.json.encode({"deposits": rows}))
+    await deposits.keep(house.service, table, house.clock.at)
+
+
+async def test_three_sellers_funded_from_one_wallet(house: House) -> None:
+    """What three victims gave to three accounts whose deposits came from one address stays at each of them."""
+    people = await aged(house, **own_devices(*VICTIMS, *SELLERS))
+    await told(house, *SELLERS)
+    for victim, seller in zip(VICTIMS, SELLERS, strict=True):
+        await robbed(people[victim], people[seller])
+    house.clock.at += 26 * HOUR
+    for name in SELLERS:
+        await people[name].sign_in(people[name].code())
+        assert "received_lately" in await leaving(people[name])
+        assert await house.happened(name, ev.ProceedsHeld)
+    (tied,) = [one for one in await house.happened("s1", ev.Tied) if one.funds]
+    assert tied.key == source_keys(house.service.tools.masters, WALLET).keys[0]
+    assert not await house.faults(*people)
+
+
+async def test_an_exchanges_wallet_ties_nobody(house: House) -> None:
+    """Where more accounts are funded from than the policy says it joins none, also those that were there before."""
+    people = await aged(house, **own_devices("s1", "s2"))
+    await told(house, "s1")
+    key, day = source_keys(house.service.tools.masters, WALLET).keys[0], house.clock.at // DAY
+    many = house.service.tools.policy.trades.cluster_accounts
+    await house.store.put_sightings([Sighting(key, f"other-{number}", day) for number in range(many - 1)])
+    await told(house, "s2")
+    assert [key in (await house.head(name)).ties for name in ("s1", "s2")] == [True, False]
+    await told(house, "s1")
+    assert key not in (await house.head("s1")).ties
+    assert not await house.faults(*people)
+
+
+async def test_what_is_no_news_leaves_no_trace(house: House) -> None:
+    """Small deposits, those that are told again and those of nobody known write nothing."""
+    await aged(house, s1="tablet")
+    await told(house, "s1", "s1.trading", "s1")
+    seq = (await house.head("s1")).seq
+    await told(house, "s1", "nobody")
+    await told(house, "s1", usd="99.99")
+    assert (await house.head("s1")).seq == seq
+    assert not await house.faults("s1")
 
 
 async def test_in_one_batch(house: House) -> None:

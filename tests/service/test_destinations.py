@@ -239,10 +239,10 @@ async def test_a_held_exit_is_looked_for_on_lists_again(house: House) -> None:
 async def test_dust_is_not_copied(house: House) -> None:
     """An address with the edges of one that sent dust is refused until when is said; larger deposits say nothing."""
     alice = await alone(house)
-    tools, now = house.service.tools, house.clock.at
+    now = house.clock.at
     for usd, decision in (("1.000001", "allow"), ("0.01", "deny")):
         table = {"account": "alice.trading", "network": "bitcoin", "address": MULE.upper(), "usd": usd}
-        await deposits.keep(house.store, tools, deposits.read_table(msgspec.json.encode({"deposits": [table]})), now)
+        await deposits.keep(house.service, deposits.read_table(msgspec.json.encode({"deposits": [table]})), now)
         answer = await alice.ask(alice.withdrawal(5, to=MULE, proofs=alice.proofs()))
         assert answer["decision"] == decision, answer
     assert codes(await alice.ask(entering(alice))) == ["look_alike_deposit"]

@@ -42,6 +42,7 @@ PROOFLESS = {
     "exit.reconcile",
     "notice.outcome",
     "session.failures",
+    "deposit.receive",
     "recovery.open",
     "recovery.remind",
     "recovery.review",

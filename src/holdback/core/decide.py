@@ -51,6 +51,7 @@ from holdback.core.rules import (
     change,
     clusters,
     contact,
+    deposit,
     incident,
     legal,
     notice,
@@ -94,6 +95,7 @@ RULES: Final[dict[type[Action], Rule]] = {
     **breaker.RULES,
     **api_key.RULES,
     **order.RULES,
+    **deposit.RULES,
 }
 """Every action that exists, and how it is judged."""
 
@@ -248,13 +250,18 @@ def _may_be_due(head: Head) -> bool:
     return bool(head.changes or head.untold or head.api_keys or head.exits)
 
 
+QUIET: Final = (recovery.RecoveryRemind, deposit.DepositReceive)
+"""What the system itself asks, and writes nothing of where it is no news."""
+
+
 def _leaves_no_trace(request: Request, ruling: Ruling, fault: Finding | None) -> bool:
     """Whether nobody proved anything and nothing follows: such sign-ins are counted outside, and told as one.
 
-    Else any stranger could fill an account's log, and see its head move. Nor does a reminder that is not due. Of a
-    program that did not show its key nothing is written, whichever refusal comes first: it may be in a loop.
+    Else any stranger could fill an account's log, and see its head move. Nor does a reminder that is not due, or a
+    deposit from where others came. Of a program that did not show its key nothing is written, whichever refusal comes
+    first: it may be in a loop.
     """
-    if isinstance(request.action, recovery.RecoveryRemind) and request.actor.kind is ActorKind.SYSTEM:
+    if isinstance(request.action, QUIET) and request.actor.kind is ActorKind.SYSTEM:
         return isinstance(ruling.decision, Deny)
     if request.actor.kind is ActorKind.API_KEY:
         return fault is not None

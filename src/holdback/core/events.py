@@ -812,11 +812,12 @@ class ProceedsHeld(TradeEvent, frozen=True, array_like=True, tag="trading.procee
 class Tied(TradeEvent, frozen=True, array_like=True, tag="trading.tied"):
     """The account met something by which others may be known too: a device, an address. `key` is its keyed hash.
 
-    Without `counts` so many accounts met it that it joins none of them.
+    Without `counts` so many accounts met it that it joins none of them. `funds`: a deposit came from that address.
     """
 
     key: bytes
     counts: bool = True
+    funds: bool = False
 
 
 class SettingChanged(Event, frozen=True, array_like=True, tag="setting.changed"):

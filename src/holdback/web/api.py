@@ -149,10 +149,10 @@ class Platform:
         return Reply(b"", 204)
 
     async def put_deposits(self, call: Call) -> Reply:
-        """Keep who sent dust."""
-        table, store = deposits.read_table(call.body), self._service.store
-        now = (await store.read([Wanted("")])).now
-        await deposits.keep(store, self._service.tools, table, now)
+        """Keep where deposits came from."""
+        table = deposits.read_table(call.body)
+        now = (await self._service.store.read([Wanted("")])).now
+        await deposits.keep(self._service, table, now)
         return Reply(b"", 204)
 
     async def open_ticket(self, call: Call) -> Reply:

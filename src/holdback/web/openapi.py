@@ -284,7 +284,7 @@ def _pairs() -> Schema:
 def _deposits() -> Schema:
     return {
         "operationId": "putDeposits",
-        "summary": "Say what accounts received and from where, so that nobody pays who only looks like somebody known",
+        "summary": "Say what accounts received and from where: who only looks like a known sender is not paid",
         "security": _security(Scope.FEED),
         "requestBody": {"required": True, "content": {_JSON: {"schema": {"$ref": _COMPONENTS + "DepositTable"}}}},
         "responses": {"204": {"description": "Kept."}, **_refused(400, 401, 403, 413, 415, 422)},

@@ -714,12 +714,17 @@ def _trade_line(event: ev.AnyTradeEvent) -> str:
             return f"Another customer lost {money(event.micro_usd)} to this account by trading."
         case ev.ProceedsHeld():
             return f"Several customers lost {money(event.micro_usd)} to this account within an hour. That stays here."
-        case ev.Tied(counts=True):
-            return "A device or an address of this account was noted, for accounts that share it."
         case ev.Tied():
-            return "A device or an address of this account is shared by so many that it says nothing."
+            return _tied_line(event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _tied_line(event: ev.Tied) -> str:
+    what = "Where a deposit came from" if event.funds else "A device or an address of this account"
+    if event.counts:
+        return f"{what} was noted, for accounts that share it."
+    return f"{what} is shared by so many that it says nothing."
 
 
 def _key_line(event: ev.AnyKeyEvent | ev.ApiKeysStopped, known: Known) -> str:

@@ -1,11 +1,12 @@
 """Clusters: accounts with a tie in common, and what follows for those who trade with them (law 3).
 
 A thief who robs three may sell to three accounts of his own. So what victims gave counts together for all that share a
-device or an address, and whoever is closed for a victim is closed with his cluster. What more accounts share than the
-policy says (a shop's tablet, an exchange's address) joins nobody.
+device, an address that they pay, or one that their deposits came from, and whoever is closed for a victim is closed
+with his cluster. What more accounts share than the policy says (a shop's tablet, an exchange's address) joins nobody.
 
 All of this tightens, but for one thing: where two accounts have long had a tie in common, neither is the other's
-victim. A thief's device is new at his victim, and makes them no kin.
+victim. A thief's device is new at his victim, and makes them no kin. Nor does where deposits came from: anybody may
+send something to anybody.
 """
 
 from __future__ import annotations
@@ -24,16 +25,21 @@ if TYPE_CHECKING:
     from holdback.core.state import Customer, Head, Victim
 
 DEVICE: Final = "device"
-"""A kind of what accounts share: what they sign in from."""
+SOURCE: Final = "source"
+"""Kinds of what accounts share: what they sign in from, and where their deposits come from."""
 
 
 def meets(customer: Customer, caused: Iterable[AnyEvent]) -> bool:
-    """Whether an account meets what it may share: signs in from a device, enters a destination, or pays a new one."""
+    """Whether an account meets what it may share: a device it signs in from, a destination it enters or pays first.
+
+    And where a deposit came from.
+    """
     if customer.head is None or customer.head.stream is not StreamKind.CUSTOMER:
         return False
     return any(
         isinstance(one, ev.AddressAdded | ev.SessionStarted)
         or (isinstance(one, ev.ExitHeld | ev.ExitAllowed) and customer.beneficiary(one.beneficiary) is None)
+        or (isinstance(one, ev.Tied) and one.funds)
         for one in caused
     )
 
@@ -52,8 +58,23 @@ def ties_met(
     for fact in facts.shared:
         known, counts = head.ties.get(fact.key), fact.ever <= policy.trades.cluster_accounts
         news = known is not None if not counts else known is None or now >= known.at + DAY
-        if fact.key and news:
+        if fact.key and news and fact.kind != SOURCE:
             found.append(ev.Tied(now, fact.key, counts))
+    return found
+
+
+def funded_from(head: Head, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
+    """What a deposit ties the account to, if that is news: the address that it came from.
+
+    The first account too many is written down though it gets no tie, so that those before it learn that theirs is none.
+    """
+    found: list[AnyEvent] = []
+    for fact in facts.shared:
+        known, many = head.ties.get(fact.key), fact.ever - policy.trades.cluster_accounts
+        unknown = known is None and many <= 1
+        changed = known is not None and (many > 0 or now >= known.at + DAY)
+        if fact.kind == SOURCE and fact.key and (unknown or changed):
+            found.append(ev.Tied(now, fact.key, many <= 0, funds=True))
     return found
 
 
@@ -66,7 +87,8 @@ def are_kin(one: Head, other: Head, policy: Policy, now: Instant) -> bool:
     """Whether two accounts had a tie in common before either could be robbed for it."""
     long_ago = now - policy.trades.victim_aged_d * DAY
     common = set(ties_of(one, policy, now)) & set(ties_of(other, policy, now))
-    return any(max(one.ties[key].since, other.ties[key].since) <= long_ago for key in common)
+    own = [(one.ties[key], other.ties[key]) for key in common]
+    return any(max(mine.since, his.since) <= long_ago and not (mine.funds or his.funds) for mine, his in own)
 
 
 def ties_in_question(head: Head) -> tuple[bytes, ...]:
