@@ -86,6 +86,7 @@ class TestDoor:
             ({"network": "bank"}, Reason.BAD_FIELD, "network"),
             ({"network": "p2p"}, Reason.BAD_FIELD, "network"),
             ({"network": "own"}, Reason.BAD_FIELD, "network"),
+            ({"network": "moonchain"}, Reason.NETWORK_CLOSED, "network"),
             ({"kind": "gift", "counterparty": BOB}, Reason.BAD_FIELD, "address"),
             ({"kind": "gift", "counterparty": BOB, "address": None}, Reason.BAD_FIELD, "network"),
             ({"kind": "card", "counterparty": BOB}, Reason.BAD_FIELD, "address"),

@@ -27,7 +27,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason
 from holdback.core.events import DAY, HOUR, Actor, ActorKind, Lane, Role
 from holdback.core.hold_life import Told, news
-from holdback.core.inside import SENT_KEPT
+from holdback.core.inside import SENT_KEPT, by_trade
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
@@ -357,6 +357,8 @@ def test_what_a_trade_gave_away_comes_back() -> None:
     case = Robbery("60")
     before = case.drawn()
     lost = case.trades()
+    assert by_trade(lost)
+    assert not by_trade(case.which)
     assert case.drawn() == (before[0] + ADVERSE, before[1] + ADVERSE)
     case.reports()
     case.freezes()

@@ -33,7 +33,8 @@ from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentRe
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryReview
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
-from holdback.core.staffing import capped_until, fit_together
+from holdback.core.staffing import capped_until, fit_together, may_judge
+from holdback.core.state import Incident
 
 E = TypeVar("E", bound=ev.Event)
 
@@ -359,5 +360,23 @@ def test_an_investigator_burns_what_was_read_without_reason() -> None:
     )
     burn = EvidenceBurn(("face",), "unexplained_read")
     assert codes(sue.asks(account, burn)) == [Reason.NOT_ENTITLED]
+    assert codes(eve.asks(account, replace(burn, cause="leak"))) == [Reason.BAD_FIELD]
     assert isinstance(eve.asks(account, burn), Allow)
     assert "face" in account.head.burned
+
+
+def test_whoever_judges_recoveries_can_act_and_is_asked_nothing() -> None:
+    """Drawn to judge is a reviewer, neither stopped nor under question, who can still prove that he is it."""
+    rita = Colleague("rita", Role.REVIEWER).stream
+    head, now = rita.head, rita.now
+    (name, one), *_ = head.authenticators.items()
+    assert may_judge(head, now)
+    for changed in (
+        replace(head, member=None),
+        replace(head, frozen_at=1),
+        replace(head, incident=Incident("r1", 1, 1)),
+        replace(head, authenticators={name: replace(one, suspended=True)}),
+        replace(head, authenticators={}),
+    ):
+        assert not may_judge(changed, now)
+    assert not may_judge(Colleague("sue", Role.SUPPORT).stream.head, now)

@@ -12,7 +12,7 @@ from tests.core.recoveries import Claimant, attested, reviewed
 from holdback.core.disclosure import EMERGENCY
 from holdback.core.events import DAY, HOUR, Role, Sealed
 from holdback.core.rules.incident import IncidentClose, IncidentReport
-from holdback.core.state import Agency, AgencyEntry, Head, LegalRequest, Member, Proposal
+from holdback.core.state import Agency, AgencyEntry, Breaker, Head, LegalRequest, Member, Proposal
 from holdback.core.waiting import For, Item, is_over, is_unchanged, items
 
 if TYPE_CHECKING:
@@ -174,5 +174,20 @@ def test_what_did_not_change_is_not_looked_at() -> None:
     assert is_unchanged(before, account.head)
     Claimant(account).opens()
     assert not is_unchanged(before, account.head)
-    for changed in (replace(before, legal={}), replace(before, member=Member()), replace(before, agency=Agency())):
+    for changed in (
+        replace(before, legal={}),
+        replace(before, member=Member()),
+        replace(before, agency=Agency()),
+        replace(before, breaker=Breaker()),
+        replace(before, returning={}),
+        replace(before, exits={}),
+    ):
         assert not is_unchanged(before, changed)
+
+
+def test_what_waits_for_its_time_alone_is_on_no_desk() -> None:
+    """A held payment that nobody disputes needs nobody of the staff."""
+    account, session = grown()
+    account.pay("900000", "home", session)
+    assert account.head.exits
+    assert items(account.head, POLICY) == ()

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from tests.core.histories import PLATFORM, USD, destination, sealed
-from tests.core.test_laws import ROOMY, prefab
 from tests.core.watched import Watched
+from tests.laws.test_account_laws import ROOMY, prefab
 
 from holdback.core import decide
 from holdback.core import events as ev

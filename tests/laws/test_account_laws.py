@@ -2,7 +2,7 @@
 
 Two customers of one platform live through whatever hypothesis thinks of. `watched.py` holds every answer against the
 laws and against the slow twin; the rules here only decide who asks what, with which proofs. The default profile is a
-sample; `pytest tests/core/test_laws.py --hypothesis-profile=long` is the search.
+sample; `pytest tests/laws/test_account_laws.py --hypothesis-profile=long` is the search.
 """
 
 from __future__ import annotations
@@ -994,7 +994,12 @@ class Stories(RuleBasedStateMachine):
                 account.check_stream()
 
 
+class OtherStories(Stories):
+    """The same from another seed, so that two processes share the work."""
+
+
 TestStories = Stories.TestCase
-TestStories.settings = settings(
-    max_examples=4 * settings().max_examples, stateful_step_count=50, suppress_health_check=list(HealthCheck)
+TestOtherStories = OtherStories.TestCase
+TestStories.settings = TestOtherStories.settings = settings(
+    max_examples=2 * settings().max_examples, stateful_step_count=50, suppress_health_check=list(HealthCheck)
 )
