@@ -277,6 +277,7 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
         (4, ("destination_new",)),
         (5, ("frozen",)),
     ],
+    "robbed-but-for-the-key": [(1, ("no_harm",)), (3, ("loosening_waits",)), (4, ("api_key_suspended",))],
     "honest-run-on-the-platform": [(58, ("proved",)), (59, ("proved",))],
     "honest-breaker-tripped-in-vain": [
         (18, ("proved",)),
