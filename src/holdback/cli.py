@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import inspect
 import os
+import re
 import secrets
 import sys
 import time
@@ -33,7 +34,7 @@ from holdback import (
     timeline,
     wiring,
 )
-from holdback.core.events import BREAKER
+from holdback.core.events import BREAKER, HOUR
 from holdback.core.policy import PolicyError
 from holdback.core.state import Member
 from holdback.desk import Desk
@@ -63,6 +64,7 @@ T = TypeVar("T")
 
 FAULTS_SHOWN = 50
 LINES_SHOWN = 50
+AHEAD_MOST_H = 31 * 24
 
 out = Console()
 err = Console(stderr=True)
@@ -164,7 +166,7 @@ def demo_(
 
 
 @app.command
-def serve(*, host: str = "127.0.0.1", port: int = 8400, workers: int = 1) -> int:
+def serve(*, host: str = "127.0.0.1", port: int = 8400, workers: int = 1, ahead: str = "") -> int:
     """Serve the API, and deliver notices.
 
     Settings come from the environment (`docs/reference/settings.md`). More than one worker needs PostgreSQL.
@@ -174,14 +176,36 @@ def serve(*, host: str = "127.0.0.1", port: int = 8400, workers: int = 1) -> int
 
         HOLDBACK_STORE=postgresql:///holdback holdback serve --host 0.0.0.0 --workers 2
 
+        HOLDBACK_STORE=sqlite:trial.db holdback serve --ahead 73h
+
     Args:
         host: Address to listen on.
         port: Port to listen on.
         workers: Server processes.
+        ahead: Believe that it is so many hours later (`73h`, at most 744), to try what waits. Only with SQLite and on
+            this machine; nothing that is allowed then can be paid.
     """
     settings = wiring.settings_from(os.environ)
+    ahead_ms = _hours(ahead) * HOUR
+    if ahead_ms:
+        wiring.must_be_a_trial(settings, host)
+        _wrong(
+            f"A TRIAL: this server believes that it is {ahead} later, and every wait seems over. Its receipts are of a"
+            " time to come, and no signer pays them. Never use it with a store whose accounts are anybody's: until that"
+            " time they can only be frozen and protected."
+        )
     asyncio.run(_opened(settings))
-    return serving.serve(settings, host=host, port=port, workers=workers)
+    return serving.serve(settings, host=host, port=port, workers=workers, ahead_ms=ahead_ms)
+
+
+def _hours(text: str) -> int:
+    """How many hours a trial is ahead. Raises SettingError."""
+    if not text:
+        return 0
+    found = re.fullmatch(r"([1-9][0-9]{0,2})h", text)
+    if found is None or int(found[1]) > AHEAD_MOST_H:
+        raise wiring.SettingError(f"--ahead: hours, such as 73h, at most {AHEAD_MOST_H}h")
+    return int(found[1])
 
 
 async def _opened(settings: wiring.Settings) -> None:

@@ -328,7 +328,7 @@ class Unit:
         self._new_answers.append(answer)
 
     def _facts(self, asked: Asked, now: Instant) -> Facts:
-        price = self._loaded.prices.get(asked.asset)
+        price = self._price(asked.asset)
         market = self._market(asked.pair) if asked.pair else None
         other = asked.request.counterparty
         shared, dust_day = self._shared(asked, now)
@@ -370,11 +370,16 @@ class Unit:
         policy = self._tools.policy
         return {"counterparty_ties": ties_of(other, policy, now), "kin": are_kin(own, other, policy, now)}
 
+    def _price(self, name: str) -> Price | None:
+        """What the feed said of an asset or pair. Nothing if that is of a time to come: the clock went back since."""
+        row = self._loaded.prices.get(name)
+        return row if row is not None and row.at <= self._loaded.now + self._tolerance_ms else None
+
     def _market(self, pair: str) -> MarketFact:
         """What the feed knows of a pair and of its two assets; what it does not know is 0."""
-        row, prices = self._loaded.prices.get(pair), self._loaded.prices
+        row = self._price(pair)
         index = PairIndex.of(row) if row is not None else PairIndex(pair, "", 0)
-        base, quote = (prices.get(asset, Price(asset, 0, 0)) for asset in pair.split("/"))
+        base, quote = (self._price(asset) or Price(asset, 0, 0) for asset in pair.split("/"))
         known = index.reference, index.half_range_ppm, index.at
         return MarketFact(pair, *known, quote.micro_usd, quote.at, base.micro_usd, base.at, index.storm_ppm)
 

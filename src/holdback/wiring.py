@@ -15,10 +15,12 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from holdback import formats
+from holdback.channels.loopback import is_this_machine
 from holdback.channels.setting import BadSetting
 from holdback.channels.sms_gateway import SmsGateway
 from holdback.channels.smtp import SmtpSender
@@ -259,8 +261,9 @@ class SteadyClock:
     database on another machine, or an account's own last entry where time went back, disagrees.
     """
 
-    def __init__(self) -> None:
-        """Start from the time it is."""
+    def __init__(self, ahead_ms: int = 0) -> None:
+        """Start from the time it is; `ahead_ms` is added to what is told."""
+        self._ahead_ms = ahead_ms
         self._at = time.time() * 1000
         self._mark = time.monotonic()
 
@@ -272,7 +275,7 @@ class SteadyClock:
         off = time.time() * 1000 - expected
         allowed = passed / 1000
         self._at, self._mark = expected + max(-allowed, min(allowed, off)), mark
-        return int(self._at)
+        return int(self._at) + self._ahead_ms
 
 
 class SystemEntropy:
@@ -301,6 +304,20 @@ def must_exist(settings: Settings) -> None:
     kind, _, rest = settings.store.partition(":")
     if kind == "sqlite" and rest and not Path(rest).exists():
         raise SettingError(f"HOLDBACK_STORE: there is no database {rest}; `holdback migrate` makes a new one")
+
+
+def must_be_a_trial(settings: Settings, host: str) -> None:
+    """Refuse to let a server believe that it is later, but where nobody else can reach it. Raises SettingError.
+
+    Even there no value leaves by it: its receipts are dated as late as it believes, and signers go by their own clocks.
+    What it writes is of a time to come, and until that time no server loosens anything of it.
+    """
+    if not settings.store.startswith("sqlite:"):
+        raise SettingError("--ahead: HOLDBACK_STORE must be sqlite:PATH; another database has a clock of its own")
+    if not is_this_machine(host):
+        raise SettingError("--ahead: --host must be this machine (127.0.0.1)")
+    if not is_this_machine(urlsplit(settings.public_url).hostname or ""):
+        raise SettingError("--ahead: HOLDBACK_PUBLIC_URL must be this machine, or it is no trial")
 
 
 async def make_room(settings: Settings, store: Store) -> None:
@@ -495,6 +512,12 @@ def _senders(settings: Settings) -> dict[Channel, Sender]:
     return found
 
 
+def links_lead_nowhere(settings: Settings) -> bool:
+    """Whether owners get freeze links to this machine, which for each of them is his own."""
+    told = settings.smtp_host or settings.webhook_url or settings.sms_url or settings.apprise_url
+    return bool(told) and is_this_machine(urlsplit(settings.public_url).hostname or "")
+
+
 def hook(settings: Settings) -> SignedPost | None:
     """Where the platform is told of holds, None if it polls. Raises SettingError."""
     if not settings.hold_webhook_url:
@@ -564,9 +587,14 @@ class _Given:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, migrates: bool = True) -> AsyncIterator[tuple[Service, Outbox]]:
-    """A store with its service and outbox, closed at the end. `migrates`: bring the schema up, not demand it."""
-    store = open_store(settings)
+async def running(
+    settings: Settings, *, migrates: bool = True, ahead_ms: int = 0
+) -> AsyncIterator[tuple[Service, Outbox]]:
+    """A store with its service and outbox, closed at the end. `migrates`: bring the schema up, not demand it.
+
+    `ahead_ms` is how much later both clocks say it is, as `must_be_a_trial` allows it.
+    """
+    store = open_store(settings, (lambda: time.time_ns() // 1_000_000 + ahead_ms) if ahead_ms else None)
     channels = senders(settings)
     looking: FaceCheck | None = None
     try:
@@ -574,7 +602,7 @@ async def running(settings: Settings, *, migrates: bool = True) -> AsyncIterator
             await store.migrate()
         else:
             await store.check_schema()
-        service = build_service(settings, store)
+        service = build_service(settings, store, SteadyClock(ahead_ms).now)
         looking = service.tools.faces
         yield service, Outbox(service, channels, settings.public_url)
     finally:

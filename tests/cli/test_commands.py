@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -208,6 +212,57 @@ def test_a_server_says_in_a_line_what_is_wrong(
     assert ended(monkeypatch, "serve") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("holdback: HOLDBACK_MASTER_KEYS: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "setting", "value", "named"),
+    [
+        ((), "STORE", "postgresql://127.0.0.1:1/x", "HOLDBACK_STORE"),
+        ((), "PUBLIC_URL", "https://id.example", "HOLDBACK_PUBLIC_URL"),
+        (("--host", "0.0.0.0"), "ISSUER", "x", "--host"),  # noqa: S104 - it is refused
+        (("--host", "id.example"), "ISSUER", "x", "--host"),
+    ],
+)
+def test_only_a_trial_is_ahead(  # noqa: PLR0913, PLR0917 - what a case is, and pytest's own
+    words: tuple[str, ...],
+    setting: str,
+    value: str,
+    named: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A server believes that it is later on this machine only, with a file as its store, and nothing is opened else."""
+    monkeypatch.setenv(f"HOLDBACK_{setting}", value)
+    assert ended(monkeypatch, "serve", "--ahead", "73h", *words) == 2
+    assert named in capsys.readouterr().err
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("ahead", ["73", "0h", "-1h", "745h", "4d", "1.5h", "9999h"])
+def test_a_trial_is_so_many_hours_ahead(
+    ahead: str, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hours, up to a month of them, and nothing that could be read in two ways."""
+    assert ended(monkeypatch, "serve", f"--ahead={ahead}") == 2
+    assert "hours, such as 73h" in capsys.readouterr().err
+    assert not place.exists()
+
+
+def test_a_server_says_once_what_is_odd_about_it(place: Path, tmp_path: Path) -> None:
+    """Links that lead to this machine, and a time that is not, are said as it starts."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        mail = {"HOLDBACK_SMTP_HOST": "mail.example", "HOLDBACK_MAIL_FROM": "security@example.com"}
+        command = [sys.executable, "-m", "holdback", "serve", "--port", port, "--ahead", "73h"]
+        ended = subprocess.run(
+            command, env={**os.environ, **mail}, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        )
+    assert ended.returncode, "the port was taken"
+    assert ended.stderr.count('"event":"public_url.loopback"') == 1
+    assert ended.stderr.count('"event":"trial.ahead"') == 1
+    assert "believes that it is 73h later" in ended.stderr
+    assert place.exists()
 
 
 @pytest.mark.parametrize(

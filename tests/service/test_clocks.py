@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
-from tests.service.house import STRANGER, Customer, Hands, House, settled
+from tests.service.house import STEP, STRANGER, Customer, Hands, House, settled
 
+from holdback.client.errors import ReceiptExpired
+from holdback.client.receipts import Keys, verify_receipt
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE
+from holdback.ports import Price
 
 if TYPE_CHECKING:
     from holdback.ports import Store
 
+USD = 1_000_000
 OFF = 31_000
 """One second more than the default policy tolerates."""
 
@@ -117,3 +123,43 @@ async def test_time_never_runs_back(store: Store, clock: Hands, second: Hands) -
     assert said == sorted(said)
     assert said[-3:] == [at, at, at]
     assert await house.faults("alice") == []
+
+
+async def test_a_store_that_was_ahead_pays_nobody(store: Store, clock: Hands, second: Hands) -> None:
+    """A server that believes it is later pays nothing: no signer takes its receipt, and no server loosens after it."""
+    house, alice = await two_sources(store, clock, second)
+    true, ahead = clock.at, 73 * HOUR
+    asked = alice.body("address.add", proofs=alice.proofs(), name="new", network="bitcoin", address=STRANGER)
+    assert (await alice.ask(asked))["decision"] == "allow"
+    await house.deliver()
+    together(clock, second, true + ahead)
+    await alice.sign_in(alice.code())
+    await house.deliver()
+    await house.priced()
+    body = alice.withdrawal(5_000, to=STRANGER, proofs=alice.proofs())
+    together(clock, second, clock.at)
+    paid = await alice.ask(body)
+    assert paid["decision"] == "allow", paid
+    keys = Keys.parse(msgspec.json.encode(house.service.tools.receipts.jwks()))
+    sent = {name: value for name, value in body.items() if name not in {"actor", "context", "proofs"}}
+    check = partial(verify_receipt, paid["receipt"], issuer="holdback", account="alice", action=sent, keys=keys)
+    check(now=clock.at / 1000)
+    with pytest.raises(ReceiptExpired):
+        check(now=true / 1000, leeway=60)
+
+    together(clock, second, true + HOUR)
+    again = alice.withdrawal(5_000, to=STRANGER, proofs=alice.proofs(str(alice.code())))
+    assert [one["code"] for one in (await alice.ask(again))["reasons"]] == ["clock_uncertain"]
+    assert (await alice.ask(alice.body("account.freeze")))["decision"] == "allow"
+
+
+async def test_a_price_of_a_time_to_come_is_none(store: Store, clock: Hands, second: Hands) -> None:
+    """Where the clock went back since the feed spoke, nobody knows a price: exits wait, whatever was said."""
+    _, alice = await two_sources(store, clock, second)
+    proofs = alice.proofs()
+    together(clock, second, clock.at)
+    await store.put_prices([Price("USDT", USD, clock.at + OFF)])
+    answer = await alice.ask(alice.withdrawal(1, proofs=proofs))
+    assert [one["code"] for one in answer["reasons"]] == ["price_unknown"]
+    together(clock, second, clock.at + STEP)
+    assert (await alice.ask(alice.withdrawal(1, proofs=alice.proofs(alice.code()))))["decision"] == "allow"

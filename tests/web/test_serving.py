@@ -129,6 +129,22 @@ async def test_a_server_without_the_endpoint_of_another_says_so(settings: Settin
     assert warned == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("url", "mails", "warned"),
+    [
+        ("http://127.0.0.1:8400", True, True),
+        ("http://localhost:8400/x", True, True),
+        ("http://[::1]:8400", True, True),
+        ("http://127.0.0.1:8400", False, False),
+        ("https://id.example", True, False),
+    ],
+)
+def test_freeze_links_that_lead_nowhere_are_known(settings: Settings, url: str, *, mails: bool, warned: bool) -> None:
+    """A server that sends links to this machine to owners elsewhere can know that nobody could follow them."""
+    given = msgspec.structs.replace(settings, public_url=url, smtp_host="mail.example" if mails else "")
+    assert wiring.links_lead_nowhere(given) == warned
+
+
 @pytest.mark.parametrize("start", [b"", b"X-Long: "], ids=["many headers", "one header"])
 async def test_a_head_without_end_is_cut_off(settings: Settings, start: bytes) -> None:
     """A request whose head is too long is refused while it comes, and is not kept in memory."""

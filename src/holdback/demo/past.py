@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from holdback import wiring
@@ -77,23 +78,25 @@ class Past:
             await self._store.migrate()
             for key in keys:
                 await self._store.put_key(key)
-            for customer in cast:
-                await self._grow_up(customer)
+            await self._grow_up(cast)
             await self._at(self._today - SIGNED_IN_M * MINUTE)
             return await self._sign_in(cast.alice)
         finally:
             await self._store.close()
 
-    async def _grow_up(self, customer: Customer) -> None:
-        """Come to Holdback, be met on one device, enter a wallet, and pay it now and then."""
-        await self._at(self._today - IMPORTED_D * DAY)
-        await self._ask(customer, _import(customer), {"kind": "platform"})
-        await self._at(self._today - MET_D * DAY)
-        await self._sign_in(customer)
-        await self._at(self._today - ADDED_D * DAY)
-        entry = {"action": "address.add", "name": "cold wallet", "network": "bitcoin", "address": customer.wallet}
-        await self._with_session(customer, entry)
-        for days in PAID_D:
+    async def _grow_up(self, cast: Cast) -> None:
+        """Come to Holdback, be met on one device, enter a wallet, and pay it now and then: all of them, day by day."""
+        for customer in cast:
+            await self._at(self._today - IMPORTED_D * DAY)
+            await self._ask(customer, _import(customer), {"kind": "platform"})
+        for customer in cast:
+            await self._at(self._today - MET_D * DAY)
+            await self._sign_in(customer)
+        for customer in cast:
+            await self._at(self._today - ADDED_D * DAY)
+            entry = {"action": "address.add", "name": "cold wallet", "network": "bitcoin", "address": customer.wallet}
+            await self._with_session(customer, entry)
+        for days, customer in product(PAID_D, cast):
             await self._at(self._today - days * DAY)
             await self._with_session(customer, withdrawal(customer.wallet, USUAL))
 

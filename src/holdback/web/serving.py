@@ -21,6 +21,7 @@ from uvicorn.supervisors import Multiprocess
 
 from holdback import wiring
 from holdback.breaker_watch import BreakerWatch
+from holdback.core.events import HOUR
 from holdback.judging import TOLD_FOR_MS
 from holdback.looking import once
 from holdback.reader_watch import ReaderWatch
@@ -76,14 +77,17 @@ class BoundedHeads(HttpToolsProtocol):
                 self.send_400_response("The head of the request is too long.")
 
 
-def server(settings: Settings) -> Router:
-    """An ASGI application that opens its store when it starts; then notices go out and readers are watched."""
+def server(settings: Settings, ahead_ms: int = 0) -> Router:
+    """An ASGI application that opens its store when it starts; then notices go out and readers are watched.
+
+    `ahead_ms` is how much later it believes that it is.
+    """
 
     @asynccontextmanager
     async def lifespan(_router: object) -> AsyncIterator[None]:
         _calm_collector()
         sys.setswitchinterval(TURN_S)
-        async with wiring.running(settings) as (service, outbox):
+        async with wiring.running(settings, ahead_ms=ahead_ms) as (service, outbox):
             if wiring.breached(settings) is None:
                 log.warning(
                     "passwords.no_breached_list", setting="HOLDBACK_BREACHED_PASSWORDS", used="built-in list only"
@@ -163,11 +167,11 @@ def log_as_json(level: str) -> None:
     )
 
 
-def configured(settings: Settings, *, host: str, port: int, workers: int = 1) -> uvicorn.Config:
+def configured(settings: Settings, *, host: str, port: int, workers: int = 1, ahead_ms: int = 0) -> uvicorn.Config:
     """How uvicorn is to serve: in this process, or in `workers` processes that read the environment themselves."""
     several = workers > 1
     return uvicorn.Config(
-        "holdback.web.serving:server_from_environment" if several else server(settings),
+        "holdback.web.serving:server_from_environment" if several else server(settings, ahead_ms),
         factory=several,
         host=host,
         port=port,
@@ -184,12 +188,21 @@ def configured(settings: Settings, *, host: str, port: int, workers: int = 1) ->
     )
 
 
-def serve(settings: Settings, *, host: str, port: int, workers: int = 1) -> int:
-    """Serve until stopped; the process's exit status. `settings` are those of the environment, which workers read."""
+def serve(settings: Settings, *, host: str, port: int, workers: int = 1, ahead_ms: int = 0) -> int:
+    """Serve until stopped; the process's exit status. `settings` are those of the environment, which workers read.
+
+    `ahead_ms` is how much later the server is to believe that it is, for trials. Raises SettingError.
+    """
+    if ahead_ms:
+        wiring.must_be_a_trial(settings, host)
     if workers > 1 and settings.store.startswith("sqlite:"):
         raise wiring.SettingError("HOLDBACK_STORE: more than one worker needs PostgreSQL")
     log_as_json(settings.log_level)
-    config = configured(settings, host=host, port=port, workers=workers)
+    if wiring.links_lead_nowhere(settings):
+        log.warning("public_url.loopback", setting="HOLDBACK_PUBLIC_URL", url=settings.public_url)
+    if ahead_ms:
+        log.warning("trial.ahead", hours=ahead_ms // HOUR, meaning="every wait seems over; its receipts pay nothing")
+    config = configured(settings, host=host, port=port, workers=workers, ahead_ms=ahead_ms)
     running = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
         if workers > 1:
