@@ -89,7 +89,7 @@ def merged(wanted: Iterable[tuple[Reading, Wanted]]) -> Reading:
 
 
 def _knows_more(one: Sightings, other: Sightings) -> bool:
-    """Rows are only ever added, so that of two readings the later has more of them, or newer ones."""
+    """Rows are added, and only old ones go, so of two readings the later has more of them, or newer ones."""
     return (one.rows[0].day, len(one.rows)) > (other.rows[0].day, len(other.rows))
 
 

@@ -132,8 +132,8 @@ class Attempts(NamedTuple):
 class Sighting(NamedTuple):
     """That an account had to do with something that others may meet as well (an address, a device), on a day.
 
-    `key` is a keyed hash of what it is, and `day` counts from the epoch. Rows are only ever added. Of stops, which
-    others are to learn of soon, `key` is of the account and `day` counts hours.
+    `key` is a keyed hash of what it is, and `day` counts from the epoch. Rows are only ever added, until they are old.
+    Of stops and losses, which others are to learn of soon, `key` is of the account or tie and `day` counts hours.
     """
 
     key: bytes
@@ -142,7 +142,7 @@ class Sighting(NamedTuple):
 
 
 class Sightings(NamedTuple):
-    """The newest sightings of one key, at most `SIGHTINGS_MOST`, and the day of the very first."""
+    """The newest sightings of one key, at most `SIGHTINGS_MOST`, and the day of the first that is kept."""
 
     first_day: int
     rows: tuple[Sighting, ...]
@@ -231,6 +231,9 @@ class Wanted(NamedTuple):
 
 SIGHTINGS_MOST: Final = 64
 """The most sightings of a key that are given: more are as good as so many."""
+
+HOURS_FROM: Final = 100_000
+"""From here on `Sighting.day` counts hours: as days it would be in the year 2243, as hours it was in 1981."""
 
 SMALL_BOOK: Final = 16
 """The most parts that a customer is read with as a whole."""
@@ -445,6 +448,9 @@ class Store(Protocol):
 
     async def put_sightings(self, sightings: Sequence[Sighting]) -> None:
         """Add what outsiders report to have been seen. What there is already is passed over."""
+
+    async def forget_sightings(self, before: Instant, limit: int) -> int:
+        """Delete at most so many of the sightings from days, or hours, that ended before an instant; how many."""
 
     async def put_list(self, row: ListRow, keys: AsyncIterator[Sequence[bytes]]) -> ListRow:
         """Import a list, in place of that of the same name if there is one; `entries` and `at` are found out here.

@@ -48,6 +48,7 @@ from holdback.judging import Asked, ChallengeRefused, Tools, Unit, desk_rows
 from holdback.papers import Pace
 from holdback.ports import Conflict, StoreUnavailable, Wanted, Writes
 from holdback.roster import roster
+from holdback.sharing import kept_since
 from holdback.signing import Called, Holder, passkeys
 from holdback.snapshots import NewerState, Tampered
 from holdback.spelling import sign_in_name
@@ -83,6 +84,10 @@ ROSTER_S: Final = 5.0
 """How long the roster is believed when reviewers are drawn. What they do is judged by their own."""
 ANSWERS_KEPT_MS: Final = 2 * DAY
 """How long an idempotency key brings its answer back, as `docs/reference/http.md` promises."""
+FORGOTTEN_AT_ONCE: Final = 2_000
+"""Sightings that are deleted in one transaction, which keeps others waiting for a few ms."""
+FORGOTTEN_BATCHES: Final = 20
+"""The most such transactions at a time: reminders wait meanwhile, and the rest goes two minutes later."""
 ENTRIES_AT_ONCE: Final = 500
 """Entries of a log that are read in one query."""
 TRIES: Final = 4
@@ -486,10 +491,14 @@ class Service:
         return len(rows)
 
     async def forget(self) -> None:
-        """Delete what is of no use any more: strangers' tries, and answers that nobody asks for again."""
+        """Delete what is of no use any more: strangers' tries, answers that nobody asks for again, old sightings."""
         now = (await self.store.read([Wanted("")])).now
         await self.store.forget_attempts()
         await self.store.forget_answers(now - ANSWERS_KEPT_MS)
+        since = kept_since(self.tools.policy, now)
+        for _ in range(FORGOTTEN_BATCHES):
+            if await self.store.forget_sightings(since, FORGOTTEN_AT_ONCE) < FORGOTTEN_AT_ONCE:
+                break
 
     async def remind(self) -> int:
         """Tell everybody once more of what waits, and of what ended by itself; how many were looked at.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core.decision import ListFact, LossFact, SenderFact, SharedFact
-from holdback.core.events import HOUR
+from holdback.core.events import DAY, HOUR
 from holdback.core.inside import stop_key
 from holdback.core.rules.asking import SharedKey
 from holdback.core.rules.clusters import DEVICE, SOURCE
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from holdback.core.events import Instant
+    from holdback.core.policy import Policy
     from holdback.core.state import Head
     from holdback.ports import ListRow, Loaded, Sightings
     from holdback.sealing import MasterKeys
@@ -124,6 +125,12 @@ def stopped_lately(
         hours = {one.day for one in (*kept, *(one for one in new if one.key == key))}
         facts.append(SenderFact(sender, tuple(hour * HOUR for hour in sorted(hours) if hour * HOUR >= since)))
     return tuple(facts)
+
+
+def kept_since(policy: Policy, now: Instant) -> Instant:
+    """What was seen before this is looked at by nobody any more, and goes. Stops and losses may stay longer."""
+    longest_h = max(policy.outflow.received_from_cooling_h, 2 * policy.trades.victims_proceeds_h) + 1
+    return now - max(policy.shared.kept_d * DAY, longest_h * HOUR)
 
 
 def losses_of(gainer: Head, victim: str, at: Instant) -> list[Sighting]:

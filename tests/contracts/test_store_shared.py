@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.contracts.rows import load, put, step
 
+from holdback.core.events import DAY, HOUR
 from holdback.ports import SIGHTINGS_MOST, Conflict, ListRow, Sighting, Sightings, Wanted, Writes
 
 if TYPE_CHECKING:
@@ -74,6 +75,22 @@ async def test_a_refused_transaction_saw_nothing(store: Store) -> None:
         await transaction.load(asking(MULE))
         await transaction.write(step("a", 2, sightings=[Sighting(MULE, "a", 3)]))
     assert rows(await load(store, asking(MULE)), MULE) == (Sighting(MULE, "a", 3),)
+
+
+async def test_old_sightings_are_forgotten_some_at_a_time(store: Store) -> None:
+    """Days and hours that ended before an instant go, never more than asked for at once, and what is newer stays."""
+    day, hour = 20_000, 20_000 * 24
+    days = [Sighting(MULE, f"a{number}", day + number) for number in range(-3, 2)]
+    hours = [Sighting(OTHER, f"a{number}", hour + number) for number in range(-3, 2)]
+    await store.put_sightings([*days, *hours])
+    assert await store.forget_sightings(0, 100) == 0
+    assert [await store.forget_sightings(day * DAY + 1, 4) for _ in range(3)] == [4, 2, 0]
+    found = await load(store, asking(MULE, OTHER))
+    assert rows(found, MULE) == tuple(reversed(days[3:]))
+    assert rows(found, OTHER) == tuple(reversed(hours[3:]))
+    assert found.sightings[MULE].first_day == day
+    assert await store.forget_sightings(day * DAY + HOUR, 100) == 1
+    assert rows(await load(store, asking(OTHER)), OTHER) == (hours[4],)
 
 
 async def test_of_many_sightings_the_newest_are_given(store: Store) -> None:

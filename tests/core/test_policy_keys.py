@@ -33,7 +33,7 @@ from tests.core.histories import (
 from tests.core.members import Colleague, enrolment
 from tests.core.recoveries import Claimant, reviewed
 
-from holdback import cli, facing, intake, judging, service, strangers, watching, wiring
+from holdback import cli, facing, intake, judging, service, sharing, strangers, watching, wiring
 from holdback.core import attempts, breaker
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, ListFact, LossFact, Seen, SharedFact, StepUp
@@ -904,6 +904,7 @@ OUTSIDE: Final[dict[str, ModuleType]] = {
     "legal.papers_per_h": service,
     "book.dust_usd": deposits,
     "shared.address_window_d": judging,
+    "shared.kept_d": sharing,
     "passwords.characters_min": intake,
     "passwords.characters_alone_min": intake,
     "passwords.strength_min": intake,

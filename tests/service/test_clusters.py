@@ -11,11 +11,13 @@ from tests.service.house import HOME, PLATFORM, RING, Customer, House, settings
 from tests.service.test_orders import fed, order
 from tests.service.test_rotation import NEW
 
+from holdback import service
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR
-from holdback.ports import Sighting
-from holdback.sharing import device_keys, source_keys
+from holdback.ports import Sighting, Wanted
+from holdback.sharing import device_keys, kept_since, source_keys
 from holdback.web import deposits
+from holdback.wiring import load_policy
 
 if TYPE_CHECKING:
     from tests.service.house import Hands
@@ -201,3 +203,31 @@ async def test_a_tie_outlives_a_rotation(house: House) -> None:
     await other.sign_in(other.next_code())
     assert tie in (await anew.head("s2")).ties
     assert tie in device_keys(anew.service.tools.masters, "tablet").keys
+
+
+async def test_what_is_old_is_forgotten(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The housekeeping forgets what was met longer ago than the policy says, so much at a time, and nothing younger."""
+    policy = house.service.tools.policy
+    kept = policy.shared.kept_d
+    house.clock.at += 400 * DAY
+    today = house.clock.at // DAY
+    key = device_keys(house.service.tools.masters, "phone").keys[0]
+    ages = (0, kept - 1, kept, kept + 1, kept + 2, kept + 3)
+    await house.store.put_sightings([Sighting(key, "v1", today - age) for age in ages])
+    monkeypatch.setattr(service, "FORGOTTEN_AT_ONCE", 1)
+    monkeypatch.setattr(service, "FORGOTTEN_BATCHES", 2)
+    left = []
+    for _ in range(3):
+        await house.service.forget()
+        (seen,) = (await house.store.read([Wanted("v1", shared=(key,))])).sightings.values()
+        left.append([today - row.day for row in seen.rows])
+    assert [len(one) for one in left] == [4, 3, 3]
+    assert left[-1] == [0, kept - 1, kept]
+
+
+def test_a_loss_stays_as_long_as_it_counts() -> None:
+    """However soon a policy forgets what was met, stops and losses stay as long as anything is held for them."""
+    policy = load_policy("default")
+    brief = msgspec.structs.replace(policy, shared=msgspec.structs.replace(policy.shared, kept_d=1))
+    assert kept_since(policy, 400 * DAY) == (400 - policy.shared.kept_d) * DAY
+    assert kept_since(brief, 400 * DAY) == 400 * DAY - (2 * policy.trades.victims_proceeds_h + 1) * HOUR

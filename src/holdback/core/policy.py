@@ -98,6 +98,7 @@ class Shared(Section, frozen=True):
     address_window_d: Days
     address_new_d: Days
     address_wait_h: Hours
+    kept_d: Days
 
 
 class Lists(Section, frozen=True):
@@ -449,6 +450,12 @@ LOOSER_WHEN_LARGER: Final = frozenset(
         "outflow.stranger_day_usd",
         "outflow.card_cleared_d",
         "book.verified_d",
+        "breaker.deviations",
+        "breaker.times_median",
+        "breaker.least_usd_per_h",
+        "breaker.cold_usd_per_h",
+        "breaker.hold_above_usd",
+        "breaker.look_age_s",
         "shared.address_accounts",
         "lists.age_d",
         "step_up.challenge_m",
@@ -772,6 +779,9 @@ RELATIONS: Final = (
     ("outflow.others_day_percent", "outflow.others_month_percent", "a day must not allow more than a month"),
     ("waits.address_h", "shared.address_wait_h", "an address of many must not wait less than one of one"),
     ("shared.address_window_d", "shared.address_new_d", "what is new would be old before it was counted"),
+    ("shared.address_new_d", "shared.kept_d", "what is old would be taken for new as soon as it is forgotten"),
+    ("book.dust_d", "shared.kept_d", "who sent dust would be forgotten while nobody may look like him"),
+    ("trades.cluster_d", "shared.kept_d", "a tie would outlast what is known of who else has it"),
     ("outflow.received_h", "outflow.received_from_cooling_h", "a cooling sender's value must not exit sooner"),
     ("step_up.failures_delay_s", "step_up.failures_delay_max_s", "a delay has a largest value"),
     ("step_up.failures_before_delay", "step_up.failures_max", "the delay must come before the end"),

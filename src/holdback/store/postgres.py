@@ -53,6 +53,7 @@ from holdback.store.records import (
     Name,
     Packer,
     Unpacker,
+    ages,
     grouped,
     named,
     newest_prices,
@@ -245,6 +246,14 @@ WITH clock AS MATERIALIZED (SELECT coalesce($3::bigint, {_MS}) AS now), due AS (
 )
 UPDATE webhooks SET leased_until = (SELECT now FROM clock) + $2 WHERE id = ANY(ARRAY(SELECT id FROM due))
 RETURNING {_WEBHOOK}
+"""
+
+_FORGET_SIGHTINGS: Final = """
+WITH gone AS (
+    DELETE FROM sightings WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM sightings WHERE day >= $1 AND day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING 1
+)
+SELECT count(*) FROM gone
 """
 
 _FOLD_FLOWS: Final = f"""
@@ -775,6 +784,13 @@ class PostgresStore:
             " ON CONFLICT DO NOTHING",
             sorted(set(sightings)),
         )
+
+    async def forget_sightings(self, before: Instant, limit: int) -> int:
+        """See ports.Store."""
+        gone = 0
+        for first, end in ages(before):
+            gone += (await self._fetch(_FORGET_SIGHTINGS, first, end, limit - gone))[0][0]
+        return gone
 
     async def put_list(self, row: ListRow, keys: AsyncIterator[Sequence[bytes]]) -> ListRow:
         """See ports.Store."""

@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback.core.events import Instant  # noqa: TC001 - msgspec reads the rows' annotations
+from holdback.core.events import (
+    DAY,
+    HOUR,
+    Instant,
+)
 from holdback.core.ledger import Entry
 from holdback.ports import (
+    HOURS_FROM,
     SMALL_BOOK,
     Answer,
     Conflict,
@@ -75,6 +80,11 @@ def seen(rows: Iterable[Sighting], firsts: Mapping[bytes, int]) -> dict[bytes, S
     for row in rows:
         found.setdefault(row.key, []).append(row)
     return {key: Sightings(firsts[key], tuple(rows)) for key, rows in found.items()}
+
+
+def ages(before: Instant) -> tuple[tuple[int, int], tuple[int, int]]:
+    """From which day, and which hour, up to which sightings are of before an instant."""
+    return (0, min(before // DAY, HOURS_FROM)), (HOURS_FROM, before // HOUR)
 
 
 def named(rows: Iterable[tuple[bytes, str]]) -> dict[bytes, tuple[str, ...]]:

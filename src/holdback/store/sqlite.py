@@ -61,6 +61,7 @@ from holdback.store.records import (
     Name,
     Packer,
     Unpacker,
+    ages,
     grouped,
     named,
     newest_prices,
@@ -142,6 +143,10 @@ ON CONFLICT DO UPDATE SET micro_usd = excluded.micro_usd, at = excluded.at, deta
 _PUT_ATTEMPTS: Final = f"INSERT OR REPLACE INTO attempts ({_ATTEMPTS}) VALUES {{rows}}"
 _DROP_ATTEMPTS: Final = "DELETE FROM attempts WHERE key IN (VALUES {rows})"
 _ADD_SIGHTINGS: Final = f"INSERT OR IGNORE INTO sightings ({_SIGHTING}) VALUES {{rows}}"
+_FORGET_SIGHTINGS: Final = """
+DELETE FROM sightings WHERE (key, day, account) IN (
+    SELECT key, day, account FROM sightings INDEXED BY sightings_day WHERE day >= ? AND day < ? LIMIT ?)
+"""
 _ADD_LISTED: Final = "INSERT OR IGNORE INTO listed (key, list, generation) VALUES {rows}"
 _LISTED_NOW: Final = """
 SELECT d.key, d.list FROM listed d JOIN lists l ON l.name = d.list AND l.generation = d.generation
@@ -843,6 +848,13 @@ class SqliteStore:
     async def put_sightings(self, sightings: Sequence[Sighting]) -> None:
         """See ports.Store."""
         await self._change(lambda connection: _many(connection, _ADD_SIGHTINGS, sorted(set(sightings))))
+
+    async def forget_sightings(self, before: Instant, limit: int) -> int:
+        """See ports.Store."""
+        gone = 0
+        for first, end in ages(before):
+            gone += await self._execute(_FORGET_SIGHTINGS, first, end, limit - gone)
+        return gone
 
     async def put_list(self, row: ListRow, keys: AsyncIterator[Sequence[bytes]]) -> ListRow:
         """See ports.Store."""
