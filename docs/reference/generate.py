@@ -161,6 +161,10 @@ All kinds draw on one budget, that of the whole family of accounts; a move withi
 paid, by whatever sort of name, is an entry of the book with the same provenance, wait and expiry, or is new. What
 decides is the same for all; what differs is here. A kind that is not listed in the policy is closed.
 
+Every `exit.request` has `kind`, `asset`, `amount` and, where Holdback may not know the price, `usd`; beside them the
+fields that name who is paid, and no others of these (`bad_field`). On networks that [tell owners apart by a
+memo](../explanation/destinations.md) `memo` may be there, too.
+
 {doors}
 ## Who may do what
 
@@ -169,7 +173,9 @@ moves nothing. Where nobody is named nothing moves any more. {granted}. A locked
 itself after {lock_h} h. `staff` are two people with the role treasurer or investigator: the first one's call is
 answered `hold`, the second one's same call completes it. Neither may lately have read the customer whose sale is
 disputed. What they give back otherwise went to another customer here and waits there still, and its sender was stopped
-since ([how](../explanation/inside.md)). So does what a matched order gave away, by its own name.
+since ([how](../explanation/inside.md)). So does what a matched order gave away, by its own name. Of what
+is `allowed` and was not paid the platform's `exit.release` gives [a fresh
+receipt](../how-to/follow-holds.md#a-receipt-that-was-not-spent), of the same id; a freeze ends that.
 
 {moves}
 """
@@ -180,14 +186,17 @@ def exits() -> str:
     kinds: dict[str, list[str]] = {}
     for kind, place in wiring.load_policy("default").exits.items():
         kinds.setdefault(place, []).append(f"`{kind}`")
-    rows = ((", ".join(kinds.get(place, ["none"])), *door) for place, door in DOORS.items())
+    rows = (
+        (", ".join(kinds.get(place, ["none"])), *door[:3], _named_by(door.fields, door.optional))
+        for place, door in DOORS.items()
+    )
     moves = (
         (state, *("; ".join(f"{who}: {to}" for who, to in MOVES.get((state, verb), {}).items()) for verb in VERBS))
         for state in State
     )
     return (
         EXITS.format(
-            doors=table(("kinds", "irrevocable by", "who is paid", "who cancels"), rows),
+            doors=table(("kinds", "irrevocable by", "who is paid", "who cancels", "fields that name him"), rows),
             moves=table(("state", *(f"`{verb}`" for verb in VERBS)), moves),
             granted="; ".join(
                 f"what is released out of `held` to {place} is `{state}`, not `allowed`"
@@ -197,6 +206,12 @@ def exits() -> str:
         ).rstrip()
         + "\n"
     )
+
+
+def _named_by(fields: tuple[str, ...], optional: tuple[str, ...]) -> str:
+    """The fields by which an exit says who is paid."""
+    wanted = ", ".join(f"`{name}`" for name in fields)
+    return f"{wanted}; if wanted {', '.join(f'`{name}`' for name in optional)}" if optional else wanted
 
 
 HTTP = """# HTTP

@@ -89,13 +89,13 @@ async def reconcile(service: Service, receipts: Iterable[str]) -> Reconciled:
             # Nothing left by it; its id is the exit's own, so that the signer moves nothing back a second time.
             known += 1
             continue
-        main, seq, _ = receipt.id.split("/")
+        main = receipt.id.partition("/")[0]
         if main not in (await service.store.read([Wanted(main)])).snapshots:
             unknown += 1
             continue
         if main not in counted:
             counted[main] = await _counted(service.store, main)
-        entry = await service.store.entries(main, int(seq) - 1, 1)
+        entry = await service.store.entries(main, receipt.seq - 1, 1)
         if receipt.id in counted[main] or (entry and entry[0].link == receipt.head):
             known += 1
         elif receipt.usd:

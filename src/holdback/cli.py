@@ -506,8 +506,7 @@ def _heads(service: Service, receipts: Path | None) -> dict[str, dict[int, bytes
         except ReceiptForged:
             err.print("[yellow]a line is no receipt of this Holdback; left out[/]")
             continue
-        account, seq, _ = one.id.split("/")
-        known.setdefault(account, {})[int(seq)] = one.head
+        known.setdefault(one.id.partition("/")[0], {})[one.seq] = one.head
     return known
 
 

@@ -139,15 +139,18 @@ def _logged(known: Known) -> Iterator[tuple[ev.Decided, AnyEvent]]:
 
 
 def _transactions(known: Known) -> Iterator[dict[str, str]]:
-    """What left the account. The address stands in the question that asked for it."""
+    """What left the account, each exit as it went last. The address stands in the question that asked for it."""
     asked: dict[bytes, str] = {}
+    gone: dict[str, dict[str, str]] = {}
     for decided, event in _logged(known):
         if decided.action == "exit.request":
             wish = _EXIT.decode(decided.request)
             asked[decided.digest] = known.opened(wish.address) if wish.address is not None else ""
         if isinstance(event, ev.ExitAllowed):
             paid = {"kind": event.kind, "usd": _usd(event.micro_usd), "at": instant_text(event.at)}
-            yield paid | {"value": asked.get(event.digest, ""), "beneficiary": event.beneficiary.partition(".")[0]}
+            paid |= {"value": asked.get(event.digest, ""), "beneficiary": event.beneficiary.partition(".")[0]}
+            gone[event.exit] = paid
+    yield from gone.values()
 
 
 def _sign_ins(known: Known) -> Iterator[dict[str, str]]:

@@ -588,10 +588,12 @@ class Unit:
         """A receipt for the exact action; for a released exit, for the action that asked for it.
 
         The id names account, entry and the start of its link: a restored store may write other entries of that number.
+        Of an exit it names the exit and when it was asked for, so that all its receipts are one.
         """
         paid = next((one for one in step.events if isinstance(one, ev.ExitAllowed)), None)
         seq = standing.customer.head.seq if standing.customer.head else 0
         account = paid.account if paid else asked.request.account
+        once = paid.receipt if paid else f"{account.partition('.')[0]}/{seq}/{standing.link[:4].hex()}"
         receipt = Receipt(
             issuer=self._tools.issuer,
             account=account,
@@ -601,10 +603,11 @@ class Unit:
             head=standing.link,
             issued_at=now // 1000,
             expires_at=now // 1000 + RECEIPT_S,
-            id=f"{account.partition('.')[0]}/{seq}/{standing.link[:4].hex()}",
+            id=once,
             kind=paid.kind if paid else "",
             usd=_usd(paid.micro_usd) if paid else "",
             to=asked.request.counterparty if paid and step.elsewhere else "",
+            seq=seq,
         )
         return self._tools.receipts.sign(_given_back(receipt, asked, standing.customer.head))
 

@@ -36,7 +36,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     `action_digest` is the action's SHA-256, `policy` the policy's digest, `head` the link of the chain's last entry,
     `id` what the signer consumes once. `issued_at` and `expires_at` are seconds since the epoch, as RFC 7519 wants
-    them. `kind`, `usd` and `to`, the customer here who received it, are for whoever reconciles after a restore.
+    them. `kind`, `usd` and `to`, the customer here who received it, are for whoever reconciles after a restore; `seq`
+    is the number of that entry.
     """
 
     issuer: str
@@ -51,6 +52,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     usd: str = ""
     to: str = ""
+    seq: int = 0
 
 
 class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,6 +70,7 @@ class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = ""
     usd: str = ""
     to: str = ""
+    seq: int = 0
 
 
 class _Jwk(msgspec.Struct, frozen=True):
@@ -166,6 +169,7 @@ class ReceiptKeys:
             kind=receipt.kind,
             usd=receipt.usd,
             to=receipt.to,
+            seq=receipt.seq,
         )
         signed = self._start + _encoded(_JSON.encode(claims))
         return f"{signed}.{_encoded(self._current.sign(signed.encode()))}"
@@ -195,7 +199,14 @@ def _receipt(claims: _Claims) -> Receipt:
         kind=claims.kind,
         usd=claims.usd,
         to=claims.to,
+        seq=claims.seq or _numbered(claims.jti),
     )
+
+
+def _numbered(name: str) -> int:
+    """The entry's number as earlier receipts had it, in their id; 0 where there is none."""
+    number = name.split("/")[1:2]
+    return int(number[0]) if number and number[0].isdecimal() else 0
 
 
 def _kid(key: Ed25519PublicKey) -> str:

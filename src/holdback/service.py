@@ -683,8 +683,8 @@ class Service:
         return asked._replace(package=await self._packed(main, asked, peek)) if releases else asked
 
     def _held_shared(self, main: str, action: Action, peek: Peek) -> tuple[SharedKey, ...]:
-        """What the destination of a held exit is known by, for it may be on a list by now."""
-        held = peek.head.exits.get(action.which) if isinstance(action, ExitRelease) else None
+        """What the destination of an exit that is released is known by, for it may be on a list by now."""
+        held = peek.head.to_release(action.which) if isinstance(action, ExitRelease) else None
         if held is None or held.destination is None:
             return ()
         return self._intake.shared_again(main, held.network, peek.key.open(held.destination))

@@ -11,18 +11,15 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
 from holdback import spelling
 from holdback.core import budget, ledger, programs, seniority
 from holdback.core import events as ev
-from holdback.core.events import DAY, Channel, Lane, Sealed, Setting, stored_decoder
+from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
 from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
 from holdback.core.rules import sale
-from holdback.core.rules.address import beneficiary_name
-from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.staff import LEGAL_REQUEST, StaffLookUp
 from holdback.core.state import Customer, Vault, evolve
 from holdback.ports import Wanted
@@ -36,8 +33,7 @@ if TYPE_CHECKING:
     from holdback.core.events import Instant
     from holdback.core.ledger import Entry
     from holdback.core.policy import Policy
-    from holdback.core.rules.api_key import KeyAddress
-    from holdback.core.state import AgencyEntry, Authenticator, Change, Contact, Head, HeldExit, Lock, Program
+    from holdback.core.state import AgencyEntry, ApiKey, Authenticator, Change, Contact, Head, HeldExit, Lock
     from holdback.ports import Snapshot
     from holdback.sealing import CustomerKey
     from holdback.service import Service
@@ -151,20 +147,10 @@ class BudgetForm(msgspec.Struct, frozen=True):
     own_limit_usd: str | None
 
 
-class KeyAddressForm(msgspec.Struct, frozen=True):
-    """Whom a key may pay, by the name of its entry in the book; a kind, or `own`, has no address."""
-
-    beneficiary: str
-    network: str
-    address: str | None
-    memo: str | None
-
-
 class ApiKeyForm(msgspec.Struct, frozen=True):
     """An API key, and for a Security Center what is amiss with it: dormant, or from anywhere and soon not to trade.
 
     `account` is what it may ask for, with those below it. `trades_until` is null for one that trades till it expires.
-    `name`, `ip_allowlist`, `pairs` and `addresses` are as it was made; none of either is any.
     """
 
     id: str
@@ -178,10 +164,6 @@ class ApiKeyForm(msgspec.Struct, frozen=True):
     dormant: bool
     used_at: str | None
     trades_until: str | None
-    name: str | None = None
-    ip_allowlist: tuple[str, ...] = ()
-    pairs: tuple[str, ...] = ()
-    addresses: tuple[KeyAddressForm, ...] = ()
 
 
 class RecoveryForm(msgspec.Struct, frozen=True):
@@ -376,7 +358,7 @@ class Views:
             targeted_until=instant_text(head.targeted_until) if head.targeted_until > now else None,
             agency=_entry(head.agency.in_force(now) if head.agency else None, seen.key),
             agency_waiting=_entry(_waiting(head, now), seen.key),
-            api_keys=await self._api_keys(seen, head),
+            api_keys=tuple(_api_key(head, name, one, policy, now) for name, one in head.api_keys.items()),
             closed_to_trading=tuple(head.closed),
         )
 
@@ -419,40 +401,6 @@ class Views:
             return None
         return _Seen(row, head, self._tools.snapshots.key_of(main, row.key), max(loaded.now, head.at))
 
-    async def _api_keys(self, seen: _Seen, head: Head) -> tuple[ApiKeyForm, ...]:
-        """The keys that were not revoked, each with what it is limited to."""
-        if not head.api_keys:
-            return ()
-        loaded = await self._store.read([Wanted(head.account, tuple(("api_key", name) for name in head.api_keys))])
-        rows = [
-            row for row in loaded.parts.get(head.account, []) if row.kind == "api_key" and row.name in head.api_keys
-        ]
-        parts = {row.name: self._tools.snapshots.part(row) for row in rows}
-        limited = Customer(head, {("api_key", name): part for name, part in parts.items()})
-        return tuple([await self._api_key(seen, limited, name) for name in head.api_keys])
-
-    async def _api_key(self, seen: _Seen, customer: Customer, name: str) -> ApiKeyForm:
-        """One key; of one that was revoked since the head was read, what the head still says."""
-        assert customer.head is not None  # noqa: S101 - whose keys they are
-        one, program = customer.head.api_keys[name], customer.program(name)
-        form = _key_form(customer.head, name, self._tools.policy, seen.now)
-        form = replace(form, name=_opened(seen.key, one.label) if one.label is not None else None)
-        if program is None:
-            return form
-        networks = tuple(text for text in (_opened(seen.key, one) for one in program.networks) if text is not None)
-        addresses = await self._payable(seen, name, program) if program.beneficiaries else ()
-        return replace(form, ip_allowlist=networks, pairs=program.pairs, addresses=addresses)
-
-    async def _payable(self, seen: _Seen, name: str, program: Program) -> tuple[KeyAddressForm, ...]:
-        """Whom a key may pay, spelled out by the question that made it: the part keeps the names of entries alone."""
-        asked: dict[str, KeyAddress] = {}
-        for entry in await self._store.entries(seen.head.account, int(name.removeprefix("k")) - 1, 1):
-            decided = ev.decode_events(entry.body)[0]
-            if isinstance(decided, ev.Decided) and decided.action == "api_key.create":
-                made = _KEY_CREATE.decode(decided.request)
-                asked = {beneficiary_name(one.network, one.address): one for one in made.addresses}
-        return tuple(_key_address(one, asked.get(one), seen.key) for one in program.beneficiaries)
-
     async def _held(self, seen: _Seen, seq: int, name: str) -> HeldForm:
         held = seen.head.exits[name]
         address, memo = await self._destination(seen, seq, held)
@@ -467,7 +415,7 @@ class Views:
             address=address,
             counterparty=held.counterparty or None,
             asked_at=instant_text(held.asked_at),
-            release_at=instant_text(held.said_until) if held.wait.heard and held.lock is None else None,
+            release_at=_release_at(held),
             memo=memo,
             sale=_sale(held.lock),
         )
@@ -480,6 +428,12 @@ class Views:
                 asked = told((decided,), seen.key)[0]["request"]
                 return asked.get("address"), asked.get("memo")
         return None, None
+
+
+def _release_at(held: HeldExit) -> str | None:
+    """When a hold may be released; None while nobody knows, or it waits for somebody and not for a time."""
+    waits_for_time = held.wait.heard and held.lock is None and not held.unconfirmed
+    return instant_text(held.said_until) if waits_for_time else None
 
 
 def _sale(lock: Lock | None) -> SaleForm | None:
@@ -567,17 +521,7 @@ def _settings(head: Head) -> SettingsForm:
     )
 
 
-_KEY_CREATE: Final = stored_decoder(ApiKeyCreate)
-
-
-def _key_address(name: str, asked: KeyAddress | None, key: CustomerKey) -> KeyAddressForm:
-    sealed = asked.address if asked is not None else None
-    address, memo = spelling.parted((_opened(key, sealed) if sealed is not None else None) or "")
-    return KeyAddressForm(name, name.partition(".")[0], address or None, memo or None)
-
-
-def _key_form(head: Head, name: str, policy: Policy, now: Instant) -> ApiKeyForm:
-    one = head.api_keys[name]
+def _api_key(head: Head, name: str, one: ApiKey, policy: Policy, now: Instant) -> ApiKeyForm:
     return ApiKeyForm(
         id=name,
         account=one.account,

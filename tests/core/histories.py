@@ -292,7 +292,7 @@ class Account:
             return {"shared": self.from_device}
         if isinstance(action, DepositReceive):
             return {"shared": self.funded_from}
-        held = self.head.exits.get(action.which) if self.state and isinstance(action, ExitRelease) else None
+        held = self.head.to_release(action.which) if self.state and isinstance(action, ExitRelease) else None
         if held is None and getattr(action, "address", None) is None:
             return {}
         return {"shared": self.shared, "lists": self.lists, "dust_day": self.dust_day}

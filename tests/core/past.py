@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.decision import Facts
@@ -255,6 +256,14 @@ class Sale(NamedTuple):
     paid: bool = False
     disputed: bool = False
     word: ev.ExitRuled | None = None
+
+
+class Gone(NamedTuple):
+    """An exit that was let go and is not paid, as it went last, and the wait that it had before it went first."""
+
+    event: ev.ExitAllowed
+    payable: ev.Payable
+    waited: Waiting | None
 
 
 class Draw(NamedTuple):
@@ -746,9 +755,49 @@ class Past:
                 found[event.exit] = one._replace(said=max(one.said, event.until))
             elif isinstance(event, ev.ExitApproved):
                 found[event.exit] = found[event.exit]._replace(approved=True)
-            elif isinstance(event, ev.ExitAllowed | ev.ExitCancelled | ev.ExitLocked):
+            elif isinstance(event, ev.ExitAllowed | ev.ExitCancelled | ev.ExitLocked | ev.ExitReconciled):
                 found.pop(event.exit, None)
         return found
+
+    @cached_property
+    def unpaid(self) -> dict[str, Gone]:
+        """The last sixteen exits that were let go and are not paid, as far as anybody said."""
+        found: dict[str, Gone] = {}
+        for number, event in self.events():
+            if isinstance(event, ev.ExitAllowed) and event.payable is not None:
+                before = found.pop(event.exit, None)
+                held = Past(self.entries[:number], self.policy, self.counted).held.get(event.exit)
+                waited = before.waited if before is not None else held.waiting if held is not None else None
+                found = {name: one for name, one in found.items() if one.payable.until > event.at}
+                found[event.exit] = Gone(event, event.payable, waited)
+                found = dict(list(found.items())[-16:])
+            elif isinstance(event, ev.ExitSettled | ev.ExitReturned | ev.ExitReconciled):
+                found.pop(event.exit, None)
+            elif isinstance(event, ev.Frozen):
+                found = {name: one for name, one in found.items() if one.event.kind == "p2p_sale"}
+        return found
+
+    @property
+    def settled(self) -> set[str]:
+        """Exits that are paid, as somebody said."""
+        allowed = {one.exit for _, one in self.events() if isinstance(one, ev.ExitAllowed | ev.ExitReconciled)}
+        allowed |= {one.receipt for _, one in self.events() if isinstance(one, ev.ExitReconciled)}
+        paid = (one.exit for _, one in self.events() if isinstance(one, ev.ExitSettled | ev.ExitReconciled))
+        return {name for name in paid if name in allowed}
+
+    def undrawn(self, which: str) -> Past:
+        """The same history, in which an exit that was let go drew nothing."""
+        entries = [
+            tuple(
+                replace(one, micro_usd=0, usual_micro_usd=0)
+                if isinstance(one, ev.ExitAllowed) and one.exit == which
+                else one
+                for one in entry
+            )
+            for entry in self.entries
+        ]
+        sold = [one for _, one in self.events() if isinstance(one, ev.ExitLocked) and one.exit == which]
+        return Past([*entries, *((ev.ExitCancelled(one.at, which),) for one in sold)], self.policy, self.counted)
 
     @cached_property
     def sales(self) -> dict[str, Sale]:
@@ -765,7 +814,7 @@ class Past:
                     found[event.exit] = found[event.exit]._replace(disputed=True)
                 case ev.ExitRuled():
                     found[event.exit] = found[event.exit]._replace(word=event)
-                case ev.ExitAllowed() | ev.ExitCancelled():
+                case ev.ExitAllowed() | ev.ExitCancelled() | ev.ExitReconciled():
                     found.pop(event.exit, None)
                 case _:
                     pass
@@ -783,7 +832,7 @@ class Past:
         for _, event in self.events():
             if isinstance(event, ev.ExitLocked):
                 found[event.exit] = event
-            elif isinstance(event, ev.ExitCancelled):
+            elif isinstance(event, ev.ExitCancelled | ev.ExitReconciled):
                 found.pop(event.exit, None)
         return list(found.values())
 
@@ -791,10 +840,12 @@ class Past:
 
     @cached_property
     def draws(self) -> list[Draw]:
-        """Every exit that was allowed, in order."""
+        """Every exit that was allowed, in order; one that was allowed again drew then, and not before."""
         found = []
+        last = {one.exit: one for _, one in self.events() if isinstance(one, ev.ExitAllowed)}
+        again = {one.exit for _, one in self.events() if isinstance(one, ev.ExitReconciled)}
         for _, event in self.events():
-            if isinstance(event, ev.ExitAllowed):
+            if isinstance(event, ev.ExitAllowed) and last[event.exit] is event and event.exit not in again:
                 now = 0 if event.drawn_at else event.micro_usd
                 found.append(Draw(event.at, event.lane, now, event.usual_micro_usd))
             elif isinstance(event, ev.ExitReconciled):
@@ -921,7 +972,8 @@ class Past:
         """Micro-USD that went to one stranger in the last 24 h; an hour that is partly in it counts in full."""
         begins = (now - DAY) // HOUR * HOUR
         back = [one for _, one in self.events() if isinstance(one, ev.ExitReturned)]
-        gone = [one for _, one in self.events() if isinstance(one, ev.ExitAllowed) and not one.drawn_at]
+        last = {one.exit: one for _, one in self.events() if isinstance(one, ev.ExitAllowed)}
+        gone = [one for one in last.values() if not one.drawn_at]
         both = [(one.stranger, one.at, one.micro_usd) for one in gone]
         both += [(one.stranger, one.at, one.micro_usd) for one in self.locked]
         both += [(one.stranger, one.drawn_at, -one.drawn_micro_usd) for one in back]
@@ -965,9 +1017,10 @@ class Past:
     def waits(self) -> list[tuple[ev.ValueReceived, int]]:
         """The same, and how much of it the platform has not moved back to who sent it."""
         found = [(one, one.micro_usd) for one in self.came]
-        for _, back in self.events():
-            if not isinstance(back, ev.ValueReturned):
-                continue
+        late = [one for one in self.came if one.late_micro_usd]
+        gone = [ev.ValueReturned(one.at, one.late_micro_usd, one.sender, one.late_at, one.late_until) for one in late]
+        gone += [one for _, one in self.events() if isinstance(one, ev.ValueReturned)]
+        for back in gone:
             left = back.micro_usd
             for place, (one, there) in enumerate(found):
                 same = (one.sender, one.until, one.at // HOUR) == (back.sender, back.until, back.received_at // HOUR)

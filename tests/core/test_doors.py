@@ -23,7 +23,7 @@ from tests.core.histories import (
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Reason, StaffFact, StepUp
-from holdback.core.doors import DOORS, GRANTED, MOVES, PAID, VERBS, State
+from holdback.core.doors import DOORS, GRANTED, MOVES, NAMING, PAID, VERBS, State
 from holdback.core.events import DAY, Actor, ActorKind, Destination, Lane, Scope
 from holdback.core.policy import NETWORKS
 from holdback.core.rules.account import AccountFreeze
@@ -227,7 +227,7 @@ def test_what_left_the_platform_is_not_given_back() -> None:
 def test_every_door_is_in_the_table() -> None:
     """Wherever a policy may let a kind lead to, the table says what makes it irrevocable, who is paid, who cancels."""
     assert set(DOORS) == set(NETWORKS)
-    assert all(all(door) for door in DOORS.values())
+    assert all(all(door[:4]) and set(door.fields) <= set(NAMING) for door in DOORS.values())
     assert set(DEFAULT["exits"].values()) <= set(DOORS)
     assert {state for _, state in REACHED} == set(State)
     assert set(GRANTED) <= set(DOORS)

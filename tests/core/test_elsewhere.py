@@ -20,7 +20,8 @@ from tests.core.histories import (
     sealed,
 )
 
-from holdback.core.decision import Allow, Deny, Hold, ListFact, Reason, SharedFact
+from holdback.core import events as ev
+from holdback.core.decision import Allow, Deny, Hold, ListFact, Reason, SharedFact, StepUp
 from holdback.core.events import DAY, HOUR
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.exit import ExitRelease, ExitRequest
@@ -80,8 +81,23 @@ class TestLists:
         account.settle(days=4)
         account.lists = listed(account)
         assert codes(account.ask(ExitRelease(which), PLATFORM)) == [Reason.DESTINATION_LISTED]
+        assert ev.ExitCancelled(account.now, which, listed=True) in account.last_events()
+        assert account.head.exits == {}
         account.lists = young(account, "ofac")
-        assert isinstance(account.ask(ExitRelease(which), PLATFORM), Allow)
+        assert codes(account.ask(ExitRelease(which), PLATFORM)) == [Reason.NOT_FOUND]
+
+    def test_only_who_proves_it_is_him_learns_of_it_early(self) -> None:
+        """The owner who would end such a hold early shows first that it is he, and it ends for good."""
+        account, session = grown()
+        which = held_id(account.pay("900000", "home", session))
+        account.deliver()
+        account.lists = listed(account)
+        first = account.ask(ExitRelease(which), session)
+        assert isinstance(first, StepUp)
+        shown = (*account.head.authenticators, account.head.challenges[first.challenge].contact)
+        answer = account.ask(ExitRelease(which), session, *shown, challenge=first.challenge)
+        assert codes(answer) == [Reason.DESTINATION_LISTED]
+        assert account.head.exits == {}
 
     @pytest.mark.parametrize("missing", ["hold", "deny"])
     @pytest.mark.parametrize("state", ["none", "one", "old"])

@@ -26,10 +26,11 @@ from tests.core.histories import (
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Decision, Hold, PriceFact, Reason, StepUp
-from holdback.core.events import DAY, HOUR, MINUTE, Channel, Lane
+from holdback.core.events import DAY, HOUR, MINUTE, Actor, ActorKind, Channel, Lane, Scope
 from holdback.core.inside import stop_key
 from holdback.core.rules.account import AccountFreeze
-from holdback.core.rules.address import AddressAdd, AddressRemove
+from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
+from holdback.core.rules.api_key import ApiKeyCreate
 from holdback.core.rules.asking import Case
 from holdback.core.rules.authenticator import AuthenticatorSuspend
 from holdback.core.rules.contact import ContactReportRecycled
@@ -42,6 +43,7 @@ from holdback.core.rules.exit import (
     ExitSettle,
     value_of,
 )
+from holdback.core.rules.order import OrderLease
 from holdback.core.rules.session import SessionEnd
 from holdback.core.rules.setting import AllowlistSet, LimitSet
 from holdback.core.state import STRANGERS_KEPT, Customer
@@ -685,7 +687,38 @@ class TestRelease:
         assert set(codes(answer)) == {Reason.OVER_BUDGET, Reason.NOT_YET_DUE}
         account.wait(hours=0.1)
         assert codes(release(account, which)) == [Reason.PROVED]
-        assert codes(release(account, which)) == [Reason.NOT_FOUND]
+
+    def test_it_waits_for_its_owner_to_confirm_whom_it_pays(self) -> None:
+        """Incident G: time alone does not end a hold to an entry that expired, so that none is named until he did."""
+        account, _, which = self.held()
+        account.add("other", account.sign_in())
+        account.deliver()
+        account.wait(days=31)
+        answer = release(account, which)
+        assert isinstance(answer, Hold)
+        assert (codes(answer), answer.release_at) == ([Reason.VERIFICATION_EXPIRED], None)
+        assert account.head.exits[which].unconfirmed
+        for entry in ("other", "home"):
+            assert account.head.exits[which].unconfirmed
+            account.ask(AddressRenew("bitcoin", destination(entry)), account.sign_in(), *PROOFS)
+        assert not account.head.exits[which].unconfirmed
+        assert codes(release(account, which)) == [Reason.PROVED]
+
+    def test_a_hold_says_from_the_start_that_somebody_must_confirm(self) -> None:
+        """What a key asks for, to an entry that expired, is noted and told as waiting for its owner."""
+        account, session = grown()
+        scopes = (Scope.TRADE, Scope.WITHDRAW)
+        made = ApiKeyCreate(sealed("bot"), scopes, (sealed("203.0.113.7"),), secret=sealed("key"))
+        key = getattr(account.ask(made, session, *PROOFS), "id", "")
+        account.settle(days=4)
+        actor = Actor(ActorKind.API_KEY, key=key)
+        for days in range(0, 40, 8):
+            account.wait(days=8 if days else 0)
+            account.ask(OrderLease("BTC/USD"), actor)
+        action = ExitRequest("withdrawal", "USD", "90", address=HOME, network="bitcoin")
+        account.ask(action, actor)
+        (held,) = (one for one in account.last_events() if isinstance(one, ev.ExitHeld))
+        assert held.unconfirmed
 
     def test_a_price_that_comes_does_not_end_it(self) -> None:
         """What was held without a price waits for its time with one, too."""

@@ -90,6 +90,18 @@ def test_a_recovery_is_told() -> None:
     assert news(one, replace(one, weak_until=UNTIL), NOW) == (News(Told.RECOVERED, "", UNTIL, NOW),)
 
 
+def test_what_waits_for_its_owner_has_no_time() -> None:
+    """A hold to an entry that its owner must confirm again names no time before he did, and then its own."""
+    was = head()
+    unsure = replace(was, exits={"x1": replace(held(), unconfirmed=True)})
+    assert news(was, unsure, NOW) == (News(Told.HELD, "x1", 0, NOW),)
+    assert news(unsure, replace(unsure, exits={"x1": held()}), NOW) == (
+        News(Told.MOVED, "x1", UNTIL, NOW),
+        News(Told.RELEASABLE, "x1", UNTIL, UNTIL),
+    )
+    assert not is_due(unsure, "x1", UNTIL, UNTIL)
+
+
 def test_what_was_written_beforehand_is_looked_at_again() -> None:
     """A hold that went, moved or was stopped meanwhile may not be released at the time that was said."""
     one = head(exits={"x1": held()})

@@ -314,7 +314,7 @@ class TestPaid:
         which = held_id(account.pay("900000", "home", session))
         assert codes(paid(account, which)) == [Reason.NOT_FOUND]
         assert codes(paid(account, "x99")) == [Reason.NOT_FOUND]
-        assert codes(account.ask(ExitSettle(sold(account, session), "final"), PLATFORM)) == [Reason.NOT_FOUND]
+        assert codes(account.ask(ExitSettle(sold(account, session), "final"), PLATFORM)) == [Reason.SALE_LOCKED]
 
 
 class TestDispute:

@@ -1017,7 +1017,8 @@ class Exit(NamedTuple):
     """An exit to weigh. `waited` is the wait that a held one has had; `early` says that its owner ends it now.
 
     `counts_at` is when a password that was replaced lately, and now shown, is senior. `by_key`: nobody proved more.
-    `drawn` is what a locked sale has drawn on: its own waits and the vault are behind it.
+    `drawn` is what a locked sale has drawn on: its own waits and the vault are behind it. `again`: it was let go, and
+    nobody shows anything for it any more.
     """
 
     beneficiary: str
@@ -1030,6 +1031,7 @@ class Exit(NamedTuple):
     approved: bool = False
     network: str | None = "*"
     drawn: Lane | None = None
+    again: bool = False
 
 
 BILLION: Final = 10**9 * 1_000_000
@@ -1063,7 +1065,7 @@ def weigh(case: Case, asked: Exit) -> Weighed:
     against = [*cooling(case, asked, senior=senior), *tripped(case, asked, entry)]
     if case.facts.reconciling:
         against.append((Reason.RECONCILING, None))
-    proved_now = (asked.waited is None or case.by_owner) and not asked.by_key
+    proved_now = (asked.waited is None or case.by_owner) and not asked.by_key and not asked.again
     if entry is not None and entry.verified <= now and not proved_now:
         against.append((Reason.VERIFICATION_EXPIRED, None))
     shared, crowd = crowded(case, asked)
@@ -1475,26 +1477,50 @@ def exit_release(case: Case) -> Answer:
     action = case.request.action
     assert isinstance(action, ExitRelease)
     sale = case.past.sales.get(action.which)
-    return held_release(case, action.which) if sale is None else sale_release(case, sale, action.which)
+    if sale is not None:
+        return sale_release(case, sale, action.which)
+    held = action.which in case.past.held
+    return held_release(case, action.which) if held else paid_again(case, action.which)
+
+
+def paid_again(case: Case, which: str) -> Answer:
+    """What was let go and is not paid goes once more, weighed as if it had drawn nothing; the platform alone asks."""
+    past, now = case.past, case.now
+    refuse((which in past.settled, Reason.ALREADY_SETTLED))
+    if which not in past.unpaid or past.unpaid[which].payable.until <= now:
+        raise Refused(Reason.NOT_FOUND)
+    refuse((case.request.actor.kind is not ActorKind.PLATFORM, Reason.NOT_ENTITLED))
+    event, asked, waited = past.unpaid[which]
+    ruled, sold, network = bool(event.by), event.kind == "p2p_sale", case.policy.exits.get(event.kind)
+    refuse_what_stopped(case, event.kind, asked.key, asked.recovery, ruled=ruled)
+    refuse(*bars(case, network, known=event.beneficiary in past.book))
+    if ruled:
+        return allow(Reason.PROVED, lane=event.lane)
+    before = Case(past.undrawn(which), case.request, case.facts, now)
+    value, priced = held_value(case, (asked.asset, asked.amount, event.micro_usd), network)
+    value, priced = (event.micro_usd, True) if sold else (value, priced)
+    refuse_by_value(before, value, event.stranger, priced=priced)
+    exit_ = Exit(event.beneficiary, value, priced, waited, approved=asked.approved, network=network, again=True)
+    weighed = weigh(before, exit_._replace(early=asked.early, drawn=event.lane if sold else None))
+    if asked.recovery:
+        weighed = unless_unconfirmed(weighed)
+    if asked.key and not asked.confirmed and needs_owner(before, exit_):
+        weighed = weighed._replace(against=[*weighed.against, (Reason.PROOF_REQUIRED, None)])
+    if weighed.against:
+        return Answer(HOLD, weighed.reasons, weighed.until())
+    return allow(Reason.PROVED, lane=event.lane if sold else weighed.lane)
 
 
 def held_release(case: Case, which: str) -> Answer:
     """Law 10: by the platform at its time, by the owner earlier if he shows enough; weighed anew either way."""
-    if which not in case.past.held:
-        raise Refused(Reason.NOT_FOUND)
     refuse_on_a_sale(case, None)
     held, waiting, said, approved = case.past.held[which]
     network = case.policy.exits.get(held.kind)
-    refuse(
-        (network is None, Reason.EXIT_KIND_CLOSED),
-        (bool(held.key) and not case.past.may_go_on(held.key), Reason.API_KEY_SUSPENDED),
-        (case.past.is_frozen, Reason.FROZEN),
-        (case.past.ordered(case.now), Reason.UNDER_ORDER),
-        (case.past.lapsed(held.recovery, case.now), Reason.NOT_FOUND),
-        (case.past.is_undone(held.recovery, case.now), Reason.EVIDENCE_BURNED),
-        *bars(case, network, known=held.beneficiary in case.past.book),
-    )
-    value, priced = held_value(case, held, network)
+    refuse_what_stopped(case, held.kind, held.key, held.recovery)
+    listed = on_a_list(case)
+    if not listed[0]:
+        refuse(*bars(case, network, known=held.beneficiary in case.past.book))
+    value, priced = held_value(case, (held.asset, held.amount, held.micro_usd), network)
     vault, reaches = case.past.vault, reaches_into_vault(case, value, priced=priced)
     approver = vault.approver if vault is not None and reaches and not approved else ""
     if case.by_owner:
@@ -1504,6 +1530,7 @@ def held_release(case: Case, which: str) -> Answer:
         proofs = case.prove(EARLY, approver or witness(case, held))
         if isinstance(proofs, Answer):
             return proofs
+    refuse(listed)
     refuse_by_value(case, value, held.stranger, priced=priced)
     early, approved = case.by_owner and not approver, approved or case.by_owner
     exit_ = Exit(held.beneficiary, value, priced, waiting, early=early, approved=approved, network=network)
@@ -1515,17 +1542,30 @@ def held_release(case: Case, which: str) -> Answer:
         if held.key and not held.asked_with and not approved and needs_owner(case, exit_):
             weighed = weighed._replace(against=[*weighed.against, (Reason.PROOF_REQUIRED, None)])
     if weighed.against:
-        unsaid = bool({Reason.VAULT_APPROVAL.value, Reason.PROOF_REQUIRED.value} & weighed.reasons)
+        people = {Reason.VAULT_APPROVAL, Reason.PROOF_REQUIRED, Reason.VERIFICATION_EXPIRED}
+        unsaid = bool({one.value for one in people} & weighed.reasons)
         return Answer(HOLD, weighed.reasons, None if unsaid else weighed.until() or said)
     return locked(weighed.lane) if network == "p2p" else allow(Reason.PROVED, lane=weighed.lane)
 
 
-def held_value(case: Case, held: ev.ExitHeld, network: str | None) -> tuple[int, bool]:
+def held_value(case: Case, held: tuple[str, str, int], network: str | None) -> tuple[int, bool]:
     """Law 3: what it is worth now, never less than when it was asked for; of a card payment with its margin."""
-    value, priced = value_of(case, held.asset, held.amount, held.micro_usd)
+    value, priced = value_of(case, *held)
     if network != "card" or not priced:
         return value, priced
-    return max(value, with_margin(case, value_of(case, held.asset, held.amount, 0)[0])), priced
+    return max(value, with_margin(case, value_of(case, *held[:2], 0)[0])), priced
+
+
+def refuse_what_stopped(case: Case, kind: str, key: str, recovery: str, *, ruled: bool = False) -> None:
+    """What ends or stops an exit that was asked for earlier; two of the staff rule frozen or not."""
+    refuse((case.policy.exits.get(kind) is None, Reason.EXIT_KIND_CLOSED))
+    refuse(
+        (bool(key) and not case.past.may_go_on(key) and not ruled, Reason.API_KEY_SUSPENDED),
+        (case.past.is_frozen and not ruled, Reason.FROZEN),
+        (case.past.ordered(case.now), Reason.UNDER_ORDER),
+        (case.past.lapsed(recovery, case.now), Reason.NOT_FOUND),
+        (case.past.is_undone(recovery, case.now), Reason.EVIDENCE_BURNED),
+    )
 
 
 def not_yet(case: Case, waiting: Waiting, said: Instant, weighed: Weighed) -> Weighed:

@@ -145,13 +145,21 @@ class Step(NamedTuple):
 
     @property
     def called_off(self) -> Past:
-        """What was known, without the sales whose time was up as this was asked."""
+        """What was known, without the sales whose time was up as this was asked, and what goes once more."""
         over = [one for one in self.events if isinstance(one, ev.ExitCancelled)]
         lapsed = self.past.lapsed_sales(self.now)
-        return self.past.then(tuple(one for one in over if one.exit in lapsed))
+        past = self.past.then(tuple(one for one in over if one.exit in lapsed))
+        for one in self.exits:
+            past = past.undrawn(one.exit) if one.exit in self.past.unpaid else past
+        return past
 
     def was_held(self, gone: ev.ExitAllowed | ev.ExitLocked) -> HeldExit | None:
-        """How an exit was held before it went or was locked, if it was."""
+        """How an exit was held before it went or was locked, if it was; before it went first, if it goes once more."""
+        again = self.past.unpaid.get(gone.exit)
+        if again is not None:
+            went = [n for n, one in self.past.events() if isinstance(one, ev.ExitAllowed) and one.exit == gone.exit]
+            first = went[0]
+            return Past(self.past.entries[:first], self.past.policy, self.past.counted).held.get(gone.exit)
         sale = self.past.sales.get(gone.exit)
         return sale.held if sale is not None else self.past.held.get(gone.exit)
 
@@ -333,7 +341,7 @@ def nothing_is_given_back_twice(step: Step) -> None:
         if step.past.sent[back.exit].event.order:
             trades_are_given_back(step, back)
             continue
-        gone = [one for _, one in step.past.events() if isinstance(one, ev.ExitAllowed) and one.exit == back.exit]
+        gone = [one for _, one in step.past.events() if isinstance(one, ev.ExitAllowed) and one.exit == back.exit][-1:]
         before = [one for _, one in step.past.events() if isinstance(one, ev.ExitReturned) and one.exit == back.exit]
         assert not before, "given back twice"
         assert [(one.at, one.lane, one.micro_usd) for one in gone] == [(back.drawn_at, back.lane, back.drawn_micro_usd)]
@@ -367,6 +375,8 @@ def over_budget_exits_were_held(step: Step) -> None:
 def sales_go_by_their_owners_proof(step: Step) -> None:
     """Law 3: a P2P sale is locked first, and goes as it was locked: by its owner's proof, or by two once disputed."""
     for gone in (one for one in step.exits if one.kind == "p2p_sale"):
+        if gone.exit in step.past.unpaid:
+            continue  # it went so before (`what_is_paid_again_is_the_same`)
         sale = step.past.sales[gone.exit]
         asked = sale.asked
         assert (gone.lane, gone.micro_usd, gone.drawn_at) == (asked.lane, asked.micro_usd, asked.at)
@@ -379,6 +389,23 @@ def sales_go_by_their_owners_proof(step: Step) -> None:
         assert step.request.actor.kind is ev.ActorKind.OWNER
         assert not sale.disputed
         assert any(STRENGTH[one.kind] >= best and step.past.ripe(one.waiting, step.now) for one in used)
+
+
+def what_is_paid_again_is_the_same(step: Step) -> None:
+    """One exit is paid once: whoever asks again gets the same receipt, for the same, and never once it is settled."""
+    for gone in (one for one in step.events if isinstance(one, ev.ExitAllowed)):
+        before = [one for _, one in step.past.events() if isinstance(one, ev.ExitAllowed) and one.exit == gone.exit]
+        for one in before:
+            assert (one.receipt, one.digest, one.account) == (gone.receipt, gone.digest, gone.account)
+            assert (one.beneficiary, one.kind) == (gone.beneficiary, gone.kind)
+            assert gone.micro_usd >= one.micro_usd
+        over = (ev.ExitSettled, ev.ExitReturned, *((ev.Frozen,) if gone.kind != "p2p_sale" else ()))
+        since = [one for _, one in step.past.events() if isinstance(one, over)]
+        assert not before or not any(
+            (isinstance(one, ev.Frozen) and one.at > before[-1].at) or getattr(one, "exit", "") == gone.exit
+            for one in since
+        ), "paid after it was over"
+        assert not before or step.request.actor.kind is ev.ActorKind.PLATFORM
 
 
 def what_was_paid_for_is_not_taken_back(step: Step) -> None:
@@ -648,6 +675,8 @@ def denials_change_nothing(step: Step) -> None:
         allowed = (*CHANGES_NOTHING, *((ev.SessionMisused, ev.CoolOffStarted) if alarm else ()))
         allowed += (ev.RecoveryMissed, ev.RecoveryClosed, ev.RecoveryEnded) if recovering else ()
         lapsed = bool(step.past.lapsed_sales(step.now))
+        listed = isinstance(step.request.action, ExitRelease) and why_denied(step) == Reason.DESTINATION_LISTED
+        lapsed = lapsed or listed
         allowed += (ev.ExitCancelled,) if lapsed else ()
         causes = {
             "proof.failed",
@@ -662,6 +691,11 @@ def denials_change_nothing(step: Step) -> None:
         assert all(isinstance(one, allowed) for one in step.events)
         assert all(one.cause in causes for one in step.events if isinstance(one, ev.NoticeDue))
         assert not step.advance.elsewhere
+
+
+def why_denied(step: Step) -> str:
+    """The reason that is told."""
+    return step.decision.findings[0].code
 
 
 def a_session_alone_learns_of_no_one(step: Step) -> None:
@@ -820,6 +854,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     nothing_is_given_back_twice,
     over_budget_exits_were_held,
     sales_go_by_their_owners_proof,
+    what_is_paid_again_is_the_same,
     what_was_paid_for_is_not_taken_back,
     holds_end_as_said,
     nothing_leaves_a_frozen_account,

@@ -224,7 +224,7 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
     "honest-paid-by-a-customer": [(0, ("received_lately",)), (1, ("proved",))],
     "one-mule-many-accounts": [(1, ("destination_shared",)), (2, ("destination_shared",))],
     "copied-from-the-history": [(0, ("look_alike_deposit",)), (1, ("look_alike_deposit",))],
-    "listed-while-it-waits": [(1, ("destination_listed",)), (2, ("destination_listed",))],
+    "listed-while-it-waits": [(1, ("destination_listed",)), (2, ("not_found",))],
     "stolen-cookie": [(0, ("proof_required",)), (1, ("tightening",)), (9, ("proof_required",))],
     "malware-many-thin-pairs": [
         (0, ("no_harm",)),
@@ -397,7 +397,7 @@ def test_owner_has_the_last_word(name: str) -> None:
 
 OTHER_WORLDS: Final = {
     "honest-maker-and-throwaways": ("-20d", "-40d", 0, "hold"),
-    "three-victims-into-one-cluster": ('at = "40m"', 'at = "6h"', 2, "deny"),
+    "three-victims-into-one-cluster": ('at = "40m"', 'at = "6h"', 2, "allow"),
 }
 """A story about victims, what is changed in it, and what the answer to one of its steps then is."""
 
@@ -409,7 +409,7 @@ def test_who_is_a_victim_decides(name: str) -> None:
     text = STORIES[name].read_text()
     assert before in text
     told = play_story(parse(text.replace(before, after), "story.toml"), DEFAULT)
-    assert told.steps[number].decision == decision, "what had gone already is not found"
+    assert told.steps[number].decision == decision, "what had gone already gets a fresh receipt"
 
 
 def test_a_trade_that_is_refused_tells_no_story() -> None:

@@ -18,6 +18,7 @@ from tests.core.authorities import Office
 from tests.core.histories import (
     BACKUP_CODE,
     EMAIL,
+    OFAC,
     PASSKEY,
     PASSWORD,
     PLATFORM,
@@ -641,6 +642,45 @@ class Stories(RuleBasedStateMachine):
         """The platform says what a card payment came to, or says so of something else."""
         charged = pick(self.alice.head.cards or self.alice.head.allowed, number)
         self.ask(ExitSettle(charged, "ref", usd=usd), PLATFORM)
+
+    @precondition(lambda self: self.alice.head.allowed)
+    @rule(number=nth, hours=st.sampled_from((0, 0, 1, 23, 30, 80, 168)), by=st.sampled_from((*"pppp", *"o")))
+    def signer_was_down(self, number: int, hours: int, by: str) -> None:
+        """What was let go was not paid, and the platform asks for a fresh receipt; or somebody else does."""
+        self.tick(hours * HOUR)
+        which = pick(self.alice.head.allowed, number)
+        self.ask(ExitRelease(which), PLATFORM if by == "p" else self.session("owner"), counterparty="bob")
+
+    @rule(
+        usd=st.sampled_from(("60", "900", "2000", "9000")),
+        what=st.sampled_from((*("withdrawal",) * 2, "fiat_payout", "internal_transfer", "card")),
+        to=st.sampled_from(("home", "home", "away", "stranger")),
+        hours=st.sampled_from((0, 1, 26, 26, 50, 170)),
+        between=st.sampled_from(("", "", "more", "more", "settle", "freeze", "cool", "trip", "list", "limit")),
+    )
+    def paid_late(self, usd: str, what: str, to: str, hours: int, between: str) -> None:
+        """The owner has something let go that is not paid; time passes, things happen, and it is asked for again."""
+        self.alice.deliver()
+        before = set(self.alice.head.unpaid)
+        self.exit("owner", (what, usd), to, "good", (None, None))
+        if between == "settle":
+            self.settle(len(self.alice.head.allowed) - 1)
+        elif between == "freeze":
+            self.freeze(0, "link")
+        elif between == "cool":
+            self.ask(PasswordChange(sealed("newer")), self.session("owner"), self.proofs("owner", "good"))
+        self.tick(hours * HOUR)
+        if between == "more":
+            self.exit("owner", ("withdrawal", "9000"), "home", "good", (None, None))
+        elif between == "trip":
+            self.facts_change("trip")
+        elif between == "list":
+            self.alice.lists = (replace(OFAC, listed=True),)
+        elif between == "limit":
+            self.ask(LimitSet(usd_per_day="900"), self.session("owner"), self.proofs("owner", "good"))
+        for which in sorted({*self.alice.head.unpaid, *self.alice.head.allowed} - before)[-2:]:
+            self.ask(ExitRelease(which), PLATFORM, counterparty="bob")
+        self.alice.lists = (OFAC,)
 
     @rule(usd=st.sampled_from(("1", "400", "30000")), number=nth)
     def reconcile(self, usd: str, number: int) -> None:

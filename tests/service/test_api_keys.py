@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -110,33 +110,6 @@ async def test_the_secret_is_not_kept_with_the_answer(house: House) -> None:
     shown = {name: again["enrolment"].pop(name) for name in ("secret", "text")}
     assert (len(first["enrolment"].pop("secret")), shown) == (64, {"secret": None, "text": SHOWN_BEFORE})
     assert again == first
-
-
-async def test_the_owner_sees_what_his_keys_may(house: House) -> None:
-    """The account's page has each key with its own name and everything that it is limited to, in plain text."""
-    (alice,) = await settled(house, "alice")
-    limits = {"ip_allowlist": ["203.0.113.0/24", SERVER], "pairs": ["BTC/USDT"], "addresses": TO_PAY}
-    made = alice.body("api_key.create", proofs=alice.proofs(), name="my bot", scopes=["trade", "withdraw"], **limits)
-    await alice.ask(made)
-    house.clock.at += MINUTE
-    await alice.ask(alice.body("api_key.create", proofs=alice.proofs(), name="any", scopes=["trade"]))
-    form = await Views(house.service).account("alice")
-    assert form is not None
-    bot, free = form.api_keys
-    assert (bot.name, bot.ip_allowlist, bot.pairs) == ("my bot", ("203.0.113.0/24", f"{SERVER}/32"), ("BTC/USDT",))
-    assert [(one.network, one.address, one.memo) for one in bot.addresses] == [
-        ("bitcoin", HOME, None),
-        ("ripple", "rN7n7otQDd6FczFgLdSqtcsAUxDkw6fzRH", "77"),
-        ("own", None, None),
-    ]
-    assert (free.name, free.ip_allowlist, free.pairs, free.addresses) == ("any", (), (), ())
-
-
-TO_PAY: Final = [
-    {"network": "bitcoin", "address": HOME},
-    {"network": "ripple", "address": "rN7n7otQDd6FczFgLdSqtcsAUxDkw6fzRH", "memo": "77"},
-    {"network": "own"},
-]
 
 
 async def test_nothing_is_kept_of_a_revoked_key(house: House) -> None:

@@ -222,8 +222,37 @@ async def test_ids_after_a_restore(house: House, elsewhere: Store) -> None:
 
     after = house.service.tools.receipts.read(await paid(alice, 1))
 
-    assert before.id.split("/")[:2] == after.id.split("/")[:2]
+    assert before.id.split("@")[0] == after.id.split("@")[0]
     assert before.id != after.id
+
+
+@pytest.mark.parametrize("forgotten", ["the release", "a fresh receipt"])
+async def test_an_exit_that_was_paid_and_forgotten(house: House, elsewhere: Store, forgotten: str) -> None:
+    """What the signer paid before a restore is over after it: drawn once, and no receipt has another id."""
+    (alice,) = await settled(house, "alice")
+    held = await alice.ask(alice.withdrawal(60_000, proofs=alice.proofs()))
+    release = {"action": "exit.release", "which": held["hold"]["id"], "actor": {"kind": "platform"}}
+    await house.deliver()
+    house.clock.at += 25 * ev.HOUR
+    await house.priced()
+    unspent = (await alice.ask(release))["receipt"] if forgotten == "a fresh receipt" else ""
+    file = await saved(house.store)
+    receipt = (await alice.ask(release))["receipt"]
+    keys = house.service.tools.receipts
+    assert not unspent or keys.read(unspent).id == keys.read(receipt).id
+
+    await backup.restore(elsewhere, file, lambda _: None)
+    anew = alice.house = house.restarted(elsewhere)
+    for known in (0, 1):
+        outcome = await backup.reconcile(anew.service, [receipt])
+        assert (outcome.known, outcome.forgotten) == (known, 1 - known)
+    await elsewhere.set_reconciling(False)
+    head = await anew.head("alice")
+    assert (head.exits, head.unpaid) == ({}, {})
+    assert sum(head.meters[Lane.TOTAL].days.values()) == 60_000 * USD
+    refused = await alice.ask(release)
+    assert (refused["decision"], refused["reasons"][0]["code"]) == ("deny", "already_settled")
+    assert await anew.faults("alice") == []
 
 
 async def test_what_is_no_back_up(house: House, elsewhere: Store) -> None:

@@ -181,7 +181,7 @@ async def test_a_tail(house: House, place: Place) -> None:
     old, parts = await row(house, "alice"), await house.store.parts("alice")
     paid = await alice.ask(alice.withdrawal(20, proofs=alice.proofs()))
     receipt = house.service.tools.receipts.read(paid["receipt"])
-    seq = int(receipt.id.split("/")[1])
+    seq = receipt.seq
     await off_guard(place)
 
     await execute(place, f"DELETE FROM entries WHERE account = 'alice' AND seq > {old.seq}")  # noqa: S608 - as above

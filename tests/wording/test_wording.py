@@ -132,6 +132,7 @@ VALUES: Final[dict[Any, Any]] = {
     ev.Drain: ev.Drain(2_000_000, 1_000_000, 1_500_000),
     ev.Terms: ev.Terms("1", 600, 100, 1_000_000, 1_000_000),
     ev.Destination | None: None,
+    ev.Payable | None: ev.Payable("BTC", "0.5", "bitcoin", "", destination(ADDRESS), "", "", AT, AT + DAY),
     ev.Payment | None: None,
 }
 
@@ -329,10 +330,23 @@ VARIANTS: Final[list[tuple[AnyEvent, str]]] = [
     (event(ev.ChangeAsked, kind=ChangeKind.VAULT, subject="", value=0), "change the vault: none (x7)"),
     (event(ev.VaultChanged, percent=40, hours=240), "40 % wait 240 hours, and need a code from a***@example.com (x7)."),
     (event(ev.ExitAllowed, lane=ev.Lane.OWN, beneficiary="own"), "to an own account"),
+    (event(ev.ExitAllowed), f"of 0.5 BTC, $1,795,344.46 to {SHOWN} by bitcoin."),
+    (
+        event(
+            ev.ExitAllowed, beneficiary="internal.6d", payable=ev.Payable("USDT", "5", "", "bob", None, "", "", 0, 0)
+        ),
+        "of 5 USDT, $1,795,344.46 to bob by internal.",
+    ),
+    (event(ev.ExitAllowed, payable=None), "to bitcoin 6d6d6d6d"),
+    (event(ev.ExitHeld), "waits until its owner confirms again whom it pays, and until 22 Nov 2026, 10:48 UTC at the"),
+    (event(ev.ExitHeld, unconfirmed=False), "waits until 22 Nov 2026, 10:48 UTC at the earliest: "),
+    (event(ev.ExitMoved), "waits until its owner confirms again whom it pays."),
+    (event(ev.ExitMoved, unconfirmed=False), "must wait longer, until"),
+    (event(ev.ExitCancelled, by=()), "was stopped: nobody is paid any more at the address that it would have gone to."),
+    (event(ev.ExitCancelled, by=(), listed=False), "x7 was stopped."),
     (event(ev.ExitAllowed, beneficiary="p2p"), " by p2p."),
     (event(ev.ExitAllowed, by=("staff-ann", "staff-ben")), "was let go by two of the staff: "),
-    (event(ev.ExitCancelled, by=("staff-ann", "staff-ben")), "x7 was stopped by two of the staff."),
-    (event(ev.ExitCancelled, by=()), "x7 was stopped."),
+    (event(ev.ExitCancelled, by=("staff-ann", "staff-ben"), listed=False), "x7 was stopped by two of the staff."),
     (event(ev.ExitRuled, to_buyer=True), "x7 goes to its buyer, says one of the staff"),
     (event(ev.ExitRuled, to_buyer=False), "x7 is given back, says one of the staff"),
     (event(ev.CoolOffStarted, severity=Severity.MILD), "(usual amounts excepted)"),
@@ -357,7 +371,11 @@ def test_a_payout_names_where_it_goes() -> None:
 
     assert event_line(held, opened, None, asked).endswith(where)
     assert event_line(gone, opened, None, asked) == f"Payment x7 was let go: {where}"
-    assert "withdrawal of $15,000.00 to bitcoin 6d6d6d6d." in event_line(gone, opened, None, decided("exit.cancel"))
+    released = decided("exit.release")
+    assert event_line(msgspec.structs.replace(gone, payable=None), opened, None, released).endswith(
+        "withdrawal of $15,000.00 to bitcoin 6d6d6d6d."
+    )
+    assert event_line(gone, opened, None, released).endswith(f"of 0.5 BTC, $15,000.00 to {SHOWN} by bitcoin.")
 
 
 # Notices

@@ -1,7 +1,8 @@
 """Consuming receipts: one id moves value once, in the very transaction that moves it.
 
 Create the table with `CREATE_RECEIPTS_SQL` in the database that records payments (SQLite or PostgreSQL). Rows must stay
-until their receipts have expired; keep them longer, for after a restore Holdback learns from them what was paid.
+for as long as Holdback may give a receipt of the same id again (`outflow.receipt_again_h`, a week), and best for good:
+after a restore Holdback learns from them what was paid.
 """
 
 from __future__ import annotations

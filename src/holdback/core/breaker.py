@@ -64,6 +64,8 @@ def is_watched(facts: Facts, policy: Policy, now: Instant) -> bool:
 def flow_of(payer: Customer, gone: ExitAllowed | ExitReconciled | OrderAllowed | OrderReported, policy: Policy) -> Flow:
     """What one exit or trade that was let go counts for. What stays with its owner counts for nothing.
 
+    What gets a fresh receipt, for it was not paid, was counted when it was let go first.
+
     A stranger is new, however long his kind has been open. A customer here never is: what he receives stays inside for
     a day and can be given back, and if it counted, anybody could trip the breaker for free by paying himself.
 
@@ -79,7 +81,7 @@ def flow_of(payer: Customer, gone: ExitAllowed | ExitReconciled | OrderAllowed |
     if not isinstance(gone, ExitAllowed):
         given = gone.drain if isinstance(gone, OrderAllowed) else gone.extra
         return Flow(0, given.micro_usd if is_changed(payer.head, policy, gone.at) else 0)
-    if gone.lane is Lane.OWN:
+    if gone.lane is Lane.OWN or gone.exit in payer.head.unpaid:
         return Flow()
     entry = None if gone.stranger else payer.beneficiary(gone.beneficiary)
     new = not gone.beneficiary.startswith(INSIDE) and is_new(entry, policy, gone.at)

@@ -162,9 +162,9 @@ def needs(request: Request, peek: Head | None) -> Needs:
         asset, counterparty = action.asset, request.counterparty
     elif isinstance(action, recovery.RecoveryFinish):
         asset = action.asset or ""
-    elif isinstance(action, exits.ExitRelease) and peek and action.which in peek.exits:
-        held = peek.exits[action.which]
-        asset, counterparty = held.asset, held.counterparty
+    elif isinstance(action, exits.ExitRelease):
+        held = peek.to_release(action.which) if peek else None
+        asset, counterparty = (held.asset, held.counterparty) if held else ("", "")
     elif isinstance(action, exits.ExitCancel | exits.ExitSettle):
         counterparty = _gives_back(request, action, peek)
     member = request.actor.key if request.actor.kind is ActorKind.STAFF else ""

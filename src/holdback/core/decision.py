@@ -36,6 +36,8 @@ class Reason(StrEnum):
     CHALLENGE_OTHER_ACTION = "challenge_other_action"
     ALREADY_EXISTS = "already_exists"
     NOT_FOUND = "not_found"
+    ALREADY_SETTLED = "already_settled"
+    STILL_HELD = "still_held"
     EXIT_KIND_CLOSED = "exit_kind_closed"
     SALE_DISPUTED = "sale_disputed"
     SALE_LOCKED = "sale_locked"

@@ -1,7 +1,7 @@
 """Every door in one table: what makes value irrevocable there, who is paid, what cancels it, and who may do what.
 
-The rules of exits do not read it, they are held to it: the tests walk every state, party and action. The page
-docs/reference/exits.md is written from it.
+The rules of exits read of it which fields name who is paid; to the rest they are held: the tests walk every state,
+party and action. The page docs/reference/exits.md is written from it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,16 @@ from holdback.core.events import ActorKind
 
 
 class Door(NamedTuple):
-    """What is true of every exit of the kinds that lead to one place (`exits` in the policy)."""
+    """What is true of every exit of the kinds that lead to one place (`exits` in the policy).
+
+    `fields` name who is paid and must be there, `optional` ones may be; no other one of `NAMING` may.
+    """
 
     irrevocable: str
     beneficiary: str
     cancelled: str
+    fields: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
 
 _UNTIL_ALLOWED: Final = "the owner, his freeze or the platform, while it is held"
@@ -28,16 +33,20 @@ DOORS: Final[dict[str, Door]] = {
         "the receipt, which the platform's signer consumes within its 60 s; then the network",
         "an address on a network, and where one serves many its memo or none, entered in the book or new",
         _UNTIL_ALLOWED,
+        ("address", "network"),
     ),
     "bank": Door(
         "the receipt; a bank may still call a transfer back, which nobody counts on",
         "a bank account, entered in the book or new",
         _UNTIL_ALLOWED,
+        ("address",),
+        ("network",),
     ),
     "internal": Door(
         "the receipt; the value may trade but not leave the receiver for 24 h, or 72 h if the sender cools or freezes",
         "a customer of this platform, named in the book or new",
         _UNTIL_IT_LEAVES,
+        ("counterparty",),
     ),
     "p2p": Door(
         "the receipt, which the owner's proof alone brings, once the sale is locked; the value may trade but not leave "
@@ -45,19 +54,25 @@ DOORS: Final[dict[str, Door]] = {
         "any customer of this platform: the kind is opened with a wait, each stranger is capped a day",
         "the owner, his freeze, the platform or time, before the buyer has paid; after that, and while it waits at the "
         "buyer, two of the staff",
+        ("counterparty",),
     ),
     "card": Door(
         "the receipt; a margin is drawn beside it, and whatever more is charged in the end as it comes",
         "any merchant: the kind is opened with a wait, each is capped a day",
         _UNTIL_ALLOWED,
+        ("counterparty",),
     ),
     "own": Door(
         "nothing: value stays with its owner, and leaves by another door",
         "the main account or a sub-account of the same customer",
         "nothing to cancel: it is allowed at once or refused, in a cool-off always",
+        ("counterparty",),
     ),
 }
 """Every place that an exit kind may lead to (`policy.NETWORKS`)."""
+
+NAMING: Final = ("counterparty", "address", "network")
+"""Fields of an exit that name who is paid."""
 
 
 class State(StrEnum):
@@ -91,6 +106,7 @@ MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
     (State.HELD, "exit.cancel"): {_OWNER: State.CANCELLED, _KEY: State.CANCELLED, _PLATFORM: State.CANCELLED},
     (State.HELD, "exit.release"): {_OWNER: State.ALLOWED, _PLATFORM: State.ALLOWED},
     (State.HELD, "account.freeze"): {_OWNER: State.CANCELLED, _LINK: State.CANCELLED},
+    (State.ALLOWED, "exit.release"): {_PLATFORM: State.ALLOWED},
     (State.ALLOWED, "exit.settle"): {_PLATFORM: State.SETTLED},
     (State.SETTLED, "exit.settle"): {_PLATFORM: State.SETTLED},
     (State.ALLOWED, "exit.cancel"): {_STAFF: State.RETURNED},
@@ -110,6 +126,7 @@ MOVES: Final[dict[tuple[State, str], dict[ActorKind, State]]] = {
 }
 """Who may move an exit from a state by an action, and where to, once waits and proofs allow it; nobody else may.
 
+Of what is allowed and was not paid the platform's release brings a fresh receipt of the same id, and no second payment.
 A release of what is held leads where `GRANTED` says. The platform's comes at its time and weighs again, the owner's
 earlier takes what law 10 asks; a locked sale goes by his strongest proof. A key that may withdraw stops what waits, and
 no more. Two of the staff decide a disputed sale. They give back what went to another customer here, as long as it waits

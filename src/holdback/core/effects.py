@@ -265,7 +265,7 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
             found.append(ev.NoticeDue(event.at, f"{number}-code", cause, Severity.INFO, (sent_to,), ()))
         sent = _sent_to(event, after) if effect.notice is not None else ()
         if effect.notice is not None and (sent or not isinstance(event, ev.LegalTold)):
-            folded = _pressed_again(event, before, policy) or _repeats(event, effect, about, after, policy)
+            folded = _pressed_again(event, before, policy) or _repeats(event, effect, about, (before, after), policy)
             found.append(
                 ev.NoticeFolded(event.at, tag_of(event))
                 if folded
@@ -396,18 +396,23 @@ def _code_for(event: AnyEvent) -> tuple[str, str]:
             return "", ""
 
 
-def _repeats(event: AnyEvent, effect: Effect, about: tuple[About, ...], after: Head, policy: Policy) -> bool:
+def _repeats(
+    event: AnyEvent, effect: Effect, about: tuple[About, ...], heads: tuple[Head | None, Head], policy: Policy
+) -> bool:
     """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves.
 
     Nor what is set aside for a buyer, and that he has paid: each is the owner's last moment to stop it. What an API key
     pays by itself is a repeat if it goes to the same receiver and is worth no more than what its owner was told of.
+    That an exit was let go once more, for its receipt was not spent, is no such news: a platform may ask every minute.
     """
+    before, after = heads
     paid = _payment(event)
     if paid is not None:
         key = after.api_keys[paid.key]
         same = key.told is not None and key.told.payee == paid.payee and key.told.micro_usd >= paid.micro_usd
         return same and event.at < key.told_at + policy.notices.fold_m * MINUTE
-    leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN
+    again = isinstance(event, ev.ExitAllowed) and before is not None and event.exit in before.unpaid
+    leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN and not again
     if effect.notice is not Severity.INFO or about or leaves or isinstance(event, ev.ExitLocked | ev.ExitPaid):
         return False
     last = after.folded.get(tag_of(event))

@@ -865,6 +865,38 @@ class ExitEvent(Event, frozen=True, array_like=True):
     """What moves an exit, or draws as one."""
 
 
+def receipt_id(account: str, which: str, asked_at: Instant) -> str:
+    """The id of every receipt by which an exit may be paid: one, however often it is let go.
+
+    It is the exit's own, whatever store is restored meanwhile: one that forgot the payment gives no other.
+    """
+    return f"{account.partition('.')[0]}/{which}@{asked_at}"
+
+
+class Payable(msgspec.Struct, frozen=True, array_like=True):
+    """By what an exit that was let go is judged once more if nobody spent its receipt: as it was asked at `asked_at`.
+
+    A fresh receipt may be asked for until `until`. `wait_ms` is the wait of its own that it had, over at
+    `waited_until`, which is 0 if it never waited; `early`: its owner ended that. `approved` is the word of the vault's
+    approver, and `confirmed` says that its owner proved that he wants it, not only a key.
+    """
+
+    asset: str
+    amount: str
+    network: str
+    counterparty: str
+    destination: Destination | None
+    key: str
+    recovery: str
+    asked_at: Instant
+    until: Instant
+    wait_ms: int = 0
+    waited_until: Instant = 0
+    early: bool = False
+    approved: bool = False
+    confirmed: bool = False
+
+
 class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     """Value may leave. It drew `micro_usd` on `lane`: `none` if it was held as over budget, `own` for sweeps.
 
@@ -875,6 +907,9 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
 
     Of a card payment `margin_micro_usd` is set aside beyond what was authorised, until `cleared_until`.
     `key` is the API key that let it go by its signature alone.
+
+    `payable` is None for what draws nothing. An exit that is let go once more, for its receipt was not spent, is as if
+    it had not been before: what it drew then is drawn now in its place.
     """
 
     exit: str
@@ -892,6 +927,12 @@ class ExitAllowed(ExitEvent, frozen=True, array_like=True, tag="exit.allowed"):
     margin_micro_usd: int = 0
     cleared_until: Instant = 0
     key: str = ""
+    payable: Payable | None = None
+
+    @property
+    def receipt(self) -> str:
+        """The id of its receipts."""
+        return receipt_id(self.account, self.exit, self.payable.asked_at if self.payable is not None else self.at)
 
 
 class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
@@ -899,6 +940,7 @@ class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
 
     `recovery` is the case that asked for it instead of the account, "" if the account did. `destination` is who is paid
     outside of the platform. `stranger` is as in `ExitAllowed`. `key` is the API key that asked for it, "" if none did.
+    `unconfirmed`: it waits for no time alone, but until its owner confirms again whom it pays.
     """
 
     exit: str
@@ -918,13 +960,15 @@ class ExitHeld(ExitEvent, frozen=True, array_like=True, tag="exit.held"):
     destination: Destination | None = None
     stranger: str = ""
     key: str = ""
+    unconfirmed: bool = False
 
 
 class ExitMoved(ExitEvent, frozen=True, array_like=True, tag="exit.moved"):
-    """A held exit must wait until a later instant than was said before."""
+    """A held exit must wait until a later instant than was said before; `unconfirmed` is as in `ExitHeld`."""
 
     exit: str
     until: Instant
+    unconfirmed: bool = False
 
 
 class ExitApproved(ExitEvent, frozen=True, array_like=True, tag="exit.approved"):
@@ -937,11 +981,12 @@ class ExitApproved(ExitEvent, frozen=True, array_like=True, tag="exit.approved")
 class ExitCancelled(ExitEvent, frozen=True, array_like=True, tag="exit.cancelled"):
     """An exit that waited, or was locked, will not happen; `by` are the two of the staff who gave a sale back.
 
-    What a lock has drawn is given back where it was drawn.
+    What a lock has drawn is given back where it was drawn. `listed`: whom it would have paid was listed meanwhile.
     """
 
     exit: str
     by: tuple[str, ...] = ()
+    listed: bool = False
 
 
 class ExitLocked(ExitEvent, frozen=True, array_like=True, tag="exit.locked"):
@@ -1074,6 +1119,7 @@ class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconcil
     """A receipt from before a restore was shown by the signer and draws again on the budget.
 
     `kind` is the exit's, "" if the receipt is too old to say, and `paid_at` when the receipt was given.
+    `exit` is the one that it paid, if that waits here still, or was let go and not paid, as far as is known.
     """
 
     receipt: str
@@ -1081,18 +1127,23 @@ class ExitReconciled(ExitEvent, frozen=True, array_like=True, tag="exit.reconcil
     micro_usd: int
     kind: str = ""
     paid_at: Instant = 0
+    exit: str = ""
 
 
 class ValueReceived(Event, frozen=True, array_like=True, tag="value.received"):
     """Value came from another account inside the platform and may not exit before `until` (law 3).
 
     `sender` is from whom, "" if it came from several. If he is stopped meanwhile, it stays until `stopped_until`.
+    `late_micro_usd` of it was said to come at `late_at` already, to wait until `late_until`, and comes only now.
     """
 
     micro_usd: int
     until: Instant
     sender: str = ""
     stopped_until: Instant = 0
+    late_micro_usd: int = 0
+    late_at: Instant = 0
+    late_until: Instant = 0
 
 
 class ValueRecalled(Event, frozen=True, array_like=True, tag="value.recalled"):

@@ -80,9 +80,10 @@ def news(before: Head, after: Head, now: Instant) -> tuple[News, ...]:
 def released_at(head: Head, held: HeldExit, now: Instant) -> Instant:
     """When a hold may be released as things stand, 0 if nobody can know: nobody was told yet, or the owner froze.
 
-    A locked sale is its owner's to release, and no time's.
+    A locked sale is its owner's to release, and no time's; one to an entry that nobody confirmed for long waits until
+    somebody does.
     """
-    if head.frozen_at or not held.wait.heard or held.lock is not None:
+    if head.frozen_at or not held.wait.heard or held.lock is not None or held.unconfirmed:
         return 0
     return max(held.said_until, ordered_until(head, now))
 

@@ -72,6 +72,8 @@ def marked(marks: tuple[Received, ...], event: ev.ValueReceived) -> tuple[Receiv
     the longer of their two waits: what is forgotten is forgotten against the account.
     """
     kept = {_place(one): one for one in marks if one.over_at > event.at}
+    if event.late_micro_usd:
+        kept = {_place(one): one for one in _not_yet_come(tuple(kept.values()), event)}
     since = event.at // HOUR * HOUR if event.sender else 0
     _add(kept, Received(event.micro_usd, event.until, event.sender, since, event.stopped_until))
     named = [one for one in kept.values() if one.sender]
@@ -79,6 +81,19 @@ def marked(marks: tuple[Received, ...], event: ev.ValueReceived) -> tuple[Receiv
         del kept[_place(one)]
         _add(kept, Received(one.micro_usd, one.over_at))
     return tuple(kept.values())
+
+
+def _not_yet_come(marks: tuple[Received, ...], event: ev.ValueReceived) -> list[Received]:
+    """The marks without what was said to come earlier and did not; what is on its way back is no part of that."""
+    place, left = (event.sender, event.late_at // HOUR * HOUR, event.late_until), []
+    found = event.late_micro_usd
+    for one in marks:
+        here = (one.sender, one.since, one.until) == place
+        some = min(found, one.micro_usd - one.recalled_micro_usd) if here else 0
+        found -= some
+        if some < one.micro_usd:
+            left.append(replace(one, micro_usd=one.micro_usd - some))
+    return left
 
 
 def _place(one: Received) -> tuple[str, Instant, Instant, Instant]:

@@ -81,6 +81,7 @@ class Outflow(Section, frozen=True):
     card_margin_percent: Percent
     card_cleared_d: Days
     sale_lock_h: Hours
+    receipt_again_h: Hours
 
 
 class Book(Section, frozen=True):

@@ -8,6 +8,7 @@ lose something.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final, TypeVar, assert_never
 
 import msgspec
@@ -31,6 +32,8 @@ STATE_VERSION: Final = 4
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
 CARDS_KEPT: Final = 64
+UNPAID_KEPT: Final = 16
+"""Exits of which a fresh receipt may be asked for, the last of them."""
 STRANGERS_KEPT: Final = 64
 """How many strangers one customer pays in a day."""
 FREEZES_KEPT: Final = 64
@@ -165,7 +168,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     One that a `recovery` asked for goes only while that case stands, or once it was finished. `approved`: by the
     vault's approver. `destination` is who is paid outside of the platform, to be looked for on lists again. What was
     asked for by an API `key` ends with it. A sale with a `lock` waits for its buyer and its owner, and for no time any
-    more.
+    more. `unconfirmed`: time alone does not end it, but that its owner confirms again whom it pays.
     """
 
     kind: str
@@ -187,6 +190,7 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
     stranger: str = ""
     key: str = ""
     lock: Lock | None = None
+    unconfirmed: bool = False
 
     @property
     def may_be_stopped(self) -> bool:
@@ -198,6 +202,58 @@ class HeldExit(msgspec.Struct, frozen=True, array_like=True):
         if self.lock is None or not self.lock.paid_at:
             return [ev.ExitCancelled(now, name)]
         return [] if self.lock.disputed_at else [ev.ExitDisputed(now, name)]
+
+
+class Unpaid(msgspec.Struct, frozen=True, array_like=True):
+    """An exit that was let go at `at`, and of which nobody has said that it is paid: what a fresh receipt is given by.
+
+    `asked` is `ExitAllowed.payable`, and the other fields are as there; `ruled` says that two of the staff gave it to
+    the buyer of a sale.
+    """
+
+    at: Instant
+    kind: str
+    beneficiary: str
+    lane: Lane
+    micro_usd: int
+    digest: bytes
+    account: str
+    usual_micro_usd: int
+    stranger: str
+    drawn_at: Instant
+    ruled: bool
+    asked: ev.Payable
+
+    @property
+    def asset(self) -> str:
+        """What was to leave."""
+        return self.asked.asset
+
+    @property
+    def amount(self) -> str:
+        """How much of it."""
+        return self.asked.amount
+
+    @property
+    def counterparty(self) -> str:
+        """The customer here who was to receive it, "" if it was to leave the platform."""
+        return self.asked.counterparty
+
+    @property
+    def network(self) -> str:
+        """The network that was named."""
+        return self.asked.network
+
+    @property
+    def destination(self) -> ev.Destination | None:
+        """Who was to be paid outside of the platform."""
+        return self.asked.destination
+
+    @property
+    def wait(self) -> Wait | None:
+        """The wait of its own that it had; None if it had none."""
+        until = self.asked.waited_until
+        return Wait(self.asked.wait_ms, until, heard=True) if until else None
 
 
 class Vault(msgspec.Struct, frozen=True, array_like=True):
@@ -461,7 +517,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     `closed` are the pairs and counterparties that may not be traded, and since when; `victims` are those who lately
     gave something away to this customer by trading. `sent` is what went to other customers and waits there still,
     `returning` of which exits one of the staff asked that they be given back. `ties` are what others may be known by as
-    well, and `closed_ties` those of the counterparties that are closed.
+    well, and `closed_ties` those of the counterparties that are closed. `unpaid` are exits that were let go and may get
+    a fresh receipt, `settled` says by hashes under which names the platform settled those in `allowed`.
     """
 
     account: str
@@ -527,6 +584,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     ties: dict[bytes, Tie] = {}
     closed_ties: dict[str, tuple[bytes, ...]] = {}
     cards: dict[str, Authorised] = {}
+    unpaid: dict[str, Unpaid] = {}
+    settled: dict[str, bytes] = {}
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -536,6 +595,10 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
         if self.breaker is not None:
             return ev.StreamKind.BREAKER
         return ev.StreamKind.CUSTOMER if self.member is None else ev.StreamKind.STAFF
+
+    def to_release(self, which: str) -> HeldExit | Unpaid | None:
+        """What `exit.release` is about: an exit that waits, or one that was let go and is not paid."""
+        return self.exits.get(which) or self.unpaid.get(which)
 
     def setting(self, setting: Setting) -> int:
         """A setting's value; its loosest one if it was never set."""
@@ -676,7 +739,7 @@ def _begun(nobody: Customer, event: ev.AnyEvent) -> Customer:
             return nobody
 
 
-_LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.AddressRenewed, ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
+_LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
 """Frequent events that change no head: looked up before the cases below, which say so too."""
 
 
@@ -701,13 +764,14 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.SignInScored()
             | ev.PlaceSeen()
             | ev.AddressAdded()
-            | ev.AddressRenewed()
             | ev.AddressRemoved()
             | ev.NoticeFailed()
             | ev.AccountImported()
             | ev.CredentialRehashed()
         ):
             return head
+        case ev.AddressRenewed():
+            return _confirmed(head, event.beneficiary)
         case ev.DeviceProofSpent():
             alive = {key: until for key, until in head.device_proofs.items() if until >= event.at}
             return replace(head, device_proofs=alive | {event.proof: event.until})
@@ -1152,6 +1216,8 @@ def _proofs(head: Head, event: _ProofEvent) -> Head:
 
 def _stopped(head: Head, event: ev.Frozen | ev.Unfrozen) -> Head:
     if isinstance(event, ev.Frozen):
+        # Else what a thief had let go, and nobody paid yet, would go at the thaw. A sale's buyer has paid, or may have.
+        head = replace(head, unpaid={name: one for name, one in head.unpaid.items() if one.drawn_at})
         if head.frozen_at:
             pressed = replace(head.freezes[-1], pressed_at=event.at)
             return replace(head, freezes=(*head.freezes[:-1], pressed))
@@ -1223,21 +1289,31 @@ def _held(event: ev.ExitHeld) -> HeldExit:
         destination=event.destination,
         stranger=event.stranger,
         key=event.key,
+        unconfirmed=event.unconfirmed,
     )
+
+
+def _confirmed(head: Head, beneficiary: str) -> Head:
+    """What waited for its owner to confirm whom it pays waits for its time alone."""
+    waited = {
+        name: replace(one, unconfirmed=False)
+        for name, one in head.exits.items()
+        if one.unconfirmed and one.beneficiary == beneficiary
+    }
+    return replace(head, exits=head.exits | waited) if waited else head
 
 
 def _exits(head: Head, event: _ExitEvent) -> Head:
     match event:
         case ev.ExitAllowed():
-            return _gone(head, event)
+            return _let_go(head, event)
         case ev.ExitReconciled():
-            meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
-            return replace(head, allowed=_kept(head.allowed, event.receipt, event.at), meters=meters, habit=habit)
+            return _reconciled(head, event)
         case ev.ExitHeld():
             return replace(head, exits=head.exits | {event.exit: _held(event)})
         case ev.ExitMoved():
             old = head.exits[event.exit]
-            new = replace(old, said_until=max(old.said_until, event.until))
+            new = replace(old, said_until=max(old.said_until, event.until), unconfirmed=event.unconfirmed)
             return replace(head, exits=head.exits | {event.exit: new})
         case ev.ExitApproved():
             approved = replace(head.exits[event.exit], approved=True)
@@ -1261,11 +1337,17 @@ def _exits(head: Head, event: _ExitEvent) -> Head:
             assert_never(event)
 
 
-def _gone(head: Head, event: ev.ExitAllowed) -> Head:
-    """What was let go draws now, unless it was drawn before; a card payment may be charged yet."""
+def _let_go(head: Head, event: ev.ExitAllowed) -> Head:
+    """What was let go draws now, unless it was drawn as it was locked; what was let go before, and not paid, once.
+
+    A card payment may be charged yet.
+    """
+    before = head.unpaid.get(event.exit)
+    if before is not None:
+        head = _without_habit(head, before) if event.drawn_at else without_payment(head, before)
     allowed, exits = _kept(head.allowed, event.exit, event.at), _without(head.exits, event.exit)
     meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
-    head = replace(head, exits=exits, allowed=allowed, habit=habit)
+    head = replace(head, exits=exits, allowed=allowed, habit=habit, unpaid=_unpaid(head.unpaid, event))
     if event.drawn_at:
         return head
     strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
@@ -1273,8 +1355,59 @@ def _gone(head: Head, event: ev.ExitAllowed) -> Head:
     return replace(head, meters=meters, strangers=strangers, cards=cards)
 
 
+def _reconciled(head: Head, event: ev.ExitReconciled) -> Head:
+    """What the signer paid draws, once; what is known here of that exit is over, under no name of the platform's."""
+    held, unpaid = head.exits.get(event.exit), head.unpaid.get(event.exit)
+    head = head if held is None else without_draw(head, held)
+    head = head if unpaid is None else without_payment(head, unpaid)
+    meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
+    head = replace(head, allowed=_kept(head.allowed, event.receipt, event.at), meters=meters, habit=habit)
+    if held is None and unpaid is None:
+        return head
+    return replace(
+        head,
+        exits=_without(head.exits, event.exit),
+        unpaid=_without(head.unpaid, event.exit),
+        allowed=_kept(head.allowed, event.exit, event.at),
+        settled=head.settled | {event.exit: b""},
+    )
+
+
+def _unpaid(unpaid: dict[str, Unpaid], event: ev.ExitAllowed) -> dict[str, Unpaid]:
+    """The last exits of which a fresh receipt may be asked for, newest last."""
+    if event.payable is None:
+        return unpaid
+    kept = [(name, one) for name, one in unpaid.items() if name != event.exit and one.asked.until > event.at]
+    new = Unpaid(
+        at=event.at,
+        kind=event.kind,
+        beneficiary=event.beneficiary,
+        lane=event.lane,
+        micro_usd=event.micro_usd,
+        digest=event.digest,
+        account=event.account,
+        usual_micro_usd=event.usual_micro_usd,
+        stranger=event.stranger,
+        drawn_at=event.drawn_at,
+        ruled=bool(event.by),
+        asked=event.payable,
+    )
+    return dict([*kept[1 - UNPAID_KEPT :], (event.exit, new)])
+
+
+def without_payment(head: Head, gone: Unpaid) -> Head:
+    """The head as if an exit that was let go had not been: nothing is drawn for it, and it shapes no habit."""
+    return _given_back(_without_habit(head, gone), gone.lane, gone.micro_usd, gone.drawn_at or gone.at, gone.stranger)
+
+
+def _without_habit(head: Head, gone: Unpaid) -> Head:
+    usual = 0 if gone.lane is Lane.NONE else gone.usual_micro_usd
+    return replace(head, habit=less(head.habit, gone.at // DAY, usual))
+
+
 def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
     """What was given back was never drawn: it is taken out of the hours and days in which it was, and of the habit."""
+    head = replace(head, unpaid=_without(head.unpaid, event.exit))
     sent = head.sent | {event.exit: replace(head.sent[event.exit], returned_at=event.at)}
     usual = 0 if event.lane is Lane.NONE else event.usual_micro_usd
     habit = less(head.habit, (event.left_at or event.drawn_at) // DAY, usual)
@@ -1300,8 +1433,19 @@ def _charged(head: Head, event: ev.ExitCleared | ev.ExitExceeded) -> Head:
 
 
 def _settled(head: Head, event: ev.ExitSettled) -> Head:
-    """What the platform says is final changes nothing, but for what it has moved back: that is over."""
+    """What the platform says is final gets no further receipt, and keeps its name; what it has moved back is over."""
+    settled = {name: mark for name, mark in head.settled.items() if name in head.allowed and name != event.exit}
+    settled |= {event.exit: reference_mark(event.reference)} if event.exit in head.allowed else {}
+    head = replace(head, unpaid=_without(head.unpaid, event.exit), settled=settled)
     return replace(head, sent=_without(head.sent, event.exit)) if event.returned else head
+
+
+def reference_mark(reference: str) -> bytes:
+    """By what the platform's name for a payment is known again."""
+    return hashlib.sha256(reference.encode()).digest()[:MARK_BYTES]
+
+
+MARK_BYTES: Final = 16
 
 
 _SaleEvent = ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled
@@ -1430,7 +1574,8 @@ def _victims(victims: tuple[Victim, ...], event: ev.ProceedsSeen | ev.ProceedsHe
 
 def _kept(allowed: dict[str, Instant], name: str, at: Instant) -> dict[str, Instant]:
     """The last exits that were let go, newest last."""
-    kept = allowed if len(allowed) < EXITS_KEPT else dict(list(allowed.items())[1 - EXITS_KEPT :])
+    others = _without(allowed, name)
+    kept = others if len(others) < EXITS_KEPT else dict(list(others.items())[1 - EXITS_KEPT :])
     return kept | {name: at}
 
 

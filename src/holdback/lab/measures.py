@@ -76,6 +76,7 @@ class Measures:
     ) -> dict[str, float]:
         """Everything but step-ups, over what happened from t0 to the end. `channels` are the contacts' own."""
         stolen, first = self._lost_in_trades, len(entries)
+        gone: set[str] = set()
         for place, entry in enumerate(entries):
             for event in entry.events:
                 if isinstance(event, ev.ExitReturned) and by_trade(event.exit):
@@ -85,6 +86,9 @@ class Measures:
                 if not isinstance(event, ev.ExitAllowed) or event.exit not in self._exits:
                     continue
                 exit_ = self._exits[event.exit]
+                if event.exit in gone:
+                    continue  # a fresh receipt of the same exit
+                gone.add(event.exit)
                 exit_.over_at = entry.at
                 if not exit_.honest and event.kind != "sweep":
                     first = min(first, place)

@@ -127,6 +127,7 @@ class _Play:
         self._made: dict[str, str] = {}
         self._equity = round(story.account.equity_usd * MICRO)
         self._began = self._entries_read = 0
+        self._let_go: set[str] = set()
         self._deliveries_read = 0
         self._reacted_at = -1
 
@@ -296,7 +297,9 @@ class _Play:
         """Let the platform state what the family still owns, and the owner notice what he sees."""
         for entry in self._world.entries[self._entries_read :]:
             for event in entry.events:
-                if isinstance(event, ev.ExitAllowed) and event.kind != "sweep":
+                again = isinstance(event, ev.ExitAllowed) and event.exit in self._let_go
+                if isinstance(event, ev.ExitAllowed) and event.kind != "sweep" and not again:
+                    self._let_go.add(event.exit)
                     self._equity = max(0, self._equity - event.micro_usd)
                     self._stage.stated(self._equity)
         self._entries_read = len(self._world.entries)

@@ -231,7 +231,7 @@ class World:
         if isinstance(action, SessionStart) and request.account == CUSTOMER and self.siblings:
             many = 1 + len(self.siblings)
             return {"shared": (SharedFact(DEVICE, self.now // DAY, many, many, _SAME_DEVICE, many),)}
-        held = head.exits.get(action.which) if head is not None and isinstance(action, ExitRelease) else None
+        held = head.to_release(action.which) if head is not None and isinstance(action, ExitRelease) else None
         place = held.destination if held is not None else getattr(action, "address", None)
         if not isinstance(place, Destination):
             return {}

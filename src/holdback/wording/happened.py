@@ -409,21 +409,17 @@ _ExitEvent = (
 def _exit_line(event: _ExitEvent, known: Known) -> str:
     match event:
         case ev.ExitAllowed():
-            asked = known.payment()
+            asked = known.payment() or event.payable
             amount = f"{asked.amount} {asked.asset}, " if asked else ""
-            where = "to an own account" if event.lane is Lane.OWN else _towards(event.beneficiary, known)
+            where = "to an own account" if event.lane is Lane.OWN else _towards(event.beneficiary, known, event.payable)
             who = " by two of the staff" if event.by else ""
             return f"Payment {event.exit} was let go{who}: {event.kind} of {amount}{money(event.micro_usd)} {where}."
-        case ev.ExitHeld():
-            worth = f"{event.amount} {event.asset}, {money(event.micro_usd)} {_towards(event.beneficiary, known)}"
-            until = day_text(event.until)
-            return f"Payment {event.exit} waits until {until} at the earliest: {event.kind} of {worth}."
-        case ev.ExitMoved():
-            return f"The waiting payment {event.exit} must wait longer, until {day_text(event.until)}."
-        case ev.ExitApproved():
-            return f"The waiting payment {event.exit} may reach into the vault, says {known.contact(event.contact)}."
+        case ev.ExitHeld() | ev.ExitMoved() | ev.ExitApproved():
+            return _waiting_line(event, known)
         case ev.ExitCancelled():
-            return f"The waiting payment {event.exit} was stopped{' by two of the staff' if event.by else ''}."
+            why = " by two of the staff" if event.by else ""
+            why = ": nobody is paid any more at the address that it would have gone to" if event.listed else why
+            return f"The waiting payment {event.exit} was stopped{why}."
         case ev.ExitLocked() | ev.ExitPaid() | ev.ExitDisputed() | ev.ExitRuled():
             return _sale_line(event)
         case ev.ExitSettled():
@@ -471,6 +467,24 @@ def _sent_line(event: ev.ValueSent | ev.ExitReturnAsked | ev.ExitReturned) -> st
             assert_never(event)
 
 
+def _waiting_line(event: ev.ExitHeld | ev.ExitMoved | ev.ExitApproved, known: Known) -> str:
+    match event:
+        case ev.ExitHeld():
+            worth = f"{event.amount} {event.asset}, {money(event.micro_usd)} {_towards(event.beneficiary, known)}"
+            until = f"{day_text(event.until)} at the earliest"
+            if event.unconfirmed:
+                until = f"its owner confirms again whom it pays, and until {until}"
+            return f"Payment {event.exit} waits until {until}: {event.kind} of {worth}."
+        case ev.ExitMoved(unconfirmed=True):
+            return f"The waiting payment {event.exit} waits until its owner confirms again whom it pays."
+        case ev.ExitMoved():
+            return f"The waiting payment {event.exit} must wait longer, until {day_text(event.until)}."
+        case ev.ExitApproved():
+            return f"The waiting payment {event.exit} may reach into the vault, says {known.contact(event.contact)}."
+        case _:  # pragma: no cover - the type checker proves that nothing arrives here
+            assert_never(event)
+
+
 def _sale_line(event: ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRuled) -> str:
     sale = f"The sale {event.exit}"
     match event:
@@ -488,12 +502,15 @@ def _sale_line(event: ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRul
             assert_never(event)
 
 
-def _towards(beneficiary: str, known: Known) -> str:
-    """Who is paid, from the request if this is its entry, else by the beneficiary's name."""
+def _towards(beneficiary: str, known: Known, payable: ev.Payable | None = None) -> str:
+    """Who is paid, from the request if this is its entry, or what is known of it since, else by the entry's name."""
     asked = known.payment()
-    target = (asked.address or asked.counterparty) if asked else None
+    target = (asked.address or asked.counterparty) if asked else payable.destination if payable else None
+    by = beneficiary.partition(".")[0]
     if target is not None:
-        return f"to {shortened(known.opened(target))} by {beneficiary.partition('.')[0]}"
+        return f"to {shortened(known.opened(target))} by {by}"
+    if payable is not None and payable.counterparty:
+        return f"to {shortened(payable.counterparty)} by {by}"
     return f"by {beneficiary}" if beneficiary in OPENED_KINDS else f"to {beneficiary_text(beneficiary)}"
 
 

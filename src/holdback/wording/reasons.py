@@ -35,6 +35,8 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.CHALLENGE_OTHER_ACTION: "This confirmation belongs to something else. Nothing was done. Ask again.",
     Reason.ALREADY_EXISTS: "This exists already. Use what is there.",
     Reason.NOT_FOUND: "There is nothing of that name. Check what is there.",
+    Reason.ALREADY_SETTLED: "This is paid already, and under one name. Check that payment.",
+    Reason.STILL_HELD: "This waits still, and nothing of it may be paid. Release it first, when its time has come.",
     Reason.EXIT_KIND_CLOSED: "This way of sending value is closed. Choose another.",
     Reason.SALE_DISPUTED: "The buyer paid and the sale was stopped. Wait for the two of the staff who decide it.",
     Reason.SALE_LOCKED: "This is locked for its buyer, and goes by its owner alone. Confirm when the money is there.",

@@ -6,7 +6,7 @@ Asking needs the strongest senior proof first, so that nobody without it learns 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from holdback.core import breaker, budget, cooling
 from holdback.core import events as ev
 from holdback.core.assurance import CONTACT_CODE, Level, half_counts_at, holder_of, may_approve, witness
-from holdback.core.decision import Allow, Hold, Reason, ranked, why
+from holdback.core.decision import Allow, Deny, Hold, Reason, ranked, why
 from holdback.core.disclosure import ordered_until
+from holdback.core.doors import DOORS, NAMING
 from holdback.core.events import (
     DAY,
     HOUR,
@@ -66,10 +67,16 @@ from holdback.core.state import (
     Lock,
     PartKey,
     Recovery,
+    Unpaid,
     Vault,
     Wait,
+    reference_mark,
     without_draw,
+    without_payment,
 )
+
+if TYPE_CHECKING:
+    from holdback.core.inside import Sent
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
@@ -117,6 +124,8 @@ class ExitRelease(Action, frozen=True, tag="exit.release"):
     """Let a held exit go. By the platform at its time, with no new proof; by the owner earlier, as law 10 allows.
 
     A P2P sale is locked by it, and then goes by its owner's strongest proof alone; a disputed one by two of the staff.
+    Of an exit that was let go and whose receipt was not spent the platform gets a fresh receipt, of the same id, until
+    it says by `exit.settle` that it is paid.
     """
 
     which: Id
@@ -125,8 +134,9 @@ class ExitRelease(Action, frozen=True, tag="exit.release"):
 class ExitSettle(Action, frozen=True, tag="exit.settle"):
     """Say that an allowed exit is final, or with the stage `paid` that the buyer of a locked sale has paid.
 
-    `reference` is the platform's name for the payment. Of an exit that was given back `final` says that the value has
-    been moved back. `usd` is what a card payment was charged with in the end; say it of nothing else.
+    `reference` is the platform's name for the payment, and of one exit there is one. Of an exit that was given back
+    `final` says that the value has been moved back. `usd` is what a card payment was charged with in the end; say it of
+    nothing else.
     """
 
     which: Id
@@ -235,7 +245,7 @@ def _asked_value(case: Case, action: ExitRequest) -> Value:
     return replace(value, micro_usd=min(card.with_margin(value.micro_usd, case.policy), MOST_MICRO_USD))
 
 
-def _held_value(case: Case, held: HeldExit) -> Value:
+def _held_value(case: Case, held: HeldExit | Unpaid) -> Value:
     """What a held exit is worth now, and never less than when it was asked for; a card's margin is in that."""
     value = value_of(case, held.asset, held.amount, held.micro_usd)
     if case.policy.exits.get(held.kind) != card.NETWORK or value.own_micro_usd is None:
@@ -474,17 +484,12 @@ def _unfit_field(action: ExitRequest, network: str) -> str:
     """
     if not units(action.amount):
         return "amount"
-    if network in {"own", *RECEIVED_INSIDE} or network in OPENED_KINDS:
-        if action.counterparty is None:
-            return "counterparty"
-        return "address" if action.address is not None else "network" if action.network is not None else ""
-    if action.counterparty is not None:
-        return "counterparty"
-    if action.address is None:
-        return "address"
-    if network != "*":
-        return ""
-    return "network" if action.network is None or action.network in NAMED_BY_KIND else ""
+    door = DOORS[network]
+    given = {name for name in NAMING if getattr(action, name) is not None}
+    unfit = (given ^ set(door.fields)) - set(door.optional)
+    if unfit or network != "*":
+        return next((name for name in NAMING if name in unfit), "")
+    return "network" if action.network in NAMED_BY_KIND else ""
 
 
 def _barred(case: Case, network: str, beneficiary: str) -> Finding | None:
@@ -551,15 +556,14 @@ def _request(case: Case, action: ExitRequest) -> Ruling:
         ruling = sale.lock(case, held.exit, held, weighed.lane, (value.micro_usd, value.own_micro_usd or 0))
         return replace(ruling, events=(*ruling.events, *_renewed(case, name)))
     reason = Reason.INSTANT_LANE if weighed.lane is Lane.INSTANT else Reason.PROVED
-    paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account, stranger)
-    ruling = _let_go(case, paid, weighed.lane, value, network)
-    return Ruling(Allow((why(reason),), paid.exit), (*ruling.events, *_renewed(case, name)), ruling.elsewhere)
+    ruling = _let_go(case, _paid_at_once(case, held), weighed.lane, value, network)
+    return Ruling(Allow((why(reason),), held.exit), (*ruling.events, *_renewed(case, name)), ruling.elsewhere)
 
 
 class Paid(msgspec.Struct, frozen=True):
     """Which exit is let go: its id and kind, who is paid, and account and digest of the action that asked for it.
 
-    `stranger` is who is paid on an opened kind; `drawn_at` and `by` are as in `events.ExitAllowed`.
+    `stranger` is who is paid on an opened kind; `drawn_at`, `by` and `payable` are as in `events.ExitAllowed`.
     """
 
     exit: str
@@ -570,6 +574,51 @@ class Paid(msgspec.Struct, frozen=True):
     stranger: str = ""
     drawn_at: Instant = 0
     by: tuple[str, ...] = ()
+    payable: ev.Payable | None = None
+
+
+def _paid_at_once(case: Case, held: ev.ExitHeld) -> Paid:
+    """What goes as it is asked for, by `held`, what it would have been held as."""
+    payable = ev.Payable(
+        asset=held.asset,
+        amount=held.amount,
+        network=held.network,
+        counterparty=held.counterparty,
+        destination=held.destination,
+        key=held.key,
+        recovery=held.recovery,
+        asked_at=case.now,
+        until=_payable_until(case),
+        confirmed=bool(case.proved),
+    )
+    return Paid(
+        held.exit, held.kind, held.beneficiary, held.digest, held.account, stranger=held.stranger, payable=payable
+    )
+
+
+def _paid_after_wait(case: Case, which: str, held: HeldExit, *, early: bool = False, approved: bool = False) -> Paid:
+    """What goes after it was held; `early`, if its owner ends its own wait."""
+    payable = ev.Payable(
+        asset=held.asset,
+        amount=held.amount,
+        network=held.network,
+        counterparty=held.counterparty,
+        destination=held.destination,
+        key=held.key,
+        recovery=held.recovery,
+        asked_at=held.asked_at,
+        until=_payable_until(case),
+        wait_ms=held.wait.length_ms,
+        waited_until=held.wait.until,
+        early=early,
+        approved=approved,
+        confirmed=bool(held.asked_with or approved or case.proved),
+    )
+    return Paid(which, held.kind, held.beneficiary, held.digest, held.account, stranger=held.stranger, payable=payable)
+
+
+def _payable_until(case: Case) -> Instant:
+    return case.now + case.policy.outflow.receipt_again_h * HOUR
 
 
 def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
@@ -593,8 +642,9 @@ def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> R
         card.margin_of(value.micro_usd, case.policy) if by_card else 0,
         case.now + case.policy.outflow.card_cleared_d * DAY if by_card else 0,
         _alone(case),
+        payable=paid.payable,
     )
-    marks = _received(case, network, value)
+    marks = _received(case, network, value, case.head.sent.get(paid.exit))
     drawn = lane, value.micro_usd, usual, stranger, paid.drawn_at
     sent = (
         ev.ValueSent(
@@ -625,10 +675,13 @@ def _renewed(case: Case, name: str, recovery: str = "") -> tuple[ev.AddressRenew
     return (ev.AddressRenewed(case.now, name, case.now + case.policy.book.verified_d * DAY),)
 
 
-def _received(case: Case, network: str, value: Value, *, forgotten: bool = False) -> tuple[ev.ValueReceived, ...]:
+def _received(
+    case: Case, network: str, value: Value, sent: Sent | None = None, *, forgotten: bool = False
+) -> tuple[ev.ValueReceived, ...]:
     """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3).
 
-    From one who is stopped later it may, which is read when the counterparty asks to let value leave.
+    From one who is stopped later it may, which is read when the counterparty asks to let value leave. What was `sent`
+    before, and did not arrive for its receipt was not spent, arrives now: it leaves one mark.
 
     Waits end at full hours, so that however often someone sends, the receiver keeps one mark an hour. What Holdback
     cannot price is never less than the floor from which marks count: unknown is not nothing (law 8).
@@ -640,7 +693,8 @@ def _received(case: Case, network: str, value: Value, *, forgotten: bool = False
     longest = (-(-case.now // HOUR) + outflow.received_from_cooling_h) * HOUR
     until = longest if forgotten or stopped else (-(-case.now // HOUR) + outflow.received_h) * HOUR
     worth = value.micro_usd if value.priced else max(value.micro_usd, outflow.received_floor_usd * MICRO)
-    return (ev.ValueReceived(case.now, worth, until, case.head.account, longest),)
+    late = (sent.micro_usd, sent.at, sent.until) if sent is not None else (0, 0, 0)
+    return (ev.ValueReceived(case.now, worth, until, case.head.account, longest, *late),)
 
 
 def _release_at(findings: tuple[Finding, ...]) -> Instant | None:
@@ -668,11 +722,10 @@ def evacuate(case: Case, action: ExitRequest, recovery: Recovery, asked_with: tu
     if refusal is not None:
         return denied(refusal)
     weighed = _confirmed_by(recovery.id, weigh(case, Asked(name, value, network)))
+    held = replace(_held_event(case, action, name, value, weighed), asked_with=asked_with, recovery=recovery.id)
     if weighed.findings:
-        held = _held_event(case, action, name, value, weighed)
-        return _hold(weighed, replace(held, asked_with=asked_with, recovery=recovery.id))
-    paid = Paid(f"x{case.seq}", action.kind, name, case.facts.digest, case.request.account)
-    ruling = _let_go(case, paid, weighed.lane, value, network)
+        return _hold(weighed, held)
+    ruling = _let_go(case, _paid_at_once(case, held), weighed.lane, value, network)
     return replace(ruling, events=(*ruling.events, *_renewed(case, name, recovery.id)))
 
 
@@ -708,11 +761,17 @@ def _held_event(case: Case, action: ExitRequest, name: str, value: Value, weighe
         destination=action.address,
         stranger=stranger_of(action, case.policy.exits[action.kind]),
         key=case.request.actor.key if case.request.actor.kind is ActorKind.API_KEY else "",
+        unconfirmed=_is_unconfirmed(weighed.findings),
     )
 
 
+def _is_unconfirmed(findings: tuple[Finding, ...]) -> bool:
+    """Whether an exit waits until its owner confirms again whom it pays, however long that takes."""
+    return any(one.code == Reason.VERIFICATION_EXPIRED for one in findings)
+
+
 def _held_parts(_request: Request, action: ExitRelease, peek: Head | None) -> tuple[PartKey, ...]:
-    held = peek.exits.get(action.which) if peek else None
+    held = peek.to_release(action.which) if peek else None
     return (("beneficiary", held.beneficiary),) if held else ()
 
 
@@ -721,7 +780,7 @@ def _held(case: Case, action: ExitCancel | ExitRelease) -> Finding | None:
     if held is None and not releases and case.request.actor.kind is ActorKind.STAFF:
         return returning.objection(case, action.which)
     if held is None:
-        return why(Reason.NOT_FOUND, about="which")
+        return _payable(case, action.which) if releases else why(Reason.NOT_FOUND, about="which")
     barred = _beyond_reach(case, held) or sale.barred(case, held, releases=releases)
     return _releasable(case, held) if releases and barred is None else barred
 
@@ -740,20 +799,47 @@ def _releasable(case: Case, held: HeldExit) -> Finding | None:
         return why(Reason.EXIT_KIND_CLOSED, about="kind")
     by = case.request.actor.kind
     ruled = by is ActorKind.STAFF
-    stops = (None if ruled else _key_stopped(case, held), _stopped(case, ruled=ruled), unfounded(case, held))
-    stopped = ranked([one for one in stops if one is not None])
-    if stopped:
-        return stopped[0]
+    stopped = _stopped_since(case, held.key, held.recovery, ruled=ruled)
+    if stopped is not None:
+        return stopped
     barred = _barred(case, network, held.beneficiary)
+    if barred is not None and barred.code == Reason.DESTINATION_LISTED and held.lock is None:
+        barred = None  # it ends by that, which an objection cannot say (`_release`)
     if barred is not None or held.lock is not None or by is not ActorKind.OWNER:
         return barred
     return _approvable(case, held) if awaits_approval(case, held) else _early(case, held)
 
 
-def _key_stopped(case: Case, held: HeldExit) -> Finding | None:
-    """What a key asked for that was stopped since; stopping it cancels that, so this is looked at for safety's sake."""
-    key = case.head.api_keys.get(held.key)
-    if not held.key or (key is not None and not key.suspended):
+def _stopped_since(case: Case, key: str, recovery: str, *, ruled: bool) -> Finding | None:
+    """What stops an exit that was asked for earlier: its key's end, a freeze or order, or that its recovery is none."""
+    stops = (None if ruled else _key_stopped(case, key), _stopped(case, ruled=ruled), unfounded(case, recovery))
+    stopped = ranked([one for one in stops if one is not None])
+    return stopped[0] if stopped else None
+
+
+def _payable(case: Case, which: str) -> Finding | None:
+    """Why there is no fresh receipt for what was let go: it is paid, or stopped since, or its time is over.
+
+    The platform alone asks for one, for nobody else pays.
+    """
+    if which in case.head.settled and which in case.head.allowed:
+        return why(Reason.ALREADY_SETTLED, about="which")
+    unpaid = case.head.unpaid.get(which)
+    if unpaid is None or unpaid.asked.until <= case.now:
+        return why(Reason.NOT_FOUND, "exit.request", about="which")
+    if case.request.actor.kind is not ActorKind.PLATFORM:
+        return why(Reason.NOT_ENTITLED, ActorKind.PLATFORM, about="which")
+    network = case.policy.exits.get(unpaid.kind)
+    if network is None:
+        return why(Reason.EXIT_KIND_CLOSED, about="kind")
+    stopped = _stopped_since(case, unpaid.asked.key, unpaid.asked.recovery, ruled=unpaid.ruled)
+    return stopped or _barred(case, network, unpaid.beneficiary)
+
+
+def _key_stopped(case: Case, name: str) -> Finding | None:
+    """What a key asked for that was stopped since; stopping it cancels what waits, but not what was let go."""
+    key = case.head.api_keys.get(name)
+    if not name or (key is not None and not key.suspended):
         return None
     return why(Reason.API_KEY_SUSPENDED, "exit.cancel", about="which")
 
@@ -787,9 +873,14 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     As long as the vault's approver is asked for, the owner's release brings his word, and skips nothing. It is his word
     only if the code that was shown is one that was sent to him.
     """
-    held = case.head.exits[action.which]
+    held = case.head.exits.get(action.which)
+    if held is None:
+        return _again(case, action.which, case.head.unpaid[action.which])
     if held.lock is not None:
         return _sell(case, action.which, held, held.lock)
+    listed = on_a_list(case)
+    if listed is not None:
+        return Ruling(Deny((listed,)), (ev.ExitCancelled(case.now, action.which, listed=True),))
     awaits, approver = awaits_approval(case, held), _vault(case.head).approver
     approving = awaits and any((one.kind, one.authenticator) == (CONTACT_CODE, approver) for one in case.proved)
     early = case.request.actor.kind is ActorKind.OWNER and not awaits
@@ -805,15 +896,62 @@ def _release(case: Case, action: ExitRelease) -> Ruling:
     findings = ranked([*weighed.findings, *own])
     if findings:
         until = _release_at(findings) or held.said_until
-        lacking = any(one.code in {Reason.VAULT_APPROVAL, Reason.PROOF_REQUIRED} for one in findings)
-        answer = Hold(findings, action.which, None if lacking else until)
-        return Ruling(answer, (*said, ev.ExitMoved(case.now, action.which, until)))
+        answer = Hold(findings, action.which, None if any(one.code in PEOPLE for one in findings) else until)
+        return Ruling(answer, (*said, ev.ExitMoved(case.now, action.which, until, _is_unconfirmed(findings))))
     if asked.network == sale.NETWORK:
         ruling = sale.lock(case, action.which, held, weighed.lane, (value.micro_usd, value.own_micro_usd or 0))
     else:
-        paid = Paid(action.which, held.kind, held.beneficiary, held.digest, held.account, held.stranger)
+        paid = _paid_after_wait(case, action.which, held, early=early, approved=asked.approved)
         ruling = _let_go(case, paid, weighed.lane, value, asked.network)
     return replace(ruling, events=(*said, *ruling.events, *_renewed(case, held.beneficiary, held.recovery)))
+
+
+PEOPLE = frozenset({Reason.VAULT_APPROVAL, Reason.PROOF_REQUIRED, Reason.VERIFICATION_EXPIRED})
+"""What time alone does not mend: somebody has to say something, so that no instant can be named."""
+
+
+def _again(case: Case, which: str, unpaid: Unpaid) -> Ruling:
+    """A fresh receipt for what was let go and not paid: weighed as if it had not been, drawn now instead of then.
+
+    A later draw is never a looser one, so that this needs no faith in whoever says that it was not paid; and its
+    receipts have one id, so that they pay once. What time has made of it stands against it: no wait begins here. What
+    two of the staff ruled is not weighed again, and a sale is worth what was agreed.
+    """
+    asked, network = unpaid.asked, case.policy.exits[unpaid.kind]
+    before, sold = replace(case, head=without_payment(case.head, unpaid)), network == sale.NETWORK
+    value = Value(unpaid.micro_usd, unpaid.usual_micro_usd)
+    if not sold:
+        value = _held_value(case, unpaid)
+    lane, drawn = unpaid.lane, unpaid.lane if sold else None
+    if not unpaid.ruled:
+        refusal = _refused_by_value(before, value, unpaid.stranger)
+        if refusal is not None:
+            return denied(refusal)
+        wait = Wait(OUTWAITED_MS, case.now, heard=True) if asked.early else unpaid.wait
+        weighed = weigh(before, Asked(unpaid.beneficiary, value, network, wait, unpaid.wait, asked.approved, drawn))
+        findings = (*_confirmed_by(asked.recovery, weighed).findings, *_unconfirmed_again(before, unpaid, weighed))
+        if findings:
+            return Ruling(Hold(ranked([*findings]), which, _release_at(findings)))
+        lane = lane if sold else weighed.lane
+    paid = Paid(
+        which,
+        unpaid.kind,
+        unpaid.beneficiary,
+        unpaid.digest,
+        unpaid.account,
+        unpaid.stranger,
+        unpaid.drawn_at,
+        payable=asked,
+    )
+    return _let_go(case, paid, lane, value, network)
+
+
+def _unconfirmed_again(case: Case, unpaid: Unpaid, weighed: Weighed) -> list[Finding]:
+    """What only a key asked for, and is more by now than a key lets go: its owner asks for it himself."""
+    asked = unpaid.asked
+    if not asked.key or asked.confirmed or not _needs_owner(case, unpaid.beneficiary, weighed):
+        return []
+    return [why(Reason.PROOF_REQUIRED, "exit.request", about="which")]
 
 
 def _sell(case: Case, which: str, held: HeldExit, lock: Lock) -> Ruling:
@@ -823,7 +961,7 @@ def _sell(case: Case, which: str, held: HeldExit, lock: Lock) -> Ruling:
     of the staff rule is not weighed again: the buyer has paid, and they know what stands against it.
     """
     value, network = Value(held.micro_usd, lock.usual_micro_usd), case.policy.exits[held.kind]
-    paid = Paid(which, held.kind, held.beneficiary, held.digest, held.account, held.stranger, lock.at)
+    paid = replace(_paid_after_wait(case, which, held, early=True), drawn_at=lock.at)
     if case.request.actor.kind is ActorKind.STAFF:
         said = sale.word(case, which, held, to_buyer=True)
         return said if isinstance(said, Ruling) else _let_go(case, replace(paid, by=said), lock.lane, value, network)
@@ -880,17 +1018,37 @@ def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
         return sale.payable(case.head, action.which) if action.usd is None else why(Reason.BAD_FIELD, about="usd")
     if action.usd is not None:
         return card.chargeable(case.head, action.which)
-    sent = case.head.sent.get(action.which)
-    moved = sent is not None and bool(sent.order and sent.returned_at)
-    return None if moved or action.which in case.head.allowed else why(Reason.NOT_FOUND, about="which")
+    settled, sent = case.head.settled.get(action.which), case.head.sent.get(action.which)
+    if sent is not None and sent.returned_at:
+        return None
+    if action.which not in case.head.allowed:
+        return _not_allowed(case, action.which)
+    if not settled or settled == reference_mark(action.reference):
+        return None
+    return why(Reason.ALREADY_SETTLED, about="reference")
+
+
+def _not_allowed(case: Case, which: str) -> Finding:
+    """Why what was not let go cannot be final: it waits, is locked or disputed, or there is nothing of that name."""
+    held = case.head.exits.get(which)
+    if held is None:
+        return why(Reason.NOT_FOUND, about="which")
+    if held.lock is None:
+        return why(Reason.STILL_HELD, "exit.release", about="which")
+    disputed = bool(held.lock.disputed_at)
+    rulers = sorted(RULES_ON_SALES) if disputed else ["owner"]
+    return why(Reason.SALE_DISPUTED if disputed else Reason.SALE_LOCKED, *rulers, about="which")
 
 
 def _settle(case: Case, action: ExitSettle) -> Ruling:
+    """Note that it is final; said again, with the same name, it is no news."""
     allowed = Allow((why(Reason.NO_HARM),), action.which)
     if action.usd is not None:
         return card.charged(case, action.which, micro_usd(action.usd), action.reference)
     if action.stage == "final":
         moved = returning.moved(case, action.which)
+        if case.head.settled.get(action.which) and not moved:
+            return Ruling(allowed)
         return Ruling(allowed, (ev.ExitSettled(case.now, action.which, action.reference, bool(moved)),), moved)
     lock = case.head.exits[action.which].lock
     said = lock is not None and bool(lock.paid_at)
@@ -901,13 +1059,18 @@ def _reconcile(case: Case, action: ExitReconcile) -> Ruling:
     """Draw again, but not for a sweep, and mark again who received it inside (law 3).
 
     Whether the sender was cooling, and whether anybody knew a price, was forgotten too: the mark is the heavier one.
+    An exit that waits here still is paid, and neither let go nor given back.
     """
-    if action.receipt in case.head.allowed:
+    head = case.head
+    if action.receipt in head.allowed:
         return Ruling(Allow((why(Reason.NO_HARM),)))
+    asked = {name: one.asked_at for name, one in head.exits.items()}
+    asked |= {name: one.asked.asked_at for name, one in head.unpaid.items()}
+    named = [name for name, at in asked.items() if ev.receipt_id(head.account, name, at) == action.receipt]
     network = case.policy.exits.get(action.kind, "*")
     worth = micro_usd(action.usd)
     lane, paid_at = Lane.OWN if network == "own" else Lane.OTHERS, min(action.issued_at or case.now, case.now)
-    counted = ev.ExitReconciled(case.now, action.receipt, lane, worth, action.kind, paid_at)
+    counted = ev.ExitReconciled(case.now, action.receipt, lane, worth, action.kind, paid_at, *named)
     received = _received(case, network, Value(worth, None), forgotten=True) if case.facts.counterparty_known else ()
     return Ruling(Allow((why(Reason.TIGHTENING),)), (counted,), received)
 

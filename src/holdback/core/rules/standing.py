@@ -15,7 +15,7 @@ from holdback.core.evidence import EVIDENCE, WAYS, EvidenceClass, Path, is_burne
 if TYPE_CHECKING:
     from holdback.core.events import Finding
     from holdback.core.rules.asking import Case
-    from holdback.core.state import HeldExit, Recovery, Shown
+    from holdback.core.state import Recovery, Shown
 
 
 def standing(case: Case, recovery: Recovery) -> tuple[Shown, ...]:
@@ -46,13 +46,13 @@ def lacking(case: Case, recovery: Recovery, path: Path) -> Finding | None:
     return None
 
 
-def unfounded(case: Case, held: HeldExit) -> Finding | None:
+def unfounded(case: Case, asked_by: str) -> Finding | None:
     """Why an exit cannot go that a recovery asked for: its case ran out, or what it rests on counts no more.
 
     A case that ended took its payments along; one that was finished has nothing to say any more.
     """
     recovery = case.head.recovery
-    if recovery is None or recovery.id != held.recovery:
+    if recovery is None or recovery.id != asked_by:
         return None
     if case.recovery is None:
         return why(Reason.NOT_FOUND, "recovery.open", about="recovery")
