@@ -567,8 +567,8 @@ def whoever_was_robbed_has_no_key_that_works(step: Step) -> None:
 def a_key_takes_no_place_of_others(step: Step) -> None:
     """Law 5: what a key asks closes no challenge of its owner's, or of another key, and keeps few open."""
     actor, before, after = step.request.actor, step.before.head, step.after.head
-    if actor.kind is not ev.ActorKind.API_KEY or before is None or after is None:
-        return
+    if actor.kind is not ev.ActorKind.API_KEY or not actor.key or before is None or after is None:
+        return  # whoever names no key asks nothing; what has no key's name is the owner's
     closed = [before.challenges[one.challenge] for one in step.events if isinstance(one, ev.ChallengeClosed)]
     assert {one.key for one in closed} <= {actor.key}, "a key closed what somebody else opened"
     mine = [one for one in after.challenges.values() if one.key == actor.key and one.until > step.now]
