@@ -309,7 +309,8 @@ class TestClosing:
         elsewhere = {"pair": "ETH/USDT"}
         assert codes(place(account, session, order(2, **elsewhere), "thief")) == ["trading_closed"]
         account.counterparty_ties = (MULE,)
-        assert codes(place(account, session, order(3, **elsewhere), "another")) == ["trading_closed"]
+        answer = place(account, session, order(3, **elsewhere), "another")
+        assert (codes(answer), answer.findings[0].about) == (["trading_closed"], "counterparty thief")
         account.counterparty_ties = (b"else",)
         assert isinstance(place(account, session, order(4, **elsewhere), "honest"), Allow)
 

@@ -15,6 +15,7 @@ from tests.core.histories import (
     grow,
     grown,
     held_id,
+    kind_of,
     policy_with,
     sealed,
 )
@@ -216,8 +217,12 @@ def test_what_closed_stays_closed() -> None:
     account, session = settled()
     assert isinstance(place(account, session, order(price="2", amount="100000"), "bob"), Deny)
     assert account.head.closed.keys() == {"pair BTC/USDT", "counterparty bob"}
-    assert codes(place(account, session, order(2))) == ["trading_closed"]
-    assert codes(place(account, session, order(3, pair="ETH/USDT"), "bob")) == ["trading_closed"]
+    for answer, name in (
+        (place(account, session, order(2)), "pair BTC/USDT"),
+        (place(account, session, order(3, pair="ETH/USDT"), "bob"), "counterparty bob"),
+    ):
+        assert (codes(answer), answer.findings[0].about) == (["trading_closed"], name)
+        assert kind_of(account.ask(LimitSet(trades=name), session, *account.head.authenticators)) == "hold"
     assert isinstance(place(account, session, order(4, pair="ETH/USDT"), "carol"), Allow)
     assert any(one.severity is ev.Severity.SEVERE for one in account.log if isinstance(one, ev.NoticeDue))
 
@@ -618,7 +623,8 @@ def test_no_lease_while_somebody_is_closed() -> None:
     """A lease asks nobody who is on the other side, so there is none while somebody may not be."""
     account, session = settled()
     place(account, session, order(1, "1.9", "1000000", pair="ETH/USDT"), "bob")
-    assert codes(leased(account, session)) == ["order_by_order"]
+    answer = leased(account, session)
+    assert (codes(answer), answer.findings[0].about) == (["order_by_order"], "counterparty_closed")
 
 
 def test_only_so_many_orders_are_kept() -> None:
@@ -775,8 +781,12 @@ def test_what_a_lease_did_not_use_comes_back_once() -> None:
 def test_nothing_odd_is_leased() -> None:
     """Whatever weighs more than usual, is closed or in doubt, is asked about order by order."""
     account, session = settled()
-    assert codes(leased(account, account.sign_in())) == ["order_by_order"]
-    assert codes(leased(account, session, pair="NEW/USDT")) == ["order_by_order"]
+    for answer, odd in (
+        (leased(account, account.sign_in()), "session_young"),
+        (leased(account, session, pair="NEW/USDT"), "pair_new"),
+        (leased(account, account.sign_in(), pair="NEW/USDT"), "pair_new, session_young"),
+    ):
+        assert (codes(answer), answer.findings[0].about) == (["order_by_order"], odd)
     account.market = {"reference": ""}
     assert codes(leased(account, session)) == ["price_unknown"]
     account.market = None
@@ -805,4 +815,5 @@ def test_a_key_leases_its_pairs() -> None:
     assert isinstance(leased(account, key), Allow)
     assert codes(leased(account, key, pair="ETH/USDT")) == ["api_key_scope"]
     account.wait(days=30)
-    assert codes(leased(account, key)) == ["order_by_order"]
+    answer = leased(account, key)
+    assert (codes(answer), answer.findings[0].about) == (["order_by_order"], "key_asleep")

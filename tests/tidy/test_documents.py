@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from holdback.core.trading import ODD, UNLEASED
+
 if TYPE_CHECKING:
     import pytest
 
@@ -52,3 +54,10 @@ def test_the_example_to_paste_is_whole(tmp_path: Path, monkeypatch: pytest.Monke
     assert used - names.keys() - vars(builtins).keys() == {"send"}
     names["wallet"].close()
     names["holdback"].close()
+
+
+def test_what_is_odd_is_listed() -> None:
+    """Whatever may be odd about an order stands in the page to which the answer's reason is looked up."""
+    page = (ROOT / "docs/explanation/trades.md").read_text()
+    listed = re.findall(r"^\| `([a-z_]+)` \|", page.partition("## What is odd")[2].partition("\n## ")[0], re.MULTILINE)
+    assert listed == [*ODD, *UNLEASED]

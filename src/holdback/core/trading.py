@@ -148,15 +148,22 @@ class Asker(msgspec.Struct, frozen=True):
         return self.asleep or max(self.key.ripens.until, self.key.woken_at) > lately
 
 
-def weight(  # noqa: PLR0913, PLR0917 - whose order it is, on what pair, and who asks
+ODD: Final = ("pair_new", "pair_thin", "sold_much", "session_young", "key_woken", "cooling_off")
+"""What may be odd about an order, as `oddities` names it."""
+
+UNLEASED: Final = ("key_asleep", "reconciling", "counterparty_closed")
+"""What else leaves no room for a lease."""
+
+
+def oddities(  # noqa: PLR0913, PLR0917 - whose order it is, on what pair, and who asks
     head: Head, meter: TradeMeter, asker: Asker, pair: str, half_range_ppm: int, policy: Policy, now: Instant
-) -> int:
-    """How much an order counts, in percent: more, the more is odd about it."""
+) -> dict[str, int]:
+    """What is odd about an order, and by how many percent each makes it count more."""
     trades = policy.trades
     traded_since = meter.pairs.get(pair, now)
     sold = since(meter.sold_minutes, (now - HOUR) // FIVE_MINUTES)
     much = equity(head, policy, now) * trades.liquidated_percent
-    odd = (
+    found = (
         (traded_since > now - trades.pair_known_h * HOUR, trades.pair_weight_percent),
         (half_range_ppm > trades.thin_ppm, trades.thin_weight_percent),
         (sold * 100 > much, trades.liquidated_weight_percent),
@@ -164,7 +171,7 @@ def weight(  # noqa: PLR0913, PLR0917 - whose order it is, on what pair, and who
         (asker.is_woken(policy, now), trades.key_weight_percent),
         (cooling.ends_at(head, now) is not None, trades.cooling_weight_percent),
     )
-    return PLAIN + sum(percent for is_so, percent in odd if is_so)
+    return {name: percent for name, (is_so, percent) in zip(ODD, found, strict=True) if is_so and percent}
 
 
 def own_leverage(meter: TradeMeter, policy: Policy, now: Instant) -> int:

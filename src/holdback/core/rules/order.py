@@ -139,8 +139,9 @@ def _door(case: Case, action: OrderPlace) -> Finding | None:
     other = case.request.counterparty
     if other and other != case.head.account and not case.facts.counterparty_known:
         return why(Reason.COUNTERPARTY_UNKNOWN, about="counterparty")
-    if not reduces and trading.closed_as(case.head, action.pair, other, case.facts.counterparty_ties):
-        return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
+    closed = trading.closed_as(case.head, action.pair, other, case.facts.counterparty_ties)
+    if closed and not reduces:
+        return why(Reason.TRADING_CLOSED, "limit.set", about=closed)
     return None if reduces else _leverage(case, action)
 
 
@@ -158,6 +159,13 @@ def _proof(case: Case, _action: OrderPlace) -> Level:
     return Level.MONEY if case.asleep else Level.NONE
 
 
+def _oddities(case: Case, pair: str) -> dict[str, int]:
+    """What is odd about an order of a pair now, and by how much it makes it count more."""
+    market, meter = case.facts.market, case.customer.meter
+    half_range = market.half_range_ppm if market is not None else 0
+    return trading.oddities(case.head, meter, _asker(case), pair, half_range, case.policy, case.now)
+
+
 def _terms(case: Case, pair: str, side: str, claimed: str | None) -> Terms | None:
     """What an order is compared with: the worse of the outside index and the platform's own word."""
     market, policy = case.facts.market, case.policy
@@ -165,9 +173,7 @@ def _terms(case: Case, pair: str, side: str, claimed: str | None) -> Terms | Non
     if market is not None and trading.is_index(market, pair, policy, case.now):
         said = [market.reference, *([claimed] if claimed and units(claimed) else [])]
         reference = min(said, key=units) if side == "buy" else max(said, key=units)
-    half_range = market.half_range_ppm if market is not None else 0
-    meter = case.customer.meter
-    weight = trading.weight(case.head, meter, _asker(case), pair, half_range, policy, case.now)
+    weight = trading.PLAIN + sum(_oddities(case, pair).values())
     found = trading.terms(market, units(reference or "0"), reference, weight, policy, case.now)
     blind = not reference and side == "sell" and found is not None and not found.base_micro_usd
     return None if blind else found  # what is sold without a reference is worth what it fetches elsewhere
@@ -238,8 +244,9 @@ def _refused(case: Case, action: OrderPlace, terms: Terms, drain: Drain) -> Find
     Also where a pair is closed, of what reduces risk: that goes as long as it gives nothing away.
     """
     head, policy, now = case.head, case.policy, case.now
-    if trading.closed_as(head, action.pair, case.request.counterparty, case.facts.counterparty_ties):
-        return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
+    closed = trading.closed_as(head, action.pair, case.request.counterparty, case.facts.counterparty_ties)
+    if closed:
+        return why(Reason.TRADING_CLOSED, "limit.set", about=closed)
     if not case.facts.clock_agrees:
         return why(Reason.CLOCK_UNCERTAIN, "operator.clock")
     if case.facts.reconciling:
@@ -409,14 +416,17 @@ def _lease_door(case: Case, action: OrderLease) -> Finding | None:
         return why(Reason.FROZEN, "account.unfreeze")
     if ordered:
         return why(Reason.UNDER_ORDER, "time", until=ordered)
-    if trading.closed_as(case.head, action.pair, ""):
-        return why(Reason.TRADING_CLOSED, "limit.set", about="pair")
+    closed = trading.closed_as(case.head, action.pair, "")
+    if closed:
+        return why(Reason.TRADING_CLOSED, "limit.set", about=closed)
     settled = case.customer.meter.leases.get(action.settles or "")
     over_at = settled.at + case.policy.trades.lease_s * 1000 if settled is not None else 0
     if case.now < over_at - SETTLES_EARLY_MS:
         return why(Reason.NOT_YET_DUE, "time", until=over_at, about="settles")
-    odd = case.asleep or case.facts.reconciling or any(one.startswith("counterparty ") for one in case.head.closed)
-    return why(Reason.ORDER_BY_ORDER, "order.place", about="pair") if odd else None
+    someone = any(one.startswith("counterparty ") for one in case.head.closed)
+    found = zip(trading.UNLEASED, (case.asleep, case.facts.reconciling, someone), strict=True)
+    odd = ", ".join(name for name, is_so in found if is_so)
+    return why(Reason.ORDER_BY_ORDER, "order.place", about=odd) if odd else None
 
 
 def _lease(case: Case, action: OrderLease) -> Ruling:
@@ -427,8 +437,10 @@ def _lease(case: Case, action: OrderLease) -> Ruling:
     settled = _settled(case, action)
     terms = _terms(case, action.pair, "buy", None)
     if terms is None or not terms.reference or terms.weight_percent != trading.PLAIN:
-        odd = Reason.PRICE_UNKNOWN if terms is None or not terms.reference else Reason.ORDER_BY_ORDER
-        return Ruling(Deny((why(odd, "order.place", about="pair"),)), settled)
+        unknown = terms is None or not terms.reference
+        odd = Reason.PRICE_UNKNOWN if unknown else Reason.ORDER_BY_ORDER
+        about = "pair" if unknown else ", ".join(_oddities(case, action.pair))
+        return Ruling(Deny((why(odd, "order.place", about=about),)), settled)
     amount = _left(case) * case.policy.trades.lease_percent // 100
     if amount <= 0:
         return Ruling(Deny((why(Reason.OVER_TRADE_LIMIT, "time", about="pair"),)), settled)
