@@ -85,8 +85,8 @@ class House:
         return self
 
     async def _move_in(self) -> None:
-        for street in self._streets:
-            await Past(self.settings).live_through(street, [self._asking[1], self._feeding[1]])
+        first, *others = self._streets
+        await Past(self.settings).live_through(first, [self._asking[1], self._feeding[1]], *others)
         self.books = Books(self.directory / "exchange.db")
         for customer in (*self._unmet, *self._away):
             self.books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})

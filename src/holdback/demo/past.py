@@ -72,31 +72,36 @@ class Past:
         senders = {channel: _PostOffice(channel) for channel in (Channel.EMAIL, Channel.SMS)}
         self._outbox = Outbox(self._service, senders, settings.public_url)
 
-    async def live_through(self, cast: Cast, keys: list[KeyRow]) -> str:
-        """Make the schema and the platform keys, live through everyone's days, and give Alice's session token."""
+    async def live_through(self, cast: Cast, keys: list[KeyRow], *others: Cast) -> str:
+        """Make the schema and the platform keys, live through everyone's days, and give Alice's session token.
+
+        `others` live at the same time: nobody's past may begin after another's, for prices do not go back in time.
+        """
         try:
             await self._store.migrate()
             for key in keys:
                 await self._store.put_key(key)
-            await self._grow_up(cast)
+            await self._grow_up([customer for one in (cast, *others) for customer in one])
             await self._at(self._today - SIGNED_IN_M * MINUTE)
+            for one in others:
+                await self._sign_in(one.alice)
             return await self._sign_in(cast.alice)
         finally:
             await self._store.close()
 
-    async def _grow_up(self, cast: Cast) -> None:
+    async def _grow_up(self, everybody: list[Customer]) -> None:
         """Come to Holdback, be met on one device, enter a wallet, and pay it now and then: all of them, day by day."""
-        for customer in cast:
+        for customer in everybody:
             await self._at(self._today - IMPORTED_D * DAY)
             await self._ask(customer, _import(customer), {"kind": "platform"})
-        for customer in cast:
+        for customer in everybody:
             await self._at(self._today - MET_D * DAY)
             await self._sign_in(customer)
-        for customer in cast:
+        for customer in everybody:
             await self._at(self._today - ADDED_D * DAY)
             entry = {"action": "address.add", "name": "cold wallet", "network": "bitcoin", "address": customer.wallet}
             await self._with_session(customer, entry)
-        for days, customer in product(PAID_D, cast):
+        for days, customer in product(PAID_D, everybody):
             await self._at(self._today - days * DAY)
             await self._with_session(customer, withdrawal(customer.wallet, USUAL))
 
