@@ -21,6 +21,7 @@ from holdback.core.effects import tag_of
 from holdback.core.events import DAY, MINUTE, Channel, decode_events
 from holdback.core.rules.notice import NoticeOutcome
 from holdback.intake import challenge_subject, confirm_subject
+from holdback.looking import once
 from holdback.ports import ChannelRefused, ChannelUnavailable, Message, StoreUnavailable, Wanted
 from holdback.snapshots import NewerState, Tampered
 from holdback.wording.notices import Notice, notice_text, phrase
@@ -107,7 +108,8 @@ class Outbox:
                 await self._service.tell_failures()
                 await self._service.remind()
                 if number % FORGET_EACH == 0:
-                    await self._service.forget()
+                    # What fails here, such as a right to delete that nobody granted, must not keep anybody untold.
+                    await once(self._service.forget, "housekeeping")
             except (StoreUnavailable, Overloaded):
                 log.warning("outbox.store_unavailable")
             except (Tampered, NewerState) as error:

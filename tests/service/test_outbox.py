@@ -247,6 +247,25 @@ async def test_old_answers_are_forgotten_while_it_runs(house: House) -> None:
     assert await house.store.forget_answers(house.clock.at) == 0
 
 
+async def test_housekeeping_that_fails_keeps_nobody_untold(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that lets nobody delete, or any other fault while old rows are removed, stops no notice."""
+    failed, stop, sent = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def refuse() -> None:
+        failed.set()
+        raise LookupError("permission denied")
+
+    (alice,) = await settled(house, "alice")
+    monkeypatch.setattr(house.service, "forget", refuse)
+    house.post[Channel.EMAIL].after = lambda _: sent.set()
+    running = asyncio.create_task(house.outbox.run(stop, poll_s=0.01))
+    await asyncio.wait_for(failed.wait(), DEADLINE_S)
+    await alice.ask(adding(alice))
+    await asyncio.wait_for(sent.wait(), DEADLINE_S)
+    stop.set()
+    await asyncio.wait_for(running, DEADLINE_S)
+
+
 # Waits that wait to be heard of
 
 
