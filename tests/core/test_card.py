@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 from tests.core.histories import PLATFORM, USD, Account, codes, destination, grow, held_id, policy_with, sealed
 
+from holdback.core import breaker
 from holdback.core import events as ev
-from holdback.core.decision import Allow, Deny, Reason, why
+from holdback.core.decision import Allow, Reason
 from holdback.core.events import DAY, Lane
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.exit import ExitRelease, ExitRequest, ExitSettle
+from holdback.core.state import Customer
 
 PROOFS: Final = ("a1-1", "a1-2")
 SHOP: Final = destination("shop")
@@ -34,9 +37,9 @@ def paid(account: Account, session: bytes, usd: str = "1000") -> str:
     return answer.id
 
 
-def charged(account: Account, which: str, usd: str) -> list[str]:
+def charged(account: Account, which: str, usd: str, slip: str = "slip") -> list[str]:
     """The platform says what it came to; the codes of the answer."""
-    return codes(account.ask(ExitSettle(which, "slip", usd=usd), PLATFORM))
+    return codes(account.ask(ExitSettle(which, slip, usd=usd), PLATFORM))
 
 
 def drawn(account: Account) -> int:
@@ -80,9 +83,43 @@ def test_a_second_charge_is_drawn_whole() -> None:
     account, session = cardholder()
     which = paid(account, session)
     charged(account, which, "1200")
-    assert charged(account, which, "300") == ["charged_more"]
-    assert sum(account.head.meters[Lane.OTHERS].hours.values()) == 1500 * USD
-    assert charged(account, which, "0") == ["no_harm"]
+    assert charged(account, which, "300", "slip 2") == ["charged_more"]
+    assert drawn(account) == 1500
+    assert charged(account, which, "0", "slip 3") == ["no_harm"]
+
+
+def test_one_charge_said_twice_is_one() -> None:
+    """The same name for a charge is the same charge, whatever is said of it: nothing more is drawn or written."""
+    account, session = cardholder()
+    which = paid(account, session)
+    for _ in range(2):
+        charged(account, which, "1500")
+    assert drawn(account) == 1500
+    assert not [one for one in account.last_events() if isinstance(one, ev.ExitSettled | ev.ExitExceeded)]
+
+
+def test_cents_bury_nothing() -> None:
+    """The owner is told each time that what is charged beyond it has doubled, so of anything large at once."""
+    account, session = cardholder()
+    which = paid(account, session)
+    charged(account, which, "1200", "first")
+    for number in range(100):
+        charged(account, which, "0.01", f"cent {number}")
+    charged(account, which, "500", "large")
+    told = [one for one in account.log if isinstance(one, ev.NoticeDue) and one.cause == "exit.exceeded"]
+    assert len(told) == 8
+    assert told[-1].at == account.now
+
+
+def test_nothing_comes_back_in_doubt() -> None:
+    """While the clock is in doubt, or a restore is worked through, a charge frees nothing of the margin."""
+    for doubt in ({"clock_agrees": False}, {"reconciling": True}):
+        account, session = cardholder()
+        which = paid(account, session)
+        for name, value in doubt.items():
+            setattr(account, name, value)
+        assert charged(account, which, "1000") == ["no_harm"]
+        assert drawn(account) == 1200
 
 
 def test_an_authorisation_expires() -> None:
@@ -92,19 +129,43 @@ def test_an_authorisation_expires() -> None:
     account.wait(days=7)
     assert charged(account, which, "1000") == ["charged_more"]
     assert [one.micro_usd for one in account.log if isinstance(one, ev.ExitExceeded)] == [1000 * USD]
+    paid(account, account.sign_in(), "1")
+    assert which not in account.head.cards
+    assert charged(account, which, "1000", "again") == ["charged_more"]
 
 
-def test_only_so_many_are_kept() -> None:
-    """Of the last 64 card payments the charge may be said; of an older one its receipt is to be reconciled."""
+def test_pushed_out_is_charged_all_the_same() -> None:
+    """Only 64 payments are kept; what an older one is charged is drawn in full and told, so that many hide none."""
     account, session = cardholder()
     first, second = paid(account, session, "1"), paid(account, session, "1")
     for _ in range(63):
         paid(account, session, "1")
     assert len(account.head.cards) == 64
     assert charged(account, second, "1") == ["no_harm"]
-    assert account.ask(ExitSettle(first, "slip", usd="1"), PLATFORM) == Deny(
-        (why(Reason.NOT_FOUND, "exit.reconcile", about="which"),)
-    )
+    before = sum(account.head.meters[Lane.OTHERS].hours.values())
+    assert charged(account, first, "9000") == ["charged_more"]
+    assert sum(account.head.meters[Lane.OTHERS].hours.values()) == before + 9000 * USD
+    assert [one.cause for one in account.last_events() if isinstance(one, ev.NoticeDue)] == ["exit.exceeded"]
+
+
+@pytest.mark.parametrize("which", ["x99999", "7", "xx", "x", "c1"])
+def test_what_never_was_is_not_charged(which: str) -> None:
+    """A name that no exit can have had draws nothing."""
+    account, session = cardholder()
+    paid(account, session)
+    assert charged(account, which, "5") == [Reason.NOT_FOUND]
+
+
+def test_overcharges_count_for_the_breaker() -> None:
+    """What is charged beyond authorisations leaves to somebody new: a mass theft of it trips the breaker."""
+    account, session = cardholder()
+    charged(account, paid(account, session), "1500")
+    (exceeded,) = (one for one in account.last_events() if isinstance(one, ev.ExitExceeded))
+    assert isinstance(exceeded, breaker.COUNTED)
+    customer = Customer(account.head, {})
+    assert breaker.flow_of(customer, exceeded, account.policy) == breaker.Flow(300 * USD, 0)
+    changed = Customer(replace(account.head, changed_at=account.now), {})
+    assert breaker.flow_of(changed, exceeded, account.policy) == breaker.Flow(300 * USD, 300 * USD)
 
 
 def test_what_waited_keeps_its_margin() -> None:
@@ -121,13 +182,22 @@ def test_what_waited_keeps_its_margin() -> None:
 
 
 def test_only_cards_are_charged() -> None:
-    """Of anything but a card payment no charge is taken, nor with the stage of a sale."""
+    """Of anything but a card payment no charge is taken, nor with the stage of a sale, nor one beyond all reason."""
     account, session = cardholder()
     which = paid(account, session)
     assert codes(account.ask(ExitSettle(which, "slip", "paid", "1"), PLATFORM)) == [Reason.BAD_FIELD]
+    assert charged(account, which, "1000000001") == [Reason.BAD_FIELD]
     gone = account.ask(
         ExitRequest("withdrawal", "USD", "10", address=destination("cold"), network="bitcoin"), session, *PROOFS
     )
     assert isinstance(gone, Allow), gone
     assert gone.id is not None
     assert charged(account, gone.id, "1") == [Reason.BAD_FIELD]
+    held = account.ask(ExitRequest("card", "USD", "200000", counterparty=SHOP), session, *PROOFS)
+    assert codes(held) == [Reason.STRANGER_CAP]
+    waits = held_id(
+        account.ask(
+            ExitRequest("withdrawal", "USD", "900000", address=destination("cold"), network="bitcoin"), session, *PROOFS
+        )
+    )
+    assert charged(account, waits, "1") == [Reason.STILL_HELD]

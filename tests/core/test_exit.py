@@ -31,11 +31,10 @@ from holdback.core.inside import stop_key
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd, AddressRemove, AddressRenew
 from holdback.core.rules.api_key import ApiKeyCreate
-from holdback.core.rules.asking import Case
+from holdback.core.rules.asking import MOST_MICRO_USD, Case
 from holdback.core.rules.authenticator import AuthenticatorSuspend
 from holdback.core.rules.contact import ContactReportRecycled
 from holdback.core.rules.exit import (
-    MOST_MICRO_USD,
     ExitCancel,
     ExitReconcile,
     ExitRelease,

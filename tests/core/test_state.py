@@ -639,4 +639,4 @@ def test_the_state_is_stored_and_read_back() -> None:
         assert stored_decoder(type(part)).decode(ENCODER.encode(part)) == part
     old = msgspec.msgpack.encode(["alice", sealed("alice").packed, START, []])
     assert stored_decoder(Head).decode(old) == Head("alice", sealed("alice"), START, ())
-    assert STATE_VERSION == 4
+    assert STATE_VERSION == 5

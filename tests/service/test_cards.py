@@ -25,8 +25,8 @@ async def test_a_merchant_charges(house: House) -> None:
     assert (gone.micro_usd, gone.margin_micro_usd) == (1_200_000_000, 200_000_000)
 
     said = {"action": "exit.settle", "which": gone.exit, "reference": "slip 1", "usd": "1150", "actor": PLATFORM}
-    for usd, code in (("1150", "no_harm"), ("90", "charged_more")):
-        answer = await house.ask("alice", said | {"usd": usd})
+    for usd, slip, code in (("1150", "1", "no_harm"), ("90", "2", "charged_more"), ("90", "2", "no_harm")):
+        answer = await house.ask("alice", said | {"usd": usd, "reference": f"slip {slip}"})
         assert (answer["decision"], [one["code"] for one in answer["reasons"]]) == ("allow", [code])
     (cleared,), (exceeded,) = [await house.happened("alice", kind) for kind in (ev.ExitCleared, ev.ExitExceeded)]
     assert (cleared.refund_micro_usd, exceeded.micro_usd) == (50_000_000, 90_000_000)

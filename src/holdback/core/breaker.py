@@ -10,7 +10,17 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from holdback.core.events import DAY, HOUR, ExitAllowed, ExitReconciled, Lane, OrderAllowed, OrderReported, Role
+from holdback.core.events import (
+    DAY,
+    HOUR,
+    ExitAllowed,
+    ExitExceeded,
+    ExitReconciled,
+    Lane,
+    OrderAllowed,
+    OrderReported,
+    Role,
+)
 from holdback.core.policy import MICRO
 
 if TYPE_CHECKING:
@@ -31,7 +41,7 @@ SCOPES: Final = ("new_destinations", "changed_accounts")
 INSIDE: Final = "internal."
 """How beneficiaries are named who are customers here, and named one by one."""
 
-COUNTED: Final = ExitAllowed, ExitReconciled, OrderAllowed, OrderReported
+COUNTED: Final = ExitAllowed, ExitExceeded, ExitReconciled, OrderAllowed, OrderReported
 """What lets value go, or shows that it went."""
 
 
@@ -61,13 +71,16 @@ def is_watched(facts: Facts, policy: Policy, now: Instant) -> bool:
     return abs(now - facts.looked_at) <= policy.breaker.look_age_s * 1000
 
 
-def flow_of(payer: Customer, gone: ExitAllowed | ExitReconciled | OrderAllowed | OrderReported, policy: Policy) -> Flow:
+def flow_of(
+    payer: Customer, gone: ExitAllowed | ExitExceeded | ExitReconciled | OrderAllowed | OrderReported, policy: Policy
+) -> Flow:
     """What one exit or trade that was let go counts for. What stays with its owner counts for nothing.
 
     What gets a fresh receipt, for it was not paid, was counted when it was let go first.
 
-    A stranger is new, however long his kind has been open. A customer here never is: what he receives stays inside for
-    a day and can be given back, and if it counted, anybody could trip the breaker for free by paying himself.
+    A stranger is new, however long his kind has been open, and so is a merchant who charges more than was authorised. A
+    customer here never is: what he receives stays inside for a day and can be given back, and if it counted, anybody
+    could trip the breaker for free by paying himself.
 
     Of what a restored store had forgotten only the kind is known: whoever it paid is new, if he is not a customer here.
 
@@ -78,6 +91,8 @@ def flow_of(payer: Customer, gone: ExitAllowed | ExitReconciled | OrderAllowed |
         return Flow()
     if isinstance(gone, ExitReconciled):
         return _forgotten(payer.head, gone, policy)
+    if isinstance(gone, ExitExceeded):
+        return Flow(gone.micro_usd, gone.micro_usd if is_changed(payer.head, policy, gone.at) else 0)
     if not isinstance(gone, ExitAllowed):
         given = gone.drain if isinstance(gone, OrderAllowed) else gone.extra
         return Flow(0, given.micro_usd if is_changed(payer.head, policy, gone.at) else 0)

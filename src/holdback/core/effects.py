@@ -403,6 +403,7 @@ def _repeats(
 
     Nor what is set aside for a buyer, and that he has paid: each is the owner's last moment to stop it. What an API key
     pays by itself is a repeat if it goes to the same receiver and is worth no more than what its owner was told of.
+    What is charged beyond a card payment is one until it has doubled.
     That an exit was let go once more, for its receipt was not spent, is no such news: a platform may ask every minute.
     """
     before, after = heads
@@ -411,6 +412,9 @@ def _repeats(
         key = after.api_keys[paid.key]
         same = key.told is not None and key.told.payee == paid.payee and key.told.micro_usd >= paid.micro_usd
         return same and event.at < key.told_at + policy.notices.fold_m * MINUTE
+    if isinstance(event, ev.ExitExceeded):
+        card = before.cards.get(event.exit) if before is not None else None
+        return card is not None and not card.is_news(event.micro_usd)
     again = isinstance(event, ev.ExitAllowed) and before is not None and event.exit in before.unpaid
     leaves = isinstance(event, ev.ExitAllowed) and event.lane is not Lane.OWN and not again
     if effect.notice is not Severity.INFO or about or leaves or isinstance(event, ev.ExitLocked | ev.ExitPaid):

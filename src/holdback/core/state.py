@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-STATE_VERSION: Final = 4
+STATE_VERSION: Final = 5
 
 HABIT_DAYS_KEPT: Final = 64
 EXITS_KEPT: Final = 64
@@ -323,7 +323,11 @@ class Unheard(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Authorised(msgspec.Struct, frozen=True, array_like=True):
-    """A card payment that was let go and may be charged until then, once: what is drawn for it, margin included."""
+    """A card payment that was let go and may be charged until then, once: what is drawn for it, margin included.
+
+    `exceeded_micro_usd` was charged beyond it in all, `told_micro_usd` of that is what its owner was told of last, and
+    `said` marks the platform's name for the last charge.
+    """
 
     at: Instant
     until: Instant
@@ -331,6 +335,14 @@ class Authorised(msgspec.Struct, frozen=True, array_like=True):
     micro_usd: int
     margin_micro_usd: int
     stranger: str
+    charged: bool = False
+    exceeded_micro_usd: int = 0
+    told_micro_usd: int = 0
+    said: bytes = b""
+
+    def is_news(self, more: int) -> bool:
+        """Whether its owner is told of so much more: each time it has doubled, so that cents cannot bury anything."""
+        return self.exceeded_micro_usd + more >= 2 * self.told_micro_usd
 
 
 class Freeze(msgspec.Struct, frozen=True, array_like=True):
@@ -1416,27 +1428,38 @@ def _undrawn(head: Head, event: ev.ExitReturned) -> Head:
 
 
 def _authorised(cards: dict[str, Authorised], event: ev.ExitAllowed) -> dict[str, Authorised]:
-    """The last card payments, newest last: only of these can be said what was charged."""
+    """The card payments that may be charged against what is set aside, newest last, and no more than so many."""
     new = Authorised(event.at, event.cleared_until, event.lane, event.micro_usd, event.margin_micro_usd, event.stranger)
-    return dict([*list(cards.items())[1 - CARDS_KEPT :], (event.exit, new)])
+    kept = [(name, one) for name, one in cards.items() if name != event.exit and one.until > event.at]
+    return dict([*kept[1 - CARDS_KEPT :], (event.exit, new)])
 
 
 def _charged(head: Head, event: ev.ExitCleared | ev.ExitExceeded) -> Head:
     """Less is drawn where it was drawn, more is drawn now; what was set aside for a charge serves once."""
-    if isinstance(event, ev.ExitExceeded):
-        meters, _ = _drawn(head, Lane.OTHERS, event.micro_usd, 0, event.at)
-        strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
-        return replace(head, meters=meters, strangers=strangers)
-    spent = replace(head.cards[event.exit], until=event.at)
-    head = replace(head, cards=head.cards | {event.exit: spent})
-    return _given_back(head, event.lane, event.refund_micro_usd, event.drawn_at, event.stranger)
+    kept = head.cards.get(event.exit)
+    if isinstance(event, ev.ExitCleared):
+        head = replace(head, cards=head.cards | {event.exit: replace(head.cards[event.exit], charged=True)})
+        return _given_back(head, event.lane, event.refund_micro_usd, event.drawn_at, event.stranger)
+    meters, _ = _drawn(head, Lane.OTHERS, event.micro_usd, 0, event.at)
+    strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
+    head = replace(head, meters=meters, strangers=strangers)
+    if kept is None:
+        return head
+    exceeded = kept.exceeded_micro_usd + event.micro_usd
+    told = exceeded if kept.is_news(event.micro_usd) else kept.told_micro_usd
+    return replace(
+        head, cards=head.cards | {event.exit: replace(kept, exceeded_micro_usd=exceeded, told_micro_usd=told)}
+    )
 
 
 def _settled(head: Head, event: ev.ExitSettled) -> Head:
     """What the platform says is final gets no further receipt, and keeps its name; what it has moved back is over."""
     settled = {name: mark for name, mark in head.settled.items() if name in head.allowed and name != event.exit}
     settled |= {event.exit: reference_mark(event.reference)} if event.exit in head.allowed else {}
-    head = replace(head, unpaid=_without(head.unpaid, event.exit), settled=settled)
+    cards, charged = head.cards, head.cards.get(event.exit)
+    if charged is not None:
+        cards = cards | {event.exit: replace(charged, said=reference_mark(event.reference))}
+    head = replace(head, unpaid=_without(head.unpaid, event.exit), settled=settled, cards=cards)
     return replace(head, sent=_without(head.sent, event.exit)) if event.returned else head
 
 

@@ -35,6 +35,10 @@ Pair = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,16}/[A-Z0-9]{1,16}\Z")]
 AMOUNT_UNIT = 10**18
 
 
+MOST_MICRO_USD = 10**15
+"""A billion dollars, the most that one thing is booked as: sums of many still fit 64 bits."""
+
+
 def micro_usd(text: str) -> int:
     """Micro-USD of a `Money` string."""
     whole, _, part = text.partition(".")

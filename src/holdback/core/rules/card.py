@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Reason, why
-from holdback.core.rules.asking import Ruling
+from holdback.core.events import DAY
+from holdback.core.rules.asking import MOST_MICRO_USD, Ruling
+from holdback.core.state import reference_mark
 
 if TYPE_CHECKING:
     from holdback.core.events import Finding
     from holdback.core.policy import Policy
     from holdback.core.rules.asking import Case
-    from holdback.core.state import Head
 
 NETWORK: Final = "card"
 """Where merchants are."""
@@ -34,24 +37,42 @@ def margin_of(reserved: int, policy: Policy) -> int:
     return reserved * policy.outflow.card_margin_percent // (100 + policy.outflow.card_margin_percent)
 
 
-def chargeable(head: Head, which: str) -> Finding | None:
-    """What is wrong with saying what was charged for it: it was no card payment, or is not kept any more."""
+def chargeable(case: Case, which: str, micro_usd: int) -> Finding | None:
+    """What is wrong with saying what was charged for it: it is absurd, no card payment, or nothing ever went by it.
+
+    A payment that is kept no more may be charged: as late as that all of it draws, so to take it only tightens.
+    """
+    head, gone_at = case.head, case.head.allowed.get(which)
+    if micro_usd > MOST_MICRO_USD:
+        return why(Reason.BAD_FIELD, about="usd")
     if which in head.cards:
         return None
-    if which in head.allowed:
+    young = gone_at is not None and case.now < gone_at + case.policy.outflow.card_cleared_d * DAY
+    if young or which in head.sent:
         return why(Reason.BAD_FIELD, about="usd")
-    return why(Reason.NOT_FOUND, "exit.reconcile", about="which")
+    number = which.removeprefix("x")
+    past = which != number and number.isdecimal() and int(number) < case.seq
+    return None if past else why(Reason.NOT_FOUND, about="which")
 
 
 def charged(case: Case, which: str, micro_usd: int, reference: str) -> Ruling:
-    """Correct what is drawn for a payment; of one that was charged before, or whose time is over, all is drawn."""
-    kept, settled = case.head.cards[which], ev.ExitSettled(case.now, which, reference)
+    """Correct what is drawn for a payment; of one that was charged before, or whose time is over, all is drawn.
+
+    Nothing comes back while the clock is in doubt or a restore is worked through (law 8). The same charge said again
+    is no news.
+    """
+    kept, facts = case.head.cards.get(which), case.facts
+    nothing_new = Ruling(Allow((why(Reason.NO_HARM),), which))
+    if kept is not None and kept.said == reference_mark(reference):
+        return nothing_new
     more, events = micro_usd, list[ev.AnyEvent]()
-    if case.now < kept.until:
-        refund = min(kept.margin_micro_usd, max(0, kept.micro_usd - micro_usd))
+    if kept is not None and not kept.charged and case.now < kept.until:
+        sure = facts.clock_agrees and not facts.reconciling
+        refund = min(kept.margin_micro_usd, max(0, kept.micro_usd - micro_usd)) if sure else 0
         events.append(ev.ExitCleared(case.now, which, micro_usd, refund, kept.at, kept.lane, kept.stranger))
         more -= kept.micro_usd
-    if more > 0:
-        events.append(ev.ExitExceeded(case.now, which, more, kept.stranger))
-    said = Reason.CHARGED_MORE if more > 0 else Reason.NO_HARM
-    return Ruling(Allow((why(said),), which), (*events, settled))
+    settled = ev.ExitSettled(case.now, which, reference)
+    if more <= 0:
+        return replace(nothing_new, events=(*events, settled))
+    exceeded = ev.ExitExceeded(case.now, which, more, kept.stranger if kept is not None else "")
+    return Ruling(Allow((why(Reason.CHARGED_MORE),), which), (*events, exceeded, settled))

@@ -36,6 +36,7 @@ from holdback.core.rules import card, returning, sale
 from holdback.core.rules.address import OPENED_KINDS, beneficiary_name, network_closed, newness_ms
 from holdback.core.rules.asking import (
     AMOUNT_UNIT,
+    MOST_MICRO_USD,
     OWNER_KEY_PLATFORM_OR_STAFF,
     OWNER_OR_KEY,
     OWNER_PLATFORM_OR_STAFF,
@@ -216,10 +217,6 @@ class Value(msgspec.Struct, frozen=True):
     def priced(self) -> bool:
         """Whether Holdback itself knows what this is worth."""
         return self.own_micro_usd is not None
-
-
-MOST_MICRO_USD = 10**15
-"""A billion dollars, the most that one exit is booked as: sums of many still fit 64 bits."""
 
 
 def value_of(case: Case, asset: str, amount: str, stated: int) -> Value:
@@ -1017,7 +1014,8 @@ def _was_allowed(case: Case, action: ExitSettle) -> Finding | None:
     if action.stage == "paid":
         return sale.payable(case.head, action.which) if action.usd is None else why(Reason.BAD_FIELD, about="usd")
     if action.usd is not None:
-        return card.chargeable(case.head, action.which)
+        held = action.which in case.head.exits
+        return _not_allowed(case, action.which) if held else card.chargeable(case, action.which, micro_usd(action.usd))
     settled, sent = case.head.settled.get(action.which), case.head.sent.get(action.which)
     if sent is not None and sent.returned_at:
         return None

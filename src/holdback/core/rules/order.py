@@ -21,6 +21,7 @@ from holdback.core.disclosure import ordered_until
 from holdback.core.events import DAY, HOUR, AnyEvent, Drain, Finding, Lane, Scope, Setting, Terms
 from holdback.core.programs import asking
 from holdback.core.rules.asking import (
+    MOST_MICRO_USD,
     OWNER_OR_KEY,
     PLATFORM,
     Action,
@@ -36,7 +37,6 @@ from holdback.core.rules.asking import (
     micro_usd,
     units,
 )
-from holdback.core.rules.exit import MOST_MICRO_USD
 from holdback.core.state import METER, Head, PartKey
 from holdback.core.trade_meter import NOTHING_DRAWN, REDUCING_KEPT, Placed, since, whole
 from holdback.core.trading import Asker, Fill
