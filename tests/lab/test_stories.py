@@ -224,6 +224,7 @@ WHY: Final[dict[str, list[tuple[int, tuple[str, ...]]]]] = {
     "honest-paid-by-a-customer": [(0, ("received_lately",)), (1, ("proved",))],
     "one-mule-many-accounts": [(1, ("destination_shared",)), (2, ("destination_shared",))],
     "copied-from-the-history": [(0, ("look_alike_deposit",)), (1, ("look_alike_deposit",))],
+    "signer-down-at-night": [(1, ("proved",)), (2, ("proved",)), (4, ("not_found",))],
     "listed-while-it-waits": [(1, ("destination_listed",)), (2, ("not_found",))],
     "stolen-cookie": [(0, ("proof_required",)), (1, ("tightening",)), (9, ("proof_required",))],
     "malware-many-thin-pairs": [
