@@ -466,7 +466,7 @@ class Past:
                     one, signed = found[event.actor.key], FACTS.decode(event.facts).api_key
                     assert signed is not None
                     one.nonces.add(signed.nonce)
-                    one.asked += [event.at][: event.action not in {"order.place", "order.lease"}]
+                    one.asked += [event.at][: not self.is_free(number, event)]
                     refused = {found.code for found in event.findings[:1]} & NO_USE
                     if signed.listed and not refused and not one.asleep(self.policy, event.at):
                         one.used = event.at
@@ -550,6 +550,14 @@ class Past:
         """The action that an entry answers."""
         decided = self.entries[number][0]
         return decided.action if isinstance(decided, ev.Decided) else ""
+
+    def is_free(self, number: int, asked: ev.Decided) -> bool:
+        """Whether what a key asked counts for nothing: an order, or to stop what then was stopped."""
+        if asked.action != "exit.cancel":
+            return asked.action in {"order.place", "order.lease"}
+        which = msgspec.msgpack.decode(asked.request)["which"]
+        stopped = [one for one in self.entries[number] if isinstance(one, ev.ExitCancelled | ev.ExitDisputed)]
+        return any(one.exit == which for one in stopped)
 
     def asker_in(self, number: int) -> bytes:
         """The session that asked in an entry."""

@@ -563,6 +563,47 @@ def test_a_key_asks_only_so_often() -> None:
     assert [code(pays(account, key)) for _ in range(4)] == [*[Reason.PROVED] * 3, Reason.TOO_MANY]
 
 
+def test_no_pace_keeps_a_key_from_stopping() -> None:
+    """A key beyond its pace still stops what waits, each once, which counts for nothing; what stops nothing counts."""
+    account = Watched(policy_with(**{"api_keys.asks_per_h": 6}))
+    grow(account)
+    key = made(account)
+    account.ask(PasswordChange(sealed("new")), account.any_session(), *PROOFS)
+    first, second, third = (held_id(pays(account, key)) for _ in range(3))
+    elsewhere = made(account, ApiKeyCreate(sealed("bot"), (Scope.TRADE,), secret=sealed("key")), days=0)
+    paced_until = account.head.api_keys[key.key].paced_until
+    assert isinstance(account.ask(ExitCancel(first), key), Allow)
+    assert account.head.api_keys[key.key].paced_until == paced_until
+    assert [code(account.ask(ExitCancel(first), key)) for _ in range(4)] == [Reason.NOT_FOUND] * 3 + [Reason.TOO_MANY]
+    assert isinstance(account.ask(ExitCancel(second), key), Allow)
+    entries = len(account.entries)
+    for which, by in ((second, key), (third, elsewhere)):
+        assert isinstance(account.ask(ExitCancel(which), by), Deny)
+    account.key_fact = {"listed": False}
+    assert code(account.ask(ExitCancel(third), key)) == Reason.TOO_MANY
+    assert len(account.entries) == entries + 1
+    assert third in account.head.exits
+
+
+@pytest.mark.parametrize("how", ["suspended", "revoked", "expired"])
+def test_a_stopped_key_writes_nothing(how: str) -> None:
+    """Whatever is asked with a key that works no more, or from wherever, leaves nothing in its owner's log."""
+    account = Watched()
+    grow(account)
+    key = made(account, replace(WITHDRAWS, expires_d=6))
+    if how == "expired":
+        account.settle(days=2)
+    else:
+        account.ask(ApiKeySuspend(key.key) if how == "suspended" else ApiKeyRevoke(key.key), account.any_session())
+    entries, state = len(account.entries), account.state
+    for listed in (True, False):
+        account.key_fact = {"listed": listed}
+        answers = [pays(account, key), account.ask(ExitCancel("x0"), key), account.ask(LockSet(48), key)]
+        said = Reason.API_KEY_WRONG if how == "revoked" else Reason.API_KEY_SUSPENDED
+        assert [code(one) for one in answers] == [said, said, Reason.NOT_ENTITLED]
+    assert (len(account.entries), account.state) == (entries, state)
+
+
 def test_repeats_of_what_a_key_pays_are_told_once() -> None:
     """Payments of one key to one receiver, worth no more than the one that was told, are folded for a while."""
     account = Watched()

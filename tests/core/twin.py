@@ -319,7 +319,9 @@ class Case:
             *self._absent(),
             (not anonymous and self.session is None, Reason.SESSION_ENDED),
             *self._key_faults(signs_in=self.by_owner and anonymous),
-            *self._program_faults(),
+        )
+        self._refuse_program()
+        refuse(
             *self._staff_faults(),
             (not self.facts.clock_agrees and action not in STOPS_ONLY, Reason.CLOCK_UNCERTAIN),
         )
@@ -358,27 +360,33 @@ class Case:
             wrong = wrong or proof.thumbprint != self.session.key or used
         return [(wrong, Reason.DEVICE_KEY_WRONG)]
 
-    def _program_faults(self) -> list[tuple[bool, Reason]]:
-        """A key signs each request anew, from its own networks, and asks for what it was made for."""
+    def _refuse_program(self) -> None:
+        """A key that works signs each request anew, and none too soon but to stop; from its networks, what it may."""
         if self.request.actor.kind is not ActorKind.API_KEY:
-            return []
+            return
         key, signed = self.past.programs.get(self.request.actor.key), self.facts.api_key
         if key is None or signed is None or not signed.right:
-            return [(True, Reason.API_KEY_WRONG)]
+            raise Refused(Reason.API_KEY_WRONG)
         limits = self.policy.api_keys
         low = len(key.nonces) >= NONCES and signed.nonce < sorted(key.nonces)[-NONCES]
         late = abs(self.now - signed.at) > limits.signed_s * 1000
-        ripe = self.past.ripe(key.waiting, self.now)
         trades = isinstance(self.request.action, OrderPlace | OrderLease)
-        may = (ev.Scope.TRADE if trades else ev.Scope.WITHDRAW) in key.made.scopes
-        over = key.made.at + limits.expires_max_d * DAY <= self.now
-        return [
-            (late or low or signed.nonce in key.nonces, Reason.API_KEY_REPLAYED),
-            (not trades and key.too_fast(self.policy, self.now), Reason.TOO_MANY),
-            (key.suspended or over, Reason.API_KEY_SUSPENDED),
-            (not signed.listed or not may, Reason.API_KEY_SCOPE),
-            (not ripe, Reason.API_KEY_NEW),
-        ]
+        may = signed.listed and (ev.Scope.TRADE if trades else ev.Scope.WITHDRAW) in key.made.scopes
+        ripe = self.past.ripe(key.waiting, self.now)
+        over = key.made.expires_at <= self.now
+        refuse((late or low or signed.nonce in key.nonces, Reason.API_KEY_REPLAYED))
+        refuse((key.suspended or over, Reason.API_KEY_SUSPENDED))
+        heard = trades or (may and ripe and self._stops()) or not key.too_fast(self.policy, self.now)
+        refuse((not heard, Reason.TOO_MANY))
+        refuse((not may, Reason.API_KEY_SCOPE), (not ripe, Reason.API_KEY_NEW))
+
+    def _stops(self) -> bool:
+        """Whether it is asked to stop what can be stopped."""
+        action = self.request.action
+        if not isinstance(action, ExitCancel) or self.asleep:
+            return False
+        sale = self.past.sales.get(action.which)
+        return action.which in self.past.held or (sale is not None and not sale.disputed)
 
     def _staff_faults(self) -> list[tuple[bool, Reason]]:
         """Whoever asks as one of the staff is one, in a session of his own."""

@@ -212,7 +212,7 @@ def advance(customer: Customer, request: Request, facts: Facts, policy: Policy, 
     asking = _asking(customer.head, request, now)
     fault = _key_fault(customer, asking, request, facts, policy, now)
     beat = _heartbeat(customer.head, request, facts, policy, now, used=asking if fault is None else None)
-    beat += _signed(customer.head, request, facts, policy, now) if fault is None else []
+    beat += _signed(customer, request, facts, policy, now) if fault is None else []
     beat += _joint(customer.head, request, facts, policy, now)
     current = customer
     for event in beat:
@@ -258,8 +258,8 @@ def _leaves_no_trace(request: Request, ruling: Ruling, fault: Finding | None) ->
     """Whether nobody proved anything and nothing follows: such sign-ins are counted outside, and told as one.
 
     Else any stranger could fill an account's log, and see its head move. Nor does a reminder that is not due, or a
-    deposit from where others came. Of a program that did not show its key nothing is written, whichever refusal comes
-    first: it may be in a loop.
+    deposit from where others came. Of a program that did not show a key that works, or asks too often, nothing is
+    written, whichever refusal comes first: it may be in a loop.
     """
     if isinstance(request.action, QUIET) and request.actor.kind is ActorKind.SYSTEM:
         return isinstance(ruling.decision, Deny)
@@ -370,20 +370,32 @@ def _asking(head: Head | None, request: Request, now: Instant) -> Session | None
     return session if session is not None and now < session.ends_at() else None
 
 
-def _signed(head: Head | None, request: Request, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
+def _signed(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> list[AnyEvent]:
     """That an API key signed the request; what it signed is spent whatever is then decided.
 
-    What a key may not ask is no use of it: whoever goes on asking with one that is suspended does not keep it awake.
+    What a key may not ask is no use of it: whoever goes on asking for that does not keep it awake.
     """
-    key = programs.asking(head, request.actor)
+    head, key = customer.head, programs.asking(customer.head, request.actor)
     if head is None or key is None or facts.api_key is None:
         return []
     rule = RULES.get(type(request.action))
     asked = request.account, rule.scope if rule is not None else None
     barred = programs.barred(head, key, *asked, facts.api_key, policy, now)
     awake = barred is None and not programs.is_asleep(key, policy, now)
-    paced_until = programs.paced(key, asked[1], policy, now)
+    free = _stops_exit(customer, request, facts, policy, now)
+    paced_until = 0 if free else programs.paced(key, asked[1], policy, now)
     return [ev.ApiKeySigned(now, request.actor.key, facts.api_key.nonce, awake, paced_until)]
+
+
+def _stops_exit(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> bool:
+    """Whether a key asks to stop an exit that then is stopped, which no pace may delay (law 1).
+
+    It fills no log, for each exit was asked for, and ends but once; what stops nothing counts.
+    """
+    if not isinstance(request.action, exits.ExitCancel):
+        return False
+    ruling = _judge(customer, request, facts, policy, now, key_fault=None)
+    return any(isinstance(one, ev.ExitCancelled | ev.ExitDisputed) for one in ruling.events)
 
 
 def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the session that asks
@@ -406,13 +418,23 @@ def _key_fault(  # noqa: PLR0913, PLR0917 - the arguments of `advance`, and the 
 
 
 def _program_fault(customer: Customer, request: Request, facts: Facts, policy: Policy, now: Instant) -> Finding | None:
-    """Why a program is not listened to: it did not sign, or it asks too often. Of neither anything is written."""
-    fault = programs.unproved(customer, request.actor, facts, policy, now)
+    """Why a program is not listened to, and nothing of it written: it signed nothing, is stopped, or asks too often."""
     key = programs.asking(customer.head, request.actor)
-    if fault is not None or key is None:
+    fault = programs.unproved(customer, request.actor, facts, policy, now)
+    if fault is not None or key is None or customer.head is None:
         return fault
+    if key.suspended and _goes_on(customer.head, request.actor.key, facts, policy, now):
+        key = replace(key, suspended=False)
     rule = RULES.get(type(request.action))
-    return programs.too_fast(key, rule.scope if rule is not None else None, policy, now)
+    fault = programs.stopped(key, now) or programs.too_fast(key, rule.scope if rule is not None else None, policy, now)
+    fast = fault is not None and fault.code == Reason.TOO_MANY
+    return None if fast and _stops_exit(customer, request, facts, policy, now) else fault
+
+
+def _goes_on(head: Head, key: str, facts: Facts, policy: Policy, now: Instant) -> bool:
+    """Whether a suspended key works again with this very request, for its wait is over."""
+    due = change.due(head, policy, now) if facts.clock_agrees else []
+    return any(isinstance(one, ev.ApiKeyResumed) and one.api_key == key for one in due)
 
 
 def _heartbeat(  # noqa: PLR0913 - the arguments of `advance`, and what it found out from them

@@ -54,14 +54,17 @@ def _is_used(program: Program, shown: KeyFact) -> bool:
     return shown.nonce in program.nonces or (full and shown.nonce < program.nonces[0])
 
 
+def stopped(key: ApiKey, now: Instant) -> Finding | None:
+    """Why a key that signed works no more, whatever it asks; None if it does."""
+    if key.suspended:
+        return why(Reason.API_KEY_SUSPENDED, "api_key.suspend", "api_key.create")
+    return why(Reason.API_KEY_SUSPENDED, "api_key.create", about="expires_at") if key.expires_at <= now else None
+
+
 def barred(  # noqa: PLR0913, PLR0917 - who asks, of whom, for what, and what is known of it
     head: Head, key: ApiKey, account: str, scope: Scope | None, shown: KeyFact | None, policy: Policy, now: Instant
 ) -> Finding | None:
-    """Why a key that signed may not do this at all now; None if it may, if need be with its owner's proof."""
-    if key.suspended:
-        return why(Reason.API_KEY_SUSPENDED, "api_key.suspend", "api_key.create")
-    if key.expires_at <= now:
-        return why(Reason.API_KEY_SUSPENDED, "api_key.create", about="expires_at")
+    """Why a key that works may not do this at all now; None if it may, if need be with its owner's proof."""
     if shown is None or not shown.listed:
         return why(Reason.API_KEY_SCOPE, about="ip_allowlist")
     if key.account not in {head.account, account}:
