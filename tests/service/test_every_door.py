@@ -24,6 +24,7 @@ from holdback.client import (
     CREATE_RECEIPTS_SQL,
     ISSUER,
     Keys,
+    ReceiptUsed,
     TradeLease,
     by_secret,
     consume,
@@ -193,11 +194,14 @@ class Books:
         self.gone: Counter[str] = Counter()
 
     def pay(self, account: str, action: dict[str, Any], jws: str) -> None:
-        """Verify a receipt against what was asked, consume it, and pay."""
+        """Verify a receipt against what was asked, consume it, and pay; what another one paid is paid."""
         at = time.time()
         receipt = verify_receipt(jws, issuer=ISSUER, account=account, action=action, keys=self._keys, now=at, leeway=5)
-        with self._db:
-            consume(receipt, self._db, now=at, leeway=5)
+        try:
+            with self._db:
+                consume(receipt, self._db, now=at, leeway=5)
+        except ReceiptUsed:
+            return
         if receipt.kind != "sweep":
             self.gone[account.partition(".")[0]] += int(action["amount"]) * USD
 
@@ -355,6 +359,7 @@ async def town(dsn: str, log: Path) -> AsyncIterator[tuple[Town, list[Family]]]:
 def drawn(log: Iterable[ev.AnyEvent]) -> Iterator[tuple[int, int]]:
     """When how much was drawn for others, in the log's order; what is given back counts where it had been drawn."""
     locked: dict[str, ev.ExitLocked] = {}
+    gone: dict[str, ev.ExitAllowed] = {}
     for event in log:
         match event:
             case ev.ExitLocked():
@@ -363,6 +368,9 @@ def drawn(log: Iterable[ev.AnyEvent]) -> Iterator[tuple[int, int]]:
             case ev.ExitCancelled() if event.exit in locked:
                 yield locked[event.exit].at, -locked[event.exit].micro_usd
             case ev.ExitAllowed() if event.lane is not Lane.OWN and not event.drawn_at:
+                if event.exit in gone:  # let go once more: it draws now, and not then
+                    yield gone[event.exit].at, -gone[event.exit].micro_usd
+                gone[event.exit] = event
                 yield event.at, event.micro_usd
             case ev.OrderAllowed():
                 yield event.at, event.drain.micro_usd

@@ -104,7 +104,10 @@ async def test_one_budget_and_one_code(postgres_dsn: str, tmp_path: Path) -> Non
         again = [ids[at % HELD] for at in range(CLIENTS)]
         said = Counter(one.decision for one in await here.ask(releases("alice", again)))
         gone = await here.house.happened("alice", ev.ExitAllowed)
-        assert len({one.exit for one in gone}) == len(gone) == said["allow"] == DAY_USD // EACH_USD
+        assert len({one.receipt for one in gone}) == len({one.exit for one in gone}) == DAY_USD // EACH_USD
+        assert (
+            len(gone) == said["allow"]
+        )  # whoever asks once more gets a receipt of the same id, and nothing draws twice
         meter = (await here.house.head("alice")).meters[Lane.OTHERS]
         assert sum(meter.hours.values()) == DAY_USD * USD
 
@@ -136,7 +139,11 @@ async def test_one_account_that_all_want(postgres_dsn: str, tmp_path: Path) -> N
 
         assert sorted(said) == sorted(await here.ask(questions))
         for at, account in enumerate(accounts):
-            assert len(await here.house.happened(account, ev.ExitAllowed)) == TRANSFERS
-            assert len(await here.house.happened(accounts[at - 1], ev.ValueReceived)) == TRANSFERS
+            gone = await here.house.happened(account, ev.ExitAllowed)
+            assert len({one.receipt for one in gone}) == len({one.exit for one in gone}) == TRANSFERS
+            marks = await here.house.happened(accounts[at - 1], ev.ValueReceived)
+            assert len([one for one in marks if not one.late_at]) == TRANSFERS
+            received = (await here.house.head(accounts[at - 1])).received
+            assert sum(one.micro_usd for one in received) == TRANSFERS * USD
         assert (await here.house.story(hot.account)).count(("exit.request", "step_up")) == CLIENTS
         assert await here.house.faults(*accounts) == []
