@@ -605,7 +605,7 @@ def test_a_stopped_key_writes_nothing(how: str) -> None:
 
 
 def test_repeats_of_what_a_key_pays_are_told_once() -> None:
-    """Payments of one key to one receiver, worth no more than the one that was told, are folded for a while."""
+    """Payments of one key to one receiver, worth no more than what was told, are not told at once for a while."""
     account = Watched()
     grow(account)
     account.add("work", account.any_session(), *PROOFS)
@@ -614,9 +614,9 @@ def test_repeats_of_what_a_key_pays_are_told_once() -> None:
 
     def told(usd: str, by: Actor = key, to: str = "home") -> bool:
         assert isinstance(pays(account, by, usd, to=to), Allow)
-        return any(isinstance(one, ev.NoticeDue) and one.cause == "exit.allowed" for one in account.last_events())
+        return any(one.cause == "exit.allowed" and not one.due_at for one in due(account))
 
-    assert [told("10"), told("10"), told("9.99"), told("10.01"), told("10")] == [True, False, False, True, False]
+    assert [told("10"), told("6"), told("3.99"), told("10.01"), told("10")] == [True, False, False, True, False]
     assert told("10", by=other)
     assert [told("5", to="work"), told("5", to="work"), told("5")] == [True, False, True]
     account.wait(minutes=15.1)
@@ -624,6 +624,79 @@ def test_repeats_of_what_a_key_pays_are_told_once() -> None:
     session = account.any_session()
     assert isinstance(account.pay("5", "home", session, *PROOFS), Allow)
     assert [one for one in account.last_events() if isinstance(one, ev.NoticeDue)]
+
+
+def due(account: Account) -> list[ev.NoticeDue]:
+    """The notices of the last entry."""
+    return [one for one in account.last_events() if isinstance(one, ev.NoticeDue)]
+
+
+def test_what_a_key_pays_unsaid_is_summed_up() -> None:
+    """Repeats go unsaid up to what was told last; the next notice says how much, and one sums up in any case."""
+    account = Watched()
+    grow(account)
+    key = made(account)
+    account.deliver()
+
+    def found() -> list[tuple[int, int, int]]:
+        assert isinstance(pays(account, key, "100"), Allow)
+        paid = [(one, one.payment) for one in due(account)]
+        return [
+            ((one.due_at - account.now) // MINUTE if one.due_at else 0, by.more, by.more_micro_usd // 1_000_000)
+            for one, by in paid
+            if by is not None
+        ]
+
+    assert [found() for _ in range(2)] == [[(0, 0, 0)], [(15, 0, 0)]]
+    account.wait(minutes=5)
+    assert [found() for _ in range(3)] == [[(0, 1, 100)], [], []]
+    account.wait(minutes=9.5)
+    assert [found() for _ in range(2)] == [[(0, 2, 200)], [(15, 0, 0)]]
+    assert (account.head.api_keys[key.key].unsaid, account.head.api_keys[key.key].unsaid_micro_usd) == (1, 100_000_000)
+    account.wait(minutes=16)
+    assert found() == [(0, 1, 100)]
+    found()
+    account.ask(ApiKeyRevoke(key.key), account.any_session())
+    ended = [one for one in account.last_events() if isinstance(one, ev.ApiKeyRevoked)]
+    assert [(one.unsaid, one.unsaid_micro_usd) for one in ended] == [(1, 100_000_000)]
+
+
+def test_a_fresh_receipt_is_no_payment_again() -> None:
+    """What a key paid is counted once, however often it is let go again because its receipt was not spent."""
+    account = Watched()
+    grow(account)
+    key = made(account)
+    account.deliver()
+    paid = pays(account, key, "100")
+    assert isinstance(paid, Allow)
+    account.wait(minutes=2)
+    assert isinstance(account.ask(ExitRelease(paid.id), PLATFORM), Allow)
+    assert [type(one) for one in account.last_events() if isinstance(one, ev.NoticeDue | ev.NoticeFolded)] == [
+        ev.NoticeFolded
+    ]
+    assert account.head.api_keys[key.key].unsaid == 0
+
+
+def test_an_hour_of_small_payments_is_told_whole() -> None:
+    """Sixty payments of a hundred dollars are told in a few notices, whose sums come to all of it."""
+    account = Watched(policy_with(**{"api_keys.asks_per_h": 100}))
+    grow(account)
+    key = made(account)
+    account.deliver()
+    told = later = 0
+    for _ in range(60):
+        assert isinstance(pays(account, key, "100"), Allow)
+        account.wait(minutes=1)
+        for one in due(account):
+            assert one.payment is not None
+            told += 0 if one.due_at else 1
+            later += 1 if one.due_at else 0
+    unsaid = account.head.api_keys[key.key].unsaid
+    said = [
+        one.payment.more + 1 for one in account.log if isinstance(one, ev.NoticeDue) and one.payment and not one.due_at
+    ]
+    assert sum(said) + unsaid == 60
+    assert (told < 16, later <= 5, unsaid <= said[-1]) == (True, True, True)
 
 
 def robbed_by_report(account: Account) -> None:

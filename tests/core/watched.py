@@ -16,7 +16,7 @@ from tests.core.twin import Answer, Traded, Twin
 from holdback.core import decide, ledger
 from holdback.core import events as ev
 from holdback.core.decision import Allow, Context, Deny, Hold, Reason, StepUp
-from holdback.core.events import DAY, ENCODER, HOUR, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
+from holdback.core.events import DAY, ENCODER, HOUR, MINUTE, AnyEvent, ChangeKind, Lane, decode_events, stored_decoder
 from holdback.core.inside import MARKS_KEPT
 from holdback.core.profile import Profile
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
@@ -590,6 +590,32 @@ def a_key_alone_keeps_to_the_book_and_the_budget(step: Step) -> None:
             assert step.past.ripe(entry.waiting, step.now), "a key alone paid a junior entry"
 
 
+def what_a_key_pays_is_said(step: Step) -> None:
+    """Law 5: what a key paid unsaid is worth no more than what was told last, is said next, and is summed up soon."""
+    ended = [one for one in step.events if isinstance(one, ev.ApiKeyRevoked)]
+    for key in {one.key for one in step.exits if one.key} | {one.api_key for one in ended}:
+        told, unsaid, sums_up_at, gone = -1, list[int](), 0, list[ev.ExitAllowed]()
+        exits = set[str]()
+        for event in (*(one for _, one in step.past.events()), *step.events):
+            match event:
+                case ev.ExitAllowed() if event.key == key and event.lane is not Lane.OWN and event.exit not in exits:
+                    gone.append(event)
+                    exits.add(event.exit)
+                case ev.NoticeDue(due_at=0, payment=ev.Payment(key=by) as paid) if by == key:
+                    assert (paid.more, paid.more_micro_usd) == (len(unsaid), sum(unsaid)), "unsaid for ever"
+                    told, unsaid = gone.pop().micro_usd + sum(unsaid), []
+                case ev.NoticeDue(payment=ev.Payment(key=by)) | ev.NoticeFolded(payment=ev.Payment(key=by)) if (
+                    by == key
+                ):
+                    unsaid.append(gone.pop().micro_usd)
+                    sums_up_at = event.due_at if isinstance(event, ev.NoticeDue) else sums_up_at
+                    assert sum(unsaid) <= told, "more unsaid than was told"
+                    assert event.at + MINUTE < sums_up_at, "nothing sums it up"
+        assert not gone, "a payment of which nothing is told"
+        said = [(one.unsaid, one.unsaid_micro_usd) for one in ended if one.api_key == key]
+        assert said in ([], [(len(unsaid), sum(unsaid))]), "unsaid for ever"
+
+
 def no_junior_password_lets_money_go(step: Step) -> None:
     """Law 10: a password replaced lately is half of no proof, but for usual amounts to senior beneficiaries (law 4)."""
     past = judged(step)
@@ -866,6 +892,7 @@ LAWS: Final[tuple[Callable[[Step], None], ...]] = (
     whoever_was_robbed_has_no_key_that_works,
     a_key_takes_no_place_of_others,
     a_key_alone_keeps_to_the_book_and_the_budget,
+    what_a_key_pays_is_said,
     no_junior_password_lets_money_go,
     step_ups_never_ask_for_less,
     guards_go_only_by_their_wait,

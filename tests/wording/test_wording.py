@@ -181,6 +181,27 @@ def notice(cause: AnyEvent, **given: Any) -> Notice:  # noqa: ANN401 - fields of
     return plain._replace(**given)
 
 
+def test_what_a_key_paid_unsaid_is_said() -> None:
+    """A notice of what a key paid counts what went unsaid; one that sums up counts up to when it is worded."""
+    paid = event(ev.ExitAllowed, key="k7", micro_usd=100_000_000)
+    due = ev.NoticeDue(
+        AT, "12-0", tag_of(paid), Severity.INFO, ("c1",), (), 0, ev.Payment("k7", "b", 1, 3, 300_000_000)
+    )
+    assert "what this key paid: 3 payments, worth $300.00 in all." in text_of(notice(paid, due=due))
+    later = notice(paid, due=msgspec.structs.replace(due, due_at=AT + DAY))
+    key = ApiKey("alice", (), AT, Wait(0, AT, heard=True), AT, listed=True, unsaid=1, unsaid_micro_usd=5_000_000)
+    assert "1 payment, worth $5.00 in all." in text_of(later._replace(head=head(api_keys={"k7": key})))
+    for without in (later, later._replace(head=head())):
+        assert "Not told of at once" not in text_of(without)
+    ended = event(ev.ApiKeyRevoked, unsaid=2, unsaid_micro_usd=7_000_000)
+    assert "2 payments, worth $7.00 in all." in text_of(notice(ended))
+
+
+def text_of(one: Notice) -> str:
+    """The words of a notice."""
+    return notice_text(one, opened).text
+
+
 TOLD: Final = [kind for kind in KINDS if EFFECTS[kind].notice is not None]
 CODED: Final = (ev.ContactAdded, ev.ContactAsked, ev.ChallengeIssued)
 

@@ -266,12 +266,13 @@ def consequences(  # noqa: PLR0913 - what was, what is, what happened, and who a
         sent = _sent_to(event, after) if effect.notice is not None else ()
         if effect.notice is not None and (sent or not isinstance(event, ev.LegalTold)):
             folded = _pressed_again(event, before, policy) or _repeats(event, effect, about, (before, after), policy)
+            payment, due_at = _payment(event, after), _told_at(event)
+            if folded and payment is not None and after.api_keys[payment.key].sums_up_at <= event.at + MINUTE:
+                folded, due_at = False, event.at + policy.notices.fold_m * MINUTE
             found.append(
-                ev.NoticeFolded(event.at, tag_of(event))
+                ev.NoticeFolded(event.at, tag_of(event), payment)
                 if folded
-                else ev.NoticeDue(
-                    event.at, number, tag_of(event), effect.notice, sent, about, _told_at(event), _payment(event)
-                )
+                else ev.NoticeDue(event.at, number, tag_of(event), effect.notice, sent, about, due_at, payment)
             )
         if effect.ends is not Ends.NONE:
             ended |= {key: ev.SessionEnded(event.at, key) for key in _ended(event, after, asking)}
@@ -402,16 +403,20 @@ def _repeats(
     """Repeats of quiet news are folded together; never severe ones, those a wait depends on, or value that leaves.
 
     Nor what is set aside for a buyer, and that he has paid: each is the owner's last moment to stop it. What an API key
-    pays by itself is a repeat if it goes to the same receiver and is worth no more than what its owner was told of.
+    pays by itself is a repeat if it goes to the same receiver, is worth no more than the payment that its owner was
+    told of last, and with all that went unsaid since is worth no more than what that notice told. The next one says
+    how much that was, and the first repeat has one made that sums up and goes out in any case.
     What is charged beyond a card payment is one until it has doubled.
     That an exit was let go once more, for its receipt was not spent, is no such news: a platform may ask every minute.
     """
     before, after = heads
-    paid = _payment(event)
+    paid = _payment(event, after)
     if paid is not None:
-        key = after.api_keys[paid.key]
-        same = key.told is not None and key.told.payee == paid.payee and key.told.micro_usd >= paid.micro_usd
-        return same and event.at < key.told_at + policy.notices.fold_m * MINUTE
+        told, told_at = after.api_keys[paid.key].told, after.api_keys[paid.key].told_at
+        if told is None or told.payee != paid.payee or told.micro_usd < paid.micro_usd:
+            return False
+        within = paid.more_micro_usd + paid.micro_usd <= told.micro_usd + told.more_micro_usd
+        return within and event.at < told_at + policy.notices.fold_m * MINUTE
     if isinstance(event, ev.ExitExceeded):
         card = before.cards.get(event.exit) if before is not None else None
         return card is not None and not card.is_news(event.micro_usd)
@@ -423,11 +428,12 @@ def _repeats(
     return last is not None and event.at < last + policy.notices.fold_m * MINUTE
 
 
-def _payment(event: AnyEvent) -> ev.Payment | None:
-    """What an API key paid by itself, None if this is nothing of the kind."""
+def _payment(event: AnyEvent, after: Head) -> ev.Payment | None:
+    """What an API key paid by itself, and what unsaid; None if this is nothing of the kind."""
     if not isinstance(event, ev.ExitAllowed) or not event.key or event.lane is Lane.OWN:
         return None
-    return ev.Payment(event.key, f"{event.beneficiary} {event.stranger}", event.micro_usd)
+    key, payee = after.api_keys[event.key], f"{event.beneficiary} {event.stranger}"
+    return ev.Payment(event.key, payee, event.micro_usd, key.unsaid, key.unsaid_micro_usd)
 
 
 def _pressed_again(event: AnyEvent, before: Head | None, policy: Policy) -> bool:

@@ -661,10 +661,15 @@ class ApiKeyResumed(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.resu
 
 
 class ApiKeyRevoked(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.revoked"):
-    """A key is no more; `leaked` if it stood on a list of leaked ones. `label` is what its owner called it."""
+    """A key is no more; `leaked` if it stood on a list of leaked ones. `label` is what its owner called it.
+
+    `unsaid` is how many of its payments, worth `unsaid_micro_usd` in all, were folded since a notice told of one.
+    """
 
     leaked: bool = False
     label: Sealed | None = None
+    unsaid: int = 0
+    unsaid_micro_usd: int = 0
 
 
 class ApiKeyWarned(ApiKeyEvent, frozen=True, array_like=True, tag="api_key.warned"):
@@ -1197,17 +1202,23 @@ AUTHENTICATOR_CODE: Final = "authenticator.code"
 
 
 class Payment(msgspec.Struct, frozen=True, array_like=True):
-    """What an API key paid to whom: repeats of it are measured by that."""
+    """What an API key paid to whom: repeats of it are measured by that.
+
+    `more` is how many of its payments, worth `more_micro_usd` in all, were folded since a notice told of one.
+    """
 
     key: str
     payee: str
     micro_usd: int
+    more: int = 0
+    more_micro_usd: int = 0
 
 
 class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
     """The owner must be told, at each of `contacts`; the waits of `about` run once a senior one accepted it (law 5).
 
-    It goes out at once, or from `due_at` on if a secrecy order says so. `payment` is set if an API key's is told of.
+    It goes out at once, or from `due_at` on if a secrecy order says so, or to sum up what an API key pays: `payment` is
+    set if one of those is told of.
     """
 
     notice: str
@@ -1220,9 +1231,10 @@ class NoticeDue(Event, frozen=True, array_like=True, tag="notice.due"):
 
 
 class NoticeFolded(Event, frozen=True, array_like=True, tag="notice.folded"):
-    """The same quiet news again within the fold window: counted, not sent."""
+    """The same quiet news again within the fold window: counted, not sent. `payment` is as in a notice."""
 
     cause: str
+    payment: Payment | None = None
 
 
 class NoticeAccepted(Event, frozen=True, array_like=True, tag="notice.accepted"):

@@ -496,7 +496,8 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
 
     `listed`: it may ask from its own networks only. `used_at` is when it last asked awake, `warned` how often the owner
     was told that it will stop trading, `woken_at` when he last let it go on after a sleep. `label` is what he calls it.
-    Until `paced_until` what it asked has to last. `told` is the last payment of its own that he was told of.
+    Until `paced_until` what it asked has to last. `told` is the last payment of its own that he was told of at once,
+    `unsaid` how many went since, worth `unsaid_micro_usd` in all; a notice that sums them up goes out at `sums_up_at`.
     """
 
     account: str
@@ -513,6 +514,17 @@ class ApiKey(msgspec.Struct, frozen=True, array_like=True):
     paced_until: Instant = 0
     told: ev.Payment | None = None
     told_at: Instant = 0
+    unsaid: int = 0
+    unsaid_micro_usd: int = 0
+    sums_up_at: Instant = 0
+
+    def paying(self, event: ev.NoticeDue | ev.NoticeFolded, payment: ev.Payment) -> ApiKey:
+        """The key after a payment that is told of at once, or else only by what is told next or sums it up."""
+        due_at = event.due_at if isinstance(event, ev.NoticeDue) else self.sums_up_at
+        if isinstance(event, ev.NoticeDue) and not due_at:
+            return replace(self, told=payment, told_at=event.at, unsaid=0, unsaid_micro_usd=0)
+        worth = self.unsaid_micro_usd + payment.micro_usd
+        return replace(self, unsaid=self.unsaid + 1, unsaid_micro_usd=worth, sums_up_at=due_at)
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
@@ -751,7 +763,7 @@ def _begun(nobody: Customer, event: ev.AnyEvent) -> Customer:
             return nobody
 
 
-_LEAVES_HEAD: Final = frozenset({ev.NoticeFolded, ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
+_LEAVES_HEAD: Final = frozenset({ev.DeviceSeen, ev.SignInScored, ev.PlaceSeen})
 """Frequent events that change no head: looked up before the cases below, which say so too."""
 
 
@@ -766,11 +778,10 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return _exits(head, event)
         case ev.TradeEvent():
             return _trading(head, event)
-        case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeAccepted() | ev.WaitMoved():
+        case ev.CoolOffStarted() | ev.NoticeDue() | ev.NoticeFolded() | ev.NoticeAccepted() | ev.WaitMoved():
             return _waits(head, event)
         case (
-            ev.NoticeFolded()
-            | ev.DeviceMet()
+            ev.DeviceMet()
             | ev.DeviceSeen()
             | ev.DeviceDisowned()
             | ev.SignInScored()
@@ -1673,7 +1684,7 @@ def _lowest(equity: dict[int, int], at: Instant, micro_usd: int) -> dict[int, in
 _CODES: Final = frozenset({ev.CONTACT_CODE, ev.AUTHENTICATOR_CODE})
 """Causes of notices that carry a code, and may go by text."""
 
-_WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeAccepted | ev.WaitMoved
+_WaitEvent = ev.CoolOffStarted | ev.NoticeDue | ev.NoticeFolded | ev.NoticeAccepted | ev.WaitMoved
 
 
 def _waits(head: Head, event: _WaitEvent) -> Head:
@@ -1685,15 +1696,15 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             if event.cause in _CODES and _is_number(head, event.contacts[0]):
                 lately = tuple(at for at in head.texted_at if at > event.at - HOUR)
                 head = replace(head, texted_at=(*lately, event.at))
-            if event.payment is not None:
-                key = replace(head.api_keys[event.payment.key], told=event.payment, told_at=event.at)
-                head = replace(head, api_keys=head.api_keys | {event.payment.key: key})
+            head = _paying(head, event)
             if not event.about:
                 return head
             unheard = _superseded(head.unheard, event.about) | {event.notice: Unheard(event.at, event.about)}
             for about in event.about:
                 head = _with_wait(head, about, lambda wait: replace(wait, heard=False))
             return replace(head, unheard=unheard)
+        case ev.NoticeFolded():
+            return _paying(head, event)
         case ev.NoticeAccepted():
             return replace(head, unheard=_without(head.unheard, event.notice))
         case ev.WaitMoved():
@@ -1704,6 +1715,13 @@ def _waits(head: Head, event: _WaitEvent) -> Head:
             return _with_wait(head, event.about, lambda wait: wait.moved(event.until))
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
+
+
+def _paying(head: Head, event: ev.NoticeDue | ev.NoticeFolded) -> Head:
+    if event.payment is None:
+        return head
+    key = head.api_keys[event.payment.key].paying(event, event.payment)
+    return replace(head, api_keys=head.api_keys | {event.payment.key: key})
 
 
 def _is_number(head: Head, sent_to: str) -> bool:

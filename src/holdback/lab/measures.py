@@ -93,7 +93,8 @@ class Measures:
                 if not exit_.honest and event.kind != "sweep":
                     first = min(first, place)
                 stolen += exit_.usd if exit_.stolen else 0
-        notices = [notice for entry in entries[:first] for notice in _notices(entry)]
+        until = entries[first].at if first < len(entries) else end
+        notices = [one for entry in entries[:first] for one in _notices(entry) if one.due_at <= until]
         reached = {key for notice in notices for key in notice.contacts if not people.is_tapped(key, channels[key])}
         waits = [(one.over_at or end) - one.asked_at for one in self._exits.values() if one.honest]
         return {

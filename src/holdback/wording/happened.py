@@ -502,6 +502,14 @@ def _sale_line(event: ev.ExitLocked | ev.ExitPaid | ev.ExitDisputed | ev.ExitRul
             assert_never(event)
 
 
+def unsaid_text(payments: int, micro_usd: int) -> str:
+    """What a key paid since the last of its payments that its owner was told of at once; "" if that is nothing."""
+    if not payments:
+        return ""
+    many = "1 payment" if payments == 1 else f"{payments} payments"
+    return f"Not told of at once since the last notice of what this key paid: {many}, worth {money(micro_usd)} in all."
+
+
 def _towards(beneficiary: str, known: Known, payable: ev.Payable | None = None) -> str:
     """Who is paid, from the request if this is its entry, or what is known of it since, else by the entry's name."""
     asked = known.payment()
@@ -767,7 +775,9 @@ def _key_line(event: ev.AnyKeyEvent | ev.ApiKeysStopped, known: Known) -> str:
             return f"The suspended {key} works again."
         case ev.ApiKeyRevoked():
             key = key_text(event.api_key, event.label, known.opened)
-            return f"The {key} was revoked{', for it had leaked' if event.leaked else ''}."
+            ended = f"The {key} was revoked{', for it had leaked' if event.leaked else ''}."
+            more = unsaid_text(event.unsaid, event.unsaid_micro_usd)
+            return f"{ended} {more}" if more else ended
         case ev.ApiKeyWarned():
             when = day_text(event.lapses_at)
             return f"The {key} stops trading on {when}, for it may be used from anywhere."

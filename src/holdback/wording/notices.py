@@ -17,7 +17,7 @@ from holdback.core.events import (
     Severity,
 )
 from holdback.wording.asked import Known, confirmed_text, waiting_payment
-from holdback.wording.happened import event_line
+from holdback.wording.happened import event_line, unsaid_text
 from holdback.wording.words import TEXT_MESSAGE_MOST, WHO, begun_text, instant_text, network_text
 
 if TYPE_CHECKING:
@@ -236,7 +236,19 @@ def _way_back(notice: Notice) -> str:
 def _full_text(notice: Notice, opened: Opened) -> str:
     what = event_line(notice.cause, opened, notice.head, notice.decided)
     advice = _ADVICE.get(type(notice.cause), "")
-    return _paragraphs(what, _circumstances(notice, opened), advice, _freeze(notice), _trust(notice), _record(notice))
+    where = _circumstances(notice, opened)
+    return _paragraphs(what, _unsaid(notice), where, advice, _freeze(notice), _trust(notice), _record(notice))
+
+
+def _unsaid(notice: Notice) -> str:
+    """What a key paid and was not told of at once: up to now where the notice sums up, else up to what it names."""
+    paid = notice.due.payment
+    if paid is None:
+        return ""
+    if not notice.due.due_at:
+        return unsaid_text(paid.more, paid.more_micro_usd)
+    key = notice.head.api_keys.get(paid.key) if notice.head is not None else None
+    return unsaid_text(key.unsaid, key.unsaid_micro_usd) if key is not None else ""
 
 
 def _freeze_only(notice: Notice) -> str:

@@ -145,15 +145,20 @@ def _asked_by(case: Case, *keys: str) -> list[ev.ExitCancelled | ev.ExitDisputed
     return [one for name, held in waiting for one in held.stopped(name, case.now)]
 
 
+def _end(case: Case, name: str, *, leaked: bool = False) -> ev.ApiKeyRevoked:
+    """The end of a key: what it paid unsaid is said with it, for nothing is kept of it that could say so later."""
+    key = case.head.api_keys[name]
+    return ev.ApiKeyRevoked(case.now, name, leaked, key.label, key.unsaid, key.unsaid_micro_usd)
+
+
 def _revoke(case: Case, action: ApiKeyRevoke) -> Ruling:
     named = tuple(case.head.api_keys) if action.key is None else (action.key,)
-    revoked = [ev.ApiKeyRevoked(case.now, key, label=case.head.api_keys[key].label) for key in named]
+    revoked = [_end(case, key) for key in named]
     return tightened(*revoked, *_asked_by(case, *named), id=action.key or "")
 
 
 def _leaked(case: Case, action: ApiKeyLeaked) -> Ruling:
-    revoked = ev.ApiKeyRevoked(case.now, action.key, leaked=True, label=case.head.api_keys[action.key].label)
-    return tightened(revoked, *_asked_by(case, action.key))
+    return tightened(_end(case, action.key, leaked=True), *_asked_by(case, action.key))
 
 
 RULES: dict[type[Action], Rule] = {
