@@ -179,13 +179,18 @@ class Program:
 class Sent(NamedTuple):
     """What went to another customer: whether its sender was stopped while it waited, and whether it was given back.
 
-    `micro_usd` is what arrived: None of what an order only may have given away.
+    `micro_usd` is what arrived: None of what an order only may have given away. `fill` is the mark of who said so.
     """
 
     event: ev.ValueSent
     stopped: bool
     returned: bool
     micro_usd: int | None
+    fill: bytes = b""
+
+    def lasts(self, now: Instant) -> bool:
+        """Whether it may be given back, or was and did not move yet."""
+        return self.returned or now < self.event.stopped_until
 
 
 class Stop(NamedTuple):
@@ -1040,24 +1045,36 @@ class Past:
     @cached_property
     def sent(self) -> dict[str, Sent]:
         """What went to other customers, and may be given back or is on its way."""
+        return self.sent_and_moved[0]
+
+    @cached_property
+    def sent_and_moved(self) -> tuple[dict[str, Sent], list[bytes]]:
+        """The same, and the marks of reports of which something was moved back, newest last."""
         found: dict[str, Sent] = {}
+        moved: list[bytes] = []
         for _, event in self.events():
             if isinstance(event, ev.ValueSent):
-                found = {name: one for name, one in found.items() if one.event.stopped_until > event.at}
+                found = {name: one for name, one in found.items() if one.lasts(event.at)}
                 arrived = event.micro_usd if event.reported else None
                 stopped = event.stopped
-                found[event.exit] = Sent(event, stopped, returned=False, micro_usd=arrived)
+                found[event.exit] = Sent(event, stopped, returned=False, micro_usd=arrived, fill=event.fill)
             elif isinstance(event, ev.OrderReported):
                 found = self.after_report(found, event)
             elif isinstance(event, ev.ExitReturned):
                 found[event.exit] = found[event.exit]._replace(returned=True)
             elif isinstance(event, ev.ExitSettled) and event.returned:
-                del found[event.exit]
+                fill = found.pop(event.exit).fill
+                moved = [*(one for one in moved if one != fill), *([fill] if fill else [])][-64:]
             elif self.is_stop(event):
                 found = {
                     name: one._replace(stopped=one.stopped or event.at < one.event.until) for name, one in found.items()
                 }
-        return found
+        return found, moved
+
+    def was_told(self, fill: bytes, now: Instant) -> bool:
+        """Whether a report of this mark is known already to have told of a loss that may come, or came, back."""
+        found, moved = self.sent_and_moved
+        return fill in moved or fill in {one.fill for one in found.values() if one.lasts(now)}
 
     @staticmethod
     def after_report(sent: dict[str, Sent], report: ev.OrderReported) -> dict[str, Sent]:
@@ -1069,7 +1086,8 @@ class Past:
         }
         arrived = report.arrived_micro_usd
         kept = {name: one for name, one in sent.items() if name not in asked or arrived}
-        return {name: one._replace(micro_usd=arrived) if name in asked else one for name, one in kept.items()}
+        told = {name: one._replace(micro_usd=arrived, fill=report.fill) for name, one in kept.items() if name in asked}
+        return kept | told
 
     @staticmethod
     def is_stop(event: AnyEvent) -> bool:

@@ -131,6 +131,11 @@ class TestTies:
         assert not funded(account, MOST + 1)
         (tied,) = found(account, ev.Tied)
         assert (tied.counts, tied.funds, account.head.seq) == (False, True, before + 1)
+        head = account.head
+        assert not funded(account, MOST + 1)
+        assert (account.head.ties, account.head.seq) == (head.ties, head.seq + 1), "told again it is one more entry"
+        assert not funded(account, MOST + 2)
+        assert account.head.seq == head.seq + 1
 
     def test_deposits_push_out_no_device(self) -> None:
         """Of what deposits came from those met last are kept, beside the devices and addresses, not in their place."""

@@ -27,7 +27,7 @@ from holdback.core import events as ev
 from holdback.core.decision import Allow, Hold, Reason
 from holdback.core.events import DAY, HOUR, Actor, ActorKind, Lane, Role
 from holdback.core.hold_life import Told, news
-from holdback.core.inside import SENT_KEPT, by_trade
+from holdback.core.inside import GIVEN_BACK_KEPT, SENT_KEPT, by_trade, moved_back
 from holdback.core.rules.account import AccountFreeze
 from holdback.core.rules.address import AddressAdd
 from holdback.core.rules.exit import ExitCancel, ExitRelease, ExitRequest, ExitSettle
@@ -59,6 +59,10 @@ class Robbery:
         self.ann, self.bo = Colleague("ann", Role.TREASURER), Colleague("bo", Role.INVESTIGATOR)
         self.ann.first, self.bo.first = self.bo, self.ann
         self.which = self.sends(usd, kind)
+        self.on_duty()
+
+    def on_duty(self) -> None:
+        """Both who may give it back sign in."""
         for one in (self.ann, self.bo):
             one.stream.now = self.alice.now
             one.signs_in()
@@ -75,9 +79,10 @@ class Robbery:
         self.asks(OrderPlace(f"o{number}", "BTC/USDT", "buy", price, amount), self.session, counterparty=other)
         return self.sent_last()
 
-    def reports(self, number: int = 1, price: str = "1.1", amount: str = "10000", other: str = "bob") -> str:
+    def reports(self, number: int = 1, amount: str = "10000", other: str = "bob", fill: str | None = None) -> str:
         """The platform says what became of it; under which name it stands what is new by that."""
-        self.asks(OrderReport(f"o{number}", "BTC/USDT", "buy", price, amount), PLATFORM, counterparty=other)
+        report = OrderReport(f"o{number}", "BTC/USDT", "buy", "1.1", amount, fill=fill)
+        self.asks(report, PLATFORM, counterparty=other)
         return self.sent_last()
 
     def sent_last(self) -> str:
@@ -457,3 +462,128 @@ def test_trades_and_transfers_share_no_penny() -> None:
         case.asks(ExitSettle(which, "moved"), PLATFORM)
     (mark,) = case.bob.head.received
     assert (mark.micro_usd, mark.recalled_micro_usd) == (GAP - ADVERSE, 0)
+
+
+class TestFills:
+    """An order that is told of in several reports, and one that is told of again."""
+
+    def test_each_fill_comes_back(self) -> None:
+        """Fills that a thief split off first, against whom he likes, keep nobody from having the rest back."""
+        for other in ("dave", "bob"):
+            case = Robbery("60")
+            case.trades()
+            case.reports(amount="1", other=other)
+            rest = case.reports(amount="9999")
+            assert case.alice.head.sent[rest].counterparty == "bob"
+            case.freezes()
+            assert isinstance(case.both(rest), Allow)
+            (back,) = [one for one in case.alice.log if isinstance(one, ev.ExitReturned)]
+            assert back.micro_usd == ADVERSE * 9_999 // 10_000
+
+    def test_alike_fills_have_names(self) -> None:
+        """Fills of one size against one customer are one, unless each is named: then each comes back, and no more."""
+        case = Robbery("60")
+        case.trades()
+        case.reports(amount="5000")
+        assert not case.reports(amount="5000.0"), "told again"
+        case = Robbery("60")
+        before = case.drawn()
+        lost = case.trades()
+        case.reports(amount="5000", fill="f1")
+        more = case.reports(amount="5000", fill="f2")
+        assert not case.reports(amount="5000", fill="f1")
+        again = sum(one.extra.micro_usd for one in case.alice.log if isinstance(one, ev.OrderReported)) - ADVERSE // 2
+        case.freezes()
+        assert isinstance(case.both(lost), Allow)
+        assert isinstance(case.both(more), Allow)
+        assert sum(one.micro_usd for one in case.alice.log if isinstance(one, ev.ExitReturned)) == ADVERSE
+        assert case.drawn() == (before[0] + again, before[1] + again), "what was told again stays drawn"
+
+    def test_what_was_moved_back_does_not_come_back_again(self) -> None:
+        """Told again once it was moved, a fill holds more at its receiver and gives nothing back a second time."""
+        case = Robbery("60")
+        lost = case.trades()
+        case.reports()
+        case.freezes()
+        assert isinstance(case.both(lost), Allow)
+        assert not case.reports(), "not moved yet"
+        case.alice.wait(hours=73)
+        case.asks(AccountFreeze(), LINK)
+        assert not case.reports(), "its wait is over, and it is not moved yet"
+        case.asks(ExitSettle(lost, "moved"), PLATFORM)
+        assert not case.reports()
+        assert case.reports(2), "another order is another one"
+
+    def test_what_was_moved_back_is_remembered_to_a_bound(self) -> None:
+        """Of reports whose loss was moved back the last ones are known, and one that is moved in two parts once."""
+        sent = next(iter(Robbery().alice.head.sent.values()))
+        assert moved_back((), sent) == (), "a transfer is told of by nobody"
+        kept: tuple[bytes, ...] = ()
+        for number in [*range(GIVEN_BACK_KEPT), 1, GIVEN_BACK_KEPT]:
+            kept = moved_back(kept, replace(sent, fill=bytes([number])))
+        assert kept == tuple(bytes([number]) for number in (*range(2, GIVEN_BACK_KEPT), 1, GIVEN_BACK_KEPT))
+
+    def test_it_is_undrawn_where_it_was_drawn(self) -> None:
+        """What was drawn as an order was asked for is undrawn in that hour, whoever turns out to have gained it."""
+        case = Robbery("60")
+        before = case.drawn()
+        case.trades(other="carol", price="1.05")
+        asked = case.alice.now // HOUR
+        case.alice.wait(hours=2)
+        found = case.reports()
+        hours = dict(case.alice.head.meters[Lane.TOTAL].hours)
+        case.freezes()
+        case.on_duty()
+        assert isinstance(case.both(found), Allow)
+        (back,) = [one for one in case.alice.log if isinstance(one, ev.ExitReturned)]
+        (told,) = [one for one in case.alice.log if isinstance(one, ev.OrderReported)]
+        left = case.alice.head.meters[Lane.TOTAL].hours
+        assert (back.micro_usd, back.drawn_micro_usd) == (ADVERSE, ADVERSE - told.extra.micro_usd)
+        assert hours[asked] - left[asked] == back.drawn_micro_usd
+        assert left[case.alice.now // HOUR] == told.extra.micro_usd
+        assert case.drawn()[0] == before[0] + told.extra.micro_usd
+
+
+def filled(case: Robbery, first: int, count: int, micro_usd: int) -> None:
+    """So much more goes to others, each of it that large."""
+    for number in range(first, first + count):
+        now = case.alice.now
+        more = ev.ValueSent(now, f"y{number}", "carol", micro_usd, now + DAY, now + 3 * DAY, Lane.OTHERS, micro_usd, 0)
+        case.alice.state = evolve(case.alice.everything(), more).head
+
+
+def test_what_is_not_moved_yet_is_not_forgotten() -> None:
+    """However much goes after it, and however late: what was given back can be asked for until it was moved."""
+    case = Robbery("150")
+    case.freezes()
+    case.both()
+    filled(case, 0, SENT_KEPT + 1, 151 * USD)
+    case.alice.wait(hours=73)
+    filled(case, 100, 1, 151 * USD)
+    assert set(case.alice.head.sent) == {case.which, "y100"}
+    case.on_duty()
+    assert codes(case.wants_back(case.ann)) == [Reason.NO_HARM]
+    assert codes(case.asks(ExitSettle(case.which, "moved"), PLATFORM)) == [Reason.NO_HARM]
+    assert case.which not in case.alice.head.sent
+
+
+def test_what_is_not_moved_yet_is_bounded() -> None:
+    """Where all that is kept was given back, what goes then cannot come back."""
+    case = Robbery()
+    filled(case, 0, SENT_KEPT - 1, USD)
+    back = {name: replace(one, returned_at=case.alice.now) for name, one in case.alice.head.sent.items()}
+    case.alice.state = replace(case.alice.head, sent=back)
+    filled(case, 100, 1, 10**6 * USD)
+    assert case.alice.head.sent == back
+
+
+def test_what_is_over_is_forgotten() -> None:
+    """Whatever is decided next, what can come back no more is in nobody's way; before that nothing is touched."""
+    case = Robbery()
+    filled(case, 0, SENT_KEPT - 1, USD)
+    before = case.alice.head.sent
+    case.asks(ExitSettle("x999", "moved"), PLATFORM)
+    assert case.alice.head.sent is before
+    case.alice.wait(hours=73)
+    case.alice.sign_in()
+    assert not case.alice.head.sent

@@ -7,6 +7,7 @@ the core keeps running totals the twin adds single exits up again; where the cor
 
 from __future__ import annotations
 
+import hashlib
 import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -67,7 +68,8 @@ class Traded(NamedTuple):
 
     `terms` is what it is compared with as it is asked for; `closes` says that its pair closes, and `misled` that it
     did not reduce risk though it had said so. `arrived` is how much of what was reserved was lost to whoever was named,
-    and `mark` what stays at the other side: how much, until when, until when at the longest, and whether robbed.
+    and `mark` what stays at the other side: how much, until when, until when at the longest, and whether robbed. `lost`
+    is what a report adds to what may be given back: how much, how much of it was drawn and when (0: now), and its mark.
     """
 
     drawn: ev.Drain = ev.Drain()
@@ -77,6 +79,7 @@ class Traded(NamedTuple):
     misled: bool = False
     arrived: int = 0
     mark: tuple[int, Instant, Instant, bool] | None = None
+    lost: tuple[int, int, Instant, bytes] | None = None
 
 
 class Answer(NamedTuple):
@@ -1809,6 +1812,7 @@ def order_report(case: Case) -> Answer:
     reserved = placed.drain if placed is not None else ev.Drain()
     named = placed is not None and placed.counterparty == case.request.counterparty
     extra = beyond(drain, reserved)
+    mark = order_mark(case, extra if named else drain)
     return allow(Reason.NO_HARM)._replace(
         traded=Traded(
             extra,
@@ -1816,9 +1820,30 @@ def order_report(case: Case) -> Answer:
             closes=bool(extra.raw_micro_usd) and is_too_much(case, extra),
             misled=placed is not None and placed.reduces and not action.reduced and Fraction(action.amount) > 0,
             arrived=min(drain.micro_usd, reserved.micro_usd) if named else 0,
-            mark=order_mark(case, extra if named else drain),
+            mark=mark,
+            lost=None if mark is None or not mark[0] else report_lost(case, placed, mark[0], drain, reserved),
         )
     )
+
+
+def report_lost(
+    case: Case, placed: ev.OrderAllowed | None, held: int, drain: ev.Drain, reserved: ev.Drain
+) -> tuple[int, int, Instant, bytes] | None:
+    """Laws 3 and 6: each fill of an order may come back once; told again, named alike or else of one size, it is one.
+
+    What was drawn for somebody else as the order was asked for is undrawn there, and nothing that was drawn beyond it.
+    """
+    action, other = case.request.action, case.request.counterparty
+    assert isinstance(action, OrderReport)
+    what = action.fill or f"{int(Fraction(action.amount) * 10**18)} units"
+    fill = hashlib.sha256(f"fill\n{action.order}\n{other}\n{what}".encode()).digest()[:16]
+    if placed is None:
+        again = case.past.was_told(fill, case.now)
+        return None if again else (min(held, drain.micro_usd), min(held, drain.micro_usd), 0, fill)
+    if placed.counterparty == other:
+        extra = min(held, beyond(drain, reserved).micro_usd)
+        return extra, extra, 0, fill
+    return min(held, drain.micro_usd), min(held, drain.micro_usd, reserved.micro_usd), placed.at, fill
 
 
 DRAINS: Final = ("raw_micro_usd", "micro_usd", "weighed_micro_usd", "storm_micro_usd")

@@ -358,12 +358,29 @@ def trades_are_given_back(step: Step, back: ev.ExitReturned) -> None:
     before = [one for _, one in step.past.events() if isinstance(one, ev.ExitReturned) and one.exit == back.exit]
     assert not before, "given back twice"
     assert len(set(back.by)) == 2, "given back by one person"
-    assert sent.micro_usd == back.micro_usd == back.drawn_micro_usd <= step.facts.still_held_micro_usd
-    told = [one for _, one in step.past.events() if isinstance(one, ev.OrderReported) and one.order == sent.event.order]
-    lost = sum(one.arrived_micro_usd + one.extra.micro_usd for one in told)
-    assert back.micro_usd <= lost, "more than a report said"
+    assert sent.micro_usd == back.micro_usd <= step.facts.still_held_micro_usd
+    assert back.drawn_micro_usd <= back.micro_usd
+    fills_come_back_once(step, back, sent.event.order)
     assert sent.event.stopped or any(sent.event.at <= at for at in kept), "given back though its sender never stopped"
     assert back.at < sent.event.at + 73 * HOUR, "given back after its wait"
+
+
+def fills_come_back_once(step: Step, back: ev.ExitReturned, order: str) -> None:
+    """However often an order is told of, one fill comes back once, and no more is undrawn than was drawn."""
+    events, reserved = [one for _, one in step.past.events()], {}
+    told = [one for one in events if isinstance(one, ev.OrderReported) and one.order == order]
+    asked = [one for one in events if isinstance(one, ev.OrderAllowed) and one.order == order]
+    for one in asked:
+        reserved[next((place for place, it in enumerate(told) if it.placed_at == one.at), -1)] = one.drain.micro_usd
+    sent = [one for one in events if isinstance(one, ev.ValueSent) and one.order == order]
+    said = {one.exit: one.fill or next(it.fill for it in told if it.placed_at == one.at) for one in sent if told}
+    mark, gone = said[back.exit], [one for one in events if isinstance(one, ev.ExitReturned) and one.exit in said]
+    came = back.micro_usd + sum(one.micro_usd for one in gone if said[one.exit] == mark)
+    most = [reserved.get(place, 0) + one.extra.micro_usd for place, one in enumerate(told) if one.fill == mark]
+    assert came <= max(most), "one fill came back twice"
+    undrawn = back.drawn_micro_usd + sum(one.drawn_micro_usd for one in gone) + sum(it.refund.micro_usd for it in told)
+    drawn = sum(one.drain.micro_usd for one in asked) + sum(one.extra.micro_usd for one in told)
+    assert undrawn <= drawn, "more came back than was drawn"
 
 
 def over_budget_exits_were_held(step: Step) -> None:
@@ -919,7 +936,10 @@ def traded_by(step: decide.Advance) -> Traded:
         if isinstance(one, ev.OrderAllowed):
             return Traded(one.drain, terms=one.terms, mark=mark)
         if isinstance(one, ev.OrderReported):
-            return Traded(one.extra, one.refund, None, closes, one.misled, one.arrived_micro_usd, mark)
+            sent = [one for one in step.events if isinstance(one, ev.ValueSent)]
+            lost = [(one.micro_usd, one.drawn_micro_usd, one.drawn_at, one.fill) for one in sent]
+            told = Traded(one.extra, one.refund, None, closes, one.misled, one.arrived_micro_usd, mark)
+            return told._replace(lost=lost[0] if lost else None)
     return Traded(closes=closes)
 
 

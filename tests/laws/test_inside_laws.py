@@ -41,6 +41,7 @@ class Flows(RuleBasedStateMachine):
         super().__init__()
         self.alice = self.bob = Watched(ROOMY)
         self.now = 0
+        self.told: list[tuple[OrderReport, str]] = []
 
     @initialize()
     def begin(self) -> None:
@@ -119,7 +120,36 @@ class Flows(RuleBasedStateMachine):
         orders = self.alice.everything().meter.orders
         name = list(orders)[number % len(orders)]
         for _ in range(times):
-            self.asks(self.alice, OrderReport(name, "BTC/USDT", "buy", price, amount), PLATFORM, trades_with=other)
+            self.tells(OrderReport(name, "BTC/USDT", "buy", price, amount), other)
+
+    def tells(self, report: OrderReport, other: str) -> None:
+        """The platform says so; it may say it again at any time."""
+        self.told.append((report, other))
+        self.asks(self.alice, report, PLATFORM, trades_with=other)
+
+    @rule(
+        named=st.sampled_from(("bob", "bob", "")),
+        first=st.tuples(st.sampled_from(("1", "5000", "10000")), st.sampled_from(("bob", "bob", "", "dave"))),
+        second=st.sampled_from(("5000", "9999")),
+        fills=st.sampled_from(((None, None), (None, None), ("f1", "f2"))),
+        hours=st.sampled_from((0, 0, 1)),
+    )
+    def splits(
+        self, named: str, first: tuple[str, str], second: str, fills: tuple[str | None, str | None], hours: int
+    ) -> None:
+        """An order of ten thousand is told of in two fills: Bob gained by the second, and whoever by the first."""
+        name = f"s{self.alice.head.seq}"
+        self.asks(self.alice, OrderPlace(name, "BTC/USDT", "buy", "1.1", "10000"), trades_with=named)
+        self.tick(hours)
+        for amount, other, fill in ((*first, fills[0]), (second, "bob", fills[1])):
+            self.tells(OrderReport(name, "BTC/USDT", "buy", "1.1", amount, fill=fill), other)
+
+    @precondition(lambda self: self.told)
+    @rule(number=st.integers(0, 9))
+    def tells_again(self, number: int) -> None:
+        """What was said of an order long ago is said again, be it that it came back meanwhile."""
+        report, other = self.told[-1 - number % len(self.told)]
+        self.tells(report, other)
 
     @rule(usd=st.sampled_from(("60", "20000")))
     def sends_back(self, usd: str) -> None:
@@ -213,6 +243,10 @@ class Flows(RuleBasedStateMachine):
             self.pays(amount, read=True)
         if moved and self.alice.head.sent:
             self.moves(len(self.alice.head.sent) - 1)
+            if self.told:
+                self.tells_again(0)
+            if self.alice.head.sent:
+                self.gives_back(len(self.alice.head.sent) - 1, by, doubt=False)
             self.pays("999000", read=True)
 
     @precondition(lambda self: self.alice.head.sent)

@@ -744,7 +744,7 @@ class OrderReported(TradeEvent, frozen=True, array_like=True, tag="order.reporte
     """What became of an order: `refund` is drawn no more where it was at `placed_at`, `extra` is drawn now.
 
     `misled` says that it had claimed to reduce risk and did not. `arrived_micro_usd` is how much of what was drawn as
-    it was placed arrived with whoever was named then.
+    it was placed arrived with whoever was named then. By `fill` it is known again if it is told twice.
     """
 
     order: str
@@ -753,6 +753,7 @@ class OrderReported(TradeEvent, frozen=True, array_like=True, tag="order.reporte
     extra: Drain
     misled: bool = False
     arrived_micro_usd: int = 0
+    fill: bytes = b""
 
 
 class LeaseGranted(TradeEvent, frozen=True, array_like=True, tag="lease.granted"):
@@ -1057,7 +1058,8 @@ class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
     `until` and `stopped_until` are the waits of the receiver's mark. `lane`, `drawn_micro_usd`, `usual_micro_usd` and
     `stranger` are what the exit drew and on what, `drawn_at` when, as its `ExitAllowed` has them. With `order` it is
     what that one gave away by a bad trade, `exit` a name for it alone; `reported` is false while it only may have.
-    `stopped` is true if the sender's own stop was on already as this became known.
+    `stopped` is true if the sender's own stop was on already as this became known. `fill` is by which the report is
+    known again that told of it.
     """
 
     exit: str
@@ -1073,6 +1075,7 @@ class ValueSent(ExitEvent, frozen=True, array_like=True, tag="value.sent"):
     order: str = ""
     reported: bool = True
     stopped: bool = False
+    fill: bytes = b""
 
 
 class ExitReturnAsked(ExitEvent, frozen=True, array_like=True, tag="exit.return_asked"):

@@ -28,6 +28,11 @@ MARKS_KEPT: Final = 64
 SENT_KEPT: Final = 64
 """What somebody sent inside and can have back; of more the smallest are forgotten, and stay where they are."""
 
+GIVEN_BACK_KEPT: Final = 64
+"""Reports whose loss was moved back, the last ones: told again, they give nothing back again."""
+
+FILL_BYTES: Final = 16
+
 RETURNS: Final = frozenset({Role.TREASURER, Role.INVESTIGATOR})
 """Roles that give back what was sent, two people together."""
 
@@ -165,6 +170,7 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     `stopped`: its sender was stopped since, while it waited. `returned_at` is when two people gave it back, 0 if they
     did not; from then on it is kept until the platform has moved it. `drawn_at` is 0 if it drew as it left. `order` is
     by which it was given away, "" if it was sent; what only may have been is not `reported`, and nobody gives it back.
+    `fill` is by which its report is known again.
     """
 
     counterparty: str
@@ -181,11 +187,31 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     drawn_at: Instant = 0
     order: str = ""
     reported: bool = True
+    fill: bytes = b""
+
+    def lasts(self, at: Instant) -> bool:
+        """Whether it may still be given back, or was and is not moved yet."""
+        return at < self.stopped_until or bool(self.returned_at)
+
+
+def fill_mark(order: str, counterparty: str, what: str) -> bytes:
+    """By what the report of a fill is known again; `what` is its name, or how much it was."""
+    return hashlib.sha256(f"fill\n{order}\n{counterparty}\n{what}".encode()).digest()[:FILL_BYTES]
+
+
+def lasting(sent: dict[str, Sent], at: Instant) -> dict[str, Sent]:
+    """What was sent, without what is over: the very same where nothing is."""
+    if all(one.lasts(at) for one in sent.values()):
+        return sent
+    return {name: one for name, one in sent.items() if one.lasts(at)}
 
 
 def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
-    """What may still be given back, and the new one; the smallest are forgotten first."""
-    kept = {name: one for name, one in sent.items() if one.stopped_until > event.at}
+    """What may still be given back, and the new one; the smallest are forgotten first.
+
+    Never what was given back and is not moved yet: its receipt may be asked for again.
+    """
+    kept = {name: one for name, one in sent.items() if one.lasts(event.at)}
     new = Sent(
         event.counterparty,
         event.at,
@@ -200,9 +226,12 @@ def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
         drawn_at=event.drawn_at,
         order=event.order,
         reported=event.reported,
+        fill=event.fill,
     )
-    largest = sorted(kept.items(), key=lambda item: item[1].micro_usd, reverse=True)[: SENT_KEPT - 1]
-    names = {name for name, _ in largest}
+    largest = sorted(kept, key=lambda name: (bool(kept[name].returned_at), kept[name].micro_usd), reverse=True)
+    names = set(largest[: SENT_KEPT - 1])
+    if any(one.returned_at for name, one in kept.items() if name not in names):
+        return kept
     return {name: one for name, one in kept.items() if name in names} | {event.exit: new}
 
 
@@ -214,13 +243,20 @@ def told(sent: Mapping[str, Sent], event: ev.OrderReported) -> dict[str, Sent]:
             kept[name] = one
         elif event.arrived_micro_usd:
             some = event.arrived_micro_usd
-            kept[name] = replace(one, micro_usd=some, drawn_micro_usd=some, reported=True)
+            kept[name] = replace(one, micro_usd=some, drawn_micro_usd=some, reported=True, fill=event.fill)
     return kept
 
 
-def was_told(sent: Mapping[str, Sent], order: str) -> bool:
-    """Whether something that an order gave away is known to have arrived: told again, it did not arrive again."""
-    return any(one.order == order and one.reported for one in sent.values())
+def was_told(sent: Mapping[str, Sent], given_back: Iterable[bytes], fill: bytes, now: Instant) -> bool:
+    """Whether it is known of a fill that it arrived, or went back: told again, it did not arrive again."""
+    return fill in given_back or any(one.fill == fill and one.lasts(now) for one in sent.values())
+
+
+def moved_back(given_back: tuple[bytes, ...], one: Sent) -> tuple[bytes, ...]:
+    """The reports of which nothing comes back any more, after this was moved."""
+    if not one.fill:
+        return given_back
+    return (*(fill for fill in given_back if fill != one.fill), one.fill)[-GIVEN_BACK_KEPT:]
 
 
 def stopped(sent: Mapping[str, Sent], at: Instant) -> dict[str, Sent]:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, About, Channel, Instant, Lane, Sealed, Setting
-from holdback.core.inside import Received, Sent, marked, recalled, stopped, stops, told, with_sent
+from holdback.core.inside import Received, Sent, lasting, marked, moved_back, recalled, stopped, stops, told, with_sent
 from holdback.core.profile import EMPTY, Profile, caught_up, signed_in
 from holdback.core.ties import Tie, met
 from holdback.core.trade_meter import UNUSED, TradeMeter, less, traded
@@ -542,7 +542,8 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     gave something away to this customer by trading. `sent` is what went to other customers and waits there still,
     `returning` of which exits one of the staff asked that they be given back. `ties` are what others may be known by as
     well, and `closed_ties` those of the counterparties that are closed. `unpaid` are exits that were let go and may get
-    a fresh receipt, `settled` says by hashes under which names the platform settled those in `allowed`.
+    a fresh receipt, `settled` says by hashes under which names the platform settled those in `allowed`. `given_back`
+    are the marks of reports whose loss was moved back.
     """
 
     account: str
@@ -610,6 +611,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     cards: dict[str, Authorised] = {}
     unpaid: dict[str, Unpaid] = {}
     settled: dict[str, bytes] = {}
+    given_back: tuple[bytes, ...] = ()
 
     @property
     def stream(self) -> ev.StreamKind:
@@ -741,9 +743,17 @@ def evolve(customer: Customer, event: ev.AnyEvent) -> Customer:
         return _begun(customer, event)
     kind = type(event)
     head = customer.head if kind in _LEAVES_HEAD else _head(customer.head, event)
-    if head.sent and stops(event):
-        head = replace(head, sent=stopped(head.sent, event.at))
+    if head.sent and (kind is ev.Decided or stops(event)):
+        head = _lasting(head, event)
     return Customer(head, _parts(customer.parts, event) if kind in _TOUCHES_PARTS else customer.parts)
+
+
+def _lasting(head: Head, event: ev.AnyEvent) -> Head:
+    """What was sent, without what is over: each decision looks, or it would lie there until something is sent again."""
+    sent = lasting(head.sent, event.at)
+    if stops(event):
+        sent = stopped(sent, event.at)
+    return head if sent is head.sent else replace(head, sent=sent)
 
 
 def _begun(nobody: Customer, event: ev.AnyEvent) -> Customer:
@@ -1471,7 +1481,10 @@ def _settled(head: Head, event: ev.ExitSettled) -> Head:
     if charged is not None:
         cards = cards | {event.exit: replace(charged, said=reference_mark(event.reference))}
     head = replace(head, unpaid=_without(head.unpaid, event.exit), settled=settled, cards=cards)
-    return replace(head, sent=_without(head.sent, event.exit)) if event.returned else head
+    if not event.returned:
+        return head
+    given_back = moved_back(head.given_back, head.sent[event.exit])
+    return replace(head, sent=_without(head.sent, event.exit), given_back=given_back)
 
 
 def reference_mark(reference: str) -> bytes:

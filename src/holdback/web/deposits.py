@@ -57,8 +57,8 @@ def read_table(body: bytes) -> DepositTable:
 async def keep(service: Service, table: DepositTable, now: Instant) -> None:
     """Keep the edges of those who sent dust, and note where what is no dust came from. Raises BadRequest.
 
-    A table that is wrong anywhere is not taken at all. What is noted twice is noted once, so a table whose answer was
-    lost may be sent again.
+    A table that is wrong anywhere is not taken at all. One whose answer was lost may be sent again: what is noted twice
+    counts once, though of an address that just one account too many shares each telling is an entry.
     """
     tools, policy = service.tools, service.tools.policy
     told = [

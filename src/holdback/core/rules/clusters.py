@@ -67,6 +67,7 @@ def funded_from(head: Head, facts: Facts, policy: Policy, now: Instant) -> list[
     """What a deposit ties the account to, if that is news: the address that it came from.
 
     The first account too many is written down though it gets no tie, so that those before it learn that theirs is none.
+    Nothing of that stays in its head: told of again, it is written down again, and counts once.
     """
     found: list[AnyEvent] = []
     for fact in facts.shared:

@@ -7,7 +7,7 @@ counterparty stay closed until the owner opens them again, and that waits. Risk 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -73,7 +73,7 @@ class OrderPlace(Action, frozen=True, tag="order.place"):
 class OrderReport(Action, frozen=True, tag="order.report"):
     """Say what became of an order: how much of it was matched (0 for nothing), and at which price on average.
 
-    `reduced` is whether it reduced risk, as it may have said.
+    `reduced` is whether it reduced risk, as it may have said. An order told of in several reports names each `fill`.
     """
 
     order: Id
@@ -83,6 +83,7 @@ class OrderReport(Action, frozen=True, tag="order.report"):
     amount: Amount
     counterparty: Id | None = None
     reduced: bool = False
+    fill: Id | None = None
 
 
 class OrderLease(Action, frozen=True, tag="order.lease"):
@@ -228,7 +229,7 @@ def _place(case: Case, action: OrderPlace) -> Ruling:
     )
     decision = Allow((why(Reason.NO_HARM),), action.order)
     marks = _given(case, case.request.counterparty, drain)
-    sent = _sent(case, action, marks, drain.micro_usd)
+    sent = _sent(case, action.order, marks, Lost(drain.micro_usd, drain.micro_usd))
     return Ruling(decision, (allowed, *_alerted(case, drain), *sent), marks)
 
 
@@ -292,29 +293,40 @@ def _given(case: Case, other: str, drain: Drain) -> tuple[AnyEvent, ...]:
     return (received, ev.ProceedsSeen(case.now, case.head.account, drain.gap_micro_usd))
 
 
-def _sent(
-    case: Case, action: OrderPlace | OrderReport, marks: tuple[AnyEvent, ...], adverse: int
-) -> tuple[ev.ValueSent, ...]:
+class Lost(NamedTuple):
+    """Adverse value, and how much of it was drawn, at `drawn_at` (0: as this is said).
+
+    `fill` is by which the report is known again that said so, empty while it only may be lost.
+    """
+
+    micro_usd: int
+    drawn_micro_usd: int
+    drawn_at: ev.Instant = 0
+    fill: bytes = b""
+
+
+def _sent(case: Case, order: str, marks: tuple[AnyEvent, ...], lost: Lost) -> tuple[ev.ValueSent, ...]:
     """What two of the staff may give back of a mark: the adverse value, without what the market's swing explains.
 
     What may be matched is counted as it is asked for, and is theirs to give back only once a report says that it was.
     One that was matched before its owner froze is told of when he has: it needs no stop after that.
     """
-    reports = isinstance(action, OrderReport)
     return tuple(
         ev.ValueSent(
             case.now,
             inside.trade_name(case.seq),
             case.request.counterparty,
-            min(adverse, one.micro_usd),
+            min(lost.micro_usd, one.micro_usd),
             one.until,
             one.stopped_until,
             Lane.OTHERS,
-            min(adverse, one.micro_usd),
+            min(lost.drawn_micro_usd, one.micro_usd),
             0,
-            order=action.order,
-            reported=reports,
-            stopped=reports and bool(case.head.frozen_at),
+            drawn_at=lost.drawn_at,
+            order=order,
+            reported=bool(lost.fill),
+            stopped=bool(lost.fill) and bool(case.head.frozen_at),
+            fill=lost.fill,
         )
         for one in marks
         if isinstance(one, ev.ValueReceived) and one.micro_usd
@@ -344,13 +356,24 @@ def _report(case: Case, action: OrderReport) -> Ruling:
     misled = placed is not None and placed.reduces and not action.reduced and bool(units(action.amount))
     named = placed is not None and placed.counterparty == other
     arrived = min(drain.micro_usd, reserved.micro_usd) if named else 0
-    reported = ev.OrderReported(case.now, action.order, placed_at, refund, extra, misled, arrived)
-    gained = extra if named else drain
-    marks = _given(case, other, gained)
-    again = placed is None and inside.was_told(case.head.sent, action.order)
-    sent = () if again else _sent(case, action, marks, gained.micro_usd)
+    fill = inside.fill_mark(action.order, other, action.fill or f"{units(action.amount)} units")
+    reported = ev.OrderReported(case.now, action.order, placed_at, refund, extra, misled, arrived, fill)
+    marks = _given(case, other, extra if named else drain)
+    lost = _lost(placed, drain, extra, fill, named=named)
+    again = placed is None and inside.was_told(case.head.sent, case.head.given_back, fill, case.now)
+    sent = () if again else _sent(case, action.order, marks, lost)
     events = (reported, *_over(case, action, extra), *_alerted(case, extra), *sent)
     return Ruling(Allow((why(Reason.NO_HARM),), action.order), events, marks)
+
+
+def _lost(placed: Placed | None, drain: Drain, extra: Drain, fill: bytes, *, named: bool) -> Lost:
+    """What a report says is lost to its counterparty, and what of that is drawn no more once it comes back.
+
+    Where he was not named before, that is what was drawn as the order was asked for; what was drawn beyond stays.
+    """
+    if placed is None or named:
+        return Lost(extra.micro_usd, extra.micro_usd, 0, fill)
+    return Lost(drain.micro_usd, drain.micro_usd - extra.micro_usd, placed.at, fill)
 
 
 def _matched(case: Case, action: OrderReport, placed: Placed | None) -> tuple[Drain, int] | None:
