@@ -622,7 +622,7 @@ def _given_back(receipt: Receipt, asked: Asked, head: Head | None) -> Receipt:
     sent = head.sent.get(action.which) if head is not None and isinstance(action, ExitCancel) else None
     if sent is None or head is None or not sent.returned_at or not isinstance(action, ExitCancel):
         return receipt
-    name = f"{head.account}/{action.which}/{sent.at}"
+    name = f"{head.account}/{action.which}/{sent.named_at}"
     return msgspec.structs.replace(receipt, id=name, kind=RETURNED, usd=_usd(sent.micro_usd), to=sent.counterparty)
 
 

@@ -776,8 +776,13 @@ class Past:
     def unpaid(self) -> dict[str, Gone]:
         """The last sixteen exits that were let go and are not paid, as far as anybody said."""
         found: dict[str, Gone] = {}
+        bought: set[str] = set()
         for number, event in self.events():
-            if isinstance(event, ev.ExitAllowed) and event.payable is not None:
+            stopped = self.stopped_by(event, found) - bought
+            found = {name: one for name, one in found.items() if name not in stopped}
+            if isinstance(event, ev.ExitPaid):
+                bought.add(event.exit)
+            elif isinstance(event, ev.ExitAllowed) and event.payable is not None:
                 before = found.pop(event.exit, None)
                 held = Past(self.entries[:number], self.policy, self.counted).held.get(event.exit)
                 waited = before.waited if before is not None else held.waiting if held is not None else None
@@ -786,9 +791,22 @@ class Past:
                 found = dict(list(found.items())[-16:])
             elif isinstance(event, ev.ExitSettled | ev.ExitReturned | ev.ExitReconciled):
                 found.pop(event.exit, None)
-            elif isinstance(event, ev.Frozen):
-                found = {name: one for name, one in found.items() if one.event.kind == "p2p_sale"}
         return found
+
+    @staticmethod
+    def stopped_by(event: ev.AnyEvent, unpaid: dict[str, Gone]) -> set[str]:
+        """Of what was let go and is not paid, what an event stops: what it would stop if it still waited."""
+        if isinstance(event, ev.Frozen):
+            return set(unpaid)
+        if isinstance(event, ev.AddressRemoved):
+            return {name for name, one in unpaid.items() if one.event.beneficiary == event.beneficiary}
+        if isinstance(event, ev.RecoveryEnded | ev.RecoveryContested):
+            return {name for name, one in unpaid.items() if one.payable.recovery == event.recovery}
+        if isinstance(event, ev.ApiKeySuspended | ev.ApiKeyRevoked):
+            return {name for name, one in unpaid.items() if one.payable.key == event.api_key}
+        if isinstance(event, ev.ApiKeysStopped):
+            return {name for name, one in unpaid.items() if one.payable.key in event.keys}
+        return set()
 
     @property
     def settled(self) -> set[str]:

@@ -21,6 +21,7 @@ from tests.core.histories import (
     sealed,
 )
 from tests.core.test_elsewhere import listed
+from tests.core.test_recovery import paying
 from tests.core.test_sale import disputed, seller, sold
 
 from holdback.core import events as ev
@@ -28,10 +29,12 @@ from holdback.core.breaker import flow_of
 from holdback.core.decision import Decision, Hold, Reason, StaffFact
 from holdback.core.events import DAY, HOUR, Actor, ActorKind, Lane, Scope
 from holdback.core.rules.account import AccountFreeze, AccountUnfreeze
-from holdback.core.rules.address import AddressRemove
-from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyRevoke
+from holdback.core.rules.address import AddressAdd, AddressRemove
+from holdback.core.rules.api_key import ApiKeyCreate, ApiKeyRevoke, ApiKeySuspend
 from holdback.core.rules.exit import ExitCancel, ExitReconcile, ExitRelease, ExitRequest, ExitSettle
+from holdback.core.rules.incident import IncidentReport
 from holdback.core.rules.password import PasswordChange
+from holdback.core.rules.recovery import RecoveryCancel, RecoveryContest
 from holdback.core.rules.setting import LimitSet, VaultSet
 from holdback.core.state import UNPAID_KEPT
 
@@ -149,6 +152,24 @@ class TestOneExit:
             (sent,) = account.head.sent.values()
             assert (sent.at, sent.until) == (account.now, mark.until)
 
+    def test_whose_sender_was_stopped_stays_so(self) -> None:
+        """A fresh receipt ends no longer wait at its receiver, and the return keeps the name that it had."""
+        account, session = grown()
+        action = ExitRequest("internal_transfer", "USD", "90", counterparty=destination("bob"))
+        account.ask(action, session, *PROOFS, counterparty="bob")
+        which, first = went(account).exit, account.now
+        stopped = replace(account.head.sent[which], stopped=True)
+        account.state = replace(account.head, sent={which: stopped})
+        for _ in range(2):
+            account.wait(hours=30)
+            assert codes(again(account, which, counterparty="bob")) == [Reason.PROVED]
+            assert account.last is not None
+            (mark,) = account.last.elsewhere
+            assert isinstance(mark, ev.ValueReceived)
+            assert mark.until == (-(-account.now // HOUR) + 72) * HOUR
+            sent = account.head.sent[which]
+            assert (sent.stopped, sent.named_at, sent.at) == (True, first, account.now)
+
     def test_what_is_on_its_way_back_stays_marked(self) -> None:
         """Of a mark only what was not given back can be what comes late."""
         account, _ = grown()
@@ -191,7 +212,7 @@ class TestOneExit:
         assert codes(again(account, which)) == [Reason.PROVED]
         account.wait(hours=0.1)
         answer = again(account, which)
-        assert (codes(answer), answer.findings[0].satisfied_by) == ([Reason.NOT_FOUND], ("exit.request",))
+        assert (codes(answer), answer.findings[0].satisfied_by) == ([Reason.NOT_FOUND], ())
         let_go(account, account.sign_in(), "1")
         assert which not in account.head.unpaid
 
@@ -313,12 +334,24 @@ class TestDecidedAgain:
         account.wait(minutes=5)
         assert codes(again(account, which)) == [Reason.PROVED]
 
-    def test_who_is_in_the_book_no_more_is_a_stranger(self) -> None:
-        """An address that its owner removed is paid as one that he never entered."""
+    def test_who_is_in_the_book_no_more_is_not_paid(self) -> None:
+        """An address that its owner removed gets nothing any more, however it was let go; what was drawn stays."""
         account, session = grown()
-        which = let_go(account, session)
+        which, other = let_go(account, session), let_go(account, session, "5", "new")
         account.ask(AddressRemove("bitcoin", destination("home")), session)
-        assert Reason.DESTINATION_NEW in codes(again(account, which))
+        assert codes(again(account, which)) == [Reason.NOT_FOUND]
+        assert list(drawn(account).values()) == [905]
+        assert codes(again(account, other)) == [Reason.PROVED]
+
+    @pytest.mark.parametrize("stop", ["cancelled", "contested"])
+    def test_what_a_recovery_asked_for_ends_with_it(self, stop: str) -> None:
+        """A recovery that was objected to gets nothing paid that was let go by its word."""
+        account, one = paying()
+        assert kind_of(one.evacuates("10")) == "allow"
+        which = went(account).exit
+        account.ask(*((RecoveryCancel(), one.by) if stop == "cancelled" else (RecoveryContest(), LINK)))
+        assert which not in account.head.unpaid
+        assert codes(again(account, which)) == [Reason.NOT_FOUND]
 
     def test_the_vault_keeps_its_wait(self) -> None:
         """What was let go before there was a vault does not reach into it."""
@@ -334,7 +367,18 @@ class TestDecidedAgain:
         which = by_key(account, session, "900")
         if ends:
             account.ask(ApiKeyRevoke(), account.sign_in())
-        assert codes(again(account, which)) == [Reason.API_KEY_SUSPENDED if ends else Reason.PROVED]
+        assert codes(again(account, which)) == [Reason.NOT_FOUND if ends else Reason.PROVED]
+
+    @pytest.mark.parametrize("stop", ["suspended", "robbed"])
+    def test_a_key_that_goes_on_brings_nothing_back(self, stop: str) -> None:
+        """What a key asked for before it was stopped is not paid when it may go on."""
+        account, session = grown()
+        which = by_key(account, session, "900")
+        (key,) = account.head.api_keys
+        stopping = ApiKeySuspend(key) if stop == "suspended" else IncidentReport(sealed("all gone"))
+        account.ask(stopping, account.sign_in())
+        assert account.head.api_keys[key].suspended
+        assert which not in account.head.unpaid
 
     def test_a_key_alone_goes_no_further_than_a_key_may(self) -> None:
         """What only a key asked for goes again within the budget alone; beyond it its owner asks himself."""
@@ -386,6 +430,15 @@ class TestSales:
         account.settle(days=4)
         account.ask(ExitCancel("x99"), session)
         assert codes(again(account, which, counterparty="bob")) == [Reason.PROVED]
+
+    def test_a_freeze_ends_one_whose_buyer_has_not_paid(self) -> None:
+        """Nobody is robbed if it does not go."""
+        account, session = seller()
+        which = sold(account, session)
+        account.ask(ExitRelease(which), session, *PROOFS, counterparty="bob")
+        assert codes(again(account, which, counterparty="bob")) == [Reason.PROVED]
+        account.ask(AccountFreeze(), LINK)
+        assert which not in account.head.unpaid
 
     def test_what_two_of_the_staff_ruled_goes_frozen_or_not(self) -> None:
         """The stop that made it disputed does not keep it from its buyer."""
@@ -447,6 +500,19 @@ class TestSettled:
 
 class TestRestored:
     """The signer paid, and the store that was restored knows nothing of it."""
+
+    def test_a_merchant_stays_capped(self) -> None:
+        """What a merchant was paid counts once more as its receipt is counted, and its margin comes back to nobody."""
+        account, session = seller()
+        account.ask(AddressAdd(sealed("anybody"), "card"), session, *PROOFS)
+        account.settle(days=4)
+        card = ExitRequest("card", "USD", "8000", counterparty=destination("shop"))
+        assert kind_of(account.ask(card, account.sign_in(), *PROOFS)) == "allow"
+        (shop,) = account.head.strangers
+        account.ask(ExitReconcile(went(account).receipt, "9600", "card"), SYSTEM)
+        assert sum(account.head.strangers[shop].values()) == 9600 * USD
+        assert account.head.cards == {}
+        assert codes(account.ask(card, account.sign_in(), *PROOFS)) == [Reason.STRANGER_CAP]
 
     @pytest.mark.parametrize("kind", ["held", "let go", "locked"])
     def test_what_the_signer_paid_is_over(self, kind: str) -> None:

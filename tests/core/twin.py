@@ -1519,7 +1519,7 @@ def paid_again(case: Case, which: str) -> Answer:
         weighed = weighed._replace(against=[*weighed.against, (Reason.PROOF_REQUIRED, None)])
     if weighed.against:
         return Answer(HOLD, weighed.reasons, weighed.until())
-    return allow(Reason.PROVED, lane=event.lane if sold else weighed.lane)
+    return allow(Reason.PROVED, lane=event.lane)
 
 
 def held_release(case: Case, which: str) -> Answer:

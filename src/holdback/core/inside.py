@@ -188,6 +188,12 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
     order: str = ""
     reported: bool = True
     fill: bytes = b""
+    first_at: Instant = 0
+
+    @property
+    def named_at(self) -> Instant:
+        """The instant that its return is named by: when it was let go first, however often that was said since."""
+        return self.first_at or self.at
 
     def lasts(self, at: Instant) -> bool:
         """Whether it may still be given back, or was and is not moved yet."""
@@ -212,6 +218,7 @@ def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
     Never what was given back and is not moved yet: its receipt may be asked for again.
     """
     kept = {name: one for name, one in sent.items() if one.lasts(event.at)}
+    before = sent.get(event.exit)
     new = Sent(
         event.counterparty,
         event.at,
@@ -222,11 +229,12 @@ def with_sent(sent: Mapping[str, Sent], event: ev.ValueSent) -> dict[str, Sent]:
         event.drawn_micro_usd,
         event.usual_micro_usd,
         event.stranger,
-        event.stopped,
+        event.stopped or (before is not None and before.stopped),
         drawn_at=event.drawn_at,
         order=event.order,
         reported=event.reported,
         fill=event.fill,
+        first_at=before.named_at if before is not None else 0,
     )
     largest = sorted(kept, key=lambda name: (bool(kept[name].returned_at), kept[name].micro_usd), reverse=True)
     names = set(largest[: SENT_KEPT - 1])

@@ -208,7 +208,7 @@ class Unpaid(msgspec.Struct, frozen=True, array_like=True):
     """An exit that was let go at `at`, and of which nobody has said that it is paid: what a fresh receipt is given by.
 
     `asked` is `ExitAllowed.payable`, and the other fields are as there; `ruled` says that two of the staff gave it to
-    the buyer of a sale.
+    the buyer of a sale, `paid` that the buyer has paid.
     """
 
     at: Instant
@@ -223,6 +223,7 @@ class Unpaid(msgspec.Struct, frozen=True, array_like=True):
     drawn_at: Instant
     ruled: bool
     asked: ev.Payable
+    paid: bool = False
 
     @property
     def asset(self) -> str:
@@ -797,7 +798,6 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             | ev.SignInScored()
             | ev.PlaceSeen()
             | ev.AddressAdded()
-            | ev.AddressRemoved()
             | ev.NoticeFailed()
             | ev.AccountImported()
             | ev.CredentialRehashed()
@@ -805,6 +805,8 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
             return head
         case ev.AddressRenewed():
             return _confirmed(head, event.beneficiary)
+        case ev.AddressRemoved():
+            return _payable(head, lambda one: one.beneficiary != event.beneficiary)
         case ev.DeviceProofSpent():
             alive = {key: until for key, until in head.device_proofs.items() if until >= event.at}
             return replace(head, device_proofs=alive | {event.proof: event.until})
@@ -874,7 +876,7 @@ def _head(head: Head, event: ev.AnyEvent) -> Head:  # noqa: C901 - one case for 
         case ev.BreakerTripped() | ev.BreakerResetAsked() | ev.BreakerReset():
             return _broken(head, event)
         case ev.ApiKeyEvent() | ev.ApiKeysStopped():
-            return replace(head, api_keys=_api_keys(head.api_keys, event))
+            return _programs(head, event)
         case _:  # pragma: no cover - the type checker proves that nothing arrives here
             assert_never(event)
 
@@ -1044,6 +1046,8 @@ def _recovering(head: Head, event: ev.RecoveryEvent) -> Head:
         opened = replace(opened, doubted=event.doubted)
         drawn_at = head.drawn_at if set(event.drawn) & set(head.drawn) else event.at
         return replace(head, recovery=opened, recovery_opened_at=event.at, drawn=event.drawn, drawn_at=drawn_at)
+    if isinstance(event, ev.RecoveryEnded | ev.RecoveryContested):
+        head = _payable(head, lambda one: one.asked.recovery != event.recovery)
     case = head.recovery
     if isinstance(event, ev.RecoveryFinished):
         return replace(head, recovery=None, recovery_ended_at=event.at, weak_until=event.weak_until)
@@ -1249,8 +1253,8 @@ def _proofs(head: Head, event: _ProofEvent) -> Head:
 
 def _stopped(head: Head, event: ev.Frozen | ev.Unfrozen) -> Head:
     if isinstance(event, ev.Frozen):
-        # Else what a thief had let go, and nobody paid yet, would go at the thaw. A sale's buyer has paid, or may have.
-        head = replace(head, unpaid={name: one for name, one in head.unpaid.items() if one.drawn_at})
+        # Else what a thief had let go, and nobody paid yet, would go at the thaw.
+        head = _payable(head, lambda _: False)
         if head.frozen_at:
             pressed = replace(head.freezes[-1], pressed_at=event.at)
             return replace(head, freezes=(*head.freezes[:-1], pressed))
@@ -1375,17 +1379,38 @@ def _let_go(head: Head, event: ev.ExitAllowed) -> Head:
 
     A card payment may be charged yet.
     """
-    before = head.unpaid.get(event.exit)
+    before, sale = head.unpaid.get(event.exit), head.exits.get(event.exit)
     if before is not None:
         head = _without_habit(head, before) if event.drawn_at else without_payment(head, before)
+    paid = before.paid if before is not None else sale is not None and sale.lock is not None and bool(sale.lock.paid_at)
     allowed, exits = _kept(head.allowed, event.exit, event.at), _without(head.exits, event.exit)
     meters, habit = _drawn(head, event.lane, event.micro_usd, event.usual_micro_usd, event.at)
-    head = replace(head, exits=exits, allowed=allowed, habit=habit, unpaid=_unpaid(head.unpaid, event))
+    head = replace(head, exits=exits, allowed=allowed, habit=habit, unpaid=_unpaid(head.unpaid, event, paid=paid))
     if event.drawn_at:
         return head
     strangers = _strangers(head.strangers, event.stranger, event.micro_usd, event.at)
     cards = _authorised(head.cards, event) if event.cleared_until else head.cards
     return replace(head, meters=meters, strangers=strangers, cards=cards)
+
+
+def _programs(head: Head, event: ev.AnyKeyEvent | ev.ApiKeysStopped) -> Head:
+    head = replace(head, api_keys=_api_keys(head.api_keys, event))
+    match event:
+        case ev.ApiKeysStopped():
+            return _payable(head, lambda one: one.asked.key not in event.keys)
+        case ev.ApiKeySuspended() | ev.ApiKeyRevoked():
+            return _payable(head, lambda one: one.asked.key != event.api_key)
+        case _:
+            return head
+
+
+def _payable(head: Head, still: Callable[[Unpaid], bool]) -> Head:
+    """The head in which fresh receipts are given for no other exits: what stops one that waits stops these as well.
+
+    What they drew stays drawn, for their receipts may have been spent. Whose buyer has paid is not robbed by it.
+    """
+    unpaid = {name: one for name, one in head.unpaid.items() if one.paid or still(one)}
+    return head if len(unpaid) == len(head.unpaid) else replace(head, unpaid=unpaid)
 
 
 def _reconciled(head: Head, event: ev.ExitReconciled) -> Head:
@@ -1395,18 +1420,21 @@ def _reconciled(head: Head, event: ev.ExitReconciled) -> Head:
     head = head if unpaid is None else without_payment(head, unpaid)
     meters, habit = _drawn(head, event.lane, event.micro_usd, 0, event.at)
     head = replace(head, allowed=_kept(head.allowed, event.receipt, event.at), meters=meters, habit=habit)
+    stranger = unpaid.stranger if unpaid is not None else held.stranger if held is not None else ""
+    head = replace(head, strangers=_strangers(head.strangers, stranger, event.micro_usd, event.at))
     if held is None and unpaid is None:
         return head
     return replace(
         head,
         exits=_without(head.exits, event.exit),
         unpaid=_without(head.unpaid, event.exit),
+        cards=_without(head.cards, event.exit),
         allowed=_kept(head.allowed, event.exit, event.at),
         settled=head.settled | {event.exit: b""},
     )
 
 
-def _unpaid(unpaid: dict[str, Unpaid], event: ev.ExitAllowed) -> dict[str, Unpaid]:
+def _unpaid(unpaid: dict[str, Unpaid], event: ev.ExitAllowed, *, paid: bool) -> dict[str, Unpaid]:
     """The last exits of which a fresh receipt may be asked for, newest last."""
     if event.payable is None:
         return unpaid
@@ -1424,6 +1452,7 @@ def _unpaid(unpaid: dict[str, Unpaid], event: ev.ExitAllowed) -> dict[str, Unpai
         drawn_at=event.drawn_at,
         ruled=bool(event.by),
         asked=event.payable,
+        paid=paid,
     )
     return dict([*kept[1 - UNPAID_KEPT :], (event.exit, new)])
 

@@ -678,7 +678,8 @@ def _received(
     """What the counterparty's stream learns: value from a cooling sender stays inside longer (law 3).
 
     From one who is stopped later it may, which is read when the counterparty asks to let value leave. What was `sent`
-    before, and did not arrive for its receipt was not spent, arrives now: it leaves one mark.
+    before, and did not arrive for its receipt was not spent, arrives now: it leaves one mark, that of a stopped sender
+    if he was stopped since.
 
     Waits end at full hours, so that however often someone sends, the receiver keeps one mark an hour. What Holdback
     cannot price is never less than the floor from which marks count: unknown is not nothing (law 8).
@@ -687,6 +688,7 @@ def _received(
         return ()
     outflow = case.policy.outflow
     stopped = bool(case.head.frozen_at) or cooling.ends_at(case.head, case.now) is not None
+    stopped = stopped or (sent is not None and sent.stopped)
     longest = (-(-case.now // HOUR) + outflow.received_from_cooling_h) * HOUR
     until = longest if forgotten or stopped else (-(-case.now // HOUR) + outflow.received_h) * HOUR
     worth = value.micro_usd if value.priced else max(value.micro_usd, outflow.received_floor_usd * MICRO)
@@ -823,7 +825,7 @@ def _payable(case: Case, which: str) -> Finding | None:
         return why(Reason.ALREADY_SETTLED, about="which")
     unpaid = case.head.unpaid.get(which)
     if unpaid is None or unpaid.asked.until <= case.now:
-        return why(Reason.NOT_FOUND, "exit.request", about="which")
+        return why(Reason.NOT_FOUND, about="which")
     if case.request.actor.kind is not ActorKind.PLATFORM:
         return why(Reason.NOT_ENTITLED, ActorKind.PLATFORM, about="which")
     network = case.policy.exits.get(unpaid.kind)
@@ -910,16 +912,16 @@ PEOPLE = frozenset({Reason.VAULT_APPROVAL, Reason.PROOF_REQUIRED, Reason.VERIFIC
 def _again(case: Case, which: str, unpaid: Unpaid) -> Ruling:
     """A fresh receipt for what was let go and not paid: weighed as if it had not been, drawn now instead of then.
 
-    A later draw is never a looser one, so that this needs no faith in whoever says that it was not paid; and its
-    receipts have one id, so that they pay once. What time has made of it stands against it: no wait begins here. What
-    two of the staff ruled is not weighed again, and a sale is worth what was agreed.
+    A later draw on the same lane is never a looser one, so that this needs no faith in whoever says that it was not
+    paid; and its receipts have one id, so that they pay once. What time has made of it stands against it: no wait
+    begins here. What two of the staff ruled is not weighed again, and a sale is worth what was agreed.
     """
     asked, network = unpaid.asked, case.policy.exits[unpaid.kind]
     before, sold = replace(case, head=without_payment(case.head, unpaid)), network == sale.NETWORK
     value = Value(unpaid.micro_usd, unpaid.usual_micro_usd)
     if not sold:
         value = _held_value(case, unpaid)
-    lane, drawn = unpaid.lane, unpaid.lane if sold else None
+    drawn = unpaid.lane if sold else None
     if not unpaid.ruled:
         refusal = _refused_by_value(before, value, unpaid.stranger)
         if refusal is not None:
@@ -929,7 +931,6 @@ def _again(case: Case, which: str, unpaid: Unpaid) -> Ruling:
         findings = (*_confirmed_by(asked.recovery, weighed).findings, *_unconfirmed_again(before, unpaid, weighed))
         if findings:
             return Ruling(Hold(ranked([*findings]), which, _release_at(findings)))
-        lane = lane if sold else weighed.lane
     paid = Paid(
         which,
         unpaid.kind,
@@ -940,7 +941,7 @@ def _again(case: Case, which: str, unpaid: Unpaid) -> Ruling:
         unpaid.drawn_at,
         payable=asked,
     )
-    return _let_go(case, paid, lane, value, network)
+    return _let_go(case, paid, unpaid.lane, value, network)
 
 
 def _unconfirmed_again(case: Case, unpaid: Unpaid, weighed: Weighed) -> list[Finding]:
