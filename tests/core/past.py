@@ -619,13 +619,12 @@ class Past:
         """
         match event:
             case ev.SessionStarted():
-                new = not event.device or event.device not in known
+                new = event.device not in known - {"", *self.disowned(number)}
                 known.add(event.device)
                 return (MILD, self.told_as(number, "device.met")) if new else ("", None)
             case ev.SessionMisused():
                 return MILD, self.told(number, event)
             case ev.DeviceDisowned():
-                known.discard(event.device)
                 return SEVERE, self.told(number, event)
             case ev.AuthenticatorBound(confirmed=True) | ev.AuthenticatorConfirmed() | ev.AuthenticatorReinstated():
                 return MILD, self.told(number, event)
@@ -645,6 +644,10 @@ class Past:
                 return SEVERE, self.told(number, event)
             case _:
                 return "", None
+
+    def disowned(self, number: int) -> set[str]:
+        """Devices that their owner had disowned before an entry: none of them is ever known again."""
+        return {one.device for place, one in self.events() if place < number and isinstance(one, ev.DeviceDisowned)}
 
     def cooling_until(self, now: Instant) -> Instant | None:
         """When the last cool-off that still runs ends for all; None if none does."""

@@ -97,7 +97,7 @@ def test_endless_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "leak.csv"
     path.write_text("a\n1\n2\n3\n")
     monkeypatch.setattr(leaks, "ROWS_MOST", 2)
-    with pytest.raises(leaks.BadLeak, match="more than 2 rows"):
+    with pytest.raises(leaks.BadLeak, match="more than 2 lines"):
         read(path)
     monkeypatch.setattr(leaks, "EXPORTS_MOST", 2)
     with pytest.raises(leaks.BadLeak, match="export records"):

@@ -32,8 +32,8 @@ async def alice(store: Store, clock: Hands) -> Customer:
 
 
 async def refused(alice: Customer, kind: str, whom: str) -> str:
-    """Why nine thousand dollars are refused; "" if they are not."""
-    fields: dict[str, Any] = {"kind": kind, "asset": "USDT", "amount": "9000", "usd": "9000", "counterparty": whom}
+    """Why eight thousand dollars are refused; "" if they are not."""
+    fields: dict[str, Any] = {"kind": kind, "asset": "USDT", "amount": "8000", "usd": "8000", "counterparty": whom}
     answer = await alice.ask(alice.body("exit.request", proofs=alice.proofs(), **fields))
     return str(answer["reasons"][0]["code"]) if answer["decision"] == "deny" else ""
 

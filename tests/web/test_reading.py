@@ -256,6 +256,7 @@ def test_every_instant_of_an_event_is_told_by_its_name() -> None:
         "leverage_percent",
         "percent",
         "hours",
+        "unsaid",
     }
 
 
