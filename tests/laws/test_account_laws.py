@@ -1015,6 +1015,7 @@ class Stories(RuleBasedStateMachine):
         )
         if kind is not ActorKind.SYSTEM:
             action = actions[number]
+            self.alice.tokens += isinstance(action, SessionStart)
             self.ask(action, Actor(kind), self.proofs("owner", "good"))
 
     @precondition(lambda self: "platform_key" in self.holds)
