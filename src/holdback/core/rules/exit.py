@@ -574,9 +574,9 @@ class Paid(msgspec.Struct, frozen=True):
     payable: ev.Payable | None = None
 
 
-def _paid_at_once(case: Case, held: ev.ExitHeld) -> Paid:
-    """What goes as it is asked for, by `held`, what it would have been held as."""
-    payable = ev.Payable(
+def _payable_as(case: Case, held: ev.ExitHeld | HeldExit, asked_at: Instant) -> ev.Payable:
+    """What a fresh receipt of it is given by, of an exit that was asked for then and had no wait."""
+    return ev.Payable(
         asset=held.asset,
         amount=held.amount,
         network=held.network,
@@ -584,38 +584,33 @@ def _paid_at_once(case: Case, held: ev.ExitHeld) -> Paid:
         destination=held.destination,
         key=held.key,
         recovery=held.recovery,
-        asked_at=case.now,
-        until=_payable_until(case),
+        asked_at=asked_at,
+        until=case.now + case.policy.outflow.receipt_again_h * HOUR,
         confirmed=bool(case.proved),
     )
-    return Paid(
-        held.exit, held.kind, held.beneficiary, held.digest, held.account, stranger=held.stranger, payable=payable
-    )
+
+
+def _paid_as(which: str, held: ev.ExitHeld | HeldExit, payable: ev.Payable) -> Paid:
+    return Paid(which, held.kind, held.beneficiary, held.digest, held.account, stranger=held.stranger, payable=payable)
+
+
+def _paid_at_once(case: Case, held: ev.ExitHeld) -> Paid:
+    """What goes as it is asked for, by `held`, what it would have been held as."""
+    return _paid_as(held.exit, held, _payable_as(case, held, case.now))
 
 
 def _paid_after_wait(case: Case, which: str, held: HeldExit, *, early: bool = False, approved: bool = False) -> Paid:
     """What goes after it was held; `early`, if its owner ends its own wait."""
-    payable = ev.Payable(
-        asset=held.asset,
-        amount=held.amount,
-        network=held.network,
-        counterparty=held.counterparty,
-        destination=held.destination,
-        key=held.key,
-        recovery=held.recovery,
-        asked_at=held.asked_at,
-        until=_payable_until(case),
+    payable = _payable_as(case, held, held.asked_at)
+    waited = replace(
+        payable,
         wait_ms=held.wait.length_ms,
         waited_until=held.wait.until,
         early=early,
         approved=approved,
-        confirmed=bool(held.asked_with or approved or case.proved),
+        confirmed=bool(held.asked_with or approved or payable.confirmed),
     )
-    return Paid(which, held.kind, held.beneficiary, held.digest, held.account, stranger=held.stranger, payable=payable)
-
-
-def _payable_until(case: Case) -> Instant:
-    return case.now + case.policy.outflow.receipt_again_h * HOUR
+    return _paid_as(which, held, waited)
 
 
 def _let_go(case: Case, paid: Paid, lane: Lane, value: Value, network: str) -> Ruling:
