@@ -271,7 +271,7 @@ class Service:
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. A name that nobody has costs and gets what any other does (strangers.py)."""
         folded = sign_in_name(name)
-        account = await self._account_of(folded)
+        account = await self.account_of(folded)
         rest = {field: value for field, value in body.items() if field != "dpop"}
         signed = {"dpop": body["dpop"]} if body.get("dpop") is not None else {}
         full = rest | {"action": "session.start", "actor": {"kind": "owner", **signed}}
@@ -281,7 +281,7 @@ class Service:
             raise StoreUnavailable("a sign-in name has no account")
         return answer
 
-    async def _account_of(self, name: str) -> str | None:
+    async def account_of(self, name: str) -> str | None:
         """Look a sign-in name up under each master key of the ring, newest first."""
         for hashed in self.tools.masters.lookup_hashes("name", name):
             account = await self.store.account_of(hashed)
@@ -580,7 +580,7 @@ class Service:
         """Begin a stream, unless the sign-in name is another's, under whichever key of the ring."""
         newcomer = await self._newcomer(question, parsed)
         name = _sign_in_name(parsed)
-        holder = await self._account_of(name) if name else None
+        holder = await self.account_of(name) if name else None
         if holder is not None and holder != question.account:
             return self._refused(Reason.ALREADY_EXISTS, about="name")
         return await self._decisions.submit(newcomer)

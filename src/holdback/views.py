@@ -21,7 +21,7 @@ from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
 from holdback.core.rules import sale
 from holdback.core.rules.staff import LEGAL_REQUEST, StaffLookUp
-from holdback.core.state import Customer, Vault, evolve
+from holdback.core.state import Beneficiary, Customer, Vault, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
 from holdback.snapshots import Tampered
@@ -287,6 +287,31 @@ class HoldsPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class BeneficiaryForm(msgspec.Struct, frozen=True):
+    """Somebody in the address book. Paid freely from `usable_from` on, and until `verified_until` without a new proof.
+
+    `by` is who entered it, `device` on which device, `address` is null for a kind that was opened for strangers.
+    """
+
+    name: str | None
+    network: str
+    address: str | None
+    added_at: str
+    usable_from: str | None
+    senior: bool
+    verified_until: str
+    by: str
+    device: str
+    paid: bool
+
+
+class BookPage(msgspec.Struct, frozen=True):
+    """Beneficiaries in the book, those entered last first; `next` is the cursor of the page after this one."""
+
+    items: tuple[BeneficiaryForm, ...]
+    next: str | None
+
+
 class EntryForm(msgspec.Struct, frozen=True):
     """One entry of the log: its number, its link in the chain, and what happened, each with its name in `event`."""
 
@@ -373,6 +398,18 @@ class Views:
         page = later[: min(limit, LARGEST)]
         items = await asyncio.gather(*(self._held(seen, seq, name) for seq, name in page))
         return HoldsPage(tuple(items), str(page[-1][0]) if len(later) > len(page) else None)
+
+    async def book(self, account: str, after: int, limit: int) -> BookPage | None:
+        """The address book from place `after` on. None if the account does not exist. Raises Tampered."""
+        seen = await self._seen(account)
+        if seen is None:
+            return None
+        rows = await self._store.parts(seen.head.account)
+        found = [self._tools.snapshots.part(one) for one in rows if one.kind == "beneficiary"]
+        live = sorted((one for one in found if isinstance(one, Beneficiary) and not one.removed), key=_newest)
+        size = min(limit, LARGEST)
+        items = [_beneficiary(seen.head, one, seen.key, seen.now) for one in live[after : after + size]]
+        return BookPage(tuple(items), str(after + size) if len(live) > after + size else None)
 
     async def events(self, account: str, after: int, limit: int) -> EventsPage | None:
         """Entries of the log after number `after`. None if the account does not exist. Raises Tampered."""
@@ -628,6 +665,25 @@ def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
         case.contested,
         instant_text(case.last_at + policy.recovery.expires_d * DAY),
         case.doubted,
+    )
+
+
+def _newest(one: Beneficiary) -> Instant:
+    return -one.added_at
+
+
+def _beneficiary(head: Head, one: Beneficiary, key: CustomerKey, now: Instant) -> BeneficiaryForm:
+    return BeneficiaryForm(
+        name=_opened(key, one.label),
+        network=one.network,
+        address=_opened(key, one.address) if one.address is not None else None,
+        added_at=instant_text(one.added_at),
+        usable_from=_instant(seniority.ripe_at(head, one.added_at, one.ripens)),
+        senior=seniority.beneficiary_is_senior(head, one, now),
+        verified_until=instant_text(one.verified_until),
+        by=one.actor.kind.value,
+        device=one.device,
+        paid=bool(one.paid_at),
     )
 
 

@@ -115,6 +115,7 @@ class Settings(msgspec.Struct, frozen=True):
     face_vendor_secret: str = ""
     hold_webhook_url: str = ""
     hold_webhook_secret: str = ""
+    center_url: Annotated[str, msgspec.Meta(pattern=r"^(|https?://[^\s/?#]+)\Z")] = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -164,6 +165,7 @@ SETTINGS: Final[dict[str, str]] = {
     "trust_roots": "Certificates that vouch for signed papers: a PEM file, or a folder of them; without it none is.",
     "hold_webhook_url": "Where the platform is told of holds, signed after Standard Webhooks; empty: it polls.",
     "hold_webhook_secret": "Its signing secret, `whsec_...`; while you change it two, the new one first. Secret.",
+    "center_url": "Origin of the Security Center, such as `https://security.example.com`; empty: there is none.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""

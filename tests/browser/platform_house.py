@@ -50,6 +50,7 @@ class House:
         # WebAuthn knows no IP addresses: browsers find the exchange by name.
         self.exchange = f"http://localhost:{self.ports.exchange}"
         self.holdback = f"http://{HOST}:{self.ports.holdback}"
+        self.center = f"http://localhost:{self.ports.holdback}"
         self._asking = _platform_key("exchange", Scope.ASK, Scope.READ)
         self._feeding = _platform_key("prices", Scope.FEED)
         webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
@@ -71,7 +72,8 @@ class House:
             webhook_url=f"{self.mailbox.url}/messages",
             webhook_secret=webhook_secret,
             rp_id="localhost",
-            rp_origins=self.exchange,
+            rp_origins=f"{self.exchange} {self.center}",
+            center_url=self.center,
         )
 
     async def __aenter__(self) -> Self:

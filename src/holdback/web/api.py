@@ -24,9 +24,11 @@ from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.ports import NewerDatabase, StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.views import LARGEST, Views
-from holdback.web import deposits, face, freeze, openapi, pairs, papers, prices, problems, queues
+from holdback.web import deposits, dressing, face, freeze, openapi, pairs, papers, prices, problems, queues
 from holdback.web.bodies import json_object, read_sign_in
+from holdback.web.center.pages import Center
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
+from holdback.web.forms import FORM
 from holdback.web.keys import Keys, Scope
 from holdback.web.metrics import Metrics
 from holdback.web.problems import Problem
@@ -281,24 +283,23 @@ async def nowhere(scope: AsgiScope, _receive: Receive, send: Send) -> None:
     await sent(reply, send)
 
 
-def routes(
+def routes(  # noqa: PLR0913, PLR0917 - what a server is made of
     service: Service,
     limits: Limits | None = None,
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
     attends: Callable[[Call], Awaitable[queues.Reader]] | None = None,
+    center: str = "",
 ) -> list[Route]:
     """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for.
 
-    `attends` replaces how a member of staff who reads is known.
+    `attends` replaces how a member of staff who reads is known. `center` is the origin of the Security Center, if any.
     """
     limits = limits or Limits()
     metrics = Metrics(service)
     keys = Keys(service.store, clock) if clock else Keys(service.store)
     frame = Frame(keys, metrics, limits)
     platform = Platform(service, metrics, limits, telling)
-    page = freeze.FreezePage(service)
-    checks = service.tools.faces
     table: dict[str, dict[str, Operation]] = {
         ACTIONS: {"POST": Operation(platform.act, Scope.ASK, JSON)},
         "/v1/accounts/{account}/leases": {"POST": Operation(platform.lease, Scope.ASK, JSON)},
@@ -315,15 +316,25 @@ def routes(
         "/v1/prices": {"PUT": Operation(platform.put_prices, Scope.FEED, JSON)},
         "/v1/pairs": {"PUT": Operation(platform.put_pairs, Scope.FEED, JSON)},
         "/v1/deposits": {"PUT": Operation(platform.put_deposits, Scope.FEED, JSON)},
-        "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=freeze.FORM, bare=True)},
-        **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
         "/openapi.json": {"GET": Operation(platform.describe)},
         "/.well-known/jwks.json": {"GET": Operation(platform.jwks)},
         "/healthz": {"GET": Operation(platform.alive)},
         "/readyz": {"GET": Operation(platform.ready)},
         "/metrics": {"GET": Operation(platform.metrics)},
+        **_people(service, center),
     }
     return [Route(path, Endpoint(path, operations, frame)) for path, operations in table.items()]
+
+
+def _people(service: Service, center: str) -> dict[str, dict[str, Operation]]:
+    """Pages for people: of links in mails and recoveries everywhere, all others where an origin for them is set."""
+    page, checks = freeze.FreezePage(service), service.tools.faces
+    by_link: dict[str, dict[str, Operation]] = {
+        "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=FORM, bare=True)},
+        **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
+    }
+    signed_in = {**Center(service, center).operations(), **dressing.operations()} if center else {}
+    return by_link | signed_in
 
 
 def application(

@@ -59,13 +59,18 @@ class Limits(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A request as a handler sees it. `caller` is the platform key's id; `query` is read by `parameters`."""
+    """A request as a handler sees it. `caller` is the platform key's id; `query` is read by `parameters`.
+
+    `client` is the address that the connection came from, `route` the template of the path.
+    """
 
     caller: str
     path: Mapping[str, str]
     query: bytes
     headers: Mapping[bytes, bytes]
     body: bytes
+    client: str = ""
+    route: str = ""
 
     def parameters(self, *known: str) -> dict[str, str]:
         """The query's parameters. Raises Problem on one that is not known, or given twice."""
@@ -191,7 +196,10 @@ class Endpoint:
             body = await _body(headers.get(b"content-length", b""), receive, most)
             if body and not typed:
                 _check_media_type(typed, operation.takes)
-        return await operation.handle(Call(caller, scope["path_params"], scope["query_string"], headers, body))
+        client = (scope.get("client") or ("",))[0]
+        return await operation.handle(
+            Call(caller, scope["path_params"], scope["query_string"], headers, body, client, self.route)
+        )
 
     def _problem(self, error: Exception) -> Reply:
         problem = problem_of(error)
@@ -254,11 +262,12 @@ async def _body(stated: bytes, receive: Receive, most: int) -> bytes:
 
 async def sent(reply: Reply, send: Send) -> None:
     """Send an answer with the headers that all answers carry."""
+    own = {name for name, _ in reply.headers}
     headers = [
         (b"content-type", reply.content_type),
         (b"content-length", b"%d" % len(reply.body)),
         (b"content-security-policy", reply.csp),
-        *SECURITY,
+        *(one for one in SECURITY if one[0] not in own),
         *reply.headers,
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -20,8 +20,9 @@ from holdback.intake import BadRequest, bad_request
 from holdback.ports import FaceGiven, FaceRefused, FaceUnavailable
 from holdback.web import problems
 from holdback.web.bodies import json_object
+from holdback.web.dressing import HTML
 from holdback.web.endpoint import JSON, Operation, Reply
-from holdback.web.freeze import FORM, HTML
+from holdback.web.forms import FORM
 from holdback.web.problems import Problem
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from holdback.intake import BadRequest
 from holdback.ports import Wanted
 from holdback.sealing import LinkInvalid
 from holdback.service import Question
+from holdback.web.dressing import HTML
 from holdback.web.endpoint import Call, Reply
 from holdback.web.problems import Problem
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from holdback.sealing import Link
     from holdback.service import Service
 
-FORM: Final = b"application/x-www-form-urlencoded"
-HTML: Final = b"text/html; charset=utf-8"
 CALLER: Final = "link"
 """Who asks where no platform key does; no key can be called so, for questions by link carry no idempotency key."""
 

@@ -21,7 +21,7 @@ from holdback.web import problems
 from holdback.web.bodies import SignIn
 from holdback.web.deposits import DepositTable
 from holdback.web.face import FILM, FaceShownForm, FaceStepForm
-from holdback.web.freeze import FORM
+from holdback.web.forms import FORM
 from holdback.web.keys import Scope
 from holdback.web.pairs import PairTable
 from holdback.web.papers import MAIL, PDF, PaperForm

@@ -95,7 +95,7 @@ def server(settings: Settings, ahead_ms: int = 0) -> Router:
             await service.warm()
             watch = BreakerWatch(service)
             await once(watch.look, "breaker")  # before the first exit, which would be held if nobody had looked
-            router.routes.extend(api.routes(service, telling=_telling(settings, outbox)))
+            router.routes.extend(api.routes(service, telling=_telling(settings, outbox), center=settings.center_url))
             stop = asyncio.Event()
             working = {
                 asyncio.create_task(outbox.run(stop), name="outbox"),

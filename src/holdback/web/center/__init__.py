@@ -1,0 +1,1 @@
+"""The Security Center: a customer's own pages."""

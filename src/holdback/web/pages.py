@@ -1,0 +1,161 @@
+"""What all pages for people share: who visits, in which language, and how a form of theirs asks the service.
+
+A page asks what a platform would ask, through the same service: it can do nothing that a platform's own pages could
+not. A form counts if a page of this origin sent it and it carries the word that only pages made for this session have.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from holdback.answers import AnswerForm
+from holdback.batching import Overloaded
+from holdback.intake import BadRequest
+from holdback.judging import ChallengeRefused, KeyReused
+from holdback.service import Question
+from holdback.web import forms
+from holdback.web.dressing import CSP, HTML, NAMED, spoken
+from holdback.web.endpoint import Reply
+from holdback.web.visitors import Visitors, cookies
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from holdback.service import Service
+    from holdback.web.dressing import Tongue
+    from holdback.web.endpoint import Call
+    from holdback.web.visitors import Visitor
+
+PAGE: Final = 25
+"""Items of a page that people read."""
+LANGUAGE: Final = "language"
+WORD: Final = "_word"
+
+_ANSWER: Final = msgspec.json.Decoder(AnswerForm)
+
+
+class Sight(NamedTuple):
+    """A request to a page: who visits, in which language, and what the query or the form says."""
+
+    call: Call
+    visitor: Visitor
+    tongue: Tongue
+    given: dict[str, str]
+
+
+class Asked(NamedTuple):
+    """What came of a form: what it named and the answer, or what was wrong with the asking itself."""
+
+    named: dict[str, Any]
+    said: AnswerForm | None
+    trouble: str = ""
+
+
+class Site:
+    """Pages under one path at one origin, with templates and a cookie of the same name.
+
+    Example: `Site(service, "https://security.example", "/center", "center")`.
+    """
+
+    def __init__(self, service: Service, origin: str, home: str, name: str) -> None:
+        """Serve browsers at this origin."""
+        self.service, self.origin, self.home, self._name = service, origin, home, name
+        self.visitors = Visitors(service, origin, home, name)
+
+    def for_visitors(
+        self, show: Callable[[Sight], Awaitable[Reply]], *known: str
+    ) -> Callable[[Call], Awaitable[Reply]]:
+        """A handler that only who is signed in reaches, with these parameters; all others are led to the sign-in."""
+
+        async def handle(call: Call) -> Reply:
+            visitor = await self.visitors.at(call)
+            if visitor is None:
+                return to(f"{self.home}/sign-in")
+            given = forms.fields(call.body) if call.body else call.parameters(*known)
+            return await show(Sight(call, visitor, tongue(call), given))
+
+        return handle
+
+    def page(self, sight: Sight, template: str, **shown: object) -> Reply:
+        """A page for who is signed in; each has a key, so that its forms ask once however often they are sent."""
+        common = {"visitor": sight.visitor, "key": secrets.token_urlsafe(16), "home": self.home}
+        return _dressed(sight.tongue, f"{self._name}/{template}", common | shown)
+
+    def bare(self, call: Call, template: str, **shown: object) -> Reply:
+        """A page for somebody who is not signed in."""
+        common = {"account": None, "visitor": None, "home": self.home, "key": ""}
+        return _dressed(tongue(call), f"{self._name}/{template}", common | shown)
+
+    def is_own(self, sight: Sight) -> bool:
+        """Whether a page of ours, made for this very session, sent this form."""
+        return self.visitors.is_from_here(sight.call) and secrets.compare_digest(
+            sight.given.get(WORD, "").encode(), sight.visitor.word.encode()
+        )
+
+    async def asked(self, sight: Sight, account: str, actor: Mapping[str, Any], allowed: frozenset[str]) -> Asked:
+        """Ask for what a form names, if it is one of the `allowed` actions, of `account` and as `actor`."""
+        given = sight.given
+        if not self.is_own(sight):
+            return Asked({}, None, "foreign")
+        named = forms.named(given)
+        if named.get("action") not in allowed:
+            return Asked({}, None, "unknown")
+        body = named | self.seen(sight.call, given) | {"actor": {**actor, **forms.signed(given)}} | forms.proved(given)
+        key = f"{sight.visitor.word[:16]}-{given['_key'][: forms.KEY_MOST]}" if given.get("_key") else ""
+        try:
+            raw = await self.service.ask(Question(self._name, account, body, key, msgspec.json.encode(body)))
+        except (BadRequest, ChallengeRefused, KeyReused, Overloaded) as error:
+            return Asked(named, None, type(error).__name__)
+        return Asked(named, answer(raw))
+
+    def seen(self, call: Call, given: Mapping[str, str]) -> dict[str, Any]:
+        """What this server saw of the request, whose path is the route's own."""
+        context = {
+            "ip": call.client or None,
+            "user_agent": call.headers.get(b"user-agent", b"").decode("latin-1")[:512],
+            "method": "POST",
+            "url": f"{self.origin}{call.route}",
+        }
+        if device := given.get("_device"):
+            context["device"] = device
+        return {"context": context}
+
+    async def speak(self, call: Call) -> Reply:
+        """Go on in another language, on a page of ours."""
+        given = forms.fields(call.body)
+        back = given.get("back", self.home)
+        is_ours = back == self.home or back.startswith(f"{self.home}/")
+        back = back if is_ours and "//" not in back and "\\" not in back and back.isprintable() else self.home
+        chosen = quote(given.get(LANGUAGE, ""), safe="")[:8]
+        kept = (b"set-cookie", f"{LANGUAGE}={chosen}; Path=/; SameSite=Lax; Max-Age=31536000".encode())
+        return to(quote(back, safe="/?=&"), kept)
+
+
+def answer(raw: bytes) -> AnswerForm:
+    """An answer of the service, to be shown."""
+    return _ANSWER.decode(raw)
+
+
+def tongue(call: Call) -> Tongue:
+    """The language of whoever asks."""
+    accepted = call.headers.get(b"accept-language", b"").decode("latin-1")
+    return spoken(cookies(call).get(LANGUAGE, ""), accepted)
+
+
+def to(place: str, *headers: tuple[bytes, bytes]) -> Reply:
+    """Go there by GET."""
+    return Reply(b"", 303, headers=((b"location", place.encode()), *headers))
+
+
+def cursor(sight: Sight) -> int:
+    """Where a list goes on; at its beginning if that cannot be read."""
+    text = sight.given.get("cursor", "")
+    return int(text) if forms.is_number(text) else 0
+
+
+def _dressed(spoken_here: Tongue, template: str, shown: Mapping[str, object]) -> Reply:
+    return Reply(spoken_here.page(template, shown), content_type=HTML, headers=(NAMED,), csp=CSP)
