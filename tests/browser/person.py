@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from playwright.async_api import expect
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page
+    from playwright.async_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, Request
     from tests.browser.platform_house import House
 
     from holdback.demo.cast import Customer
@@ -23,6 +24,8 @@ AUTHENTICATOR: Final = {
     "automaticPresenceSimulation": True,
 }
 """A platform authenticator with a fingerprint reader, on which the right finger lies."""
+
+OWN: Final = {"localhost", "127.0.0.1"}
 
 REFUSED: Final = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
 """What Chromium's console says of every refusal; the page says it too."""
@@ -41,6 +44,7 @@ class Person:
         context.set_default_timeout(PATIENCE_MS)
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        context.on("request", self._asked)
 
     async def watch(self) -> None:
         """Have each page tell what its content security policy stopped."""
@@ -55,6 +59,12 @@ class Person:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not REFUSED.match(message.text):
             self.troubles.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        """Whatever a page loads or calls must be this machine's, or somebody else hears of its reader."""
+        where = urlsplit(request.url)
+        if where.scheme in {"http", "https", "ws", "wss"} and where.hostname not in OWN:
+            self.troubles.append(f"a request left for {where.hostname}")
 
     def forgive(self, trouble: re.Pattern[str] | None) -> None:
         """Take back troubles that the test itself made; all of them if none is named."""

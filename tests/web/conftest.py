@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 import pytest_asyncio
+from tests.web.browsing import Browser
 from tests.web.platform_side import FakeClock, Web, service_over, with_alice, with_keys
 
 if TYPE_CHECKING:
@@ -30,3 +32,9 @@ async def web(empty: Web) -> Web:
     """The same with `alice`."""
     await with_alice(empty)
     return empty
+
+
+@pytest.fixture
+def browser(web: Web) -> Browser:
+    """A browser of nobody's."""
+    return Browser(web)

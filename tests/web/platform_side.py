@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 START: Final = 20_000 * DAY
 """Midnight of a day in 2024; nothing happens before it."""
 
+ORIGIN: Final = "http://holdback.test"
 PASSWORD: Final = "correct horse battery staple"
 TOTP: Final = "JBSWY3DPEHPK3PXP"
 MAIL: Final = "alice.liddell@example.com"
@@ -121,9 +122,9 @@ class Web:
         self.service = service
         self.clock = clock
         self.roles: frozenset[str] = frozenset()
-        self.app = application(service, limits, clock.seconds, attends=self._attends)
+        self.app = application(service, limits, clock.seconds, attends=self._attends, center=ORIGIN)
         self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(self.app, raise_app_exceptions=True), base_url="http://holdback.test"
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=True), base_url=ORIGIN
         )
         self.keys: dict[str, str] = {}
         self.session = ""

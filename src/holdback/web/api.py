@@ -337,15 +337,16 @@ def _people(service: Service, center: str) -> dict[str, dict[str, Operation]]:
     return by_link | signed_in
 
 
-def application(
+def application(  # noqa: PLR0913, PLR0917 - as `routes`
     service: Service,
     limits: Limits | None = None,
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
     attends: Callable[[Call], Awaitable[queues.Reader]] | None = None,
+    center: str = "",
 ) -> Router:
     """The whole API over one service, as an ASGI application.
 
     Example: `uvicorn.run(application(service), access_log=False)`; `serving.serve` does more.
     """
-    return Router(routes(service, limits, clock, telling, attends), redirect_slashes=False, default=nowhere)
+    return Router(routes(service, limits, clock, telling, attends, center), redirect_slashes=False, default=nowhere)
