@@ -235,11 +235,15 @@ def load_policy(name: str) -> Policy:
     return Policy.parse(data)
 
 
-def _policy_data(name: str) -> dict[str, object]:
+def policy_text(name: str) -> str:
+    """The file of a packaged policy, or another one, comments and all. Raises OSError."""
     packaged = resources.files("holdback") / "policies" / f"{name}.toml"
+    return (packaged if packaged.is_file() else Path(name)).read_text(encoding="utf-8")
+
+
+def _policy_data(name: str) -> dict[str, object]:
     try:
-        text = packaged.read_text() if packaged.is_file() else Path(name).read_text(encoding="utf-8")
-        return tomllib.loads(text)
+        return tomllib.loads(policy_text(name))
     except OSError:
         raise PolicyError(f"there is no policy `{name}`, packaged or as a file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -567,8 +567,8 @@ def _neither(key: str) -> bool:
     return key in NEITHER or key.partition(".")[0] in NEITHER
 
 
-def _flat(data: dict[str, Any]) -> dict[str, object]:
-    """Nested tables as dotted keys."""
+def flat(data: dict[str, Any]) -> dict[str, object]:
+    """Nested tables as dotted keys: `{"waits": {"vault_h": 168}}` is `{"waits.vault_h": 168}`."""
     flat: dict[str, object] = {}
     for key, value in data.items():
         below = {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, dict) else {key: value}
@@ -733,7 +733,7 @@ class Policy(Section, frozen=True):
 
     def differences(self, other: Policy) -> list[Difference]:
         """Where this policy's numbers differ from another's, and which way."""
-        ours, theirs = _flat(msgspec.to_builtins(self)), _flat(msgspec.to_builtins(other))
+        ours, theirs = flat(msgspec.to_builtins(self)), flat(msgspec.to_builtins(other))
         keys = [key for key in ours | theirs if key not in {"name", "digest"} and ours.get(key) != theirs.get(key)]
         return [
             Difference(key, theirs.get(key), ours.get(key), _way(key, theirs.get(key), ours.get(key))) for key in keys
