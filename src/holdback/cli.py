@@ -579,12 +579,15 @@ def bench_(
 
         holdback bench trades --quick
 
+        holdback bench pages --store postgres --json
+
     Args:
         name: `book` (what finding a look-alike among 2,000 entries costs), `decide` (decisions a second), `face` (what
-            the face check accepts of which attack, and what it costs; fetches portraits once), `risk` (what the score
-            of sign-ins finds, and whom it bothers), `signin` (what password sign-ins do to decisions), `staff` (after
-            how many look-ups moles are reported, and how often honest staff) or `trades` (what a thief trades away, and
-            how often honest traders are told or refused; writes `bench-trades.json` and `bench-trades.svg`).
+            the face check accepts of which attack, and what it costs; fetches portraits once), `pages` (how long pages
+            over lists of 10,000 take, and how big they are), `risk` (what the score of sign-ins finds, and whom it
+            bothers), `signin` (what password sign-ins do to decisions), `staff` (after how many look-ups moles are
+            reported, and how often honest staff) or `trades` (what a thief trades away, and how often honest traders
+            are told or refused; writes `bench-trades.json` and `bench-trades.svg`).
         store: `sqlite` or `postgres` (a throw-away cluster of its own).
         quick: Fewer accounts and shorter runs.
         rba: The public data set of Wiefling et al. (2022) as CSV, in place of made-up sign-ins; for `risk`.

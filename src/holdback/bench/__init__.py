@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from rich.console import Console
 
-from holdback.bench import book, decide, face, risk, signin, staff, trades
+from holdback.bench import book, decide, face, pages, risk, signin, staff, trades
 from holdback.bench.portraits import NoPortraits
 from holdback.bench.rba import NotTheDataSet
 
@@ -21,6 +21,7 @@ BENCHES: Final[dict[str, Callable[[str, bool, Callable[[str], None]], dict[str, 
     "book": book.measure,
     "decide": decide.measure,
     "face": face.measure,
+    "pages": pages.measure,
     "risk": risk.measure,
     "signin": signin.measure,
     "staff": staff.measure,

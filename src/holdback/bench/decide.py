@@ -222,6 +222,7 @@ def _command(url: str, settings: Settings) -> tuple[list[str], dict[str, str]]:
         "HOLDBACK_MASTER_KEYS": settings.master_keys,
         "HOLDBACK_RECEIPT_KEYS": settings.receipt_keys,
         "HOLDBACK_CHANNELS": "none",
+        "HOLDBACK_CENTER_URL": settings.center_url,
     }
     theirs = {key: value for key, value in os.environ.items() if not key.startswith("HOLDBACK_")}
     return [sys.executable, "-m", "holdback"], theirs | ours
