@@ -115,7 +115,9 @@ def answer_form(decision: Decision, policy: bytes, head: bytes, asked: str = "")
             made = decision.id or None
             usable_from = instant_text(decision.usable_from) if decision.usable_from is not None else None
         case StepUp():
-            challenge = ChallengeForm(decision.challenge, decision.accept, instant_text(decision.expires_at), asked)
+            challenge = ChallengeForm(
+                decision.challenge, decision.accept, instant_text(decision.expires_at), str(asked)
+            )
         case Hold():
             release_at = instant_text(decision.release_at) if decision.release_at is not None else None
             hold = HoldForm(decision.id, release_at)

@@ -51,7 +51,7 @@ async def lines(service: Service, account: str, after: int, limit: int) -> list[
 
 def _line(told: audit.Told, opened: Callable[[Sealed], str]) -> Line:
     decided = told.decided
-    followed = [event_line(event, opened) for event in told.events if not isinstance(event, ev.NoticeFolded)]
+    followed = [str(event_line(event, opened)) for event in told.events if not isinstance(event, ev.NoticeFolded)]
     return Line(
         told.entry.seq,
         instant_text(decided.at),

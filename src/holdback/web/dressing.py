@@ -9,25 +9,27 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from babel.dates import format_datetime
-from babel.numbers import format_decimal
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_currency, format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from holdback.web import problems
 from holdback.web.endpoint import Operation, Reply
 from holdback.web.problems import Problem
+from holdback.wording import said as wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
+    from holdback.core.events import Instant
     from holdback.web.endpoint import Call
 
 HTML: Final = b"text/html; charset=utf-8"
@@ -104,12 +106,16 @@ def _catalogue(language: str) -> dict[str, str]:
 
 
 class Tongue:
-    """A language: its sentences, numbers and dates. What is not translated is said in English."""
+    """A language: its sentences, numbers and dates. What is not translated is said in English.
+
+    Pages have a catalogue, and what happened, is asked or refused has the one of `holdback.wording`.
+    """
 
     def __init__(self, language: str) -> None:
         """Read the catalogue of one of `LANGUAGES`."""
         self.language = language
         self._said = _catalogue(language)
+        self._worded = wording.catalogue(language) if language != ENGLISH else {}
         self._pages = Environment(
             loader=PackageLoader("holdback.web"),
             autoescape=select_autoescape(),
@@ -120,11 +126,17 @@ class Tongue:
         )
         self._pages.install_gettext_callables(self.say, self._many, newstyle=True)  # type: ignore[attr-defined] # the extension's
         self._pages.globals |= {"static": STATIC, "language": language, "languages": LANGUAGES}
-        self._pages.filters |= {"instant": self.instant, "money": self.money}
+        self._pages.filters |= {"instant": self.instant, "money": self.money, "words": self.words}
 
     def say(self, sentence: str) -> str:
         """A sentence of ours in this language."""
-        return self._said.get(sentence, sentence)
+        return self._said.get(sentence) or self._worded.get(sentence, sentence)
+
+    def words(self, text: str) -> str:
+        """What `holdback.wording` said, in this language: a sentence with its values, or a reason's sentence."""
+        if self.language == ENGLISH:
+            return str(text)
+        return wording.in_words(text, self) if isinstance(text, wording.Said) else self.say(text)
 
     def known(self) -> set[str]:
         """The sentences that its catalogue has."""
@@ -137,6 +149,16 @@ class Tongue:
         """An RFC 3339 instant as people write it, in UTC; a script may put it into the reader's own zone."""
         shown = format_datetime(datetime.fromisoformat(text), "medium", locale=self.language)
         return Markup('<time datetime="{}">{} UTC</time>').format(text, shown)
+
+    def moment(self, at: Instant) -> str:
+        """An instant within a sentence, to the minute, in UTC."""
+        when = datetime.fromtimestamp(at / 1000, UTC)
+        day = format_date(when, "medium", locale=self.language)
+        return f"{day} {format_time(when, 'HH:mm', locale=self.language)} UTC"
+
+    def dollars(self, cents: int) -> str:
+        """US dollars to the cent, within a sentence."""
+        return format_currency(Decimal(cents).scaleb(-2), "USD", locale=self.language)
 
     def money(self, text: str) -> str:
         """A decimal string with this language's separators."""

@@ -23,11 +23,12 @@ from holdback.core.rules.recovery import EvidenceBurn, RecoveryCancel, RecoveryE
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.setting import AllowlistSet, LimitSet, LockSet, VaultSet, wanted
 from holdback.core.trading import EVERY_PAIR
+from holdback.wording.said import capital, said, term
 from holdback.wording.words import (
     KINDS,
     beneficiary_text,
-    capital,
     exact,
+    key_name,
     key_text,
     masked,
     money,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from holdback.core import events as ev
-    from holdback.core.events import Channel
+    from holdback.core.events import Channel, Sealed
     from holdback.core.rules.asking import Action
     from holdback.core.state import Customer, Head
     from holdback.wording.words import Opened
@@ -56,17 +57,28 @@ class Known(NamedTuple):
     def authenticator(self, name: str) -> str:
         """An authenticator by kind and id."""
         one = self.head.authenticators.get(name) if self.head else None
-        return f"{KINDS[one.kind]} ({name})" if one else f"authenticator {name}"
+        if one is None:
+            return said("authenticator {name}", name=name)
+        return said("{kind} ({name})", kind=KINDS[one.kind], name=name)
 
     def api_key(self, name: str) -> str:
         """An API key by its owner's own words and its id."""
+        return key_text(name, self._label(name), self.opened)
+
+    def api_key_name(self, name: str) -> str:
+        """The same where it is clear that it is a key."""
+        return key_name(name, self._label(name), self.opened)
+
+    def _label(self, name: str) -> Sealed | None:
         one = self.head.api_keys.get(name) if self.head else None
-        return key_text(name, one.label if one else None, self.opened)
+        return one.label if one else None
 
     def contact(self, name: str) -> str:
         """A contact by masked address and id."""
         one = self.head.contacts.get(name) if self.head else None
-        return f"{masked(one.channel, self.opened(one.address))} ({name})" if one else f"contact {name}"
+        if one is None:
+            return said("contact {name}", name=name)
+        return said("{shown} ({name})", shown=masked(one.channel, self.opened(one.address)), name=name)
 
     def payment(self) -> ExitRequest | None:
         """The request to pay that caused this, if one did."""
@@ -136,7 +148,7 @@ def asked_line(action: Action, opened: Opened = str, customer: Customer | None =
     `customer` has the parts that the action names. What needs no proof has no line.
     """
     words = _words(action, Known(opened, customer.head if customer else None, None), _EXACT, customer)
-    return f"{capital(words)}." if words else ""
+    return said("{words}.", words=capital(words)) if words else ""
 
 
 def confirmed_text(known: Known) -> str:
@@ -147,7 +159,7 @@ def confirmed_text(known: Known) -> str:
     try:
         asked = _CONFIRMED.decode(known.decided.request if known.decided else b"")
     except msgspec.DecodeError:
-        return "confirm something that was asked of your account"
+        return said("confirm something that was asked of your account")
     return _words(asked, known, _SHORTENED)
 
 
@@ -155,43 +167,42 @@ def _words(action: Action, known: Known, places: _Places, customer: Customer | N
     """What a proof of this action does; "" for one that needs none."""
     match action:
         case ExitRequest():
-            target = action.address or action.counterparty
-            where = f" to {places.destination(known.opened(target))}" if target else ""
-            network = f" by {action.network}" if action.network else ""
-            return f"send {action.amount} {quoted(action.asset)[1:-1]}{where}{network} ({action.kind})"
+            return _sending(action, known, places)
         case ExitRelease():
             return _release(action.which, known, places, customer)
         case AddressAdd():
-            name = quoted(known.opened(action.name))
-            return f"add to the address book as {name}: {_entry(action, known, places)}"
+            name, entry = quoted(known.opened(action.name)), _entry(action, known, places)
+            return said("add to the address book as {name}: {entry}", name=name, entry=entry)
         case AddressRenew():
-            return f"confirm again in the address book: {_entry(action, known, places)}"
+            return said("confirm again in the address book: {entry}", entry=_entry(action, known, places))
         case SessionStart() | PasswordChange() | AccountUnfreeze():
             return _PLAIN[type(action)]
         case RecoveryFinish() if (asked := payment(action)) is not None:
-            return f"{_words(asked, known, places)}, out of an account that is being recovered"
+            does = _words(asked, known, places)
+            return said("{does}, out of an account that is being recovered", does=does)
         case RecoveryEvidence() | RecoveryCancel() | RecoveryFinish() | EvidenceBurn() | IncidentClose():
             return _PLAIN[type(action)]
         case LimitSet(trades=str(subject)):
-            return f"open again to trading: {traded_text(subject)}"
+            return said("open again to trading: {subject}", subject=traded_text(subject))
         case AllowlistSet() | LockSet() | LimitSet():
-            return f"change a setting: {setting_text(*wanted(action))}"
+            return said("change a setting: {setting}", setting=setting_text(*wanted(action)))
         case VaultSet():
-            hours = f" for {action.hours} hours" if action.hours else ""
-            return f"change the vault: lock {action.share} %{hours}"
+            if not action.hours:
+                return said("change the vault: lock {share} %", share=action.share)
+            return said("change the vault: lock {share} % for {hours} hours", share=action.share, hours=action.hours)
         case _:
             return _guard(action, known, places)
 
 
 _PLAIN: Final[dict[type[Action], str]] = {
-    SessionStart: "sign in",
-    PasswordChange: "change the password",
-    AccountUnfreeze: "unfreeze the account",
-    RecoveryEvidence: "show that you are the owner of an account that is to be recovered",
-    RecoveryCancel: "end the recovery of your account",
-    RecoveryFinish: "finish the recovery of your account by a new password",
-    EvidenceBurn: "say that others know what would prove that you are the owner",
-    IncidentClose: "close the case of your robbery",
+    SessionStart: said("sign in"),
+    PasswordChange: said("change the password"),
+    AccountUnfreeze: said("unfreeze the account"),
+    RecoveryEvidence: said("show that you are the owner of an account that is to be recovered"),
+    RecoveryCancel: said("end the recovery of your account"),
+    RecoveryFinish: said("finish the recovery of your account by a new password"),
+    EvidenceBurn: said("say that others know what would prove that you are the owner"),
+    IncidentClose: said("close the case of your robbery"),
 }
 """What needs no more words than its name."""
 
@@ -200,53 +211,86 @@ def _guard(action: Action, known: Known, places: _Places) -> str:
     """What changes who may confirm and who is told."""
     match action:
         case AuthenticatorBind():
-            return f"add a way of confirming: {KINDS[action.kind]}"
+            return said("add a way of confirming: {kind}", kind=KINDS[action.kind])
         case AuthenticatorRemove():
-            return f"remove a way of confirming: {known.authenticator(action.authenticator)}"
+            return said("remove a way of confirming: {name}", name=known.authenticator(action.authenticator))
         case AuthenticatorReinstate():
-            return f"reinstate a way of confirming: {known.authenticator(action.authenticator)}"
+            return said("reinstate a way of confirming: {name}", name=known.authenticator(action.authenticator))
         case ContactAdd():
             where = places.contact(action.channel, known.opened(action.address))
-            return f"add a contact for notices ({action.channel}): {where}"
+            return said(
+                "add a contact for notices ({channel}): {where}", channel=term(action.channel.value), where=where
+            )
         case ContactRemove():
-            return f"remove a contact for notices: {known.contact(action.contact)}"
+            return said("remove a contact for notices: {name}", name=known.contact(action.contact))
         case ContactReportRecycled():
             name = known.contact(action.contact) if action.contact else known.authenticator(action.authenticator or "")
-            return f"report that this belongs to someone else now: {name}"
+            return said("report that this belongs to someone else now: {name}", name=name)
         case ApiKeyCreate():
-            whence = f"from {together([known.opened(one) for one in action.ip_allowlist])}"
-            scopes = together([scope.value for scope in action.scopes])
-            return f"make an API key to {scopes}, {whence if action.ip_allowlist else 'from anywhere'}"
+            whence, scopes = said("from anywhere"), together([scope.value for scope in action.scopes])
+            if action.ip_allowlist:
+                whence = said("from {networks}", networks=together([known.opened(one) for one in action.ip_allowlist]))
+            return said("make an API key to {scopes}, {whence}", scopes=scopes, whence=whence)
         case OrderPlace():
-            worst = f"at {action.price} each at the worst"
-            return f"{action.side} {action.amount} of {action.pair}, {worst}, with an API key that slept"
+            return said(
+                "{side} {amount} of {pair}, at {price} each at the worst, with an API key that slept",
+                side=term(action.side),
+                amount=action.amount,
+                pair=action.pair,
+                price=action.price,
+            )
         case ApiKeySuspend(on=False):
-            return f"let the suspended {known.api_key(action.key)} work again"
+            return said("let the suspended {key} work again", key=known.api_key(action.key))
         case _:
             return ""
 
 
 def _entry(action: AddressAdd | AddressRenew, known: Known, places: _Places) -> str:
-    where = places.destination(known.opened(action.address)) if action.address else "any receiver"
-    return f"{where} by {action.network}"
+    where = places.destination(known.opened(action.address)) if action.address else said("any receiver")
+    return said("{where} by {network}", where=where, network=term(action.network))
+
+
+def _sending(action: ExitRequest, known: Known, places: _Places) -> str:
+    target = action.address or action.counterparty
+    where = said(" to {whom}", whom=places.destination(known.opened(target))) if target else ""
+    return said(
+        "send {amount} {asset}{where}{network} ({kind})",
+        amount=action.amount,
+        asset=quoted(action.asset)[1:-1],
+        where=where,
+        network=said(" by {network}", network=term(action.network)) if action.network else "",
+        kind=term(action.kind),
+    )
 
 
 def _release(which: str, known: Known, places: _Places, customer: Customer | None) -> str:
     held = known.head.exits.get(which) if known.head else None
     if held is None:
-        return f"let a waiting payment go now ({which})"
+        return said("let a waiting payment go now ({which})", which=which)
     if held.lock is not None:
-        return f"hand {held.amount} {held.asset} to the buyer, because the money for it is there ({which})"
+        return said(
+            "hand {amount} {asset} to the buyer, because the money for it is there ({which})",
+            amount=held.amount,
+            asset=held.asset,
+            which=which,
+        )
     entry = customer.beneficiary(held.beneficiary) if customer else None
     where = places.destination(known.opened(entry.address)) if entry and entry.address else ""
     where = where or beneficiary_text(held.beneficiary)
-    return f"let a waiting payment go now: {held.amount} {held.asset} to {where} by {held.network} ({which})"
+    return said(
+        "let a waiting payment go now: {amount} {asset} to {where} by {network} ({which})",
+        amount=held.amount,
+        asset=held.asset,
+        where=where,
+        network=term(held.network),
+        which=which,
+    )
 
 
 _SETTINGS: Final = {
-    Setting.ALLOWLIST: "paying only addresses in the book",
-    Setting.LOCK_HOURS: "the settings lock (hours)",
-    Setting.LIMIT_MICRO_USD: "the daily limit",
+    Setting.ALLOWLIST: said("paying only addresses in the book"),
+    Setting.LOCK_HOURS: said("the settings lock (hours)"),
+    Setting.LIMIT_MICRO_USD: said("the daily limit"),
 }
 
 
@@ -254,17 +298,18 @@ def traded_text(subject: str) -> str:
     """What may be closed to trading: a pair, all of them, or somebody."""
     kind, _, name = subject.partition(" ")
     if kind == "counterparty":
-        return f"the counterparty {name}"
-    return "all pairs" if name == EVERY_PAIR else f"the pair {name}"
+        return said("the counterparty {name}", name=name)
+    return said("all pairs") if name == EVERY_PAIR else said("the pair {name}", name=name)
 
 
 def setting_text(setting: Setting, value: int) -> str:
     """A setting with its value."""
+    shown: object = value
     if setting is Setting.ALLOWLIST:
-        return f"{_SETTINGS[setting]}: {'on' if value else 'off'}"
+        shown = said("on") if value else said("off")
     if setting is Setting.LIMIT_MICRO_USD:
-        return f"{_SETTINGS[setting]}: {'none' if value < 0 else money(value)}"
-    return f"{_SETTINGS[setting]}: {value}"
+        shown = said("none") if value < 0 else money(value)
+    return said("{setting}: {value}", setting=_SETTINGS[setting], value=shown)
 
 
 def waiting_payment(known: Known) -> str:
@@ -272,5 +317,11 @@ def waiting_payment(known: Known) -> str:
     name = known.released()
     held = known.head.exits.get(name) if known.head else None
     if held is None:
-        return f"the waiting payment {name}" if name else "a waiting payment"
-    return f"the waiting payment {name} of {held.amount} {held.asset}, {money(held.micro_usd)},"
+        return said("the waiting payment {name}", name=name) if name else said("a waiting payment")
+    return said(
+        "the waiting payment {name} of {amount} {asset}, {worth},",
+        name=name,
+        amount=held.amount,
+        asset=held.asset,
+        worth=money(held.micro_usd),
+    )

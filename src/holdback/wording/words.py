@@ -21,6 +21,7 @@ from holdback.core.events import (
 )
 from holdback.core.policy import MICRO
 from holdback.spelling import parted
+from holdback.wording.said import Said, listed, said, term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,28 +54,30 @@ def instant_text(at: Instant) -> str:
     return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def day_text(at: Instant) -> str:
-    """The same for people, in every locale: `21 Nov 2026, 10:16 UTC`. A begun minute counts, so nobody comes early."""
-    when = _EPOCH + timedelta(minutes=-(-at // MINUTE))
-    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {when:%H:%M} UTC"
+def day_text(at: Instant) -> Said:
+    """The same for people: `21 Nov 2026, 10:16 UTC`. A begun minute counts, so nobody comes early."""
+    minutes = -(-at // MINUTE)
+    when = _EPOCH + timedelta(minutes=minutes)
+    english = f"{when.day} {_MONTHS[when.month - 1]} {when.year}, {when:%H:%M} UTC"
+    return Said(english, lambda tongue: tongue.moment(minutes * MINUTE))
 
 
-def begun_text(at: Instant) -> str:
+def begun_text(at: Instant) -> Said:
     """The same for what was or what ends: the minute it is in, so nobody reads of what has not been, or comes late."""
     return day_text(at - at % MINUTE)
 
 
-def money(micro_usd: int) -> str:
+def money(micro_usd: int) -> Said:
     """Micro-USD as people write dollars, to the cent."""
     cents = (micro_usd + MICRO // 200) // (MICRO // 100)
-    return f"${cents // 100:,}.{cents % 100:02}"
+    return Said(f"${cents // 100:,}.{cents % 100:02}", lambda tongue: tongue.dollars(cents))
 
 
 def shortened(text: str) -> str:
     """An address as a wallet shows it: enough to compare, not enough to copy, and nothing that could be a link."""
     address, memo = parted(text)
     if memo:
-        return f"{shortened(address)} (memo {shortened(memo)})"
+        return said("{address} (memo {memo})", address=shortened(address), memo=shortened(memo))
     plain = re.sub(r"[^A-Za-z0-9:_-]", "-", text)
     return plain if len(plain) <= SHORT_ADDRESS else f"{plain[:8]}...{plain[-6:]}"
 
@@ -97,15 +100,20 @@ def quoted(text: str) -> str:
 
 def key_text(name: str, label: Sealed | None, opened: Opened) -> str:
     """An API key by what its owner calls it, where that is known, and by its id."""
-    return f"API key {name}" if label is None else f"API key {quoted(opened(label))} ({name})"
+    return said("API key {name}", name=key_name(name, label, opened))
+
+
+def key_name(name: str, label: Sealed | None, opened: Opened) -> str:
+    """The same where it is clear that it is a key."""
+    return name if label is None else f"{quoted(opened(label))} ({name})"
 
 
 _PROGRAMS: Final = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 
 _SYSTEMS: Final = {
     "Android": "Android",
-    "iPhone": "an iPhone",
-    "iPad": "an iPad",
+    "iPhone": said("an iPhone"),
+    "iPad": said("an iPad"),
     "Windows": "Windows",
     "Mac OS X": "macOS",
     "CrOS": "ChromeOS",
@@ -116,50 +124,50 @@ _SYSTEMS: Final = {
 def program(user_agent: str) -> str:
     """What signed in, in words of our own, for a user agent is anybody's: `Firefox on Windows`."""
     name = next(
-        (ours for theirs, ours in _PROGRAMS.items() if theirs in user_agent), "a program that does not say which"
+        (ours for theirs, ours in _PROGRAMS.items() if theirs in user_agent), said("a program that does not say which")
     )
     system = next((ours for theirs, ours in _SYSTEMS.items() if theirs in user_agent), "")
-    return f"{name} on {system}" if system else name
+    return said("{program} on {system}", program=name, system=system) if system else name
 
 
 KINDS: Final[dict[str, str]] = {
-    AuthenticatorKind.PASSWORD: "password",
-    AuthenticatorKind.TOTP: "authenticator app",
-    AuthenticatorKind.PASSKEY: "passkey",
-    AuthenticatorKind.SMS: "code by text message",
-    AuthenticatorKind.EMAIL: "code by mail",
-    AuthenticatorKind.BACKUP_CODE: "backup codes",
-    "contact_code": "code sent to a contact",
+    AuthenticatorKind.PASSWORD: said("password"),
+    AuthenticatorKind.TOTP: said("authenticator app"),
+    AuthenticatorKind.PASSKEY: said("passkey"),
+    AuthenticatorKind.SMS: said("code by text message"),
+    AuthenticatorKind.EMAIL: said("code by mail"),
+    AuthenticatorKind.BACKUP_CODE: said("backup codes"),
+    "contact_code": said("code sent to a contact"),
 }
 """Kinds of proof, as people call them."""
 
 WHO: Final = {
-    ActorKind.OWNER: "someone signed in as the owner",
-    ActorKind.LINK: "whoever pressed the link in a notice",
-    ActorKind.API_KEY: "an API key",
-    ActorKind.STAFF: "a member of staff",
-    ActorKind.AGENCY: "an agency",
-    ActorKind.PLATFORM: "the platform",
-    ActorKind.SYSTEM: "Holdback itself",
+    ActorKind.OWNER: said("someone signed in as the owner"),
+    ActorKind.LINK: said("whoever pressed the link in a notice"),
+    ActorKind.API_KEY: said("an API key"),
+    ActorKind.STAFF: said("a member of staff"),
+    ActorKind.AGENCY: said("an agency"),
+    ActorKind.PLATFORM: said("the platform"),
+    ActorKind.SYSTEM: said("Holdback itself"),
 }
 """Who asks, as far as is known."""
 
 
 def together(kinds: Sequence[str]) -> str:
     """Kinds of proof that are shown side by side."""
-    return " and ".join(KINDS.get(kind, kind) for kind in kinds)
+    return listed((KINDS.get(kind) or term(kind) for kind in kinds), " and ")
 
 
 def exact(text: str) -> str:
     """A destination as it was given, but for what could not stand in one: spaces, and letters that look like others."""
     address, memo = (re.sub(r"[^!-~]", "-", one) for one in parted(text))
-    return f"{address} with memo {memo}" if memo else address
+    return said("{address} with memo {memo}", address=address, memo=memo) if memo else address
 
 
 def beneficiary_text(name: str) -> str:
     """A beneficiary's part name, its hash cut to what tells two apart: `bitcoin 3f9a01c2`."""
     network, dot, mac = name.partition(".")
-    return f"{network} {mac[:8]}" if dot else network
+    return said("{network} {hash}", network=term(network), hash=mac[:8]) if dot else term(network)
 
 
 def network_text(text: str) -> str:
@@ -172,9 +180,4 @@ def network_text(text: str) -> str:
 
 def evidence_text(kind: str) -> str:
     """A kind of evidence in a recovery."""
-    return KINDS.get(kind, kind.replace("_", " "))
-
-
-def capital(text: str) -> str:
-    """The text as a sentence begins."""
-    return text[:1].upper() + text[1:]
+    return KINDS.get(kind) or term(kind.replace("_", " "))
