@@ -425,6 +425,9 @@ class Store(Protocol):
     async def flows(self, since: Instant) -> list[FlowRow]:
         """What left since an instant, in no order."""
 
+    async def flow_sums(self, since: Instant, step_ms: int) -> list[FlowRow]:
+        """What left since an instant, in order, added up over steps of so many ms since the epoch; none without any."""
+
     async def fold_flows(self, since: Instant, before: Instant) -> None:
         """Add up what left in each hour between two instants. Nothing is counted twice, whoever does it when."""
 

@@ -28,6 +28,19 @@ async def test_what_left_is_kept_by_its_time(store: Store) -> None:
     assert sorted(await store.flows(0)) == rows[1:]
 
 
+async def test_what_left_is_added_up_for_a_chart(store: Store) -> None:
+    """Sums over steps since the epoch come in order, from an instant on, whether the hours were folded or not."""
+    rows = [FlowRow(at, 1, 10) for at in range(5, 3 * HOUR, HOUR // 10)]
+    await put(store, Writes(flows=rows[::-1]))
+    hours = [FlowRow(hour * HOUR, 10, 100) for hour in range(3)]
+    assert await store.flow_sums(0, HOUR) == hours
+    assert await store.flow_sums(rows[12].at, HOUR) == [FlowRow(HOUR, 8, 80), hours[2]]
+    assert await store.flow_sums(0, 3 * HOUR) == [FlowRow(0, 30, 300)]
+    await store.fold_flows(0, 2 * HOUR)
+    assert await store.flow_sums(0, HOUR) == hours
+    assert await store.flow_sums(3 * HOUR, HOUR) == []
+
+
 async def test_hours_are_added_up_once(opened: Opener) -> None:
     """However many processes fold however often, every hour keeps its sum, and what is outside stays as it was."""
     stores = [await opened(), await opened()]

@@ -26,7 +26,6 @@ from holdback.core.policy import MICRO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from holdback.core.decision import Facts
     from holdback.core.events import Instant
     from holdback.core.policy import Breaker, Policy
     from holdback.core.state import Beneficiary, Customer, Head
@@ -66,9 +65,9 @@ def is_changed(head: Head, policy: Policy, now: Instant) -> bool:
     return bool(head.changed_at) and head.changed_at + policy.breaker.changed_h * HOUR > now
 
 
-def is_watched(facts: Facts, policy: Policy, now: Instant) -> bool:
+def is_watched(looked_at: Instant, policy: Policy, now: Instant) -> bool:
     """Whether what leaves was added up lately. One from the future is none: the clock that it stands in went back."""
-    return abs(now - facts.looked_at) <= policy.breaker.look_age_s * 1000
+    return abs(now - looked_at) <= policy.breaker.look_age_s * 1000
 
 
 def flow_of(

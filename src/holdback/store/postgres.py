@@ -731,6 +731,14 @@ class PostgresStore:
         rows = await self._fetch("SELECT at, new_micro_usd, changed_micro_usd FROM flows WHERE at >= $1", since)
         return [FlowRow(*row) for row in rows]
 
+    async def flow_sums(self, since: Instant, step_ms: int) -> list[FlowRow]:
+        """See ports.Store."""
+        sql = (
+            "SELECT at - at % $2::bigint, sum(new_micro_usd)::bigint, sum(changed_micro_usd)::bigint FROM flows"
+            " WHERE at >= $1 GROUP BY 1 ORDER BY 1"
+        )
+        return [FlowRow(*row) for row in await self._fetch(sql, since, step_ms)]
+
     async def fold_flows(self, since: Instant, before: Instant) -> None:
         """See ports.Store."""
         await self._fetch(_FOLD_FLOWS, since, before)

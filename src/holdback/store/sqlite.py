@@ -792,6 +792,14 @@ class SqliteStore:
         """See ports.Store."""
         return [FlowRow(*row) for row in await self._fetch(f"SELECT {_FLOW} FROM flows WHERE at >= ?", since)]
 
+    async def flow_sums(self, since: Instant, step_ms: int) -> list[FlowRow]:
+        """See ports.Store."""
+        sql = (
+            "SELECT at - at % ?2, sum(new_micro_usd), sum(changed_micro_usd) FROM flows WHERE at >= ?1"
+            " GROUP BY 1 ORDER BY 1"
+        )
+        return [FlowRow(*row) for row in await self._fetch(sql, since, step_ms)]
+
     async def fold_flows(self, since: Instant, before: Instant) -> None:
         """See ports.Store."""
 

@@ -364,7 +364,7 @@ def _broken(case: Case, asked: Asked, entry: Beneficiary | None, today: int) -> 
         return []
     if case.facts.tripped_at:
         return [why(Reason.BREAKER_TRIPPED, "breaker.reset", "time", until=case.now + rules.hold_h * HOUR)]
-    if breaker.is_watched(case.facts, case.policy, case.now):
+    if breaker.is_watched(case.facts.looked_at, case.policy, case.now):
         return []
     return [why(Reason.BREAKER_UNWATCHED, "time", until=case.now + rules.unwatched_h * HOUR)]
 
