@@ -6,6 +6,7 @@ path of a file in a variable of that name with `_FILE` behind it, so that it nev
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import time
@@ -116,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True):
     hold_webhook_url: str = ""
     hold_webhook_secret: str = ""
     center_url: Annotated[str, msgspec.Meta(pattern=r"^(|https?://[^\s/?#]+)\Z")] = ""
+    trusted_proxies: str = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -166,6 +168,7 @@ SETTINGS: Final[dict[str, str]] = {
     "hold_webhook_url": "Where the platform is told of holds, signed after Standard Webhooks; empty: it polls.",
     "hold_webhook_secret": "Its signing secret, `whsec_...`; while you change it two, the new one first. Secret.",
     "center_url": "Origin of the Security Center, such as `https://security.example.com`; empty: there is none.",
+    "trusted_proxies": "Networks of proxies (`10.0.0.0/24`; several with spaces) whose X-Forwarded-For says who calls.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""
@@ -212,6 +215,19 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         field = str(error).rpartition("$.")[2].rstrip("`")
         raise SettingError(f"HOLDBACK_{field.upper()}: {formats.in_words(str(error).partition(' - at')[0])}") from None
+
+
+def trusted_proxies(settings: Settings) -> list[str]:
+    """The networks whose word on who called is believed. Raises SettingError on one that is none, or is everybody's."""
+    named = settings.trusted_proxies.split()
+    for one in named:
+        try:
+            network = ipaddress.ip_network(one)
+        except ValueError:
+            raise SettingError(f"HOLDBACK_TRUSTED_PROXIES: {one} is no network, such as 10.0.0.0/24") from None
+        if network.prefixlen == 0:
+            raise SettingError("HOLDBACK_TRUSTED_PROXIES: a network of everybody lets each caller choose his address")
+    return named
 
 
 def _secret_file(variable: str, environ: Mapping[str, str]) -> str:

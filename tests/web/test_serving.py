@@ -19,11 +19,14 @@ from holdback import wiring
 from holdback.evidence import browser
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
+from holdback.web import serving as serving_module
 from holdback.web.serving import HEAD_BYTES, configured, serve, server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
 
     from holdback.wiring import Settings
 
@@ -192,3 +195,40 @@ def test_nothing_that_was_asked_for_is_logged_by_the_server(settings: Settings) 
 
     assert not config.access_log
     assert not config.server_header
+
+
+async def said_caller(scope: Scope, _receive: Receive, send: Send) -> None:
+    """An application that says who it thinks has called."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["client"][0].encode()})
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "caller"),
+    [
+        ("", "203.0.113.9", "127.0.0.1"),
+        ("10.0.0.0/8", "203.0.113.9", "127.0.0.1"),
+        ("127.0.0.0/8", "203.0.113.9", "203.0.113.9"),
+        ("127.0.0.0/8", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        ("127.0.0.0/8 203.0.113.9/32", "198.51.100.1, 203.0.113.9", "198.51.100.1"),
+    ],
+)
+async def test_only_named_proxies_say_who_calls(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, proxies: str, forwarded: str, caller: str
+) -> None:
+    """Where a browser calls from is the connection's word, or that of a proxy which the operator named."""
+    monkeypatch.setattr(serving_module, "server", lambda *_: said_caller)
+    asked = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: %s\r\n\r\n" % forwarded.encode()
+
+    async with serving(msgspec.structs.replace(settings, trusted_proxies=proxies)) as port:
+        answer = await exchanged(port, asked)
+
+    assert caller.encode() in answer.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("proxies", ["*", "0.0.0.0/0", "::/0", "proxy.example", "10.0.0.1/8"])
+def test_nobody_trusts_everybody(settings: Settings, proxies: str) -> None:
+    """A network of everybody, or what is no network, is refused by name before the server starts."""
+    with pytest.raises(wiring.SettingError, match="HOLDBACK_TRUSTED_PROXIES"):
+        configured(msgspec.structs.replace(settings, trusted_proxies=proxies), host="127.0.0.1", port=0)

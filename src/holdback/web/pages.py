@@ -21,6 +21,7 @@ from holdback.web import forms
 from holdback.web.dressing import CSP, HTML, NAMED, spoken
 from holdback.web.endpoint import Reply
 from holdback.web.visitors import Visitors, cookies
+from holdback.wording.words import network_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -115,7 +116,7 @@ class Site:
     def seen(self, call: Call, given: Mapping[str, str]) -> dict[str, Any]:
         """What this server saw of the request, whose path is the route's own."""
         context = {
-            "ip": call.client or None,
+            "ip": network_text(call.client) or None,
             "user_agent": call.headers.get(b"user-agent", b"").decode("latin-1")[:512],
             "method": "POST",
             "url": f"{self.origin}{call.route}",

@@ -170,6 +170,7 @@ def log_as_json(level: str) -> None:
 def configured(settings: Settings, *, host: str, port: int, workers: int = 1, ahead_ms: int = 0) -> uvicorn.Config:
     """How uvicorn is to serve: in this process, or in `workers` processes that read the environment themselves."""
     several = workers > 1
+    proxies = wiring.trusted_proxies(settings)
     return uvicorn.Config(
         "holdback.web.serving:server_from_environment" if several else server(settings, ahead_ms),
         factory=several,
@@ -183,7 +184,8 @@ def configured(settings: Settings, *, host: str, port: int, workers: int = 1, ah
         access_log=False,
         log_level="warning",
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=DRAIN_S,
     )
 
@@ -200,6 +202,8 @@ def serve(settings: Settings, *, host: str, port: int, workers: int = 1, ahead_m
     log_as_json(settings.log_level)
     if wiring.links_lead_nowhere(settings):
         log.warning("public_url.loopback", setting="HOLDBACK_PUBLIC_URL", url=settings.public_url)
+    if settings.center_url.startswith("https:") and not settings.trusted_proxies:
+        log.warning("proxy.unnamed", setting="HOLDBACK_TRUSTED_PROXIES", meaning="all customers seem to call from it")
     if ahead_ms:
         log.warning("trial.ahead", hours=ahead_ms // HOUR, meaning="every wait seems over; its receipts pay nothing")
     config = configured(settings, host=host, port=port, workers=workers, ahead_ms=ahead_ms)
