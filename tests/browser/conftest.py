@@ -44,7 +44,7 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A Holdback and an exchange, started when the first test asks for them."""
-    async with House(tmp_path_factory.mktemp("house"), streets=3) as house:
+    async with House(tmp_path_factory.mktemp("house"), streets=9) as house:
         yield house
 
 

@@ -92,6 +92,7 @@ class House:
         self.books = Books(self.directory / "exchange.db")
         for customer in (*self._unmet, *self._away):
             self.books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
+        self.books.quote("BTC/USDT", BTC_USD * 10**PLACES, desk=True)
         self._start()
 
     async def __aexit__(self, *_: object) -> None:
@@ -129,6 +130,7 @@ class House:
             "books": self.directory / "exchange.db",
             "holdback_url": self.holdback,
             "platform_key": self._asking[0],
+            "center_url": self.center,
         }
         sold = ("holdback.exchange", "--host", HOST, "--port", str(self.ports.exchange))
         for prefix, given, module, url in (
@@ -139,13 +141,22 @@ class House:
             environ = environment(prefix, given) | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))}
             server = Server(prefix.lower(), later, environ, self.directory / f"{prefix.lower()}.log")
             self._running.enter_context(server).wait_until_up(url)
-        self._say_price()
+        self.say_price()
 
-    def _say_price(self) -> None:
-        table = {"at": datetime.fromtimestamp(self.now(), UTC).isoformat(), "prices": {"BTC": str(BTC_USD)}}
+    def say_price(self) -> None:
+        """Say what a bitcoin costs now, as the feed does every minute."""
+        table = {
+            "at": datetime.fromtimestamp(self.now(), UTC).isoformat(),
+            "prices": {"BTC": str(BTC_USD), "USDT": "1"},
+        }
         headers = {"Authorization": f"Bearer {self._feeding[0]}"}
         said = httpx.put(f"{self.holdback}/v1/prices", json=table, headers=headers, trust_env=False)
         said.raise_for_status()
+        index = {"BTC/USDT": {"reference": str(BTC_USD), "half_range_ppm": 180}}
+        pairs = httpx.put(
+            f"{self.holdback}/v1/pairs", json={"at": table["at"], "pairs": index}, headers=headers, trust_env=False
+        )
+        pairs.raise_for_status()
 
     def code(self, customer: Customer) -> str:
         """A code of the customer's authenticator app that was not used yet; fails where a person would have to wait."""

@@ -118,14 +118,14 @@ async def test_pages_hold_no_code_and_take_none_from_elsewhere() -> None:
 
 
 async def test_every_file_is_served(scene: Scene) -> None:
-    """The page set is served as it is packaged, asked for anew each time, and `/` leads to it."""
+    """The page set is served as it is packaged, asked for anew each time, and `/` leads to the shop window."""
     for file in PAGES.iterdir():
         answer = await scene.http.get(f"/pages/{file.name}")
         assert answer.content == file.read_bytes()
         assert answer.headers["cache-control"] == "no-cache"
         assert answer.headers["content-type"].partition(";")[0] in {"text/html", "text/css", "text/javascript"}
 
-    assert (await scene.http.get("/")).headers["location"] == "/pages/sign-in.html"
+    assert (await scene.http.get("/")).headers["location"] == "/shop"
     assert (await scene.http.get("/pages/../app.py")).status_code == 404
     assert (await scene.http.get("/account")).headers["cache-control"] == "no-store"
 

@@ -2,7 +2,8 @@
 
 It is told where things are by the environment, so that the platform key stands on no command line: `EXCHANGE_BOOKS`
 (path of its database), `EXCHANGE_HOLDBACK_URL`, `EXCHANGE_PLATFORM_KEY`, `EXCHANGE_ISSUER` if that Holdback calls
-itself anything but `holdback`, and `EXCHANGE_ORIGIN` (such as `https://exchange.example`) if a proxy stands before it.
+itself anything but `holdback`, `EXCHANGE_ORIGIN` (such as `https://exchange.example`) if a proxy stands before it, and
+`EXCHANGE_CENTER_URL` (such as `https://security.example`), the origin of the Security Center that its pages lead to.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def main() -> int:
     books = Books(Path(path))
     with Holdback(url, key, issuer=os.environ.get("EXCHANGE_ISSUER", ISSUER)) as holdback:
         signer = Signer(books, holdback)
-        app = Exchange(Backend(holdback, signer, books), signer, books, os.environ.get("EXCHANGE_ORIGIN")).app()
+        backend, origin = Backend(holdback, signer, books), os.environ.get("EXCHANGE_ORIGIN")
+        app = Exchange(backend, signer, books, origin, os.environ.get("EXCHANGE_CENTER_URL", "")).app()
         uvicorn.run(app, host=chosen.host, port=chosen.port, log_level="warning", access_log=False)
     return 0
 

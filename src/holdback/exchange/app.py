@@ -28,8 +28,9 @@ from holdback.client import (
 )
 from holdback.exchange import browsers
 from holdback.exchange.backend import Asker, NoSuchHold, NotSignedIn
-from holdback.exchange.books import PLACES, NotCovered
-from holdback.exchange.signer import NotPayable, units
+from holdback.exchange.books import NotCovered
+from holdback.exchange.shop import Shop
+from holdback.exchange.signer import NotPayable, decimal, units
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from holdback.client import Decision
     from holdback.exchange.backend import Backend
     from holdback.exchange.books import Books, Payment
+    from holdback.exchange.market import Fill
     from holdback.exchange.signer import Signer
 
     Handler = Callable[[Request], Awaitable["Json | Response"]]
@@ -90,6 +92,28 @@ class Change(Body, kw_only=True):
     action: dict[str, Any]
 
 
+class Signed(msgspec.Struct, forbid_unknown_fields=True):
+    """What a customer's program signed with its API key (`holdback.client.signed_actor`), and whose account it is."""
+
+    account: str
+    key: str
+    timestamp: int
+    nonce: int
+    signature: str
+
+
+class Order(Body, kw_only=True):
+    """Trade: with the session, or `signed` by a program. What is not matched at once `rests`, or lapses."""
+
+    order: str
+    pair: str
+    side: str
+    price: str
+    amount: str
+    rests: bool = False
+    signed: Signed | None = None
+
+
 class Payout(Body, kw_only=True):
     """What the backend tells the signer; open here so that you may try to fool it."""
 
@@ -110,12 +134,18 @@ class Refused(Exception):
 class Exchange:
     """The handlers, one for each route. Example: `Exchange(backend, signer, books).app()`."""
 
-    def __init__(self, backend: Backend, signer: Signer, books: Books, origin: str | None = None) -> None:
-        """Serve these; `origin` is where browsers find this platform, if a proxy stands before it."""
+    def __init__(
+        self, backend: Backend, signer: Signer, books: Books, origin: str | None = None, center: str = ""
+    ) -> None:
+        """Serve these; `origin` is where browsers find this platform, if a proxy stands before it.
+
+        `center` is the origin of the Security Center, which the pages lead to, if there is one.
+        """
         self._backend = backend
         self._signer = signer
         self._books = books
         self._cookie = browsers.Cookie(origin)
+        self._shop = Shop(backend, books, self._cookie, center)
 
     def app(self) -> ASGIApp:
         """The application, for any ASGI server."""
@@ -128,6 +158,8 @@ class Exchange:
             ("POST", "/withdraw"): self._withdraw,
             ("POST", "/transfer"): self._transfer,
             ("POST", "/sell"): self._sell,
+            ("POST", "/orders"): self._order,
+            ("POST", "/orders/{order}/take-back"): self._take_back,
             ("POST", "/release/{hold}"): self._release,
             ("POST", "/sold/{hold}"): self._sold,
             ("POST", "/bought/{seller}/{hold}"): self._bought,
@@ -138,7 +170,7 @@ class Exchange:
             Route(path, _guarded(handle if method == "GET" else self._from_here(handle)), methods=[method])
             for (method, path), handle in routes.items()
         ]
-        return browsers.Hardened(Starlette(routes=[*asked, *browsers.routes()]))
+        return browsers.Hardened(Starlette(routes=[*asked, *self._shop.routes(), *browsers.routes()]))
 
     def _from_here(self, handle: Handler) -> Handler:
         """Refuse what another site had a browser send. Without the cookie nothing is asked in anybody's name."""
@@ -160,7 +192,7 @@ class Exchange:
     def _standing(self, account: str) -> Json:
         return {
             "account": account,
-            "balances": {asset: _decimal(amount) for asset, amount in self._books.balances(account).items()},
+            "balances": {asset: decimal(amount) for asset, amount in self._books.balances(account).items()},
             "held": self._books.held(account),
             "payments": [_payment_json(payment) for payment in self._books.payments(account)],
         }
@@ -209,6 +241,23 @@ class Exchange:
         action = {"action": "exit.request", "amount": amount, **wish}
         return _exit_json(*await run_in_threadpool(self._backend.exit, self._asker(request, body), action))
 
+    async def _order(self, request: Request) -> Json:
+        body = await _body(request, Order)
+        units(body.price), units(body.amount)
+        named = {name: getattr(body, name) for name in ("order", "pair", "side", "price", "amount")}
+        action, asker = {"action": "order.place", **named}, self._asker(request, body)
+        if body.signed is None:
+            decision, fills = await run_in_threadpool(self._backend.trade, asker, action, rests=body.rests)
+        else:
+            said = msgspec.to_builtins(body.signed)
+            account, actor = said.pop("account"), {"kind": "api_key", **said}
+            decision, fills = await run_in_threadpool(self._backend.trade_by_key, account, actor, asker, action)
+        return decision_json(decision) | {"fills": [_fill_json(fill) for fill in fills]}
+
+    async def _take_back(self, request: Request) -> Json:
+        asker, order = self._asker(request, Body()), request.path_params["order"]
+        return {"taken_back": await run_in_threadpool(self._backend.take_back, asker, order)}
+
     async def _release(self, request: Request) -> Json:
         hold = request.path_params["hold"]
         return _exit_json(*await run_in_threadpool(self._backend.release, self._asker(request, Body()), hold))
@@ -238,11 +287,7 @@ class Exchange:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             token = self._cookie.token(request)
-        seen = {
-            "ip": request.client.host if request.client else "",
-            "user_agent": request.headers.get("user-agent", ""),
-            "device": request.headers.get("x-device", ""),
-        }
+        seen = browsers.seen(request) | {"device": request.headers.get("x-device", "")}
         dpop = request.headers.get("dpop")
         if dpop:
             seen |= {"method": request.method, "url": self._cookie.origin(request) + request.url.path}
@@ -332,9 +377,8 @@ def _exit_json(decision: Decision, payment: Payment | None) -> Json:
 
 
 def _payment_json(payment: Payment) -> Json:
-    return payment._asdict() | {"amount": _decimal(payment.units)}
+    return payment._asdict() | {"amount": decimal(payment.units)}
 
 
-def _decimal(amount: int) -> str:
-    whole, part = divmod(amount, 10**PLACES)
-    return f"{whole}.{part:0{PLACES}}"
+def _fill_json(fill: Fill) -> Json:
+    return {"price": decimal(fill.price), "amount": decimal(fill.amount), "counterparty": fill.counterparty}

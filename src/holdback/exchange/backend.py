@@ -12,12 +12,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from holdback.client import Allow, Deny, Hold, HoldbackError, ReceiptUsed, session_id
+from holdback.exchange.market import Market
+from holdback.exchange.signer import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from holdback.client import Decision, Holdback
     from holdback.exchange.books import Books, Payment
+    from holdback.exchange.market import Fill, Quote
     from holdback.exchange.signer import Signer
 
 PLATFORM = {"kind": "platform"}
@@ -28,6 +31,9 @@ SALE: Final = "p2p_sale"
 
 KEYLESS: Final = frozenset({"device_key_required", "device_key_wrong"})
 """Codes by which it says that a session is shown without its device's key: a copied cookie."""
+
+REPORTED: Final = ("order", "pair", "side", "price", "amount", "counterparty", "fill")
+"""What is told of an order that was matched, as far as it is known."""
 
 SHOWN: Final = ("freeze", "authenticators", "contacts", "changes", "cool_offs")
 """What of an account's standing its owner's pages are given, besides the sessions."""
@@ -72,6 +78,7 @@ class Backend:
         self._signer = signer
         self._books = books
         self._clock = clock
+        self._market = Market(books, holdback, clock)
 
     def sign_in(self, name: str, asker: Asker) -> Decision:
         """Start a session by sign-in name. Holdback judges it; this exchange only notes whose it is."""
@@ -147,6 +154,55 @@ class Backend:
         self._books.forget_held(account, hold)
         return payment
 
+    def trade(self, asker: Asker, action: Mapping[str, object], *, rests: bool = False) -> tuple[Decision, list[Fill]]:
+        """Match an order if Holdback allows it; what cannot be matched at once `rests`, or lapses."""
+        account = self.account_of(asker)
+        decision = self._ask(asker, account, action)
+        return decision, self._matched(account, action, decision, rests=rests)
+
+    def trade_by_key(
+        self, account: str, actor: Mapping[str, object], asker: Asker, action: Mapping[str, object]
+    ) -> tuple[Decision, list[Fill]]:
+        """The same for a customer's program: `actor` is what it signed, which Holdback alone can read."""
+        key = _key(account, asker)
+        decision = self._holdback.ask(account, action, actor=actor, context=asker.context, idempotency_key=key)
+        return decision, self._matched(account, action, decision, rests=False)
+
+    def quotes(self) -> list[Quote]:
+        """What is quoted."""
+        return self._market.quotes()
+
+    def fills(self, account: str) -> list[Fill]:
+        """What was matched of an account's orders, oldest first."""
+        return self._market.fills(account)
+
+    def take_back(self, asker: Asker, order: str) -> bool:
+        """End what rests of an order; whether anything did."""
+        return self._market.withdraw(self.signed_in(asker), order)
+
+    def _matched(self, account: str, action: Mapping[str, object], decision: Decision, *, rests: bool) -> list[Fill]:
+        if not isinstance(decision, Allow) or decision.receipt is None:
+            return []
+        try:
+            fills = self._market.match(account, action, decision.receipt, rests=rests)
+        except ReceiptUsed:
+            fills = self._market.fills(account, str(action.get("order")))
+        if not fills and not rests:
+            self._report(account, {**action, "amount": "0"}, f"lapsed:{account}:{action['order']}")
+        for fill in fills:
+            done = {"order": fill.order, "pair": fill.pair, "side": fill.side, "fill": f"f{fill.number}"}
+            with_whom = {"counterparty": fill.counterparty} if fill.counterparty else {}
+            matched = {"price": decimal(fill.price), "amount": decimal(fill.amount)}
+            self._report(fill.account, done | matched | with_whom, f"fill:{fill.number}")
+        return [fill for fill in fills if fill.account == account]
+
+    def _report(self, account: str, done: Mapping[str, object], key: str) -> None:
+        """Tell what was matched, by which what was set aside for the order is settled."""
+        told = {name: value for name, value in done.items() if name in REPORTED} | {"action": "order.report"}
+        # The order is done, whether or not Holdback can be told just now; untold, all of it stays drawn.
+        with suppress(HoldbackError):
+            self._holdback.ask(account, told, actor=PLATFORM, idempotency_key=key)
+
     def change(self, asker: Asker, action: Mapping[str, object]) -> Decision:
         """Anything about the account's security: Holdback decides and keeps it, but for an order that is stopped."""
         account = self.account_of(asker)
@@ -165,6 +221,29 @@ class Backend:
         shown["sessions"] = [one | {"mine": one["id"] == mine} for one in sessions]
         return shown
 
+    def waiting(self, account: str) -> list[dict[str, Any]]:
+        """The orders of an account that wait at Holdback; one that was stopped there is forgotten here, too."""
+        holds: list[dict[str, Any]] = list(self._holdback.holds(account))
+        for gone in self._books.held(account).keys() - {str(one["id"]) for one in holds}:
+            self._books.forget_held(account, gone)
+        return holds
+
+    def is_frozen(self, account: str) -> bool:
+        """Whether the account's owner has stopped it."""
+        return self._holdback.account(account).get("freeze") is not None
+
+    def reader(self, asker: Asker) -> str:
+        """Whose pages may be read with this cookie: a copied one shows them, and has nothing done.
+
+        A browser that opens a page signs nothing, so the key of its device is not asked for.
+        """
+        account = self.account_of(asker)
+        decision = self._looked(asker, account)
+        keyless = isinstance(decision, Deny) and not KEYLESS.isdisjoint(reason.code for reason in decision.reasons)
+        if not keyless and not isinstance(decision, Allow):
+            raise NotSignedIn
+        return account
+
     def account_of(self, asker: Asker) -> str:
         """Whose session was shown, as far as this exchange knows: enough to ask as its owner. Raises NotSignedIn."""
         account = self._books.account_in(asker.token, self._clock())
@@ -178,6 +257,15 @@ class Backend:
         A session may have been ended from another device; a dry run of ending it tells, and changes nothing.
         """
         account = self.account_of(asker)
+        decision = self._looked(asker, account)
+        if isinstance(decision, Deny) and not KEYLESS.isdisjoint(reason.code for reason in decision.reasons):
+            # A dry run tells nobody. Asked in earnest, the same is denied, and the owner hears of it.
+            self._ask(asker._replace(proofs=(), challenge=None), account, {"action": "session.end"})
+        if not isinstance(decision, Allow):
+            raise NotSignedIn
+        return account
+
+    def _looked(self, asker: Asker, account: str) -> Decision:
         decision = self._holdback.ask(
             account,
             {"action": "session.end"},
@@ -187,12 +275,7 @@ class Backend:
             dry_run=True,
         )
         self._note_the_end(asker, decision)
-        if isinstance(decision, Deny) and not KEYLESS.isdisjoint(reason.code for reason in decision.reasons):
-            # A dry run tells nobody. Asked in earnest, the same is denied, and the owner hears of it.
-            self._ask(asker._replace(proofs=(), challenge=None), account, {"action": "session.end"})
-        if not isinstance(decision, Allow):
-            raise NotSignedIn
-        return account
+        return decision
 
     def _note_the_end(self, asker: Asker, decision: Decision) -> None:
         if isinstance(decision, Deny) and not ENDED.isdisjoint(reason.code for reason in decision.reasons):

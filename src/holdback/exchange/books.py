@@ -1,4 +1,4 @@
-"""The exchange's own books: customers, balances, held orders and payments, in one SQLite file.
+"""The exchange's own books: customers, balances, orders and payments, in one SQLite file.
 
 The ids of consumed receipts are in the same file on purpose: a payment and the id that paid for it are one transaction.
 """
@@ -36,6 +36,16 @@ CREATE TABLE IF NOT EXISTS payments (
     receipt text PRIMARY KEY, account text NOT NULL, kind text NOT NULL, asset text NOT NULL, units integer NOT NULL,
     payee text NOT NULL
 );
+CREATE TABLE IF NOT EXISTS quotes (pair text PRIMARY KEY, price integer NOT NULL, desk integer NOT NULL);
+CREATE TABLE IF NOT EXISTS offers (
+    id text NOT NULL, account text NOT NULL, pair text NOT NULL, side text NOT NULL, price integer NOT NULL,
+    units integer NOT NULL CHECK (units >= 0), PRIMARY KEY (account, id)
+);
+CREATE TABLE IF NOT EXISTS fills (
+    id text NOT NULL, account text NOT NULL, pair text NOT NULL, side text NOT NULL, price integer NOT NULL,
+    units integer NOT NULL, counterparty text NOT NULL
+);
+CREATE TABLE IF NOT EXISTS buyers (account text PRIMARY KEY, asset text NOT NULL, pays text NOT NULL);
 """
 
 
@@ -52,6 +62,14 @@ class Payment(NamedTuple):
     asset: str
     units: int
     payee: str
+
+
+class Buyer(NamedTuple):
+    """A customer who wants to buy an asset from another, and how he `pays` for it, outside this exchange."""
+
+    account: str
+    asset: str
+    pays: str
 
 
 class Books:
@@ -88,6 +106,10 @@ class Books:
     def account_named(self, name: str) -> str | None:
         """The account with this sign-in name."""
         return self._one("SELECT account FROM customers WHERE name = ?", name.strip().casefold())
+
+    def name_of(self, account: str) -> str | None:
+        """The sign-in name of an account."""
+        return self._one("SELECT name FROM customers WHERE account = ?", account)
 
     def keep_session(self, token: str, account: str, ends_at: float) -> None:
         """Remember whose session this is, until `ends_at` at most. Holdback alone says whether it still counts."""
@@ -137,6 +159,21 @@ class Books:
         """Drop an order that no longer waits."""
         with self.transaction() as db:
             db.execute("DELETE FROM held WHERE account = ? AND hold = ?", (account, hold))
+
+    def quote(self, pair: str, price: int, *, desk: bool) -> None:
+        """Say what one of a pair's first asset costs, in units of the second, and whether the exchange trades at it."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO quotes VALUES (?, ?, ?)", (pair, price, desk))
+
+    def wants(self, buyer: Buyer) -> None:
+        """Note what a customer wants to buy."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO buyers VALUES (?, ?, ?)", buyer)
+
+    def buyers(self) -> list[Buyer]:
+        """Who wants to buy from other customers."""
+        with self.transaction() as db:
+            return [Buyer(*row) for row in db.execute("SELECT * FROM buyers ORDER BY account")]
 
     def _one(self, query: str, *values: str | bytes | float) -> str | None:
         with self.transaction() as db:

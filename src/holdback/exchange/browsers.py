@@ -1,12 +1,15 @@
 """What browsers want besides JSON: pages, a cookie that holds the session, and a no to what other sites send along.
 
-The pages are the package's own (`holdback/client/pages`), as any platform may take them. The cookie is out of reach of
-scripts and never sent from another site; what changes something must come from a page of this origin besides.
+The shop window (`shop`) is this exchange's own. What lies under `/pages/` is the package's (`holdback/client/pages`),
+as any platform may take it. The cookie is out of reach of scripts and never sent from another site; what changes
+something must come from a page of this origin besides.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
+import secrets
 from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Final
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
     from holdback.client import Session
 
-FIRST: Final = "sign-in.html"
+FIRST: Final = "/shop"
 """The page that `/` leads to."""
 
 CSP: Final = (
@@ -40,7 +43,10 @@ HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""What every answer carries."""
+"""What every answer carries, unless it says otherwise itself."""
+
+DEVICE_S: Final = 400 * 24 * 60 * 60
+"""How long a browser is known again: the most that browsers keep a cookie."""
 
 ORIGIN_TEXT: Final = "this must come from a page of this platform"
 
@@ -58,8 +64,8 @@ class Hardened:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                headers.setdefault("cache-control", "no-store")
+                for name, value in {**HEADERS, "cache-control": "no-store"}.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -71,7 +77,15 @@ def routes() -> list[Route]:
     for file in (resources.files("holdback.client") / "pages").iterdir():
         media, _ = mimetypes.guess_type(file.name)
         found.append(Route(f"/pages/{file.name}", _Page(file.read_bytes(), media or "text/plain")))
-    return [Route("/", RedirectResponse(f"/pages/{FIRST}")), *found]
+    return [Route("/", RedirectResponse(FIRST)), *found]
+
+
+def seen(request: Request) -> dict[str, str]:
+    """Where a request comes from, as this exchange sees it."""
+    return {
+        "ip": request.client.host if request.client else "",
+        "user_agent": request.headers.get("user-agent", ""),
+    }
 
 
 class _Page:
@@ -127,3 +141,29 @@ class Cookie:
     def _name(self, request: Request) -> str:
         # With this prefix a browser takes the cookie over TLS only, and from no neighbouring host (RFC 6265bis).
         return "__Host-session" if self._secure(request) else "session"
+
+
+class DeviceCookie:
+    """The cookie that a browser is known again by, where it signs with no key of its own. It opens nothing."""
+
+    def __init__(self, session: Cookie) -> None:
+        """Serve the same browsers as the session's cookie."""
+        self._session = session
+
+    def name(self, request: Request) -> str:
+        """What Holdback is told of this browser: a digest, so that nobody can send the cookie itself from there."""
+        kept = request.cookies.get(self._cookie(request), "")
+        return hashlib.sha256(f"browser {kept}".encode()).hexdigest()[:32] if kept else ""
+
+    def keep(self, answer: Response, request: Request) -> None:
+        """Name a browser that has no name yet."""
+        if self._cookie(request) in request.cookies:
+            return
+        secure = self._session.origin(request).startswith("https:")
+        name = secrets.token_urlsafe(16)
+        answer.set_cookie(
+            self._cookie(request), name, max_age=DEVICE_S, path="/", secure=secure, httponly=True, samesite="strict"
+        )
+
+    def _cookie(self, request: Request) -> str:
+        return "__Host-device" if self._session.origin(request).startswith("https:") else "device"

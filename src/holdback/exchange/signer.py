@@ -76,6 +76,12 @@ def units(amount: str) -> int:
     return smallest
 
 
+def decimal(amount: int) -> str:
+    """Smallest units as a decimal string."""
+    whole, part = divmod(amount, 10**PLACES)
+    return f"{whole}.{part:0{PLACES}}"
+
+
 def _order(action: Mapping[str, object]) -> _Order:
     """What an action asks to pay. A receipt for anything but an exit, say for a sign-in, pays nothing."""
     if action.get("action") != "exit.request":
