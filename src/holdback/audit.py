@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 """Entries read at a time."""
+TRIES: Final = 3
+"""So often a stream that grows while it is checked is looked at."""
 
 
 class Fault(NamedTuple):
@@ -79,6 +81,57 @@ async def check(store: Store, snapshots: Snapshots, account: str, heads: dict[in
     except Exception:  # noqa: BLE001 - whoever forged a whole chain chose what its events break
         return [*faults, Fault(account, 0, "the log cannot be read")]
     return faults + _compared(snapshots, row, folded, await store.parts(account))
+
+
+class Checked(NamedTuple):
+    """What a check of a stream's end found: so many of its entries were looked at, of so many."""
+
+    entries: int
+    of: int
+    faults: list[Fault]
+
+
+async def check_end(store: Store, snapshots: Snapshots, account: str, most: int) -> Checked | None:
+    """Check no more than so many entries, the last ones, with the head they lead to; None if there is no such stream.
+
+    A stream that is no longer is checked as a whole, state and all. One that grows meanwhile is looked at again.
+    """
+    found = None
+    for _ in range(TRIES):
+        row = (await store.read([Wanted(account)])).snapshots.get(account)
+        if row is None:
+            return None
+        if row.seq <= most:
+            found = Checked(row.seq, row.seq, await check(store, snapshots, account))
+        else:
+            found = Checked(most, row.seq, await _end_faults(store, snapshots, row, row.seq - most))
+        after = (await store.read([Wanted(account)])).snapshots.get(account)
+        if not found.faults or (after is not None and after.seq == row.seq):
+            break
+    return found
+
+
+async def _end_faults(store: Store, snapshots: Snapshots, row: Snapshot, after: int) -> list[Fault]:
+    """What is wrong behind an entry whose own link is believed: it is what the next one is held against."""
+    account, before, place = row.account, b"", after - 1
+    while place < row.seq:
+        page = await store.entries(account, place, min(PAGE, row.seq - place))
+        for entry in page:
+            place += 1
+            if entry.seq != place:
+                return [Fault(account, place, f"entry {place} is missing")]
+            if before and ledger.link(account, entry.seq, before, entry.body) != entry.link:
+                return [Fault(account, place, f"entry {place} was altered")]
+            before = entry.link
+        if not page:
+            return [Fault(account, place + 1, f"entry {place + 1} is missing")]
+    if before != row.link:
+        return [Fault(account, row.seq, "the head names another link than the last entry")]
+    try:
+        snapshots.head(row)
+    except (Tampered, NewerState, msgspec.DecodeError):
+        return [Fault(account, 0, "the state was altered")]
+    return []
 
 
 def _folded(entries: list[Entry]) -> Customer:

@@ -27,7 +27,11 @@ _FACTS: Final = stored_decoder(Facts)
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One entry: when, who asked for what, the answer, its reasons, and what followed."""
+    """One entry: when, who asked for what, the answer, its reasons, and what followed.
+
+    `policy` is the digest of the policy that was in force, `by` the member of staff who asked, if one did, `account`
+    whom it was about.
+    """
 
     seq: int
     at: str
@@ -37,6 +41,9 @@ class Line(msgspec.Struct, frozen=True):
     reasons: list[str]
     followed: list[str]
     link: str
+    policy: str = ""
+    by: str = ""
+    account: str = ""
 
 
 async def lines(service: Service, account: str, after: int, limit: int) -> list[Line] | None:
@@ -61,6 +68,9 @@ def _line(told: audit.Told, opened: Callable[[Sealed], str]) -> Line:
         [finding_line(one) for one in decided.findings] + _lists(decided),
         followed,
         told.entry.link.hex(),
+        decided.policy.hex(),
+        decided.actor.key if decided.actor.kind is ev.ActorKind.STAFF else "",
+        decided.account,
     )
 
 
