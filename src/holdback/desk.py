@@ -20,7 +20,7 @@ from holdback.ports import Wanted
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from holdback.core.events import Instant
     from holdback.core.state import Head, Recovery
@@ -88,6 +88,23 @@ class Desk:
         page = rows[:limit]
         items = tuple(_form(row) for row in page)
         return DeskPage(items, _cursor(page[-1]) if len(rows) > limit else None)
+
+    async def queues(self, roles: Iterable[str], cursor: str, limit: int) -> tuple[DeskPage, tuple[int, ...]]:
+        """What waits for any of these roles behind a cursor, and the place of each among those that wait for the same.
+
+        Raises ValueError on a cursor that was never given.
+        """
+        after = _place(cursor)
+        found = [row for role in roles for row in await self._store.desk(role, after, limit + 1)]
+        rows = sorted(found, key=lambda row: row.place)
+        page, ahead = rows[:limit], dict[tuple[str, str, str], int]()
+        places = []
+        for row in page:
+            same = row.kind, row.waits_for, row.role
+            ahead[same] = ahead[same] + 1 if same in ahead else await self._store.ahead(row) + 1
+            places.append(ahead[same])
+        shown = DeskPage(tuple(_form(row) for row in page), _cursor(page[-1]) if len(rows) > limit else None)
+        return shown, tuple(places)
 
     async def progress(self, account: str, token: str) -> ProgressForm | None:
         """How an account's recovery stands, for its token alone; None without one, or for another's."""

@@ -108,6 +108,15 @@ class Signing:
             raise ValueError("passkeys are not set up here: HOLDBACK_RP_ID and HOLDBACK_RP_ORIGINS say whose they are")
         return self._ceremonies.imported(given)
 
+    def begin_by_hand(self, user: bytes, name: str, now: Instant) -> Enrolment | None:
+        """Begin a passkey of somebody who has no account yet and hands it over; None where there are no passkeys."""
+        return self._ceremonies.creation(user, name, [], now) if self._ceremonies is not None else None
+
+    def handed_over(self, begun: str, response: str, now: Instant) -> str:
+        """The text of it to hand over; "" if it is not right."""
+        made = self._ceremonies.registered(begun, response, [], now) if self._ceremonies is not None else None
+        return made.credential if made is not None else ""
+
     def proved(self, holder: Holder, name: str, response: str, step_up: Called, digest: bytes) -> KeyProof | None:
         """What an assertion by this passkey says, if it signed the open step-up for the action with this digest."""
         challenge = holder.head.challenges.get(step_up.id)

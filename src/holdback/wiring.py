@@ -118,6 +118,7 @@ class Settings(msgspec.Struct, frozen=True):
     hold_webhook_secret: str = ""
     center_url: Annotated[str, msgspec.Meta(pattern=r"^(|https?://[^\s/?#]+)\Z")] = ""
     trusted_proxies: str = ""
+    console_url: Annotated[str, msgspec.Meta(pattern=r"^(|https?://[^\s/?#]+)\Z")] = ""
     log_level: Annotated[str, msgspec.Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
 
 
@@ -169,6 +170,7 @@ SETTINGS: Final[dict[str, str]] = {
     "hold_webhook_secret": "Its signing secret, `whsec_...`; while you change it two, the new one first. Secret.",
     "center_url": "Origin of the Security Center, such as `https://security.example.com`; empty: there is none.",
     "trusted_proxies": "Networks of proxies (`10.0.0.0/24`; several with spaces) whose X-Forwarded-For says who calls.",
+    "console_url": "Origin of the staff console, under `/console`: the same or another; empty: there is none.",
     "log_level": "`debug` (a line for every request), `info`, `warning` or `error`.",
 }
 """Each setting, in a sentence; `Settings` has the types and defaults."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest_asyncio
 from playwright.async_api import async_playwright
+from tests.browser.desk_house import DeskHouse
 from tests.browser.person import Person
 from tests.browser.platform_house import House
 
@@ -46,6 +47,26 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
     """A Holdback and an exchange, started when the first test asks for them."""
     async with House(tmp_path_factory.mktemp("house"), streets=9) as house:
         yield house
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def desk_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DeskHouse]:
+    """The same with members of staff."""
+    async with DeskHouse(tmp_path_factory.mktemp("desk"), streets=3) as house:
+        yield house
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def at_the_desk(at_a_browser: Callable[..., Awaitable[Person]]) -> Callable[..., Awaitable[Person]]:
+    """Seats members of staff, each at a browser of his own, signed in."""
+
+    async def seat(house: DeskHouse, member: str, **profile: object) -> Person:
+        person = await at_a_browser(house, **profile)
+        await house.holds_key(person, member)
+        await house.sign_in(person, member)
+        return person
+
+    return seat
 
 
 @pytest_asyncio.fixture(loop_scope="session")

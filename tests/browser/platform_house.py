@@ -51,6 +51,7 @@ class House:
         self.exchange = f"http://localhost:{self.ports.exchange}"
         self.holdback = f"http://{HOST}:{self.ports.holdback}"
         self.center = f"http://localhost:{self.ports.holdback}"
+        self.console = f"{self.center}/console"
         self._asking = _platform_key("exchange", Scope.ASK, Scope.READ)
         self._feeding = _platform_key("prices", Scope.FEED)
         webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
@@ -74,6 +75,7 @@ class House:
             rp_id="localhost",
             rp_origins=f"{self.exchange} {self.center}",
             center_url=self.center,
+            console_url=self.center,
         )
 
     async def __aenter__(self) -> Self:
@@ -93,7 +95,11 @@ class House:
         for customer in (*self._unmet, *self._away):
             self.books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
         self.books.quote("BTC/USDT", BTC_USD * 10**PLACES, desk=True)
+        await self.before_it_opens()
         self._start()
+
+    async def before_it_opens(self) -> None:
+        """What else happened by then: nothing, in this house."""
 
     async def __aexit__(self, *_: object) -> None:
         """Stop everything."""

@@ -25,7 +25,7 @@ from holdback.service import Service
 from holdback.signing import Signing
 from holdback.snapshots import Snapshots
 from holdback.store.sqlite import SqliteStore
-from holdback.web.api import application
+from holdback.web.api import People, application
 from holdback.web.keys import Scope, issued
 from holdback.web.problems import KINDS, URN
 from holdback.web.queues import Reader
@@ -122,7 +122,7 @@ class Web:
         self.service = service
         self.clock = clock
         self.roles: frozenset[str] = frozenset()
-        self.app = application(service, limits, clock.seconds, attends=self._attends, center=ORIGIN)
+        self.app = application(service, limits, clock.seconds, attends=self._attends, people=People(ORIGIN, ORIGIN))
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(self.app, raise_app_exceptions=True), base_url=ORIGIN
         )

@@ -10,7 +10,7 @@ import pytest
 
 from holdback.web import forms
 
-SCRIPT = (resources.files("holdback.web") / "static" / "pages.js").read_text()
+SCRIPT = (resources.files("holdback.web") / "static" / "fields.js").read_text()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import re
 from enum import Enum, auto
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -27,6 +27,7 @@ from holdback.views import LARGEST, Views
 from holdback.web import deposits, dressing, face, freeze, openapi, pairs, papers, prices, problems, queues
 from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.center.pages import Center
+from holdback.web.console.pages import Console
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
 from holdback.web.forms import FORM
 from holdback.web.keys import Keys, Scope
@@ -64,6 +65,13 @@ class Telling(Enum):
     """It has no channel, and nobody said that this is meant so: no wait would ever start."""
     OTHERS_DO = auto()
     """It has none, and is meant to have none: late notices are not its failure."""
+
+
+class People(NamedTuple):
+    """The origins at which people reach pages: customers the Security Center, the staff the console; "" for none."""
+
+    center: str = ""
+    console: str = ""
 
 
 class _Reason(msgspec.Struct):
@@ -289,11 +297,11 @@ def routes(  # noqa: PLR0913, PLR0917 - what a server is made of
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
     attends: Callable[[Call], Awaitable[queues.Reader]] | None = None,
-    center: str = "",
+    people: People = People(),  # noqa: B008 - it never changes
 ) -> list[Route]:
     """Every route, the busiest first. `clock` counts the seconds that platform keys are kept for.
 
-    `attends` replaces how a member of staff who reads is known. `center` is the origin of the Security Center, if any.
+    `attends` replaces how a member of staff who reads is known. `people` says where there are pages for them.
     """
     limits = limits or Limits()
     metrics = Metrics(service)
@@ -321,20 +329,22 @@ def routes(  # noqa: PLR0913, PLR0917 - what a server is made of
         "/healthz": {"GET": Operation(platform.alive)},
         "/readyz": {"GET": Operation(platform.ready)},
         "/metrics": {"GET": Operation(platform.metrics)},
-        **_people(service, center),
+        **_people(service, people),
     }
     return [Route(path, Endpoint(path, operations, frame)) for path, operations in table.items()]
 
 
-def _people(service: Service, center: str) -> dict[str, dict[str, Operation]]:
+def _people(service: Service, people: People) -> dict[str, dict[str, Operation]]:
     """Pages for people: of links in mails and recoveries everywhere, all others where an origin for them is set."""
     page, checks = freeze.FreezePage(service), service.tools.faces
     by_link: dict[str, dict[str, Operation]] = {
         "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=FORM, bare=True)},
         **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
     }
-    signed_in = {**Center(service, center).operations(), **dressing.operations()} if center else {}
-    return by_link | signed_in
+    center = Center(service, people.center).operations() if people.center else {}
+    console = Console(service, people.console).operations() if people.console else {}
+    files = dressing.operations() if any(people) else {}
+    return by_link | center | console | files
 
 
 def application(  # noqa: PLR0913, PLR0917 - as `routes`
@@ -343,10 +353,10 @@ def application(  # noqa: PLR0913, PLR0917 - as `routes`
     clock: Callable[[], float] | None = None,
     telling: Telling = Telling.DOES,
     attends: Callable[[Call], Awaitable[queues.Reader]] | None = None,
-    center: str = "",
+    people: People = People(),  # noqa: B008 - it never changes
 ) -> Router:
     """The whole API over one service, as an ASGI application.
 
     Example: `uvicorn.run(application(service), access_log=False)`; `serving.serve` does more.
     """
-    return Router(routes(service, limits, clock, telling, attends, center), redirect_slashes=False, default=nowhere)
+    return Router(routes(service, limits, clock, telling, attends, people), redirect_slashes=False, default=nowhere)

@@ -19,7 +19,7 @@ KEY_MOST: Final = 64
 _NUMBERS: Final = frozenset({"hours", "share", "expires_d"})
 _FLAGS: Final = frozenset({"on", "mistaken"})
 _LISTS: Final = frozenset({"scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"})
-"""Fields that are no text; `pages.js` reads a form likewise, or a device's signature would not fit."""
+"""Fields that are no text; `fields.js` reads a form likewise, or a device's signature would not fit."""
 
 
 def fields(body: bytes) -> dict[str, str]:

@@ -14,6 +14,7 @@ import msgspec
 
 from holdback.answers import AnswerForm
 from holdback.batching import Overloaded
+from holdback.core.events import StreamKind
 from holdback.intake import BadRequest
 from holdback.judging import ChallengeRefused, KeyReused
 from holdback.service import Question
@@ -62,10 +63,12 @@ class Site:
     Example: `Site(service, "https://security.example", "/center", "center")`.
     """
 
-    def __init__(self, service: Service, origin: str, home: str, name: str) -> None:
-        """Serve browsers at this origin."""
+    def __init__(
+        self, service: Service, origin: str, home: str, name: str, kind: StreamKind = StreamKind.CUSTOMER
+    ) -> None:
+        """Serve browsers at this origin, and people of this kind."""
         self.service, self.origin, self.home, self._name = service, origin, home, name
-        self.visitors = Visitors(service, origin, home, name)
+        self.visitors = Visitors(service, origin, home, name, kind)
 
     def for_visitors(
         self, show: Callable[[Sight], Awaitable[Reply]], *known: str

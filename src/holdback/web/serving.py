@@ -95,7 +95,8 @@ def server(settings: Settings, ahead_ms: int = 0) -> Router:
             await service.warm()
             watch = BreakerWatch(service)
             await once(watch.look, "breaker")  # before the first exit, which would be held if nobody had looked
-            router.routes.extend(api.routes(service, telling=_telling(settings, outbox), center=settings.center_url))
+            people = api.People(settings.center_url, settings.console_url)
+            router.routes.extend(api.routes(service, telling=_telling(settings, outbox), people=people))
             stop = asyncio.Event()
             working = {
                 asyncio.create_task(outbox.run(stop), name="outbox"),

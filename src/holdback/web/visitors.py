@@ -12,6 +12,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback import dpop
+from holdback.core.events import Instant, StreamKind
 from holdback.intake import ACCOUNT_ID, token_hash
 from holdback.ports import Wanted
 
@@ -24,11 +25,12 @@ _WORD: Final = b"holdback page 1"
 
 
 class Visitor(NamedTuple):
-    """A customer at a page: his account, his session's token, and whether a device's key must sign what he asks."""
+    """Somebody at a page: his account, his session's token, and whether a device's key must sign what he asks."""
 
     account: str
     token: str
     bound: bool
+    ends_at: Instant = 0
 
     @property
     def word(self) -> str:
@@ -44,9 +46,14 @@ class Visitor(NamedTuple):
 class Visitors:
     """Cookies of one kind of pages, served at one origin."""
 
-    def __init__(self, service: Service, origin: str, path: str, name: str) -> None:
-        """Serve browsers at `origin`; without TLS the cookie cannot have the prefix that binds it to the host."""
-        self._service, self.origin, self._path = service, origin, path
+    def __init__(
+        self, service: Service, origin: str, path: str, name: str, kind: StreamKind = StreamKind.CUSTOMER
+    ) -> None:
+        """Serve browsers at `origin`; without TLS the cookie cannot have the prefix that binds it to the host.
+
+        Nobody of another `kind` visits: what customers read by a cookie alone, nobody may read of the staff so.
+        """
+        self._service, self.origin, self._path, self._kind = service, origin, path, kind
         secure = origin.startswith("https:")
         self._name = f"__Host-{name}" if secure else name
         self._rest = f"Path=/; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
@@ -59,10 +66,12 @@ class Visitors:
         loaded = await self._service.store.read([Wanted(account)])
         row = loaded.snapshots.get(account)
         head = self._service.tools.snapshots.head(row) if row is not None else None
-        session = head.sessions.get(token_hash(token)) if head is not None else None
+        if head is None or head.stream is not self._kind:
+            return None
+        session = head.sessions.get(token_hash(token))
         if session is None or session.ends_at() <= loaded.now:
             return None
-        return Visitor(account, token, bound=bool(session.key))
+        return Visitor(account, token, bool(session.key), session.ends_at())
 
     def is_from_here(self, call: Call) -> bool:
         """Whether a page of this origin sends this: a browser tells by two headers that no script can set."""

@@ -2,37 +2,10 @@
 // Every form works without them, but where only a passkey will do.
 
 import { proof } from "./device-key.js";
+import { named, put } from "./fields.js";
 import { assert, create, supported, trouble } from "./passkeys.js";
 
-const NUMBERS = new Set(["hours", "share", "expires_d"]);
-const FLAGS = new Set(["on", "mistaken"]);
-const LISTS = new Set(["scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"]);
 const { account, ath, bound } = document.documentElement.dataset;
-
-function typed(name, value) {
-  if (FLAGS.has(name)) return value === "true";
-  if (LISTS.has(name)) return value.split(/\s+/).filter((one) => one !== "");
-  return NUMBERS.has(name) && /^[0-9]{1,8}$/.test(value) ? Number(value) : value;
-}
-
-/** The action that a form asks for, as the server reads it from the same fields. */
-function named(form) {
-  const fields = new FormData(form);
-  const names = new Set([...fields.keys()].filter((name) => !name.startsWith("_")));
-  const given = [...names].map((name) => [name, fields.getAll(name).join("\n")]).filter(([, value]) => value !== "");
-  return Object.fromEntries(given.map(([name, value]) => [name, typed(name, value)]));
-}
-
-function put(form, name, value) {
-  let field = form.elements.namedItem(name);
-  if (!field) {
-    field = document.createElement("input");
-    field.type = "hidden";
-    field.name = name;
-    form.append(field);
-  }
-  field.value = value;
-}
 
 /** Have this browser's key sign what the form asks; a sign-in is signed, too, and binds the session to the key. */
 async function sign(form) {

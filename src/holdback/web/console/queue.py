@@ -1,0 +1,52 @@
+"""What waits for the reader: all that one of his roles can move or is to see, the oldest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from holdback.desk import Desk, marked_page
+from holdback.web.console.door import Page
+from holdback.web.pages import PAGE, to
+
+if TYPE_CHECKING:
+    from holdback.desk import DeskForm
+    from holdback.web.console.door import Ask, Door, Reader
+    from holdback.web.endpoint import Reply
+
+CURSOR_MOST: Final = 256
+
+
+class Row(NamedTuple):
+    """One thing that waits, its place among those that wait for the same, and the page where it is worked on."""
+
+    item: DeskForm
+    place: int
+    way: str
+
+
+class Queue:
+    """The handlers."""
+
+    def __init__(self, door: Door) -> None:
+        """Show through this door."""
+        self._door = door
+        self._desk = Desk(door.service)
+
+    def pages(self) -> dict[str, Page]:
+        """What it serves."""
+        return {"": Page(self._queue, known=("cursor",))}
+
+    def asks(self) -> dict[str, Ask]:
+        """No form of its own."""
+        return {}
+
+    async def _queue(self, reader: Reader) -> Reply:
+        """Some of what waits, as this reader's own copy of it."""
+        cursor = reader.sight.given.get("cursor", "")[:CURSOR_MOST]
+        try:
+            page, places = await self._desk.queues(reader.fact.roles, cursor, PAGE)
+        except ValueError:
+            return to("/console")
+        page = marked_page(page, reader.member, self._door.service.tools.masters.mark_keys())
+        rows = [Row(one, place, "") for one, place in zip(page.items, places, strict=True)]
+        return self._door.room(reader, "queue.html", rows=rows, next=page.next)
