@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 JSON: Final = b"application/json"
+MULTIPART: Final = b"multipart/form-data"
+"""What browsers send files as; its boundary is for `uploads.py` to read."""
 REFUSED: Final = 400
 """Statuses from here on are refusals and failures."""
 PLAIN_PAGE: Final = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -236,7 +238,7 @@ def _check_media_type(given: bytes, wanted: bytes) -> None:
     if given == wanted:
         return
     kind, _, parameters = given.partition(b";")
-    charset = parameters.strip().lower().replace(b'"', b"")
+    charset = parameters.strip().lower().replace(b'"', b"") if wanted != MULTIPART else b""
     if kind.strip().lower() != wanted or charset not in {b"", b"charset=utf-8"}:
         raise Problem(problems.MEDIA_TYPE, f"the body must be {wanted.decode()}, in UTF-8")
 

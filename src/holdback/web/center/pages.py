@@ -16,6 +16,7 @@ from holdback.timeline import lines
 from holdback.views import AccountForm, Views
 from holdback.web import forms
 from holdback.web.center.checkup import checkup
+from holdback.web.center.recovery import Recoveries
 from holdback.web.endpoint import Operation, Reply
 from holdback.web.forms import FORM
 from holdback.web.pages import PAGE, Sight, Site, answer, cursor, to
@@ -52,6 +53,7 @@ ASKED_HERE: Final = frozenset(
         "contact.confirm",
         "contact.remove",
         "contact.report_recycled",
+        "evidence.burn",
         "exit.cancel",
         "exit.release",
         "incident.close",
@@ -59,6 +61,8 @@ ASKED_HERE: Final = frozenset(
         "incident.report",
         "limit.set",
         "lock.set",
+        "recovery.cancel",
+        "recovery.contest",
         "session.end",
         "session.end_all",
         "vault.set",
@@ -98,6 +102,7 @@ class Center:
             },
             f"{HOME}/ask": {"POST": Operation(self._site.for_visitors(self._ask), takes=FORM)},
             f"{HOME}/language": {"POST": Operation(self._site.speak, takes=FORM)},
+            **Recoveries(self._service, self._site).operations(),
         }
 
     async def _account(self, sight: Sight) -> AccountForm:
