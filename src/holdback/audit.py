@@ -181,6 +181,17 @@ class Told(NamedTuple):
     events: tuple[AnyEvent, ...]
 
 
+def check_links(row: Snapshot, entries: list[Entry]) -> None:
+    """Refuse a stretch of a log whose entries do not follow each other or lead to another head. Raises Tampered."""
+    before = ledger.GENESIS if entries and entries[0].seq == 1 else None
+    for entry in entries:
+        if before is not None and ledger.link(entry.account, entry.seq, before, entry.body) != entry.link:
+            raise Tampered(entry.account)
+        if entry.seq == row.seq and entry.link != row.link:
+            raise Tampered(entry.account)
+        before = entry.link
+
+
 async def timeline(store: Store, account: str, after: int, limit: int) -> list[Told]:
     """Entries after a number, at most `limit`, each with its decision first."""
     told = []

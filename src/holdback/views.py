@@ -12,26 +12,24 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from holdback import spelling
-from holdback.core import budget, ledger, programs, seniority
+from holdback import audit, spelling
+from holdback.core import budget, programs, seniority
 from holdback.core import events as ev
 from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
 from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
 from holdback.core.rules import sale
-from holdback.core.rules.staff import LEGAL_REQUEST, StaffLookUp
 from holdback.core.state import Beneficiary, Customer, Vault, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
-from holdback.snapshots import Tampered
+from holdback.secrecy import uncovered
 from holdback.wording.words import instant_text, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from holdback.core.events import Instant
-    from holdback.core.ledger import Entry
     from holdback.core.policy import Policy
     from holdback.core.state import AgencyEntry, ApiKey, Authenticator, Change, Contact, Head, HeldExit, Lock
     from holdback.ports import Snapshot
@@ -420,7 +418,7 @@ class Views:
         first = max(after, 0)
         # One entry before, to check the chain from, and one behind, to know whether there is more.
         entries = await self._store.entries(seen.head.account, max(first - 1, 0), size + (2 if first else 1))
-        _check_chain(seen, entries)
+        audit.check_links(seen.row, entries)
         found = [entry for entry in entries if entry.seq > first]
         page = found[:size]
         told_of = [(one, uncovered(one, self._tools.policy, seen.now)) for one in page]
@@ -692,17 +690,6 @@ def _asked_in(exit_id: str) -> int:
     return int(exit_id.removeprefix("x"))
 
 
-def _check_chain(seen: _Seen, entries: list[Entry]) -> None:
-    """Refuse entries that do not follow each other, or do not lead to the head. Raises Tampered."""
-    before = ledger.GENESIS if entries and entries[0].seq == 1 else None
-    for entry in entries:
-        if before is not None and ledger.link(entry.account, entry.seq, before, entry.body) != entry.link:
-            raise Tampered(entry.account)
-        if entry.seq == seen.row.seq and entry.link != seen.row.link:
-            raise Tampered(entry.account)
-        before = entry.link
-
-
 SECRETS: Final = frozenset(
     {
         "credential",
@@ -729,38 +716,6 @@ which accounts are there to see who reads them, or are on the other side of a tr
 
 UNTOLD: Final = (ev.MemberFlagged,)
 """What a stream's own log does not show: whoever is asked after is not told by it."""
-
-
-def uncovered(entry: Entry, policy: Policy, now: Instant) -> tuple[ev.AnyEvent, ...]:
-    """What of an entry no secrecy order hides now: its link covers all of it, whatever is shown.
-
-    What is hidden are the request's own events, who asked for them, and the notices of them. Whatever else happened in
-    that entry is the owner's own. A refusal names no request, so it is hidden for as long as any order may last: else
-    it would tell of one.
-    """
-    events = ev.decode_events(entry.body)
-    covered = {str(type(one).__struct_config__.tag) for one in events if getattr(one, "told_at", 0) > now}
-    steps = any(isinstance(one, ev.LegalEvent | ev.LookedUp) for one in events)
-
-    def is_hidden(one: ev.AnyEvent) -> bool:
-        if isinstance(one, ev.Decided):
-            return bool(covered) or (
-                not steps and _is_of_papers(one) and now < one.at + policy.legal.secrecy_max_d * DAY
-            )
-        follows = isinstance(one, ev.NoticeDue | ev.NoticeFolded) and one.cause in covered
-        return follows or getattr(one, "told_at", 0) > now
-
-    return tuple(one for one in events if not is_hidden(one))
-
-
-def _is_of_papers(asked: ev.Decided) -> bool:
-    """Whether a question is about what authorities asked for."""
-    if asked.action == "staff.look_up":
-        return LEGAL_REQUEST in _LOOKED_UP.decode(asked.request).fields
-    return asked.action.startswith("legal.")
-
-
-_LOOKED_UP: Final = ev.stored_decoder(StaffLookUp)
 
 
 def told(events: Iterable[ev.AnyEvent], key: CustomerKey) -> tuple[dict[str, Any], ...]:

@@ -82,7 +82,7 @@ def _of_call(call: ast.Call, name: str, where: str) -> Iterator[tuple[str, str]]
 def words() -> set[str]:
     """The words of closed sets, by the name that an event has for each."""
     spelt = {*EVIDENCE, *GIVES_AWAY, *REACHES, FREEZE_ORDER, *SCOPES}
-    spelt |= {effect.about for effect in EFFECTS.values() if effect.about}
+    spelt |= {effect.about for effect in EFFECTS.values() if effect.about} | {"cool_off"}
     fields = get_args(get_args(get_type_hints(StaffLookUp)["fields"])[0])
     raw = {*fields, SIGNATURE} - {LEGAL_REQUEST}
     raw |= {*Scope, *Role, *Channel, "buy", "sell", *POLICY.exits, *policy.NETWORKS} - {"*"}

@@ -137,10 +137,12 @@ async def _lived(port: int, key: str) -> None:
 def _read(browser: httpx.Client, tries: int) -> dict[str, _Shown]:
     """Each page at its beginning; of the long lists also the page after it."""
     found = {}
-    for page in ("", "/holds", "/activity", "/book"):
+    for page in ("", "/holds", "/activity", "/activity?kind=settings", "/book"):
         first = found[page or "/check-up"] = _shown(browser, f"/center{page}", tries)
         if further := _NEXT.search(first.text):
-            found[f"{page} further"] = _shown(browser, f"/center{page}?{further.group(1).replace('&amp;', '&')}", tries)
+            found[f"{page} further"] = _shown(
+                browser, f"/center{page.partition('?')[0]}?{further.group(1).replace('&amp;', '&')}", tries
+            )
     return found
 
 

@@ -151,6 +151,14 @@ def asked_line(action: Action, opened: Opened = str, customer: Customer | None =
     return said("{words}.", words=capital(words)) if words else ""
 
 
+def asked_again(request: bytes, opened: Opened, customer: Customer | None) -> str:
+    """The same line, of an action as the log keeps it; "" if that asks for no proof."""
+    try:
+        return asked_line(_CONFIRMED.decode(request), opened, customer)
+    except msgspec.DecodeError:
+        return ""
+
+
 def confirmed_text(known: Known) -> str:
     """The same for a message with a code, as part of a sentence: `send 0.25 BTC to bc1qar0s...wf5mdq by bitcoin`.
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
+from holdback.activity import Activity, Kind
 from holdback.batching import Overloaded
 from holdback.intake import BadRequest
 from holdback.judging import ChallengeRefused
-from holdback.timeline import lines
 from holdback.views import AccountForm, Views
 from holdback.web import forms
 from holdback.web.center.checkup import checkup
 from holdback.web.center.recovery import Recoveries
+from holdback.web.dressing import ENGLISH
 from holdback.web.endpoint import Operation, Reply
 from holdback.web.forms import FORM
 from holdback.web.pages import PAGE, Sight, Site, answer, cursor, to
@@ -24,6 +27,7 @@ from holdback.web.pages import PAGE, Sight, Site, answer, cursor, to
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from holdback.answers import AnswerForm
     from holdback.service import Service
     from holdback.web.endpoint import Call
 
@@ -78,6 +82,7 @@ class Center:
         """Serve browsers at this origin."""
         self._service = service
         self._views = Views(service)
+        self._log = Activity(service)
         self._site = Site(service, origin, HOME, NAME)
 
     def operations(self) -> dict[str, dict[str, Operation]]:
@@ -95,7 +100,10 @@ class Center:
             f"{HOME}/robbed": partial(self._plain, "robbed.html"),
         }
         return {
-            **{path: {"GET": Operation(self._site.for_visitors(show, "cursor"))} for path, show in pages.items()},
+            **{
+                path: {"GET": Operation(self._site.for_visitors(show, "cursor", "kind"))}
+                for path, show in pages.items()
+            },
             f"{HOME}/sign-in": {
                 "GET": Operation(self.sign_in_page),
                 "POST": Operation(self.sign_in, takes=FORM),
@@ -123,11 +131,10 @@ class Center:
         return await self._page(sight, "holds.html", page=page)
 
     async def _activity(self, sight: Sight) -> Reply:
-        account = await self._account(sight)
-        last = cursor(sight) or account.seq
-        found = await lines(self._service, sight.visitor.account, max(0, last - PAGE), PAGE) or []
-        older = last - PAGE if last > PAGE else None
-        return await self._page(sight, "activity.html", account=account, lines=found[::-1], older=older)
+        asked = sight.given.get("kind", "")
+        kind = Kind(asked) if asked in [*Kind] else Kind.ALL
+        page = await self._log.page(sight.visitor.account, cursor(sight), kind, PAGE)
+        return await self._page(sight, "activity.html", page=page, kind=kind)
 
     async def _plain(self, template: str, sight: Sight) -> Reply:
         """A page that shows what an account's standing says."""
@@ -144,8 +151,16 @@ class Center:
         said = came.said
         if said is None:
             return await self._page(sight, "answer.html", said=None, trouble=came.trouble)
+        said = await self._worded(sight, said)
         template = "prove.html" if said.challenge is not None else "enrol.html" if said.enrolment else "answer.html"
         return await self._page(sight, template, said=said, named=came.named, trouble="", to=f"{HOME}/ask")
+
+    async def _worded(self, sight: Sight, said: AnswerForm) -> AnswerForm:
+        """The answer, with what its challenge confirms ready to be said in the page's language."""
+        if said.challenge is None or sight.tongue.language == ENGLISH:
+            return said
+        text = await self._log.confirms(sight.visitor.account, said.head, said.challenge.text)
+        return replace(said, challenge=replace(said.challenge, text=text))
 
     async def sign_in_page(self, call: Call) -> Reply:
         """Ask who it is."""
