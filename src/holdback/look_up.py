@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from holdback.core.disclosure import to_be_read
 from holdback.core.events import DAY, Channel
-from holdback.core.evidence import live
+from holdback.core.evidence import EVIDENCE, live
 from holdback.core.policy import MICRO
 from holdback.core.state import Untold
 from holdback.wording.words import instant_text, masked
@@ -50,6 +50,8 @@ def _field(  # noqa: PLR0913, PLR0917 - one field, of whom, under which rules
                 {"channel": one.channel, "since": instant_text(one.added_at), "removed": one.removed}
                 for one in head.contacts.values()
             ]
+        case "recovery":
+            return _recovery(head, policy, now)
         case "legal_request":
             return _request(to_be_read(head, action.ticket, now))
         case _:
@@ -69,6 +71,37 @@ def _balance(head: Head, policy: Policy, *, reveal: bool) -> str:
     below = [line for line in policy.staff.decile_usd if line <= owns]
     above = [line for line in policy.staff.decile_usd if line > owns]
     return f"{below[-1] if below else 0} to {above[0]} USD" if above else f"{below[-1]} USD or more"
+
+
+def _recovery(head: Head, policy: Policy, now: Instant) -> object:
+    """A recovery as its reviewers have it: what was shown, in which class, and what of it others know. No source."""
+    case = live(head, policy, now)
+    burned = {kind: instant_text(until) for kind, until in head.burned.items() if until > now}
+    if case is None:
+        return {"id": None, "burned": burned}
+    asker = case.asker
+    shown = [
+        {"evidence": one.evidence, "class": EVIDENCE[one.evidence].value, "burned": one.evidence in burned}
+        for one in case.shown
+    ]
+    wait = case.wait
+    return {
+        "id": case.id,
+        "opened_at": instant_text(case.opened_at),
+        "opened_by": asker.staff if asker is not None and asker.staff else "owner",
+        "lost": [one.value for one in case.lost],
+        "shown": shown,
+        "burned": burned,
+        "missed": sum(at > now - DAY for at in head.recovery_missed),
+        "contested": case.contested,
+        "doubted": case.doubted,
+        "drawn": case.drawn,
+        "approved": case.approved,
+        "reviewers": policy.recovery.reviewers,
+        "path": case.path or None,
+        "finish_at": instant_text(wait.hoped(now)) if wait is not None else None,
+        "targeted_until": instant_text(head.targeted_until) if head.targeted_until > now else None,
+    }
 
 
 def _request(one: LegalRequest | Untold | None) -> object:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.async_api import expect
@@ -75,6 +77,13 @@ class DeskHouse(House):
         outbox = Outbox(service, dict.fromkeys((Channel.EMAIL, Channel.SMS), _Accepts()), self.settings.public_url)
         while await outbox.deliver_due():
             pass
+
+    def asks(self, account: str, action: dict[str, Any]) -> dict[str, Any]:
+        """What Holdback answers the platform's backend."""
+        headers = {"Authorization": f"Bearer {self._asking[0]}", "Idempotency-Key": secrets.token_hex(8)}
+        url = f"{self.holdback}/v1/accounts/{account}/actions"
+        said: dict[str, Any] = httpx.post(url, json=action, headers=headers, trust_env=False).raise_for_status().json()
+        return said
 
     async def holds_key(self, person: Person, member: str) -> None:
         """Have a person's device hold the passkey of a member."""

@@ -9,6 +9,7 @@ import pytest
 from tests.service.house import House, settled
 from tests.service.office import WITH_PASSKEYS, staffed
 
+from holdback.case_file import case_file
 from holdback.core import events as ev
 from holdback.core.events import DAY, Channel, Role
 from holdback.core.rules.staff import TicketOpen
@@ -106,3 +107,47 @@ async def test_who_came_in_person_comes_back(house: House) -> None:
     (shown,) = await house.happened("alice", ev.RecoveryShown)
     assert shown.judged_by == "staff-sam"
     assert await house.faults("alice", "staff-sam") == []
+
+
+async def test_who_was_drawn_reads_the_case(house: House) -> None:
+    """Law 6: those whom chance drew, and no other, read the case: masked, with what others know and what changed."""
+    alice, (_, sam, rita, ron) = await with_staff(house)
+    opened = await alice.ask(
+        {
+            "action": "recovery.open",
+            "lost": ["password"],
+            "actor": {"kind": "owner"},
+            "context": {"ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0"},
+        }
+    )
+    await sam.asks("alice", "recovery.evidence", kind="in_person", verdict="right")
+    await alice.ask(
+        {"action": "evidence.burn", "kinds": ["email_code"], "cause": "leak", "actor": {"kind": "platform"}}
+    )
+    look = {"ticket": opened["id"], "fields": ["recovery", "email"], "reason": "drawn"}
+    await rita.signs_in()
+    answer = await rita.asks("alice", "staff.look_up", **look)
+    assert answer["decision"] == "allow", answer
+    case = answer["customer"]["recovery"]
+    assert (case["lost"], sorted(case["drawn"]), case["approved"]) == (["password"], ["staff-rita", "staff-ron"], [])
+    assert case["shown"] == [{"evidence": "in_person", "class": "third_party", "burned": False}]
+    assert (list(case["burned"]), case["opened_by"]) == (["email_code"], "owner")
+    assert alice.mail not in str(answer)
+    await ron.signs_in()
+    assert (await sam.asks("alice", "staff.look_up", **look))["reasons"][0]["code"] == "ticket_required"
+
+    file = await case_file(house.service, "alice", opened["id"])
+    assert file is not None
+    assert [(one.evidence, one.judged_by) for one in file.evidence] == [("in_person", "staff-sam")]
+    assert file.sign_ins
+    assert "device.met" in {one.what for one in file.changes}
+    assert "missing" in {one.feature for one in file.risk}
+    assert alice.mail not in str(file)
+    assert await case_file(house.service, "nobody", "r1") is None
+
+
+async def test_no_case_is_shown_as_none(house: House) -> None:
+    """Who reads for a ticket of an account without a recovery sees that there is none, and what is burned."""
+    _, (sue, *_) = await with_staff(house)
+    answer = await sue.asks("alice", "staff.look_up", ticket="t-1", fields=["recovery"], reason="asked by telephone")
+    assert answer["customer"] == {"recovery": {"id": None, "burned": {}}}

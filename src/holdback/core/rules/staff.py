@@ -83,7 +83,10 @@ class StaffLookUp(Action, frozen=True, tag="staff.look_up"):
     ticket: Id
     fields: Annotated[
         tuple[
-            Literal["name", "email", "phone", "balance", "authenticators", "contacts", "cases", "legal_request"], ...
+            Literal[
+                "name", "email", "phone", "balance", "authenticators", "contacts", "cases", "recovery", "legal_request"
+            ],
+            ...,
         ],
         msgspec.Meta(min_length=1, max_length=8),
     ]

@@ -27,7 +27,7 @@ from holdback.web.pages import Asked, Sight, Site, answer, to, tongue
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from holdback.core.decision import StaffFact
     from holdback.core.events import Instant
@@ -67,10 +67,14 @@ class Page(NamedTuple):
 
 
 class Ask(NamedTuple):
-    """Where forms ask one of the `allowed` actions, and what shows the answer. The core says who may ask."""
+    """Where forms ask one of the `allowed` actions, and what shows the answer. The core says who may ask.
+
+    `unfit` names what a form lacks that is not the core's to miss; then nothing is asked.
+    """
 
     show: Callable[[Sight, Asked], Awaitable[Reply]]
     allowed: frozenset[str]
+    unfit: Callable[[Mapping[str, str]], str] = lambda _: ""
 
 
 class Door:
@@ -109,7 +113,9 @@ class Door:
             if visitor is None:
                 return to(f"{HOME}/sign-in")
             sight = Sight(call, visitor, tongue(call), forms.fields(call.body))
-            return await ask.show(sight, await self._asked(sight, ask.allowed))
+            lacks = ask.unfit(sight.given)
+            asked = Asked({}, None, lacks) if lacks else await self._asked(sight, ask.allowed)
+            return await ask.show(sight, asked)
 
         return {"POST": Operation(handle, takes=FORM)}
 

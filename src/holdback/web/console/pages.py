@@ -9,6 +9,7 @@ from holdback.ports import Wanted
 from holdback.web.console.door import HOME, Door, Page
 from holdback.web.console.enrolling import Enrolling
 from holdback.web.console.queue import Queue
+from holdback.web.console.recoveries import Recoveries
 from holdback.web.endpoint import Operation
 from holdback.web.forms import FORM
 
@@ -34,7 +35,11 @@ class Console:
     def __init__(self, service: Service, origin: str) -> None:
         """Serve browsers at this origin."""
         self._door = Door(service, origin)
-        self._groups: tuple[Group, ...] = (Queue(self._door), Members(self._door))
+        self._groups: tuple[Group, ...] = (
+            Queue(self._door),
+            Recoveries(self._door),
+            Members(self._door),
+        )
 
     def operations(self) -> dict[str, dict[str, Operation]]:
         """The routes, by path and method."""

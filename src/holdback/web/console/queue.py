@@ -48,5 +48,14 @@ class Queue:
         except ValueError:
             return to("/console")
         page = marked_page(page, reader.member, self._door.service.tools.masters.mark_keys())
-        rows = [Row(one, place, "") for one, place in zip(page.items, places, strict=True)]
+        rows = [Row(one, place, _way(one)) for one, place in zip(page.items, places, strict=True)]
         return self._door.room(reader, "queue.html", rows=rows, next=page.next)
+
+
+def _way(item: DeskForm) -> str:
+    """Where it is worked on, under the console; "" where nobody works on it here."""
+    match item.kind:
+        case "recovery":
+            return f"/recovery/{item.account}/{item.id}"
+        case _:
+            return ""
