@@ -226,7 +226,7 @@ class Outbox:
                 decided=due.decided,
                 channel=due.reader.channel,
                 replaced=due.reader.replaced,
-                phrase=phrase(due.key.mac("phrase", field="phrase")),
+                phrase=phrase(due.key.phrase_seed()),
                 freeze_url=url,
                 chain_head=due.entry.link,
                 code=self._code(due),

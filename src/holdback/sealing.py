@@ -85,6 +85,10 @@ class CustomerKey:
         """The keyed hash that `seal` gives a field: 16 bytes, equal only for equal text, field and network."""
         return self._hashed(b"mac", field, network, text)[:MAC_BYTES]
 
+    def phrase_seed(self) -> bytes:
+        """What the owner's anti-phishing phrase is made of, in notices and on pages alike."""
+        return self.mac("phrase", field="phrase")
+
     def seal(self, text: str, *, field: str = TEXT, compared: str | None = None) -> Sealed:
         """Seal a personal field, known by its own text or by another spelling of it that it is compared by.
 

@@ -13,25 +13,39 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback import audit, spelling
+from holdback.answers import ReasonForm, reason_form
 from holdback.core import budget, programs, seniority
 from holdback.core import events as ev
-from holdback.core.events import DAY, Channel, Lane, Sealed, Setting
+from holdback.core.effects import loosening_wait
+from holdback.core.events import DAY, Channel, Instant, Lane, Sealed, Setting
 from holdback.core.evidence import live
 from holdback.core.policy import MICRO
 from holdback.core.rules import change as changes
 from holdback.core.rules import sale
-from holdback.core.state import Beneficiary, Customer, Vault, evolve
+from holdback.core.rules.exit import against_early_end
+from holdback.core.state import Beneficiary, Customer, Device, Vault, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
 from holdback.secrecy import uncovered
-from holdback.wording.words import instant_text, masked
+from holdback.wording.notices import phrase
+from holdback.wording.words import instant_text, masked, program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from holdback.core.events import Instant
     from holdback.core.policy import Policy
-    from holdback.core.state import AgencyEntry, ApiKey, Authenticator, Change, Contact, Head, HeldExit, Lock
+    from holdback.core.state import (
+        AgencyEntry,
+        ApiKey,
+        Authenticator,
+        Change,
+        Contact,
+        Head,
+        HeldExit,
+        Lock,
+        Part,
+        PartKey,
+    )
     from holdback.ports import Snapshot
     from holdback.sealing import CustomerKey
     from holdback.service import Service
@@ -149,6 +163,7 @@ class ApiKeyForm(msgspec.Struct, frozen=True):
     """An API key, and for a Security Center what is amiss with it: dormant, or from anywhere and soon not to trade.
 
     `account` is what it may ask for, with those below it. `trades_until` is null for one that trades till it expires.
+    `name` is what its owner calls it.
     """
 
     id: str
@@ -162,6 +177,7 @@ class ApiKeyForm(msgspec.Struct, frozen=True):
     dormant: bool
     used_at: str | None
     trades_until: str | None
+    name: str | None = None
 
 
 class RecoveryForm(msgspec.Struct, frozen=True):
@@ -220,7 +236,10 @@ class AgencyForm(msgspec.Struct, frozen=True):
 
 
 class AccountForm(msgspec.Struct, frozen=True):
-    """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`."""
+    """How an account stands at `at`, loosenings included whose time has come. `head` is the link of entry `seq`.
+
+    `loosens_at` says of each kind of loosening when it would take effect if it were asked for now.
+    """
 
     account: str
     name: str | None
@@ -248,6 +267,7 @@ class AccountForm(msgspec.Struct, frozen=True):
     agency_waiting: AgencyForm | None
     api_keys: tuple[ApiKeyForm, ...] = ()
     closed_to_trading: tuple[str, ...] = ()
+    loosens_at: dict[str, str] = {}
 
 
 class SaleForm(msgspec.Struct, frozen=True):
@@ -260,7 +280,8 @@ class SaleForm(msgspec.Struct, frozen=True):
 class HeldForm(msgspec.Struct, frozen=True):
     """An exit that waits, and where it would go. `release_at` is null until the owner could be told of it.
 
-    A `sale` that is locked waits for its buyer and its owner instead, and has no such time.
+    A `sale` that is locked waits for its buyer and its owner instead, and has no such time. `reasons` are why it was
+    held when it was asked for; `not_early` is why its owner cannot end the wait before its time, null if he can.
     """
 
     id: str
@@ -276,6 +297,8 @@ class HeldForm(msgspec.Struct, frozen=True):
     release_at: str | None
     memo: str | None
     sale: SaleForm | None = None
+    reasons: tuple[ReasonForm, ...] = ()
+    not_early: ReasonForm | None = None
 
 
 class HoldsPage(msgspec.Struct, frozen=True):
@@ -288,7 +311,9 @@ class HoldsPage(msgspec.Struct, frozen=True):
 class BeneficiaryForm(msgspec.Struct, frozen=True):
     """Somebody in the address book. Paid freely from `usable_from` on, and until `verified_until` without a new proof.
 
-    `by` is who entered it, `device` on which device, `address` is null for a kind that was opened for strangers.
+    `by` is who entered it, `device` on which device, `program` what ran there in words of ours, and `proof` the kind of
+    authenticator that was shown last for it; each is empty where it is not known. `address` is null for a kind that was
+    opened for strangers.
     """
 
     name: str | None
@@ -301,6 +326,9 @@ class BeneficiaryForm(msgspec.Struct, frozen=True):
     by: str
     device: str
     paid: bool
+    program: str = ""
+    proof: str = ""
+    memo: str | None = None
 
 
 class BookPage(msgspec.Struct, frozen=True):
@@ -332,6 +360,24 @@ class _Seen(NamedTuple):
     head: Head
     key: CustomerKey
     now: Instant
+
+
+class _Peek(msgspec.Struct, frozen=True, array_like=True):
+    """Of a stored `Beneficiary` what a book is sorted by."""
+
+    label: msgspec.Raw
+    network: msgspec.Raw
+    address: msgspec.Raw
+    added_at: Instant
+    ripens: msgspec.Raw
+    verified_until: msgspec.Raw
+    actor: msgspec.Raw
+    device: msgspec.Raw
+    authenticator: msgspec.Raw
+    removed: bool = False
+
+
+_PEEKED: Final = ev.stored_decoder(_Peek)
 
 
 class Views:
@@ -371,18 +417,17 @@ class Views:
             holds=len(head.exits),
             budget=_budget(head, policy, now),
             recovery=_recovery(head, policy, now),
-            burned={
-                kind: instant_text(until)
-                for kind, until in head.burned.items()
-                if until > now and head.hushed.get(kind, 0) <= now
-            },
+            burned=_burned(head, now),
             incident=_incident(head),
             orders=_orders(head, now),
             targeted_until=instant_text(head.targeted_until) if head.targeted_until > now else None,
             agency=_entry(head.agency.in_force(now) if head.agency else None, seen.key),
             agency_waiting=_entry(_waiting(head, now), seen.key),
-            api_keys=tuple(_api_key(head, name, one, policy, now) for name, one in head.api_keys.items()),
+            api_keys=tuple(_api_key(head, name, one, seen.key, policy, now) for name, one in head.api_keys.items()),
             closed_to_trading=tuple(head.closed),
+            loosens_at={
+                kind.value: instant_text(now + loosening_wait(head, kind, policy, now)) for kind in ev.ChangeKind
+            },
         )
 
     async def holds(self, account: str, after: int, limit: int) -> HoldsPage | None:
@@ -394,7 +439,8 @@ class Views:
         waiting = sorted((_asked_in(name), name) for name in seen.head.exits)
         later = [one for one in waiting if one[0] > after]
         page = later[: min(limit, LARGEST)]
-        items = await asyncio.gather(*(self._held(seen, seq, name) for seq, name in page))
+        standing = await self._paid(seen, [seen.head.exits[name] for _, name in page])
+        items = await asyncio.gather(*(self._held(seen, standing, seq, name) for seq, name in page))
         return HoldsPage(tuple(items), str(page[-1][0]) if len(later) > len(page) else None)
 
     async def book(self, account: str, after: int, limit: int) -> BookPage | None:
@@ -402,11 +448,15 @@ class Views:
         seen = await self._seen(account)
         if seen is None:
             return None
-        rows = await self._store.parts(seen.head.account)
-        found = [self._tools.snapshots.part(one) for one in rows if one.kind == "beneficiary"]
-        live = sorted((one for one in found if isinstance(one, Beneficiary) and not one.removed), key=_newest)
+        rows = [one for one in await self._store.parts(seen.head.account) if one.kind == "beneficiary"]
+        # Of a large book only what is shown is checked: whoever alters a row could as well take it away.
+        peeked = [(_PEEKED.decode(one.body), one) for one in rows]
+        live = sorted(((peek.added_at, one.name, one) for peek, one in peeked if not peek.removed), reverse=True)
         size = min(limit, LARGEST)
-        items = [_beneficiary(seen.head, one, seen.key, seen.now) for one in live[after : after + size]]
+        page = [self._tools.snapshots.part(one) for _, _, one in live[after : after + size]]
+        entries = [one for one in page if isinstance(one, Beneficiary)]
+        devices = await self._parts(seen, *(("device", one.device) for one in entries))
+        items = [_beneficiary(seen, one, devices) for one in entries]
         return BookPage(tuple(items), str(after + size) if len(live) > after + size else None)
 
     async def events(self, account: str, after: int, limit: int) -> EventsPage | None:
@@ -436,9 +486,36 @@ class Views:
             return None
         return _Seen(row, head, self._tools.snapshots.key_of(main, row.key), max(loaded.now, head.at))
 
-    async def _held(self, seen: _Seen, seq: int, name: str) -> HeldForm:
+    async def phrase(self, account: str) -> str:
+        """The owner's anti-phishing phrase, which notices carry too; "" if the account does not exist."""
+        seen = await self._seen(account)
+        return str(phrase(seen.key.phrase_seed())) if seen is not None else ""
+
+    async def entry_named(self, account: str, name: str) -> BeneficiaryForm | None:
+        """The entry of the book whose part has this name. None if there is none. Raises Tampered."""
+        seen = await self._seen(account)
+        if seen is None:
+            return None
+        found = Customer(seen.head, await self._parts(seen, ("beneficiary", name))).beneficiary(name)
+        if found is None:
+            return None
+        return _beneficiary(seen, found, await self._parts(seen, ("device", found.device)))
+
+    async def _parts(self, seen: _Seen, *keys: PartKey) -> dict[PartKey, Part]:
+        """These parts, checked. Raises Tampered."""
+        account = seen.head.account
+        loaded = await self._store.read([Wanted(account, tuple(dict.fromkeys(keys)))])
+        return {(one.kind, one.name): self._tools.snapshots.part(one) for one in loaded.parts.get(account, ())}
+
+    async def _paid(self, seen: _Seen, held: Iterable[HeldExit]) -> Customer:
+        """The customer with those whom these exits would pay."""
+        return Customer(seen.head, await self._parts(seen, *(("beneficiary", one.beneficiary) for one in held)))
+
+    async def _held(self, seen: _Seen, standing: Customer, seq: int, name: str) -> HeldForm:
         held = seen.head.exits[name]
-        address, memo = await self._destination(seen, seq, held)
+        asked = await self._asked(seen, seq, held)
+        request = told((asked,), seen.key)[0]["request"] if asked is not None else {}
+        early = against_early_end(standing, held, self._tools.policy, seen.now)
         return HeldForm(
             id=name,
             account=held.account,
@@ -447,22 +524,23 @@ class Views:
             amount=held.amount,
             usd=_usd(held.micro_usd),
             beneficiary=held.beneficiary,
-            address=address,
+            address=request.get("address"),
             counterparty=held.counterparty or None,
             asked_at=instant_text(held.asked_at),
             release_at=_release_at(held),
-            memo=memo,
+            memo=request.get("memo"),
             sale=_sale(held.lock),
+            reasons=tuple(reason_form(one) for one in asked.findings) if asked is not None else (),
+            not_early=reason_form(early) if early is not None else None,
         )
 
-    async def _destination(self, seen: _Seen, seq: int, held: HeldExit) -> tuple[str | None, str | None]:
-        """Where a held exit would go, and with which memo, from the question that asked for it."""
+    async def _asked(self, seen: _Seen, seq: int, held: HeldExit) -> ev.Decided | None:
+        """The question that asked for a held exit, which says where it would go and why it waits."""
         for entry in await self._store.entries(seen.head.account, seq - 1, 1):
             decided = ev.decode_events(entry.body)[0]
             if isinstance(decided, ev.Decided) and decided.digest == held.digest:
-                asked = told((decided,), seen.key)[0]["request"]
-                return asked.get("address"), asked.get("memo")
-        return None, None
+                return decided
+        return None
 
 
 def _release_at(held: HeldExit) -> str | None:
@@ -556,7 +634,9 @@ def _settings(head: Head) -> SettingsForm:
     )
 
 
-def _api_key(head: Head, name: str, one: ApiKey, policy: Policy, now: Instant) -> ApiKeyForm:
+def _api_key(  # noqa: PLR0913, PLR0917 - one key, of whom, under which rules
+    head: Head, name: str, one: ApiKey, key: CustomerKey, policy: Policy, now: Instant
+) -> ApiKeyForm:
     return ApiKeyForm(
         id=name,
         account=one.account,
@@ -569,6 +649,7 @@ def _api_key(head: Head, name: str, one: ApiKey, policy: Policy, now: Instant) -
         dormant=programs.is_asleep(one, policy, now),
         used_at=instant_text(one.used_at) if one.used_at else None,
         trades_until=_instant(programs.lapses_at(one, policy)),
+        name=_opened(key, one.label) if one.label is not None else None,
     )
 
 
@@ -614,6 +695,12 @@ def _budget(head: Head, policy: Policy, now: Instant) -> BudgetForm:
     day, _ = budget.drawn(head, Lane.TOTAL, now)
     left = None if limit < 0 else _usd(limit - day)
     return BudgetForm(lanes[Lane.LONG_STANDING], lanes[Lane.OTHERS], lanes[Lane.INSTANT], left)
+
+
+def _burned(head: Head, now: Instant) -> dict[str, str]:
+    """Evidence that proves nothing, and until when; not what a secrecy order would be told by."""
+    hushed = head.hushed
+    return {kind: instant_text(one) for kind, one in head.burned.items() if one > now and hushed.get(kind, 0) <= now}
 
 
 def _incident(head: Head) -> IncidentForm | None:
@@ -666,22 +753,25 @@ def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
     )
 
 
-def _newest(one: Beneficiary) -> Instant:
-    return -one.added_at
-
-
-def _beneficiary(head: Head, one: Beneficiary, key: CustomerKey, now: Instant) -> BeneficiaryForm:
+def _beneficiary(seen: _Seen, one: Beneficiary, parts: Mapping[PartKey, Part]) -> BeneficiaryForm:
+    device = parts.get(("device", one.device))
+    proof = seen.head.authenticators.get(one.authenticator)
+    agent = device.user_agent if isinstance(device, Device) else None
+    address, memo = spelling.parted(_opened(seen.key, one.address) or "") if one.address is not None else (None, None)
     return BeneficiaryForm(
-        name=_opened(key, one.label),
+        name=_opened(seen.key, one.label),
         network=one.network,
-        address=_opened(key, one.address) if one.address is not None else None,
+        address=address,
         added_at=instant_text(one.added_at),
-        usable_from=_instant(seniority.ripe_at(head, one.added_at, one.ripens)),
-        senior=seniority.beneficiary_is_senior(head, one, now),
+        usable_from=_instant(seniority.ripe_at(seen.head, one.added_at, one.ripens)),
+        senior=seniority.beneficiary_is_senior(seen.head, one, seen.now),
         verified_until=instant_text(one.verified_until),
         by=one.actor.kind.value,
         device=one.device,
         paid=bool(one.paid_at),
+        program=str(program(_opened(seen.key, agent) or "")) if agent is not None else "",
+        proof=proof.kind.value if proof is not None else "",
+        memo=memo or None,
     )
 
 

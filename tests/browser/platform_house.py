@@ -164,6 +164,11 @@ class House:
         )
         pairs.raise_for_status()
 
+    @property
+    def platform_key(self) -> str:
+        """What the exchange shows to be asked."""
+        return self._asking[0]
+
     def code(self, customer: Customer) -> str:
         """A code of the customer's authenticator app that was not used yet; fails where a person would have to wait."""
         first = int(self.now() + TRAVEL_S) // STEP_S - WINDOW

@@ -55,7 +55,7 @@ async def test_a_passkey_is_made_and_then_signs_in(house: House, at_a_browser: S
     await person.with_passkeys()
     page = await signed_in(person, owner)
     await page.get_by_role("link", name="Proofs").click()
-    await page.get_by_role("button", name="Passkey", exact=True).click()
+    await page.get_by_role("button", name="Make a passkey", exact=True).click()
     await page.get_by_label("Password").fill(owner.password)
     await page.get_by_label("Code of your authenticator app").fill(house.code(owner))
     await page.get_by_role("button", name="Confirm", exact=True).click()

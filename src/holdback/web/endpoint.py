@@ -102,7 +102,8 @@ class Operation(NamedTuple):
     """What a path does for one method: who may ask (None = anyone), and the media type of its body (empty = none).
 
     `bare`: a request with neither a media type nor a body is taken, too. `most` and `deadline_s` are its own limits
-    where they are not 0. Of requests that find no place in `slots` none of the body is read.
+    where they are not 0. Of requests that find no place in `slots` none of the body is read. A page says in words that
+    people read, by `dressed`, what failed; it is given the request's headers.
     """
 
     handle: Callable[[Call], Awaitable[Reply]]
@@ -112,6 +113,7 @@ class Operation(NamedTuple):
     most: int = 0
     deadline_s: float = 0.0
     slots: asyncio.Semaphore | None = None
+    dressed: Callable[[Problem, Mapping[bytes, bytes]], Reply] | None = None
 
 
 class Frame:
@@ -156,7 +158,7 @@ class Endpoint:
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 - whatever it was, whoever asked gets an answer of the one shape
-            reply = self._problem(error)
+            reply = self._problem(error, scope)
         finally:
             self._frame.under_way -= 1
         method = scope["method"] if scope["method"] in self._operations else "other"
@@ -203,13 +205,16 @@ class Endpoint:
             Call(caller, scope["path_params"], scope["query_string"], headers, body, client, self.route)
         )
 
-    def _problem(self, error: Exception) -> Reply:
+    def _problem(self, error: Exception, scope: Scope) -> Reply:
         problem = problem_of(error)
         if problem.kind is problems.INTERNAL or problem.kind is problems.TAMPERED:
             # Neither the message nor locals: both may hold what a customer sent.
             frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
             log.error("http.failed", route=self.route, error=type(error).__name__, frames=frames)
-        return refusal(problem)
+        operation = self._operations.get(scope["method"])
+        if operation is None or operation.dressed is None:
+            return refusal(problem)
+        return operation.dressed(problem, dict(scope["headers"]))
 
 
 def refusal(problem: Problem) -> Reply:

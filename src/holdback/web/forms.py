@@ -18,6 +18,7 @@ KEY_MOST: Final = 64
 
 _NUMBERS: Final = frozenset({"hours", "share", "expires_d"})
 _FLAGS: Final = frozenset({"on", "mistaken"})
+_NONE: Final = {"usd_per_day": "none"}
 _LISTS: Final = frozenset({"scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"})
 """Fields that are no text; `fields.js` reads a form likewise, or a device's signature would not fit."""
 
@@ -36,7 +37,9 @@ def named(given: Mapping[str, str]) -> dict[str, Any]:
     return {name: _typed(name, value) for name, value in given.items() if not name.startswith("_")}
 
 
-def _typed(name: str, value: str) -> str | int | bool | list[str]:
+def _typed(name: str, value: str) -> str | int | bool | list[str] | None:
+    if _NONE.get(name) == value:
+        return None
     if name in _FLAGS:
         return value == "true"
     if name in _LISTS:
@@ -50,7 +53,8 @@ def proved(given: Mapping[str, str]) -> dict[str, Any]:
         name.removeprefix("_proof."): value for name, value in given.items() if name.startswith("_proof.") and value
     }
     # What is confirmed is proved by itself: an account may hold several of a kind.
-    own = {"authenticator": given["authenticator"]} if given.get("action") == "authenticator.confirm" else {}
+    field = {"authenticator.confirm": "authenticator", "contact.confirm": "contact"}.get(given.get("action", ""), "")
+    own = {"authenticator": given[field]} if field in given else {}
     proofs = [{"kind": kind, "response": response} | own for kind, response in shown.items()]
     challenge = given.get("_challenge")
     return {"proofs": proofs, "challenge": challenge} if challenge else {"proofs": proofs}

@@ -20,7 +20,7 @@ from holdback.judging import ChallengeRefused, KeyReused
 from holdback.service import Question
 from holdback.web import forms
 from holdback.web.dressing import CSP, HTML, NAMED, spoken
-from holdback.web.endpoint import Reply
+from holdback.web.endpoint import Call, Reply
 from holdback.web.visitors import Visitors, cookies
 from holdback.wording.words import network_text
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from holdback.service import Service
     from holdback.web.dressing import Tongue
-    from holdback.web.endpoint import Call
+    from holdback.web.problems import Problem
     from holdback.web.visitors import Visitor
 
 PAGE: Final = 25
@@ -78,11 +78,19 @@ class Site:
         async def handle(call: Call) -> Reply:
             visitor = await self.visitors.at(call)
             if visitor is None:
-                return to(f"{self.home}/sign-in")
+                return self._to_sign_in(call)
             given = forms.fields(call.body) if call.body else call.parameters(*known)
             return await show(Sight(call, visitor, tongue(call), given))
 
         return handle
+
+    def _to_sign_in(self, call: Call) -> Reply:
+        """Lead whoever is not signed in, or not any more, to the sign-in; from there a reader comes back."""
+        news = "ended=1" if call.body else f"back={quote(call.route, safe='')}"
+        place = f"{self.home}/sign-in?{news}"
+        if b"hx-request" in call.headers:
+            return Reply(b"", 204, headers=((b"hx-redirect", place.encode()),))
+        return to(f"{self.home}/sign-in" if call.route == self.home else place)
 
     def page(self, sight: Sight, template: str, **shown: object) -> Reply:
         """A page for who is signed in; each has a key, so that its forms ask once however often they are sent."""
@@ -93,6 +101,14 @@ class Site:
         """A page for somebody who is not signed in."""
         common = {"account": None, "visitor": None, "home": self.home, "key": ""}
         return _dressed(tongue(call), f"{self._name}/{template}", common | shown)
+
+    def troubled(self, problem: Problem, headers: Mapping[bytes, bytes]) -> Reply:
+        """A page that says what failed, in words that people read, with the problem's own status."""
+        call = Call("", {}, b"", headers, b"")
+        shown = {"account": None, "visitor": None, "home": self.home, "key": "", "status": problem.kind.status}
+        reply = _dressed(tongue(call), f"{self._name}/problem.html", shown)
+        found = (*reply.headers, *problem.headers)
+        return reply._replace(status=problem.kind.status, headers=found, problem=problem.kind.name)
 
     def is_own(self, sight: Sight) -> bool:
         """Whether a page of ours, made for this very session, sent this form."""
@@ -131,12 +147,15 @@ class Site:
     async def speak(self, call: Call) -> Reply:
         """Go on in another language, on a page of ours."""
         given = forms.fields(call.body)
-        back = given.get("back", self.home)
-        is_ours = back == self.home or back.startswith(f"{self.home}/")
-        back = back if is_ours and "//" not in back and "\\" not in back and back.isprintable() else self.home
+        back = self.own(given.get("back", ""))
         chosen = quote(given.get(LANGUAGE, ""), safe="")[:8]
         kept = (b"set-cookie", f"{LANGUAGE}={chosen}; Path=/; SameSite=Lax; Max-Age=31536000".encode())
         return to(quote(back, safe="/?=&"), kept)
+
+    def own(self, place: str) -> str:
+        """A place among these pages, as it is; their first one in place of any other."""
+        is_ours = place == self.home or place.startswith((f"{self.home}/", f"{self.home}?"))
+        return place if is_ours and "//" not in place and "\\" not in place and place.isprintable() else self.home
 
 
 def answer(raw: bytes) -> AnswerForm:

@@ -78,6 +78,8 @@ from holdback.core.state import (
 
 if TYPE_CHECKING:
     from holdback.core.inside import Sent
+    from holdback.core.policy import Policy
+    from holdback.core.state import Customer
 
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
 Asset = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
@@ -844,13 +846,20 @@ def _approvable(case: Case, held: HeldExit) -> Finding | None:
 
 
 def _early(case: Case, held: HeldExit) -> Finding | None:
-    """A hold ends early only for a senior beneficiary, with a senior witness, and never inside a cool-off (law 10)."""
-    entry = case.customer.beneficiary(held.beneficiary)
-    if entry is None or not beneficiary_is_senior(case.head, entry, case.now):
+    return against_early_end(case.customer, held, case.policy, case.now)
+
+
+def against_early_end(customer: Customer, held: HeldExit, policy: Policy, now: Instant) -> Finding | None:
+    """A hold ends early only for a senior beneficiary, with a senior witness, and never inside a cool-off (law 10).
+
+    Its beneficiary's part must be loaded.
+    """
+    head, entry = customer.head, customer.beneficiary(held.beneficiary)
+    if head is None or entry is None or not beneficiary_is_senior(head, entry, now):
         return why(Reason.SENIOR_BENEFICIARY_REQUIRED, "time", until=held.said_until)
-    if witness(case.head, held, case.policy, case.now) is None:
+    if witness(head, held, policy, now) is None:
         return why(Reason.NO_SENIOR_CONTACT, "contact.add", "time", until=held.said_until)
-    cool = cooling.obstacles(case.head, senior=True, usual=False, now=case.now)
+    cool = cooling.obstacles(head, senior=True, usual=False, now=now)
     return cool[0] if cool else None
 
 

@@ -47,4 +47,6 @@ def checkup(account: AccountForm) -> Checkup:
         (account.settings.limit_usd_per_day is not None, Step("limit", 5, "limits")),
     )
     missing = sorted((step for met, step in wanted if not met), key=lambda step: -step.points)
-    return Checkup(100 - sum(one.points for one in missing), tuple(missing[:STEPS_SHOWN]))
+    # A second strong key is asked for once there is a first: one thing at a time.
+    next_ones = [one for one in missing if passkeys or one.name != "second_passkey"]
+    return Checkup(100 - sum(one.points for one in missing), tuple(next_ones[:STEPS_SHOWN]))

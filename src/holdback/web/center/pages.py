@@ -8,17 +8,22 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from holdback.activity import Activity, Kind
 from holdback.batching import Overloaded
-from holdback.intake import BadRequest
+from holdback.core.rules.address import OPENED_KINDS
+from holdback.intake import BadRequest, token_hash
 from holdback.judging import ChallengeRefused
 from holdback.views import AccountForm, Views
 from holdback.web import forms
+from holdback.web.center import robbery
 from holdback.web.center.checkup import checkup
+from holdback.web.center.origins import origins
 from holdback.web.center.recovery import Recoveries
+from holdback.web.center.viewers import looks
 from holdback.web.dressing import ENGLISH
 from holdback.web.endpoint import Operation, Reply
 from holdback.web.forms import FORM
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from holdback.answers import AnswerForm
     from holdback.service import Service
     from holdback.web.endpoint import Call
+    from holdback.web.pages import Asked
 
 NAME: Final = "center"
 """Of the cookie and the templates, and of who asks where no platform key does: no key can be called so."""
@@ -75,6 +81,24 @@ ASKED_HERE: Final = frozenset(
 """What these pages' forms ask. Whatever else came here was put together by somebody else."""
 
 
+PLACES: Final = {
+    "address": "/book",
+    "allowlist": "/limits",
+    "api_key": "/keys",
+    "authenticator": "/authenticators",
+    "contact": "/contacts",
+    "exit": "/holds",
+    "incident": "/robbed",
+    "limit": "/limits",
+    "lock": "/limits",
+    "session": "/sessions",
+    "vault": "/limits",
+}
+"""Where one goes on after an action of each subject; after any other one at the check-up."""
+
+ENDS_VISIT: Final = frozenset({"session.end", "session.end_all"})
+
+
 class Center:
     """The handlers, over one service. Example: `Center(service, "https://security.example").operations()`."""
 
@@ -91,27 +115,41 @@ class Center:
             HOME: self._home,
             f"{HOME}/holds": self._holds,
             f"{HOME}/activity": self._activity,
-            f"{HOME}/sessions": partial(self._plain, "sessions.html"),
+            f"{HOME}/sessions": self._sessions,
             f"{HOME}/authenticators": partial(self._plain, "authenticators.html"),
             f"{HOME}/contacts": partial(self._plain, "contacts.html"),
             f"{HOME}/limits": partial(self._plain, "limits.html"),
             f"{HOME}/keys": partial(self._plain, "keys.html"),
             f"{HOME}/book": self._book,
-            f"{HOME}/robbed": partial(self._plain, "robbed.html"),
+            f"{HOME}/robbed": self._robbed,
+            f"{HOME}/robbed/story.txt": partial(self._story, robbery.as_text, b"text/plain; charset=utf-8"),
+            f"{HOME}/robbed/story.json": partial(self._story, robbery.as_json, b"application/json"),
+            f"{HOME}/viewers": self._viewers,
         }
         return {
             **{
-                path: {"GET": Operation(self._site.for_visitors(show, "cursor", "kind"))}
+                path: {"GET": self._operation(self._site.for_visitors(show, "cursor", "kind"))}
                 for path, show in pages.items()
             },
             f"{HOME}/sign-in": {
-                "GET": Operation(self.sign_in_page),
-                "POST": Operation(self.sign_in, takes=FORM),
+                "GET": self._operation(self.sign_in_page),
+                "POST": self._operation(self.sign_in, takes=FORM),
             },
-            f"{HOME}/ask": {"POST": Operation(self._site.for_visitors(self._ask), takes=FORM)},
-            f"{HOME}/language": {"POST": Operation(self._site.speak, takes=FORM)},
+            f"{HOME}/sign-out": {"POST": self._operation(self._site.for_visitors(self._ask), takes=FORM)},
+            f"{HOME}/ask": {
+                "GET": self._operation(self._to_home),
+                "POST": self._operation(self._site.for_visitors(self._ask), takes=FORM),
+            },
+            f"{HOME}/language": {"POST": self._operation(self._site.speak, takes=FORM)},
             **Recoveries(self._service, self._site).operations(),
         }
+
+    def _operation(self, handle: Callable[[Call], Awaitable[Reply]], takes: bytes = b"") -> Operation:
+        return Operation(handle, takes=takes, dressed=self._site.troubled)
+
+    async def _to_home(self, _call: Call) -> Reply:
+        """Whoever loads the address of an answer again goes on from the beginning."""
+        return to(HOME)
 
     async def _account(self, sight: Sight) -> AccountForm:
         form = await self._views.account(sight.visitor.account)
@@ -120,7 +158,8 @@ class Center:
 
     async def _page(self, sight: Sight, template: str, **shown: object) -> Reply:
         account = shown.pop("account", None) or await self._account(sight)
-        return self._site.page(sight, template, account=account, **shown)
+        phrase = await self._views.phrase(sight.visitor.account)
+        return self._site.page(sight, template, account=account, phrase=phrase, **shown)
 
     async def _home(self, sight: Sight) -> Reply:
         account = await self._account(sight)
@@ -136,13 +175,38 @@ class Center:
         page = await self._log.page(sight.visitor.account, cursor(sight), kind, PAGE)
         return await self._page(sight, "activity.html", page=page, kind=kind)
 
+    async def _sessions(self, sight: Sight) -> Reply:
+        found = await origins(self._service, sight.visitor.account)
+        own = token_hash(sight.visitor.token).hex()
+        return await self._page(sight, "sessions.html", origins=found, own=own)
+
+    async def _robbed(self, sight: Sight) -> Reply:
+        account = await self._account(sight)
+        case = account.incident
+        found = await robbery.timeline(sight.visitor.account, case, self._log) if case is not None else []
+        return await self._page(sight, "robbed.html", account=account, lines=found[:PAGE])
+
+    async def _story(self, written: Callable[[robbery.Story], bytes], media: bytes, sight: Sight) -> Reply:
+        """The timeline as a file, for the police, an insurer or a lawyer."""
+        account, case = sight.visitor.account, (await self._account(sight)).incident
+        if case is None:
+            return to(f"{HOME}/robbed")
+        body = written(robbery.story(account, case, await robbery.timeline(account, case, self._log)))
+        name = sight.call.route.rpartition("/")[2].encode()
+        return Reply(body, content_type=media, headers=((b"content-disposition", b'attachment; filename="%s"' % name),))
+
+    async def _viewers(self, sight: Sight) -> Reply:
+        found = await looks(self._service, sight.visitor.account, cursor(sight), PAGE)
+        return await self._page(sight, "viewers.html", looks=found)
+
     async def _plain(self, template: str, sight: Sight) -> Reply:
         """A page that shows what an account's standing says."""
         return await self._page(sight, template)
 
     async def _book(self, sight: Sight) -> Reply:
         book = await self._views.book(sight.visitor.account, cursor(sight), PAGE)
-        return await self._page(sight, "book.html", book=book, networks=sorted(self._service.tools.policy.networks))
+        networks = sorted(self._service.tools.policy.networks)
+        return await self._page(sight, "book.html", book=book, networks=networks, opened=sorted(OPENED_KINDS))
 
     async def _ask(self, sight: Sight) -> Reply:
         """Ask for what a form says, and show what was decided."""
@@ -150,10 +214,24 @@ class Center:
         came = await self._site.asked(sight, sight.visitor.account, actor, ASKED_HERE)
         said = came.said
         if said is None:
-            return await self._page(sight, "answer.html", said=None, trouble=came.trouble)
+            return await self._page(sight, "answer.html", said=None, trouble=came.trouble, named=came.named, onward="")
+        if said.decision == "allow" and self._ends_visit(sight, came):
+            return to(f"{HOME}/sign-in?out=1", self._site.visitors.dropped())
         said = await self._worded(sight, said)
         template = "prove.html" if said.challenge is not None else "enrol.html" if said.enrolment else "answer.html"
-        return await self._page(sight, template, said=said, named=came.named, trouble="", to=f"{HOME}/ask")
+        onward = PLACES.get(str(came.named["action"]).partition(".")[0], "")
+        shown = {"said": said, "named": came.named, "trouble": "", "to": f"{HOME}/ask", "onward": onward}
+        return await self._page(sight, template, **shown, like=await self._looks_like(sight, said))
+
+    def _ends_visit(self, sight: Sight, came: Asked) -> bool:
+        """Whether what was done ended the very session that asked for it."""
+        own = came.named.get("which") in {None, token_hash(sight.visitor.token).hex()}
+        return own and came.named.get("action") in ENDS_VISIT
+
+    async def _looks_like(self, sight: Sight, said: AnswerForm) -> object:
+        """The entry of the book that a refused address is taken for, if that is why it was refused."""
+        about = next((one.about for one in said.reasons if one.code == "look_alike"), "")
+        return await self._views.entry_named(sight.visitor.account, about) if about else None
 
     async def _worded(self, sight: Sight, said: AnswerForm) -> AnswerForm:
         """The answer, with what its challenge confirms ready to be said in the page's language."""
@@ -164,22 +242,28 @@ class Center:
 
     async def sign_in_page(self, call: Call) -> Reply:
         """Ask who it is."""
-        call.parameters()
-        return self._site.bare(call, "sign-in.html", said=None, name="", trouble="")
+        given = call.parameters("back", "ended", "out")
+        news = "ended" if "ended" in given else "out" if "out" in given else ""
+        return self._signing_in(call, given.get("back", ""), news=news)
+
+    def _signing_in(self, call: Call, back: str, **shown: object) -> Reply:
+        known = {"said": None, "name": "", "trouble": "", "news": "", "back": self._site.own(back)} | shown
+        return self._site.bare(call, "sign-in.html", **known)
 
     async def sign_in(self, call: Call) -> Reply:
         """Sign in by name and proofs, one step after the other."""
         given = forms.fields(call.body)
-        name = given.get("name", "")
+        name, back = given.get("name", ""), given.get("_back", "")
         if not self._site.visitors.is_from_here(call) or not 0 < len(name) <= NAME_MOST:
-            return self._site.bare(call, "sign-in.html", said=None, name="", trouble="foreign")
+            return self._signing_in(call, back, trouble="foreign")
         body = self._site.seen(call, given) | forms.proved(given) | forms.signed(given)
         try:
             raw = await self._service.sign_in(NAME, name, body, "", b"")
         except (BadRequest, ChallengeRefused, Overloaded, TimeoutError) as error:
-            return self._site.bare(call, "sign-in.html", said=None, name=name, trouble=type(error).__name__)
+            return self._signing_in(call, back, name=name, trouble=type(error).__name__)
         said = answer(raw)
         if said.session is None:
-            return self._site.bare(call, "sign-in.html", said=said, name=name, trouble="")
+            return self._signing_in(call, back, name=name, said=said)
         account = await self._service.account_of(name) or ""
-        return to(HOME, self._site.visitors.kept(account, said.session.token))
+        place = quote(self._site.own(back), safe="/?=&")
+        return to(place, self._site.visitors.kept(account, said.session.token))

@@ -314,6 +314,7 @@ class Recoveries:
             sight, "recovery.html", account=account, case=case, lines=told[::-1], policy=policy,
             asker=await self._claims.asker(sight.visitor.account) if case is not None else {},
             burnable=[one for one in EVIDENCE if one in BURNABLE],
+            phrase=await self._views.phrase(sight.visitor.account),
         )  # fmt: skip
 
 

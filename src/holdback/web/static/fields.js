@@ -3,9 +3,11 @@
 
 const NUMBERS = new Set(["hours", "share", "expires_d"]);
 const FLAGS = new Set(["on", "mistaken"]);
+const NONE = { usd_per_day: "none" };
 const LISTS = new Set(["scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"]);
 
 function typed(name, value) {
+  if (NONE[name] === value) return null;
   if (FLAGS.has(name)) return value === "true";
   if (LISTS.has(name)) return value.split(/\s+/).filter((one) => one !== "");
   return NUMBERS.has(name) && /^[0-9]{1,8}$/.test(value) ? Number(value) : value;
