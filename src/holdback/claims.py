@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -42,11 +43,11 @@ if TYPE_CHECKING:
 
 CALLER: Final = "recovery"
 """Who asks where no platform key does; no key can be called so, for ids of keys are never so short."""
-OPENED_PER_H: Final = 600
-"""Cases that one address opens in an hour at this process: each rings at somebody's contacts. It may be a proxy's."""
+OPENED_PER_H: Final = 120
+"""Cases that one address opens in an hour at this process: each rings at somebody's contacts."""
 ENDED: Final = 2
 """What stands in the row of a name that nobody has once its case was taken back; 1 while it is open."""
-SHOWN_PER_H: Final = 6_000
+SHOWN_PER_H: Final = 1_200
 PAPERS_PER_H: Final = 6
 NETWORKS: Final = 1 << 12
 """Networks share this many counts: a flood of them takes up no more."""
@@ -180,12 +181,18 @@ class Claims:
         return Said(said.counted)
 
     async def handed_in(self, case: Standing, paper: bytes, *, mail: bool) -> Handed:
-        """Have a paper read; nothing of it is kept. Raises papers.Unreadable, papers.TooOften or ReaderUnavailable."""
+        """Have a paper read; nothing of it is kept. What no mail can be read as is read as a PDF, and then is none.
+
+        Raises papers.Unreadable, papers.TooOften or ReaderUnavailable.
+        """
         papers = self._service.tools.papers
         if papers is None:
             raise Unreadable
         self._papers.take(_bucket(case.token), asyncio.get_running_loop().time())
-        return await (papers.mail if mail else papers.pdf)(paper, case.now)
+        if mail:
+            with suppress(Unreadable):
+                return await papers.mail(paper, case.now)
+        return await papers.pdf(paper, case.now)
 
     async def asker(self, account: str) -> dict[str, str]:
         """Who opened the case that is under way, for the owner: from where, with what, or who of the staff."""
