@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from tests.web.browsing import PAGES
 
 from holdback.activity import Kind
 from holdback.core.rules.staff import TicketOpen
@@ -114,3 +115,24 @@ async def test_what_is_confirmed_is_asked_in_chinese(browser: Browser) -> None:
     assert re.search(r"更改设置\W设置锁定时间", page)
     refused = await browser.post("/ask", {"action": "exit.cancel", "which": "x1", "_word": form["_word"]})
     assert "没有这个名称的内容。请检查现有内容。" in refused.text
+
+
+async def test_no_page_is_left_in_english(browser: Browser) -> None:
+    """Who reads Chinese finds no English on any page, of what waits, was asked, was refused or happened."""
+    browser.web.http.headers.update(CHINESE)
+    await browser.sign_in()
+    word = await browser.word()
+    asked = [
+        {"action": "lock.set", "hours": "100"},
+        {"action": "lock.set", "hours": "0"},
+        {"action": "vault.set", "share": "40", "hours": "240"},
+        {"action": "allowlist.set", "on": "true"},
+        {"action": "contact.add", "channel": "email", "address": "x@y.example"},
+        {"action": "exit.cancel", "which": "x1"},
+        {"action": "incident.report", "story": "aa"},
+    ]
+    answers = [await browser.post("/ask", form | {"_word": word}) for form in asked]
+    for answer in (*answers, *[await browser.get(page) for page in PAGES]):
+        assert answer.status_code == 200
+        shown = re.sub(r"<code.*?</code>|<select.*?</select>|<[^>]+>", " ", main_of(answer.text), flags=re.DOTALL)
+        assert re.findall(r"\b(?!bitcoin)[A-Za-z]{2,} [a-z]{2,}", shown) == [], answer.url
