@@ -67,6 +67,10 @@ TOLD: Final = (
     "session_required",
     "✓ Bob's phone, e-mail and authenticator are what they were.",
     "✓ His account is frozen.",
+    "✓ Exchange answers at http://localhost:",
+    "✓ Security Center answers at http://localhost:",
+    "✓ Staff console answers at http://localhost:",
+    "✓ Play the thief answers at http://localhost:",
     "checks of the story hold.",
 )
 """What must be read in the story, in this order."""
@@ -154,6 +158,9 @@ def test_it_stays_up_to_be_tried_by_hand_and_leaves_nothing() -> None:
         bash = shutil.which("bash")
         if bash and shutil.which("curl"):
             check_what_they_answer(typed(printed, bash))
+        for line, place in (("Exchange", "/shop"), ("Security Center", "/center"), ("Staff console", "/console")):
+            assert any(re.match(rf"  {line} +http://localhost:\d+{place}$", one) for one in printed)
+        assert any(re.match(r"  Sign in as +carol@example.org, password 'carol likes", one) for one in printed)
         page = httpx.get(f"http://{HOST}:{mailbox_port(printed)}").text
         assert f'href="http://{HOST}' in page
         directory = printed[0].removeprefix("Setting up in ")
@@ -229,14 +236,14 @@ def test_a_taken_port_is_named() -> None:
 
 
 def test_all_ports_follow_the_first() -> None:
-    """The four ports are those from the one that was named on, and none is used if one is taken."""
+    """The five ports are those from the one that was named on, and none is used if one is taken."""
     with closing(socket.create_server((HOST, 0))) as taken:
         first = taken.getsockname()[1] - 2
-        # One of the four is surely taken; a neighbour may be in use by another program and be named in its place.
-        with pytest.raises(DemoFailed, match=r"port ({}|{}|{}|{}) is taken".format(*range(first, first + 4))):
+        # One of the five is surely taken; a neighbour may be in use by another program and be named in its place.
+        with pytest.raises(DemoFailed, match=r"port ({}|{}|{}|{}|{}) is taken".format(*range(first, first + 5))):
             choose_ports(first)
 
-    assert len(set(choose_ports(0))) == 4
+    assert len(set(choose_ports(0))) == 5
 
 
 def test_an_old_directory_is_left_alone(tmp_path: Path) -> None:

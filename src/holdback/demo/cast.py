@@ -17,7 +17,11 @@ WINDOW: Final = 1
 TRAVEL_S: Final = 10
 """How long a code may be under way and must still be taken when it arrives."""
 
+HERE: Final = "127.0.0.1"
+"""Where whoever plays Carol by hand comes from."""
+
 THIEFS_ADDRESS: Final = "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3"
+SPARE_WALLET: Final = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 THIEFS_NETWORK: Final = "198.51.100.77"
 
 
@@ -70,20 +74,38 @@ class Customer(NamedTuple):
     @property
     def given_name(self) -> str:
         """What friends call him."""
-        return self.account.capitalize()
+        return self.account.rstrip("0123456789").capitalize()
 
 
 def _customer(account: str, number: int, wallet: str) -> Customer:
     return Customer(
         account=account,
         email=f"{account}@example.org",
-        phone=f"+88691255510{number}",
+        phone=f"+886912555{100 + number}",
         password=f"{account} likes long walks by the sea",
         authenticator=Authenticator(pyotp.random_base32()),
         device=f"{account}s-phone",
         home=f"203.0.113.{number}",
         wallet=wallet,
     )
+
+
+class Victim(NamedTuple):
+    """A customer whom nobody plays but thieves, and what can be stolen of him: a live session, and an API key."""
+
+    customer: Customer
+    session: str
+    key: str
+    key_secret: str
+
+
+def victims(count: int) -> list[Customer]:
+    """So many more customers. No two share a mailbox, a number or a network."""
+    names = ("dora", "frida", "hanna", "ines", "judith", "klara")
+    return [
+        _customer(f"{names[place % len(names)]}{place // len(names) + 1}", 10 + place, SPARE_WALLET)
+        for place in range(count)
+    ]
 
 
 class Cast(NamedTuple):
@@ -99,5 +121,5 @@ class Cast(NamedTuple):
         return cls(
             _customer("alice", 1, "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
             _customer("bob", 2, "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0"),
-            _customer("carol", 3, "bc1pxwww0ct9ue7e8tdnlmug5m2tamfn7q06sahstg39ys4c9f3340qqxrdu9k"),
+            _customer("carol", 3, "bc1pxwww0ct9ue7e8tdnlmug5m2tamfn7q06sahstg39ys4c9f3340qqxrdu9k")._replace(home=HERE),
         )

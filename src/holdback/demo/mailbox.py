@@ -27,6 +27,7 @@ PATIENCE_S: Final = 15.0
 """How long a letter may take to arrive before the story counts it as missing."""
 
 _URL: Final = re.compile(r"https?://[^\s<>\"]+")
+_CODE: Final = re.compile(r"\b[0-9]{6,8}\b")
 _FREEZE: Final = re.compile(r"https?://[^\s<>\"]+/freeze\?t=[\w-]+")
 
 
@@ -38,6 +39,12 @@ class Letter(NamedTuple):
     subject: str
     text: str
     kind: str = ""
+
+    @property
+    def code(self) -> str:
+        """The code that it brings, or nothing."""
+        found = _CODE.search(self.text)
+        return found[0] if found and not self.freeze_url else ""
 
     @property
     def freeze_url(self) -> str:

@@ -13,14 +13,18 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from holdback import wiring
+from holdback.client import by_secret, signed_actor
 from holdback.core.events import DAY, MINUTE, Channel
 from holdback.core.policy import MICRO
-from holdback.demo.cast import STEP_S
+from holdback.demo.cast import STEP_S, Victim
 from holdback.outbox import Outbox
+from holdback.pair_index import PairIndex
 from holdback.ports import Price
 from holdback.service import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from holdback.core.events import Instant
     from holdback.demo.cast import Cast, Customer
     from holdback.ports import KeyRow, Message
@@ -36,6 +40,9 @@ BROWSER: Final = "Mozilla/5.0 (demo)"
 IMPORTED_D: Final = 400
 MET_D: Final = 390
 ADDED_D: Final = 90
+KEY_D: Final = 8
+TRADED_D: Final = 1
+PAIR: Final = "BTC/USDT"
 PAID_D: Final = (80, 60, 45, 30, 20, 10)
 SIGNED_IN_M: Final = 12
 """How long ago Alice signed in, in minutes: her session is what is stolen."""
@@ -72,29 +79,34 @@ class Past:
         senders = {channel: _PostOffice(channel) for channel in (Channel.EMAIL, Channel.SMS)}
         self._outbox = Outbox(self._service, senders, settings.public_url)
 
-    async def live_through(self, cast: Cast, keys: list[KeyRow], *others: Cast) -> str:
+    async def live_through(
+        self, cast: Cast, keys: list[KeyRow], *others: Cast, robbed: Sequence[Customer] = ()
+    ) -> tuple[str, list[Victim]]:
         """Make the schema and the platform keys, live through everyone's days, and give Alice's session token.
 
-        `others` live at the same time: nobody's past may begin after another's, for prices do not go back in time.
+        `others` live at the same time: nobody's past may begin after another's, for prices do not go back in time. So
+        do those who are to be `robbed`, more quietly; what there is to steal of them is given, too.
         """
         try:
             await self._store.migrate()
             for key in keys:
                 await self._store.put_key(key)
-            await self._grow_up([customer for one in (cast, *others) for customer in one])
+            await self._grow_up([customer for one in (cast, *others) for customer in one], robbed)
+            programs = await self._run_programs(robbed)
             await self._at(self._today - SIGNED_IN_M * MINUTE)
             for one in others:
                 await self._sign_in(one.alice)
-            return await self._sign_in(cast.alice)
+            victims = [Victim(one, await self._sign_in(one), *programs[one.account]) for one in robbed]
+            return await self._sign_in(cast.alice), victims
         finally:
             await self._store.close()
 
-    async def _grow_up(self, everybody: list[Customer]) -> None:
+    async def _grow_up(self, everybody: list[Customer], robbed: Sequence[Customer]) -> None:
         """Come to Holdback, be met on one device, enter a wallet, and pay it now and then: all of them, day by day."""
-        for customer in everybody:
+        for customer in (*everybody, *robbed):
             await self._at(self._today - IMPORTED_D * DAY)
-            await self._ask(customer, _import(customer), {"kind": "platform"})
-        for customer in everybody:
+            await self._ask(customer, imported(customer), {"kind": "platform"})
+        for customer in (*everybody, *robbed):
             await self._at(self._today - MET_D * DAY)
             await self._sign_in(customer)
         for customer in everybody:
@@ -105,21 +117,47 @@ class Past:
             await self._at(self._today - days * DAY)
             await self._with_session(customer, withdrawal(customer.wallet, USUAL))
 
+    async def _run_programs(self, robbed: Sequence[Customer]) -> dict[str, tuple[str, str]]:
+        """Give everybody's trading program a key, and have it trade once: the keys and their secrets, by account."""
+        made = {}
+        for customer in robbed:
+            await self._at(self._today - KEY_D * DAY)
+            created = await self._with_session(
+                customer, {"action": "api_key.create", "name": "bot", "scopes": ["trade"]}
+            )
+            made[customer.account] = (str(created["id"]), str(created["enrolment"]["secret"]))
+        for customer in robbed:
+            await self._at(self._today - TRADED_D * DAY)
+            await self._store.put_prices([PairIndex(PAIR, str(BTC_USD), self._now, ((self._now // MINUTE, 0),)).row()])
+            order = {"action": "order.place", "order": "o-1", "pair": PAIR, "side": "buy", "price": str(BTC_USD)}
+            order["amount"] = "0.01"
+            key, secret = made[customer.account]
+            actor = signed_actor(
+                customer.account,
+                order,
+                key=key,
+                sign=by_secret(secret),
+                timestamp=self._now,
+                nonce=self._now * 1000,
+            )
+            await self._ask(customer, order, actor)
+        return made
+
     async def _at(self, instant: Instant) -> None:
         """Go to an instant, at which the price is known and somebody watches what leaves."""
         self._now = instant
         await self._store.say_looked()
-        await self._store.put_prices([Price("BTC", BTC_USD * MICRO, instant)])
+        await self._store.put_prices([Price("BTC", BTC_USD * MICRO, instant), Price("USDT", MICRO, instant)])
 
     async def _sign_in(self, customer: Customer) -> str:
         answer = await self._ask(customer, {"action": "session.start"}, {"kind": "owner"}, self._proofs(customer))
         return str(answer["session"]["token"])
 
-    async def _with_session(self, customer: Customer, action: dict[str, Any]) -> None:
-        """Sign in, and a code later do this."""
+    async def _with_session(self, customer: Customer, action: dict[str, Any]) -> dict[str, Any]:
+        """Sign in, and a code later do this; what was answered."""
         token = await self._sign_in(customer)
         self._now += 2 * STEP_S * 1000
-        await self._ask(customer, action, {"kind": "owner", "session": token}, self._proofs(customer))
+        return await self._ask(customer, action, {"kind": "owner", "session": token}, self._proofs(customer))
 
     def _proofs(self, customer: Customer) -> list[dict[str, str]]:
         return [
@@ -131,7 +169,7 @@ class Past:
         self,
         customer: Customer,
         action: dict[str, Any],
-        actor: dict[str, str],
+        actor: Mapping[str, object],
         proofs: list[dict[str, str]] | None = None,
     ) -> dict[str, Any]:
         context = {"device": customer.device, "ip": customer.home, "user_agent": BROWSER}
@@ -152,7 +190,7 @@ def withdrawal(address: str, amount: str) -> dict[str, Any]:
     return order | {"network": "bitcoin", "address": address}
 
 
-def _import(customer: Customer) -> dict[str, Any]:
+def imported(customer: Customer, equity_usd: str = EQUITY_USD) -> dict[str, Any]:
     """What the exchange knew of a customer on the day it put him under protection."""
     return {
         "action": "account.import",
@@ -166,5 +204,5 @@ def _import(customer: Customer) -> dict[str, Any]:
             {"channel": "email", "address": customer.email},
             {"channel": "sms", "address": customer.phone},
         ],
-        "equity_usd": EQUITY_USD,
+        "equity_usd": equity_usd,
     }

@@ -46,10 +46,11 @@ class Ports(NamedTuple):
     exchange: int
     smtp: int
     mailbox: int
+    panel: int
 
 
 def choose_ports(first: int) -> Ports:
-    """Four ports from `first` on, or free ones if it is 0. Raises DemoFailed if one is taken."""
+    """Five ports from `first` on, or free ones if it is 0. Raises DemoFailed if one is taken."""
     wanted = [first + place if first else 0 for place in range(len(Ports._fields))]
     chosen = []
     with ExitStack() as open_until_all_are_found:

@@ -20,13 +20,17 @@ import httpx
 from rich.console import Console
 
 from holdback import wiring
-from holdback.demo.cast import Cast, Customer
+from holdback.demo.cast import Cast, Customer, victims
+from holdback.demo.incidents import FAIR_USD, THIN, House
 from holdback.demo.mailbox import Mailbox
-from holdback.demo.past import BTC_USD, USUAL, Past, PastFailed
+from holdback.demo.panel import Address, Panel, Serving
+from holdback.demo.past import BTC_USD, PAIR, USUAL, Past, PastFailed
 from holdback.demo.processes import HOST, DemoFailed, Ports, Server, choose_ports, environment
+from holdback.demo.robberies import Robberies
 from holdback.demo.story import Person, Scene, Story
 from holdback.demo.telling import Teller
-from holdback.exchange.books import PLACES, Books
+from holdback.exchange.books import PLACES, Books, Buyer
+from holdback.exchange.signer import units
 from holdback.receipts import ReceiptKeys
 from holdback.sealing import MasterKeys
 from holdback.web.keys import SECRET_BYTES, Scope, issued
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from holdback.demo.cast import Victim
     from holdback.ports import KeyRow
 
 WENT_WRONG: Final = 1
@@ -43,10 +48,26 @@ SESSION_S: Final = 12 * 60 * 60
 IMPOSSIBLE: Final = 2
 INTERRUPTED: Final = 130
 
-FEED_S: Final = 240.0
-"""How often prices are said again: older than 15 minutes they count as unknown."""
+FEED_S: Final = 45.0
+"""How often prices are said again: references of pairs older than 90 seconds count as unknown."""
+BY_NAME: Final = "localhost"
+"""Browsers make no passkeys for an IP address."""
+CONSOLE_SIGN_IN: Final = (
+    "Members come in by a passkey, three days after two of them said so: docs/how-to/let-staff-in.md."
+)
 HELD_UNITS: Final = 3 * 10**PLACES
 """What each customer has, in the smallest unit of BTC."""
+DOLLARS_UNITS: Final = 30_000 * 10**PLACES
+VICTIMS: Final = 24
+"""How many robberies visitors can play."""
+
+
+PRICES: Final = {"BTC": str(BTC_USD), "USDT": "1", THIN.partition("/")[0]: FAIR_USD}
+INDEX: Final = {
+    PAIR: {"reference": str(BTC_USD), "half_range_ppm": 180},
+    THIN: {"reference": FAIR_USD, "half_range_ppm": 4_000},
+}
+"""What other markets pay: no order here can move it."""
 
 
 class Keys(NamedTuple):
@@ -64,6 +85,7 @@ class Stage(NamedTuple):
     mailbox: Mailbox
     servers: list[Server]
     directory: Path
+    places: list[Address]
 
 
 def play(*, once: bool, directory: Path | None, port: int) -> int:
@@ -74,9 +96,11 @@ def play(*, once: bool, directory: Path | None, port: int) -> int:
         signal.signal(number, _leave)
     try:
         with ExitStack() as stack:
-            stage = _set_stage(stack, console, _place(stack, directory), choose_ports(port))
+            robbed = [] if once else victims(VICTIMS)
+            stage = set_stage(stack, console, _place(stack, directory), choose_ports(port), robbed)
             teller = Teller(console)
             Story(stage.scene, teller).play()
+            _look_at_pages(stage, teller)
             status = verdict(teller)
             if not once:
                 _show_what_to_try(stage, teller)
@@ -105,16 +129,16 @@ def _place(stack: ExitStack, directory: Path | None) -> Path:
     return directory.resolve()
 
 
-def _set_stage(stack: ExitStack, console: Console, directory: Path, ports: Ports) -> Stage:
+def set_stage(stack: ExitStack, console: Console, directory: Path, ports: Ports, robbed: list[Customer]) -> Stage:
     """Make keys, live through the past, and start the servers. Their ends are left to `stack`."""
     console.print(f"Setting up in {directory}", soft_wrap=True)
     webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
     mailbox = stack.enter_context(Mailbox(ports.smtp, ports.mailbox, webhook_secret))
     settings = _settings(directory, ports, mailbox, webhook_secret)
     cast, keys = Cast.fresh(), _platform_keys()
-    with console.status("Living through 400 days of three customers' lives"):
-        session = asyncio.run(Past(settings).live_through(cast, keys.rows))
-    books = _books(directory, cast, session)
+    with console.status("Living through 400 days of customers' lives"):
+        session, stolen = asyncio.run(Past(settings).live_through(cast, keys.rows, robbed=robbed))
+    books = _books(directory, cast, session, stolen)
     servers = [_holdback(directory, ports, settings), _exchange(directory, ports, settings, keys)]
     with console.status("Starting Holdback and the exchange"):
         for server in servers:
@@ -124,7 +148,9 @@ def _set_stage(stack: ExitStack, console: Console, directory: Path, ports: Ports
     stack.enter_context(_feed(settings.public_url, keys.feed))
     exchange = f"http://{HOST}:{ports.exchange}"
     scene = Scene(settings.public_url, exchange, ports.smtp, keys.exchange, mailbox.letters, books, cast, session)
-    return Stage(scene, mailbox, servers, directory)
+    places = _places(ports)
+    stack.enter_context(_panel(stack, scene, ports, places, stolen))
+    return Stage(scene, mailbox, servers, directory, places)
 
 
 def _settings(directory: Path, ports: Ports, mailbox: Mailbox, webhook_secret: str) -> wiring.Settings:
@@ -139,8 +165,10 @@ def _settings(directory: Path, ports: Ports, mailbox: Mailbox, webhook_secret: s
         mail_from="security@exchange.example",
         webhook_url=f"{mailbox.url}/messages",
         webhook_secret=webhook_secret,
-        rp_id="localhost",
-        rp_origins=f"http://localhost:{ports.exchange}",
+        rp_id=BY_NAME,
+        rp_origins=f"http://{BY_NAME}:{ports.exchange} http://{BY_NAME}:{ports.holdback}",
+        center_url=f"http://{BY_NAME}:{ports.holdback}",
+        console_url=f"http://{BY_NAME}:{ports.holdback}",
     )
 
 
@@ -152,11 +180,18 @@ def _platform_keys() -> Keys:
     return Keys(exchange, feed, [asking, feeding])
 
 
-def _books(directory: Path, cast: Cast, session: str) -> Books:
+def _books(directory: Path, cast: Cast, session: str, stolen: list[Victim]) -> Books:
     books = Books(directory / "exchange.db")
     for customer in cast:
         books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS})
     books.keep_session(session, cast.alice.account, time.time() + SESSION_S)
+    for victim in stolen:
+        customer = victim.customer
+        books.open_account(customer.account, customer.email, {"BTC": HELD_UNITS, "USDT": DOLLARS_UNITS})
+        books.keep_session(victim.session, customer.account, time.time() + SESSION_S)
+    books.wants(Buyer(cast.bob.account, "BTC", "by bank transfer"))
+    books.quote(PAIR, BTC_USD * 10**PLACES, desk=True)
+    books.quote(THIN, units(FAIR_USD), desk=False)
     return books
 
 
@@ -178,9 +213,46 @@ def _exchange(directory: Path, ports: Ports, settings: wiring.Settings, keys: Ke
         "books": directory / "exchange.db",
         "holdback_url": settings.public_url,
         "platform_key": keys.exchange,
+        "center_url": settings.center_url,
     }
     module = ("holdback.exchange", "--host", HOST, "--port", str(ports.exchange))
     return Server("The exchange", module, environment("EXCHANGE", given), directory / "exchange.log")
+
+
+def _places(ports: Ports) -> list[Address]:
+    """Where a visitor goes, with a browser."""
+    exchange, holdback, panel = (f"http://{BY_NAME}:{port}" for port in (ports.exchange, ports.holdback, ports.panel))
+    same = "The same sign-in as at the exchange."
+    return [
+        Address(
+            "Exchange", f"{exchange}/shop", "A small platform: pay, sell, trade.", "Sign in as Carol, as said below."
+        ),
+        Address("Security Center", f"{holdback}/center", "Where Carol sees what protects her, and stops things.", same),
+        Address("Staff console", f"{holdback}/console", "Where the platform's people work.", CONSOLE_SIGN_IN),
+        Address("Demo", f"{panel}/", "", ""),
+        Address("Your phone", f"{panel}/phone", "Carol's authenticator app, and her messages.", ""),
+        Address("Play the thief", f"{panel}/thief", "Three thefts that happened, tried in earnest.", ""),
+    ]
+
+
+def _panel(stack: ExitStack, scene: Scene, ports: Ports, places: list[Address], stolen: list[Victim]) -> Serving:
+    """The demo's own pages."""
+    to_exchange, to_holdback = (
+        stack.enter_context(httpx.Client(base_url=url, timeout=15, trust_env=False))
+        for url in (scene.exchange, scene.holdback)
+    )
+    house = House(to_exchange, to_holdback, scene.letters, scene.books, scene.platform_key)
+    panel = Panel(places, scene.cast.carol, scene.letters, Robberies(house, stolen))
+    return Serving(panel.app(), ports.panel)
+
+
+def _look_at_pages(stage: Stage, teller: Teller) -> None:
+    """Fail the evening if a place that visitors are sent to does not answer with a page."""
+    teller.act("Pages", "What a browser finds.")
+    for place in stage.places:
+        page = httpx.get(place.url, timeout=15, trust_env=False, follow_redirects=True)
+        shows = page.is_success and page.headers.get("content-type", "").startswith("text/html")
+        teller.must(f"{place.name} answers at {place.url}", holds=shows)
 
 
 def _secret_file(path: Path, secret: str) -> Path:
@@ -191,14 +263,14 @@ def _secret_file(path: Path, secret: str) -> Path:
 
 @contextmanager
 def _feed(url: str, key: str) -> Iterator[None]:
-    """Say the price of a bitcoin now, and again from time to time while the context lasts."""
-    _say_price(url, key).raise_for_status()
+    """Say what everything costs now, and again from time to time while the context lasts."""
+    _say_prices(url, key)
     stop = threading.Event()
 
     def go_on() -> None:
         while not stop.wait(FEED_S):
             try:
-                _say_price(url, key)
+                _say_prices(url, key)
             except httpx.HTTPError:
                 # Holdback is stopping, or is too slow just now; what it knows stays good for a while.
                 continue
@@ -212,10 +284,12 @@ def _feed(url: str, key: str) -> Iterator[None]:
         feeding.join()
 
 
-def _say_price(url: str, key: str) -> httpx.Response:
-    table = {"at": datetime.now(UTC).isoformat(), "prices": {"BTC": str(BTC_USD)}}
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.put(f"{url}/v1/prices", json=table, headers=headers, timeout=10, trust_env=False)
+def _say_prices(url: str, key: str) -> None:
+    at, headers = datetime.now(UTC).isoformat(), {"Authorization": f"Bearer {key}"}
+    for path, said in (("prices", PRICES), ("pairs", INDEX)):
+        table = {"at": at, path: said}
+        put = httpx.put(f"{url}/v1/{path}", json=table, headers=headers, timeout=10, trust_env=False)
+        put.raise_for_status()
 
 
 def verdict(teller: Teller) -> int:
@@ -235,22 +309,18 @@ def _show_what_to_try(stage: Stage, teller: Teller) -> None:
     scene, carol = stage.scene, stage.scene.cast.carol
     session = _carol_signs_in(scene)
     teller.act("Your turn", "Carol has the same past as Alice, and she has just signed in. Play her, or her thief.")
-    for name, place in (
-        ("Holdback", f"{scene.holdback}  (API: {scene.holdback}/openapi.json)"),
-        ("Exchange", scene.exchange),
-        ("Pages   ", f"{_by_name(scene.exchange)}  (sign in as {carol.email}, '{carol.password}', and a code)"),
-        ("Mailbox ", f"{stage.mailbox.url}  (everybody's mails and text messages)"),
-        ("Files   ", str(stage.directory)),
+    for place in stage.places:
+        teller.copyable(f"  {place.name:<16} {place.url}")
+    teller.copyable(f"  {'Sign in as':<16} {carol.email}, password '{carol.password}'; the phone shows the code")
+    for name, where in (
+        ("Mailbox", f"{stage.mailbox.url}  (everybody's mails and text messages)"),
+        ("Programs", f"{scene.holdback}  and {scene.exchange}  (API: {scene.holdback}/openapi.json)"),
+        ("Files", str(stage.directory)),
     ):
-        teller.copyable(f"  {name}  {place}")
+        teller.copyable(f"  {name:<16} {where}")
     for what, line in _lines(scene, carol, session):
         teller.copyable(f"\n# {what}\n{line}")
     teller.copyable("\nCtrl-C stops everything.")
-
-
-def _by_name(url: str) -> str:
-    """The same place under a name: browsers make no passkeys for an IP address."""
-    return f"{url.replace(HOST, 'localhost')}/"
 
 
 def _carol_signs_in(scene: Scene) -> str:
