@@ -769,7 +769,7 @@ def _beneficiary(seen: _Seen, one: Beneficiary, parts: Mapping[PartKey, Part]) -
         by=one.actor.kind.value,
         device=one.device,
         paid=bool(one.paid_at),
-        program=str(program(_opened(seen.key, agent) or "")) if agent is not None else "",
+        program=program(_opened(seen.key, agent) or "") if agent is not None else "",
         proof=proof.kind.value if proof is not None else "",
         memo=memo or None,
     )

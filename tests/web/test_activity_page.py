@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.web.browsing import PAGES
 
+from holdback import wiring
 from holdback.activity import Kind
+from holdback.addresses import invented
 from holdback.core.rules.staff import TicketOpen
 from holdback.views import Views
 from holdback.web.pages import PAGE
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from tests.web.browsing import Browser
     from tests.web.platform_side import Web
 
+NETWORK: Final = wiring.load_policy("default").networks["bitcoin"]
 CHINESE: Final = {"Accept-Language": "zh-CN"}
 
 
@@ -136,3 +139,17 @@ async def test_no_page_is_left_in_english(browser: Browser) -> None:
         assert answer.status_code == 200
         shown = re.sub(r"<code.*?</code>|<select.*?</select>|<[^>]+>", " ", main_of(answer.text), flags=re.DOTALL)
         assert re.findall(r"\b(?!bitcoin)[A-Za-z]{2,} [a-z]{2,}", shown) == [], answer.url
+
+
+async def test_where_somebody_was_entered_is_said_in_chinese(web: Web, browser: Browser) -> None:
+    """The book says on which program an entry was made, in words of ours and in the reader's language."""
+    context = {"device": "telephone", "user_agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) Safari/604.1"}
+    body = {"name": "alice@example.com", "proofs": web.proofs(), "context": context}
+    session = (await web.post("/v1/sign-ins", body)).json()["session"]["token"]
+    add = {"action": "address.add", "name": "rent", "network": "bitcoin", "address": invented(NETWORK, "rent")}
+    actor = {"kind": "owner", "session": session}
+    said = (await web.act(add | {"context": {"device": "telephone"}}, actor, proofs=web.proofs())).json()
+    assert said["decision"] == "allow", said
+    browser.web.http.headers.update(CHINESE)
+    await browser.sign_in()
+    assert "iPhone 上的 Safari" in (await browser.get("/book")).text
