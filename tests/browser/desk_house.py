@@ -34,6 +34,7 @@ STAFF: Final = {
     "staff-leo": Role.LEGAL,
     "staff-lis": Role.LEGAL,
     "staff-sue": Role.SUPPORT,
+    "staff-sam": Role.SUPPORT,
     "staff-tom": Role.TREASURER,
     "staff-ivy": Role.INVESTIGATOR,
     "staff-aud": Role.AUDITOR,

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from holdback.core.events import DAY, HOUR
 from holdback.ports import Wanted
+from holdback.web.console.account import Account
+from holdback.web.console.alarms import AlarmDesk
+from holdback.web.console.audit import Audit
+from holdback.web.console.breaker import Breaker
 from holdback.web.console.door import HOME, Door, Page
 from holdback.web.console.enrolling import Enrolling
+from holdback.web.console.policy import PolicyView
 from holdback.web.console.queue import Queue
 from holdback.web.console.recoveries import Recoveries
 from holdback.web.endpoint import Operation
@@ -38,6 +43,11 @@ class Console:
         self._groups: tuple[Group, ...] = (
             Queue(self._door),
             Recoveries(self._door),
+            Account(self._door),
+            AlarmDesk(self._door),
+            Breaker(self._door),
+            Audit(self._door),
+            PolicyView(self._door),
             Members(self._door),
         )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
 
+from holdback.core.events import STREAM_PREFIX, StreamKind
 from holdback.desk import Desk, marked_page
 from holdback.web.console.door import Page
 from holdback.web.pages import PAGE, to
@@ -57,5 +59,11 @@ def _way(item: DeskForm) -> str:
     match item.kind:
         case "recovery":
             return f"/recovery/{item.account}/{item.id}"
+        case "incident" if item.account.startswith(STREAM_PREFIX[StreamKind.STAFF]):
+            return f"/alarms/{item.account}"
+        case "incident":
+            return f"/account?account={quote(item.account)}&ticket={quote(item.id)}"
+        case "breaker":
+            return "/breaker"
         case _:
             return ""

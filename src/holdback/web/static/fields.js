@@ -2,7 +2,7 @@
 // page's own.
 
 const NUMBERS = new Set(["hours", "share", "expires_d"]);
-const FLAGS = new Set(["on", "mistaken"]);
+const FLAGS = new Set(["on", "mistaken", "reveal"]);
 const NONE = { usd_per_day: "none" };
 const LISTS = new Set(["scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"]);
 
