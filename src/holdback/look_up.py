@@ -112,7 +112,7 @@ def _request(one: LegalRequest | Untold | None) -> object:
     shown["secret_until"] = instant_text(one.told_at) if one.told_at else None
     if isinstance(one, Untold):
         return shown | {"disclosed_at": instant_text(one.disclosed_at)}
-    by = {"entered_by": one.entered_by, "called_by": one.called_by, "approved": one.approved}
+    by = {"entered_by": one.entered_by, "called_by": one.called_by, "approved": one.approved, "thaw_by": one.thaw_by}
     until = instant_text(one.frozen_until) if one.frozen_until else None
     order = {"order_days": one.freeze_ms // DAY, "order_until": until}
     times = {"received_at": instant_text(one.received_at), "ends_at": instant_text(one.ends_at())}

@@ -11,20 +11,24 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.async_api import expect
+from pyrage import decrypt, x25519
 from tests.browser.platform_house import House
 from tests.passkeys.software import SoftKey
+from tests.service.house import Hands
+from tests.service.office import Colleague
 
 from holdback import wiring
-from holdback.core.events import DAY, Channel, Role
+from holdback.core.events import DAY, HOUR, Channel, Role
 from holdback.outbox import Outbox
+from holdback.service import Question
 
 if TYPE_CHECKING:
     from tests.browser.person import Person
 
     from holdback.ports import Message
-    from holdback.service import Service
 
-HIRED_D: Final = 5
+HIRED_D: Final = 10
+RIPE_H: Final = 73
 STAFF: Final = {
     "staff-ann": Role.POLICY,
     "staff-ben": Role.POLICY,
@@ -53,31 +57,76 @@ class _Accepts:
         """Nothing is open."""
 
 
+class _LocalKey(SoftKey):
+    """A passkey as it answers pages of this machine."""
+
+    def get(self, options: dict[str, Any], origin: str = "", **said: Any) -> str:  # noqa: ANN401 - client data
+        """See SoftKey."""
+        return super().get(options, origin or self.origin, **said)
+
+    origin = ""
+
+
+class _Past:
+    """The service in the days before the house opened, as `Colleague` asks it."""
+
+    def __init__(self, settings: wiring.Settings, at: int) -> None:
+        self.clock = Hands(at)
+        self.store = wiring.open_store(settings, clock=self.clock.now)
+        self.service = wiring.build_service(settings, self.store, clock=self.clock.now)
+        self._outbox = Outbox(
+            self.service, dict.fromkeys((Channel.EMAIL, Channel.SMS), _Accepts()), settings.public_url
+        )
+
+    async def ask(self, account: str, body: dict[str, Any], key: str = "") -> dict[str, Any]:
+        """Ask, and have everybody told."""
+        raw = await self.service.ask(Question("past", account, body, key, msgspec.json.encode(body)))
+        answer: dict[str, Any] = msgspec.json.decode(raw)
+        await self.tell()
+        return answer
+
+    async def tell(self) -> None:
+        """Deliver what is due."""
+        while await self._outbox.deliver_due():
+            pass
+
+
 class DeskHouse(House):
-    """The house, with its staff. `member` seats one of them at a browser, signed in."""
+    """The house, with its staff and the police in the registry. `member` seats one of the staff at a browser."""
 
     async def before_it_opens(self) -> None:
-        """Let everybody in, five days ago."""
-        self.keys = {member: SoftKey() for member in STAFF}
-        self.when = int(time.time() * 1000) - HIRED_D * DAY
-        store = wiring.open_store(self.settings, clock=lambda: self.when)
-        service = wiring.build_service(self.settings, store, clock=lambda: self.when)
+        """Let everybody in ten days ago, and enter an agency as soon as they could sign in."""
+        past = _Past(self.settings, int(time.time() * 1000) - HIRED_D * DAY)
+        self.police = x25519.Identity.generate()
+        people = {member: Colleague(past, member) for member in STAFF}  # type: ignore[arg-type] # all it asks of a house
+        self.keys = {}
+        for member, one in people.items():
+            one.key = self.keys[member] = _LocalKey()
+            one.key.origin = self.center
         try:
             for member, role in STAFF.items():
-                answer = msgspec.json.decode(await service.install(member, self._enrolment(member, role)))
+                answer = msgspec.json.decode(await past.service.install(member, people[member].enrolment(role)))
                 assert answer["decision"] == "allow", answer
-            await self._deliver(service)
+            await past.tell()
+            past.clock.at += RIPE_H * HOUR
+            for member, decision in (("staff-ann", "hold"), ("staff-ben", "allow")):
+                await people[member].signs_in()
+                answer = await people[member].asks("agency-police", "agency.add", **self._agency())
+                assert answer["decision"] == decision, answer
         finally:
-            await store.close()
+            await past.store.close()
 
-    def _enrolment(self, member: str, role: Role) -> dict[str, Any]:
-        passkey = self.keys[member].handed_over()
-        return {"roles": [role], "name": member, "passkey": passkey, "email": f"{member}@desk.example"}
+    def _agency(self) -> dict[str, Any]:
+        return {
+            "name": "Police of Example",
+            "officers": [{"id": "o1", "name": "Dana Clerk", "number": "+15550100199"}],
+            "recipient": str(self.police.to_public()),
+            "domains": ["police.example"],
+        }
 
-    async def _deliver(self, service: Service) -> None:
-        outbox = Outbox(service, dict.fromkeys((Channel.EMAIL, Channel.SMS), _Accepts()), self.settings.public_url)
-        while await outbox.deliver_due():
-            pass
+    def reads(self, sealed: str) -> str:
+        """What the police reads of what was sealed for it."""
+        return str(decrypt(sealed.encode(), [self.police]).decode())
 
     def asks(self, account: str, action: dict[str, Any]) -> dict[str, Any]:
         """What Holdback answers the platform's backend."""

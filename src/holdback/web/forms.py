@@ -16,8 +16,8 @@ FIELDS_MOST: Final = 48
 DIGITS_MOST: Final = 15
 KEY_MOST: Final = 64
 
-_NUMBERS: Final = frozenset({"hours", "share", "expires_d"})
-_FLAGS: Final = frozenset({"on", "mistaken", "reveal"})
+_NUMBERS: Final = frozenset({"hours", "share", "expires_d", "days", "secret_d"})
+_FLAGS: Final = frozenset({"on", "mistaken", "confirmed", "forged", "waiting", "reveal"})
 _NONE: Final = {"usd_per_day": "none"}
 _LISTS: Final = frozenset({"scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"})
 """Fields that are no text; `fields.js` reads a form likewise, or a device's signature would not fit."""

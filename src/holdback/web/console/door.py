@@ -131,6 +131,12 @@ class Door:
         """What stands in place of a page's content: an answer, or why there is none."""
         return self.site.page(sight, template, ways=None, **shown)
 
+    async def roles_of(self, member: str) -> tuple[Role, ...]:
+        """The roles of one of the staff as they stand; none of whoever is none."""
+        row = (await self.service.store.read([Wanted(member)])).snapshots.get(member)
+        head = self.service.tools.snapshots.head(row) if row is not None else None
+        return head.member.roles if head is not None and head.member is not None else ()
+
     async def said(self, sight: Sight, asked: Asked) -> Reply:
         """Show what came of a form, in words."""
         back = sight.given.get("_back", "")

@@ -12,6 +12,7 @@ from holdback.web.console.audit import Audit
 from holdback.web.console.breaker import Breaker
 from holdback.web.console.door import HOME, Door, Page
 from holdback.web.console.enrolling import Enrolling
+from holdback.web.console.legal import LegalDesk
 from holdback.web.console.policy import PolicyView
 from holdback.web.console.queue import Queue
 from holdback.web.console.recoveries import Recoveries
@@ -48,6 +49,7 @@ class Console:
             Breaker(self._door),
             Audit(self._door),
             PolicyView(self._door),
+            LegalDesk(self._door),
             Members(self._door),
         )
 

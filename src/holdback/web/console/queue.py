@@ -57,8 +57,8 @@ class Queue:
 def _way(item: DeskForm) -> str:
     """Where it is worked on, under the console; "" where nobody works on it here."""
     match item.kind:
-        case "recovery":
-            return f"/recovery/{item.account}/{item.id}"
+        case "recovery" | "legal":
+            return f"/{item.kind}/{item.account}/{item.id}"
         case "incident" if item.account.startswith(STREAM_PREFIX[StreamKind.STAFF]):
             return f"/alarms/{item.account}"
         case "incident":

@@ -73,6 +73,8 @@ function asked(form) {
 }
 
 async function send(form) {
+  const chosen = form.querySelector("[data-about]");
+  if (chosen) put(form, "_account", chosen.value.trim());
   const about = form.elements.namedItem("_account")?.value ?? account;
   const url = form.getAttribute("action");
   const buttons = [...form.querySelectorAll("button")];

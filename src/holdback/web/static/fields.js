@@ -1,8 +1,8 @@
 // What a form asks, as the server reads it from the same fields. A field whose name begins with an underscore is the
 // page's own.
 
-const NUMBERS = new Set(["hours", "share", "expires_d"]);
-const FLAGS = new Set(["on", "mistaken", "reveal"]);
+const NUMBERS = new Set(["hours", "share", "expires_d", "days", "secret_d"]);
+const FLAGS = new Set(["on", "mistaken", "confirmed", "forged", "waiting", "reveal"]);
 const NONE = { usd_per_day: "none" };
 const LISTS = new Set(["scopes", "ip_allowlist", "pairs", "lost", "kinds", "fields", "roles"]);
 
