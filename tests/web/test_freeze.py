@@ -231,3 +231,20 @@ async def test_other_news_disowns_nothing(web: Web) -> None:
         assert "Freeze your account?" in (await web.http.get("/freeze", params={"t": link})).text
         await press(web, link)
     assert await sessions(web) == before
+
+
+async def test_the_link_speaks_the_readers_language(web: Web) -> None:
+    """Whoever presses a link is in a hurry and reads his own language, whatever comes of it."""
+    chinese = {"Accept-Language": "zh-CN,zh;q=0.9"}
+    link = token(web)
+    asks = await web.http.get("/freeze", params={"t": link}, headers=chinese)
+    assert 'lang="zh"' in asks.text
+    assert "立即冻结我的账户" in asks.text
+    done = await web.http.post("/freeze", content=f"t={link}", headers=FORM | chinese)
+    gone = await web.http.get("/freeze", params={"t": "x"}, headers=chinese)
+    lost = await web.http.post("/freeze", content=f"t={token(web, contact='c1-9')}", headers=FORM | chinese)
+    for page in (asks, done, gone, lost):
+        assert (
+            re.findall(r"[A-Za-z]{3,} [a-z]{2,}", re.sub(r"<style.*?</style>|<[^>]+>", "", page.text, flags=re.DOTALL))
+            == []
+        )

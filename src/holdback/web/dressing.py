@@ -171,7 +171,9 @@ class Tongue:
     def sentences(self) -> set[str]:
         """Every sentence of every page, which a catalogue must have."""
         found = set()
-        for name in self._pages.list_templates(filter_func=lambda one: one.startswith("center/")):
+        for name in self._pages.list_templates(
+            filter_func=lambda one: one == "freeze.html" or one.startswith("center/")
+        ):
             source, _, _ = self._pages.loader.get_source(self._pages, name)  # type: ignore[union-attr] # it has one
             for _, _, said in self._pages.extract_translations(source):  # type: ignore[attr-defined] # the extension's
                 found |= {said} if isinstance(said, str) else {one for one in said if one}

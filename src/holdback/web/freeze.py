@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from holdback.core.events import DeviceMet, NoticeDue, decode_events
 from holdback.intake import BadRequest
@@ -22,6 +22,7 @@ from holdback.sealing import LinkInvalid
 from holdback.service import Question
 from holdback.web.dressing import HTML
 from holdback.web.endpoint import Call, Reply
+from holdback.web.pages import tongue
 from holdback.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -36,11 +37,6 @@ _NEWS: Final = str(DeviceMet.__struct_config__.tag)
 """The cause of a notice of a new device, which can be disowned."""
 LONGEST: Final = 2_048
 """The longest token that is looked at, in characters."""
-
-_PAGES: Final = Environment(
-    loader=PackageLoader("holdback.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
-)
-_TEMPLATE: Final = _PAGES.get_template("freeze.html")
 
 
 class _Reason(msgspec.Struct):
@@ -59,7 +55,7 @@ _SAID: Final = msgspec.json.Decoder(_Said)
 
 def _style_policy() -> bytes:
     """A content security policy that admits this page's own style and its form, and nothing else."""
-    style = _PAGES.get_template("style.css").render()
+    style = (resources.files("holdback.web") / "templates" / "style.css").read_text().removesuffix("\n")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -81,15 +77,15 @@ class FreezePage:
         token = _asked(call)
         link = await self._live(token)
         if link is None:
-            return _page("gone", GONE)
-        return _page("ask", token=token, device=await self._device(link) is not None)
+            return _page(call, "gone", GONE)
+        return _page(call, "ask", token=token, device=await self._device(link) is not None)
 
     async def freeze(self, call: Call) -> Reply:
         """Freeze, as often as the link is pressed; the link itself may be posted to, with nothing in the body."""
         token = _posted(call.body) if call.body else _asked(call)
         link = await self._live(token)
         if link is None:
-            return _page("gone", GONE)
+            return _page(call, "gone", GONE)
         body: dict[str, Any] = {"action": "account.freeze", "actor": {"kind": "link", "token": token}}
         device = await self._device(link)
         if device is not None:
@@ -97,11 +93,11 @@ class FreezePage:
         try:
             answer = _SAID.decode(await self._service.ask(Question(CALLER, link.account, body)))
         except BadRequest:
-            return _page("gone", GONE)
+            return _page(call, "gone", GONE)
         if answer.decision == "allow":
-            return _page("done", decision=answer.decision, device=device is not None)
+            return _page(call, "done", decision=answer.decision, device=device is not None)
         reason = answer.reasons[0].text if answer.reasons else ""
-        return _page("refused", decision=answer.decision, reason=reason)
+        return _page(call, "refused", decision=answer.decision, reason=reason)
 
     async def _live(self, token: str) -> Link | None:
         """What the token says, while it says it."""
@@ -143,6 +139,6 @@ def _posted(body: bytes) -> str:
     return fields.get("t", [""])[0]
 
 
-def _page(state: str, status: int = 200, *, decision: str = "", **shown: str | bool) -> Reply:
-    body = _TEMPLATE.render({"state": state, "token": "", "reason": "", "device": False} | shown).encode()
+def _page(call: Call, state: str, status: int = 200, *, decision: str = "", **shown: str | bool) -> Reply:
+    body = tongue(call).page("freeze.html", {"state": state, "token": "", "reason": "", "device": False} | shown)
     return Reply(body, status, HTML, decision=decision, csp=CSP)
