@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.contracts.raw import execute
 from tests.service.at_console import Console
 from tests.service.house import House, settled
 from tests.service.office import WITH_PASSKEYS, Colleague, staffed
+from tests.service.test_hand_edits import quoted
 from tests.service.test_reader_watch import canary
 
 from holdback import meanings, wiring
 from holdback.core import events as ev
+from holdback.core.breaker import Flow
 from holdback.core.decide import RULES
 from holdback.core.events import ActorKind, Role
-from holdback.core.rules.staff import TicketOpen
+from holdback.core.rules.staff import StaffFlag, TicketOpen
 from holdback.outflows import Outflows
 from holdback.reader_watch import ReaderWatch
 from holdback.web.console.pages import Console as Pages
 
 if TYPE_CHECKING:
+    from tests.contracts.conftest import Place
     from tests.service.house import Hands
 
     from holdback.ports import Store
@@ -150,6 +154,49 @@ async def test_an_auditor_follows_a_read_to_its_log(house: House) -> None:
     assert 'data-faults="0"' in (await console.reads(auditor, f"/audit/{sue.account}/check")).text
     for path in ("/audit/alice", "/audit/alice/check", f"/audit/{auditor.account}", f"/alarms/{sue.account}"):
         assert (await console.reads(auditor, path)).status_code == 404
+
+
+async def test_a_row_that_was_altered_hides_no_other(house: House, place: Place) -> None:
+    """An auditor still sees all members, and which row somebody changed behind Holdback; its check says so too."""
+    sue, auditor = await staffed(house, sue=Role.SUPPORT, auditor=Role.AUDITOR)
+    await execute(place, f"UPDATE customers SET mac = {quoted(place, bytes(32))} WHERE account = '{sue.account}'")  # noqa: S608 - the test's own values
+    console = Console(house)
+    overview = unescape((await console.reads(auditor, "/audit")).text)
+    assert f'href="/console/audit/{sue.account}/check"' in overview
+    assert "this row was altered behind Holdback" in overview
+    assert (await console.reads(auditor, f"/audit/{sue.account}")).status_code == 404
+    checked = unescape((await console.reads(auditor, f"/audit/{sue.account}/check")).text)
+    assert "the state was altered" in checked
+
+
+async def test_what_an_older_policy_decided_says_so(house: House) -> None:
+    """In a log each entry that another policy than the one in force decided names that one."""
+    _, auditor = await staffed(house, sue=Role.SUPPORT, auditor=Role.AUDITOR)
+    said = "Under another policy than the one in force"
+    assert said not in (await Console(house).reads(auditor, "/audit/staff-sue")).text
+    tools = house.service.tools
+    newer = msgspec.structs.replace(tools.policy, name="newer")
+    house.service.tools = tools._replace(policy=newer)
+    page = (await Console(house).reads(auditor, "/audit/staff-sue")).text
+    assert said in page
+    assert tools.policy.digest.hex() in page
+
+
+async def test_the_queue_leads_to_where_it_is_worked_on(house: House) -> None:
+    """A robbery leads to its customer with the case as ticket, a colleague's to the alarms, a trip to the breaker."""
+    (alice,) = await settled(house, "alice")
+    sue, eve = await staffed(house, sue=Role.SUPPORT, eve=Role.INVESTIGATOR)
+    await alice.sign_in()
+    case = (await alice.ask(alice.body("incident.report", story="all is gone")))["id"]
+    await house.service.record(sue.account, StaffFlag("rich", (sue.account,), house.clock.at - 1, 5, 6, 100))
+    await house.service.trip("new_destinations", Flow(2, 0), Flow(1, 0))
+    queue = unescape((await Console(house).reads(eve, "")).text)
+    for way in (f"/account?account=alice&ticket={case}", f"/alarms/{sue.account}", "/breaker"):
+        assert f'href="/console{way}"' in queue
+    asking = (await Console(house).reads(eve, f"/account?account=alice&ticket={case}")).text
+    assert f'name="ticket" value="{case}"' in asking
+    look = {"action": "staff.look_up", "ticket": case, "fields": ["email"], "reason": "to help"}
+    assert 'data-decision="allow"' in await Console(house).asks(eve, "/account", "alice", **look)
 
 
 async def test_the_chart_has_the_numbers_of_the_table(house: House) -> None:

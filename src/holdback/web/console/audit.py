@@ -42,14 +42,18 @@ class Audit:
         """Everybody who was ever let in, and the streams of the place itself."""
         shown = {"members": await self._oversight.members(reader.member), "others": await self._oversight.others()}
         policy = self._door.service.tools.policy
-        return self._door.room(reader, "audit.html", policy=policy, digest=policy.digest.hex(), **shown)
+        return self._door.room(reader, "audit.html", policy=policy, digest=self._digest(), **shown)
+
+    def _digest(self) -> str:
+        """The policy in force: entries that another one decided say so."""
+        return self._door.service.tools.policy.digest.hex()
 
     async def _log(self, reader: Reader) -> Reply:
         """One of their logs, the newest entries first."""
         page = await self._oversight.log(reader.sight.call.path["account"], reader.member, cursor(reader.sight))
         if page is None:
             raise Problem(problems.UNKNOWN_ROUTE)
-        return self._door.room(reader, "audit-log.html", page=page)
+        return self._door.room(reader, "audit-log.html", page=page, digest=self._digest())
 
     async def _check(self, reader: Reader) -> Reply:
         """Whether it holds together."""
