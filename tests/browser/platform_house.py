@@ -171,11 +171,18 @@ class House:
 
     def code(self, customer: Customer) -> str:
         """A code of the customer's authenticator app that was not used yet; fails where a person would have to wait."""
-        first = int(self.now() + TRAVEL_S) // STEP_S - WINDOW
-        step = max(self._spent.get(customer.account, 0) + 1, first)
-        assert step <= int(self.now()) // STEP_S + WINDOW, "the next code is not shown yet"
+        assert self.shows_code(customer), "the next code is not shown yet"
+        step = self._step(customer)
         self._spent[customer.account] = step
         return customer.authenticator.code_at(step * STEP_S)
+
+    def shows_code(self, customer: Customer) -> bool:
+        """Whether the app shows a code that was not used yet."""
+        return self._step(customer) <= int(self.now()) // STEP_S + WINDOW
+
+    def _step(self, customer: Customer) -> int:
+        first = int(self.now() + TRAVEL_S) // STEP_S - WINDOW
+        return max(self._spent.get(customer.account, 0) + 1, first)
 
     def nobody(self) -> Customer:
         """Somebody who is no customer."""
