@@ -13,6 +13,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 from rich.console import Console
 from tests.browser import walking
+from tests.browser.person import AUTHENTICATOR
 
 from holdback.demo import theatre
 from holdback.demo.cast import victims
@@ -157,15 +158,55 @@ async def test_a_customer_is_played_by_hand(opened: Open, stage: Stage) -> None:
     await shop.get_by_label("Amount of BTC").fill("0.5")
     await shop.get_by_label("Bitcoin address").fill(NEW_ADDRESS)
     await shop.get_by_role("button", name="Withdraw").click()
-    following = str(await phone.locator("strong").text_content()).replace(" ", "")
-    await shop.get_by_label("Code of your authenticator app").fill(following)
+    await shop.get_by_label("Code of your authenticator app").fill(await following(phone))
     await shop.get_by_role("button", name="Confirm", exact=True).click()
     await expect(shop.get_by_role("status")).to_contain_text("This withdrawal waits")
 
     await phone.get_by_role("link", name="Look again").click()
     await expect(phone.get_by_text("A payment from your account waits").first).to_be_visible(timeout=PATIENCE_MS)
     await shop.get_by_role("link", name="Stop it or freeze in the Security Center").click()
-    await expect(shop.get_by_label("Name or e-mail")).to_be_visible()
+    await shop.get_by_label("Name or e-mail").fill(carol.email)
+    await shop.get_by_role("button", name="Continue").click()
+    await shop.get_by_label("Password").fill(carol.password)
+    await expect(phone.locator("[data-code]")).not_to_have_attribute("data-code", first, timeout=PATIENCE_MS)
+    await shop.get_by_label("Code of your authenticator app").fill(await following(phone))
+    await shop.get_by_role("button", name="Confirm", exact=True).click()
+    await shop.get_by_role("link", name="Waiting payments").click()
+    await shop.locator("form:has(input[value='exit.cancel']) button").click()
+    await expect(shop.get_by_role("status")).to_contain_text("Done")
+    await shop.goto(next(one.url for one in stage.places if one.name == "Exchange"))
+    await expect(shop.get_by_role("region", name="Waiting")).to_have_count(0)
+
+
+async def following(phone: Page) -> str:
+    """The next code, which is taken already."""
+    return str(await phone.locator("strong").first.text_content()).replace(" ", "")
+
+
+async def test_a_visitor_is_staff(opened: Open, stage: Stage) -> None:
+    """With a passkey of his own a visitor is let in by the demo, and signs in to the staff console."""
+    page = await opened("Let yourself in", viewport=WIDE)
+    devices = await page.context.new_cdp_session(page)
+    await devices.send("WebAuthn.enable")
+    await devices.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    console = next(one.url for one in stage.places if one.name == "Staff console")
+    home = page.url
+    await page.goto(f"{console}/enrol")
+    await page.get_by_label("The id that you will have").fill("staff-you")
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_role("button", name="Make it on this device").click()
+    text = await page.get_by_label("To hand over").input_value()
+
+    await page.goto(home)
+    await page.get_by_label("What the page shows to hand over").fill(text)
+    await page.get_by_role("button", name="Let me in").click()
+    await expect(page.get_by_role("status")).to_contain_text("You are a member")
+    await page.goto(f"{console}/sign-in")
+    await page.get_by_label("Your id").fill("staff-you")
+    await page.get_by_role("button", name="Continue").click()
+    await page.get_by_role("button", name="Confirm with your passkey").click()
+
+    await expect(page.get_by_role("heading", name="My queue")).to_be_visible()
 
 
 async def test_nobody_is_kept_out(opened: Open, stage: Stage) -> None:
@@ -180,7 +221,7 @@ async def test_nobody_is_kept_out(opened: Open, stage: Stage) -> None:
     found["a play"] = await walking.faults(page)
 
     assert {address: faults for address, faults in found.items() if faults} == {}
-    assert len(found) == len(("/", "/phone", "/thief", "a play"))
+    assert len(found) == len(("/", "/phone", "/thief", "/staff", "a play"))
     assert stage.scene.letters
 
 

@@ -6,8 +6,10 @@ They know every secret of the demo, so nobody serves them but `holdback demo`, o
 from __future__ import annotations
 
 import mimetypes
+import re
 import threading
 import time
+from collections.abc import Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs
@@ -21,6 +23,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from holdback.core.events import Role
 from holdback.demo.cast import STEP_S
 from holdback.demo.incidents import INCIDENTS
 from holdback.demo.processes import HOST, DemoFailed
@@ -38,6 +41,19 @@ HOSTS: Final = (HOST, "localhost")
 """Names by which this machine's own browsers come. By any other name a foreign page would have led them here."""
 
 BODY_MAX: Final = 4 * 1024
+MEMBER: Final = re.compile(r"staff-[a-z0-9-]{1,40}")
+MEMBERS_MOST: Final = 20
+ROLES: Final = {
+    Role.REVIEWER: "reviews recoveries",
+    Role.LEGAL: "handles requests of agencies",
+    Role.TREASURER: "gives back what was stolen inside",
+    Role.INVESTIGATOR: "follows incidents",
+    Role.SUPPORT: "looks up accounts by ticket",
+    Role.POLICY: "changes rules and lets others in",
+    Role.AUDITOR: "reads everything and changes nothing",
+}
+"""Each role, and what whoever holds it does."""
+
 LETTERS_SHOWN: Final = 8
 START_S: Final = 10.0
 
@@ -61,12 +77,20 @@ class Address(NamedTuple):
     signs_in: str
 
 
+Hire = Callable[[str, str, str], str]
+"""Makes a member of an id with a role, by the public half of a passkey; says why not, or nothing."""
+
+
 class Panel:
     """The pages, over what the demo knows. `player` is the customer whom the visitor plays by hand."""
 
-    def __init__(self, places: list[Address], player: Customer, letters: Letters, robberies: Robberies) -> None:
-        """Show these."""
+    def __init__(
+        self, places: list[Address], player: Customer, letters: Letters, robberies: Robberies, hire: Hire
+    ) -> None:
+        """Show these; `hire` lets a visitor in as a member of staff, or says why not."""
         self._places = places
+        self._hire = hire
+        self._members = 0
         self._player = player
         self._letters = letters
         self._robberies = robberies
@@ -84,6 +108,8 @@ class Panel:
         routes = [
             Route("/", self._home),
             Route("/phone", self._phone),
+            Route("/staff", self._staff),
+            Route("/staff", self._let_in, methods=["POST"]),
             Route("/thief", self._incidents),
             Route("/thief", self._begin, methods=["POST"]),
             Route("/thief/{play}", self._show),
@@ -104,6 +130,24 @@ class Panel:
             "letters": self._letters.to(self._player.email, self._player.phone)[: -LETTERS_SHOWN - 1 : -1],
         }
         return self._page("phone.html", player=self._player, **shown)
+
+    async def _staff(self, _request: Request) -> Response:
+        return self._staff_page()
+
+    async def _let_in(self, request: Request) -> Response:
+        given = await _given(request)
+        member, role, passkey = (given.get(name, "").strip() for name in ("member", "role", "passkey"))
+        if not MEMBER.fullmatch(member) or role not in ROLES or not passkey:
+            return self._staff_page("An id begins with staff-, and the text of step 1 belongs in the box.", member)
+        if self._members >= MEMBERS_MOST:
+            return self._staff_page("The demo takes no more members. Start it anew.", member)
+        refused = await run_in_threadpool(self._hire, member, role, passkey)
+        self._members += not refused
+        return self._staff_page(refused, member, done=not refused)
+
+    def _staff_page(self, refused: str = "", member: str = "staff-you", *, done: bool = False) -> Response:
+        console = next(one.url for one in self._places if one.url.endswith("/console"))
+        return self._page("staff.html", console=console, roles=ROLES, refused=refused, member=member, done=done)
 
     async def _incidents(self, _request: Request) -> Response:
         return self._page("incidents.html", incidents=INCIDENTS.values(), left=self._robberies.left)

@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from holdback.demo.cast import Victim
+    from holdback.demo.panel import Hire
     from holdback.ports import KeyRow
 
 WENT_WRONG: Final = 1
@@ -52,9 +54,7 @@ FEED_S: Final = 45.0
 """How often prices are said again: references of pairs older than 90 seconds count as unknown."""
 BY_NAME: Final = "localhost"
 """Browsers make no passkeys for an IP address."""
-CONSOLE_SIGN_IN: Final = (
-    "Members come in by a passkey, three days after two of them said so: docs/how-to/let-staff-in.md."
-)
+CONSOLE_SIGN_IN: Final = "By a passkey of your own, once the demo has let you in."
 HELD_UNITS: Final = 3 * 10**PLACES
 """What each customer has, in the smallest unit of BTC."""
 DOLLARS_UNITS: Final = 30_000 * 10**PLACES
@@ -149,7 +149,8 @@ def set_stage(stack: ExitStack, console: Console, directory: Path, ports: Ports,
     exchange = f"http://{HOST}:{ports.exchange}"
     scene = Scene(settings.public_url, exchange, ports.smtp, keys.exchange, mailbox.letters, books, cast, session)
     places = _places(ports)
-    stack.enter_context(_panel(stack, scene, ports, places, stolen))
+    panel = _panel(stack, scene, places, stolen, partial(_hire, settings))
+    stack.enter_context(Serving(panel.app(), ports.panel))
     return Stage(scene, mailbox, servers, directory, places)
 
 
@@ -231,19 +232,24 @@ def _places(ports: Ports) -> list[Address]:
         Address("Staff console", f"{holdback}/console", "Where the platform's people work.", CONSOLE_SIGN_IN),
         Address("Demo", f"{panel}/", "", ""),
         Address("Your phone", f"{panel}/phone", "Carol's authenticator app, and her messages.", ""),
+        Address("Let yourself in", f"{panel}/staff", "Become a member of staff, with a passkey of yours.", ""),
         Address("Play the thief", f"{panel}/thief", "Three thefts that happened, tried in earnest.", ""),
     ]
 
 
-def _panel(stack: ExitStack, scene: Scene, ports: Ports, places: list[Address], stolen: list[Victim]) -> Serving:
+def _panel(stack: ExitStack, scene: Scene, places: list[Address], stolen: list[Victim], hire: Hire) -> Panel:
     """The demo's own pages."""
     to_exchange, to_holdback = (
         stack.enter_context(httpx.Client(base_url=url, timeout=15, trust_env=False))
         for url in (scene.exchange, scene.holdback)
     )
     house = House(to_exchange, to_holdback, scene.letters, scene.books, scene.platform_key)
-    panel = Panel(places, scene.cast.carol, scene.letters, Robberies(house, stolen))
-    return Serving(panel.app(), ports.panel)
+    return Panel(places, scene.cast.carol, scene.letters, Robberies(house, stolen), hire)
+
+
+def _hire(settings: wiring.Settings, member: str, role: str, passkey: str) -> str:
+    """Let somebody in, days ago."""
+    return asyncio.run(Past(settings).let_in(member, role, passkey))
 
 
 def _look_at_pages(stage: Stage, teller: Teller) -> None:
@@ -312,6 +318,7 @@ def _show_what_to_try(stage: Stage, teller: Teller) -> None:
     for place in stage.places:
         teller.copyable(f"  {place.name:<16} {place.url}")
     teller.copyable(f"  {'Sign in as':<16} {carol.email}, password '{carol.password}'; the phone shows the code")
+    teller.copyable(f"  {'As staff':<16} with a passkey that you make; 'Let yourself in' says how")
     for name, where in (
         ("Mailbox", f"{stage.mailbox.url}  (everybody's mails and text messages)"),
         ("Programs", f"{scene.holdback}  and {scene.exchange}  (API: {scene.holdback}/openapi.json)"),
