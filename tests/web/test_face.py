@@ -117,3 +117,16 @@ async def test_the_page_admits_itself_only(web: Web) -> None:
     assert page.headers["cache-control"] == "no-store"
     refused(await web.http.post("/face", data={"account": "alice"}), problems.BAD_REQUEST)
     assert (await web.http.get("/face")).status_code == 200
+
+
+async def test_the_page_speaks_the_readers_language(web: Web) -> None:
+    """Whoever reads Chinese is asked and told in Chinese, by the page and by its script."""
+    chinese = {"Accept-Language": "zh-CN"}
+    asks = await web.http.get("/face", headers=chinese)
+    check = await web.http.post("/face", data={"account": "alice", "token": "key"}, headers=chinese)
+    for page in (asks, check):
+        assert 'lang="zh"' in page.text
+        shown = re.sub(r"<style.*?</style>|<script.*?</script>|<[^>]+>", "", page.text, flags=re.DOTALL)
+        assert re.findall(r"[A-Za-z]{3,} [a-z]{2,}", shown) == []
+    spoken = check.text.partition("<script>")[2]
+    assert re.findall(r'"[A-Z][a-z]+ [a-z]', spoken) == []

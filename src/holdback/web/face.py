@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from holdback.facing import NoSuchCase, TooManyChecks
 from holdback.intake import BadRequest, bad_request
@@ -23,6 +23,7 @@ from holdback.web.bodies import json_object
 from holdback.web.dressing import HTML
 from holdback.web.endpoint import JSON, Operation, Reply
 from holdback.web.forms import FORM
+from holdback.web.pages import tongue
 from holdback.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -71,18 +72,11 @@ class FaceShownForm(msgspec.Struct, frozen=True):
     told: dict[str, Any]
 
 
-_PAGES: Final = Environment(
-    loader=PackageLoader("holdback.web"), autoescape=select_autoescape(), undefined=StrictUndefined, trim_blocks=True
-)
-_TEMPLATE: Final = _PAGES.get_template("face.html")
-
-
 def _policy() -> bytes:
     """A content security policy that admits this page's own style and script, its form, and this server."""
-    digests = [
-        base64.b64encode(hashlib.sha256(_PAGES.get_template(name).render().encode()).digest()).decode()
-        for name in ("face.css", "face.js")
-    ]
+    here = resources.files("holdback.web") / "templates"
+    texts = [(here / name).read_text().removesuffix("\n") for name in ("face.css", "face.js")]
+    digests = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in texts]
     return (
         f"default-src 'none'; style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}'; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -113,7 +107,7 @@ class FacePage:
     async def ask(self, call: Call) -> Reply:
         """Ask for account and token: platforms that hand them over post to this page."""
         call.parameters()
-        return _page("ask")
+        return _page(call, "ask")
 
     async def show(self, call: Call) -> Reply:
         """The page of the check itself."""
@@ -125,7 +119,7 @@ class FacePage:
         for name, given in (("account", account), ("token", token)):
             if not 0 < len(given) <= FIELD_MOST:
                 raise BadRequest(f"must have 1 to {FIELD_MOST} characters", f"/{name}")
-        return _page("check", account=account, token=token)
+        return _page(call, "check", account=account, token=token)
 
     async def step(self, call: Call) -> Reply:
         """Begin a check, or go one step further."""
@@ -198,6 +192,6 @@ def _pieces(body: bytes) -> list[bytes]:
     return found
 
 
-def _page(state: str, **shown: str) -> Reply:
-    body = _TEMPLATE.render({"state": state, "account": "", "token": ""} | shown).encode()
+def _page(call: Call, state: str, **shown: str) -> Reply:
+    body = tongue(call).page("face.html", {"state": state, "account": "", "token": ""} | shown)
     return Reply(body, 200, HTML, csp=CSP)

@@ -13,28 +13,16 @@
   const say = (text) => { by("status").textContent = text; };
   let stopped = false;
 
-  const VERDICTS = {
-    pass: "Your face check passed. Go back to your recovery.",
-    fail: "The check did not pass. People will look at your recovery. Go back to it.",
-    unsure: "People will compare the pictures. Go back to your recovery.",
-  };
-  const FAULTS = {
-    no_reference: "There is no picture of you to compare with, or it is too new. Go on without the check.",
-    no_face: "No face was seen. Sit so that your face is in the circle, and try again.",
-    several_faces: "More than one face was seen. Be alone before the camera, and try again.",
-    small: "Your face was too far away. Move closer, and try again.",
-    blurred: "The pictures were blurred. Hold still or clean the camera, and try again.",
-    dark: "It was too dark. Turn on a light, and try again.",
-    bright: "It was too bright. Turn away from the light, and try again.",
-    no_background: "Nothing could be seen beside your face. Move back a little, and try again.",
-  };
+  // What is said stands in the page, in its reader's language.
+  const words = Object.fromEntries([...by("words").children].map((one) => [one.dataset.name, one.textContent]));
+  const filled = (name, values) => words[name].replace(/\{(\w+)\}/g, (_, place) => values[place]);
 
   class Refused extends Error {}
 
   const answered = async (path, body, type) => {
     const answer = await fetch(path, { method: "POST", body, headers: { "content-type": type } });
     const said = await answer.json();
-    if (!answer.ok) throw new Refused(said.title);
+    if (!answer.ok) throw new Refused(words[said.type.split(":").pop()] ?? said.title);
     return said;
   };
   const step = (more) => answered("/face/steps", JSON.stringify({ account, token, ...more }), "application/json");
@@ -64,14 +52,14 @@
   const shown = async (said, film) => {
     const { colour, word, hold_ms: hold, pictures, left } = said.told;
     screen.style.backgroundColor = `rgb(${colour.join(" ")})`;
-    by("word").textContent = `${word}, ${left} left`;
+    by("word").textContent = filled("left", { colour: words[word] ?? word, left });
     await painted();
     const began = performance.now();
     film.zero ??= began;
     const here = { shown_ms: [Math.floor(began - film.zero)], times_ms: [], digests: [] };
     for (let place = 1; place <= pictures; place += 1) {
       await until(began + (hold * place) / pictures);
-      if (stopped) throw new Refused("You stopped the check.");
+      if (stopped) throw new Refused(words.stopped);
       const taken = performance.now();
       const blob = await picture();
       film.pictures.push(blob);
@@ -91,8 +79,8 @@
 
   const told = (said) => {
     const { verdict, why, page } = said.told;
-    if (said.wanted === "vendor") return page ? `Go on at ${page}` : "Go on in the app that sent you here.";
-    return VERDICTS[verdict] ?? FAULTS[why] ?? "The check could not be made. Try again, or go on without it.";
+    if (said.wanted === "vendor") return page ? filled("there", { page }) : words.app;
+    return words[verdict] ?? words[why] ?? words.failed;
   };
 
   const check = async () => {
@@ -102,7 +90,7 @@
       screen.hidden = false;
       while (said.wanted === "digests") said = await shown(said, film);
       screen.hidden = true;
-      say("Looking at the pictures ...");
+      say(words.looking);
       said = await sent(said, film);
     }
     return told(said);
@@ -112,17 +100,17 @@
     by("start").disabled = true;
     stopped = false;
     let stream = null;
-    say("Your browser asks whether this page may use your camera.");
+    say(words.asks);
     try {
       const wanted = { video: { width: { ideal: 640 }, height: { ideal: 480 }, facingMode: "user" }, audio: false };
       stream = await navigator.mediaDevices.getUserMedia(wanted);
       camera.srcObject = stream;
       await camera.play();
-      say("Look at the screen and hold still.");
+      say(words.hold);
       say(await check());
     } catch (error) {
-      const why = error instanceof Refused ? error.message : "The camera cannot be used.";
-      say(`${why} You can try again, or go on without the check.`);
+      const why = error instanceof Refused ? error.message : words["no-camera"];
+      say(filled("again", { why }));
     } finally {
       screen.hidden = true;
       for (const track of stream?.getTracks() ?? []) track.stop();
