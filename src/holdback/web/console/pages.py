@@ -8,6 +8,7 @@ from holdback.core.events import DAY, HOUR
 from holdback.ports import Wanted
 from holdback.web.console.account import Account
 from holdback.web.console.alarms import AlarmDesk
+from holdback.web.console.approvals import Approvals
 from holdback.web.console.audit import Audit
 from holdback.web.console.breaker import Breaker
 from holdback.web.console.door import HOME, Door, Page
@@ -50,6 +51,7 @@ class Console:
             Audit(self._door),
             PolicyView(self._door),
             LegalDesk(self._door),
+            Approvals(self._door),
             Members(self._door),
         )
 

@@ -65,5 +65,7 @@ def _way(item: DeskForm) -> str:
             return f"/account?account={quote(item.account)}&ticket={quote(item.id)}"
         case "breaker":
             return "/breaker"
+        case "staff" | "agency" | "return" | "sale" if item.waits_for == "approval":
+            return f"/approvals/{item.kind}/{item.account}/{item.id.partition('.')[2] or item.id}"
         case _:
             return ""
