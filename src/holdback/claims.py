@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback.answers import AnswerForm, ChallengeForm
+from holdback.core.decision import Reason
 from holdback.core.events import DAY, HOUR, MINUTE, AuthenticatorKind, StreamKind
 from holdback.core.evidence import BURNABLE, Path, is_burned, is_enrolled, live, path_of
 from holdback.intake import BadRequest, token_hash
@@ -32,6 +33,7 @@ from holdback.sealing import CustomerKey, SealBroken
 from holdback.service import Question
 from holdback.spelling import sign_in_name
 from holdback.strangers import BUCKETS, NETWORK_BITS
+from holdback.wording.words import network_text, program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,6 +105,11 @@ class Said(NamedTuple):
     answer: AnswerForm | None = None
     fault: str = ""
 
+    @property
+    def is_shown_already(self) -> bool:
+        """Whether the very same was shown before."""
+        return self.answer is not None and any(one.code == Reason.ALREADY_EXISTS for one in self.answer.reasons)
+
 
 class Claims:
     """Cases of one service by name. Example: `await Claims(service).at("alice@example.com", token)`."""
@@ -150,19 +157,20 @@ class Claims:
         proofs: Sequence[Mapping[str, str]],
         challenge: str,
         seen: Mapping[str, Any],
-        client: str = "",
+        sent: tuple[str, str] = ("", ""),
     ) -> Said:
         """Ask something of a case: evidence, its end, or to take it back. Raises TooOften.
 
-        `challenge` is what `Said` named; a code that was sent for none of ours is not looked at.
+        `challenge` is what `Said` named; a code that was sent for none of ours is not looked at. `sent` is the key of a
+        form, under which the same brings the same answer, and where it came from.
         """
         began = asyncio.get_running_loop().time()
-        self._shown.take(_bucket(client), began)
+        self._shown.take(_bucket(sent[1]), began)
         named = self._named(challenge)
         is_code = any(one["kind"] == CODE for one in proofs)
         fits = case.counts or fields["action"] == "recovery.cancel" or fields.get("kind") in FIRST
         if case.account and fits and not (is_code and not named):
-            said = await self._asked(case, fields, proofs, named, seen)
+            said = await self._asked(case, fields, proofs, named, (sent[0], seen))
         elif not case.account and fields["action"] == "recovery.cancel":
             await self._taken_back(case)
             said = Said(counted=True)
@@ -195,18 +203,19 @@ class Claims:
         return await papers.pdf(paper, case.now)
 
     async def asker(self, account: str) -> dict[str, str]:
-        """Who opened the case that is under way, for the owner: from where, with what, or who of the staff."""
+        """Where the case that is under way was opened from and with what, or for which ticket, for its owner.
+
+        Who of the staff opened it is for his contacts alone to read: whoever is signed in may be a thief.
+        """
         head, _, key = await self._head(account)
-        case = head.recovery if head is not None else None
-        if case is None or case.asker is None or key is None:
+        one = head.recovery.asker if head is not None and head.recovery is not None else None
+        if one is None or key is None:
             return {}
-        one = case.asker
         return {
-            "ip": key.open(one.ip) if one.ip is not None else "",
-            "user_agent": key.open(one.user_agent) if one.user_agent is not None else "",
+            "network": network_text(key.open(one.ip)) if one.ip is not None else "",
+            "program": program(key.open(one.user_agent)) if one.user_agent is not None else "",
             "country": one.country,
-            "staff": one.staff,
-            "ticket": one.ticket,
+            "ticket": one.ticket if one.staff else "",
         }
 
     # Of customers
@@ -269,18 +278,20 @@ class Claims:
         fields: Mapping[str, Any],
         proofs: Sequence[Mapping[str, str]],
         challenge: str,
-        seen: Mapping[str, Any],
+        sent: tuple[str, Mapping[str, Any]],
     ) -> Said:
-        body = {**fields, **seen, "actor": {"kind": "owner", "session": case.token}, "proofs": list(proofs)}
+        asked = {**fields, "actor": {"kind": "owner", "session": case.token}, "proofs": list(proofs)}
         if challenge:
-            body["challenge"] = challenge
+            asked["challenge"] = challenge
+        raw, (key, seen) = msgspec.json.encode(asked), sent
+        once = hmac.digest(self._keys[0], key.encode() + b" " + raw, "sha256").hex() if key else ""
         try:
-            raw = await self._service.ask(Question(CALLER, case.account, body))
+            answered = await self._service.ask(Question(CALLER, case.account, asked | dict(seen), once, raw))
         except BadRequest as error:
             return Said(counted=False, fault=error.detail)
         except ChallengeRefused:
             return Said(counted=False, fault="challenge")
-        answer = _ANSWER.decode(raw)
+        answer = _ANSWER.decode(answered)
         went_on = answer.challenge.id if isinstance(answer.challenge, ChallengeForm) else ""
         return Said(answer.decision == "allow", self._sealed(went_on) if went_on else "", answer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -15,8 +16,9 @@ from playwright.async_api import async_playwright, expect
 from starlette.routing import Router
 from tests.browser import walking
 from tests.browser.conftest import SWITCHES
+from tests.browser.person import AUTHENTICATOR
 from tests.documents.papers import CLERK, authority, blank, hand, signed
-from tests.service.house import HOME, PASSWORD, Customer, House, code_in, settings
+from tests.service.house import HOME, PASSWORD, STRANGER, Customer, House, code_in, settings
 from tests.service.test_face import PORTRAIT
 
 from holdback.core import events as ev
@@ -77,6 +79,11 @@ class Street:
         """Go on so many hours later."""
         self.house.clock.at += int(hours * HOUR)
 
+    async def priced(self) -> None:
+        """Let the operator's feed and whoever watches what leaves say that all is usual now."""
+        await self.house.priced()
+        await self.house.store.say_looked()
+
     async def mailed(self) -> str:
         """The code in the newest mail that has one."""
         await self.house.deliver()
@@ -84,17 +91,22 @@ class Street:
         return code_in(next(one for one in reversed(mails) if one.subject == "Your code"))
 
 
+def url_of(place: socket.socket) -> str:
+    """The origin of what is served at a place. WebAuthn knows no IP addresses."""
+    return f"http://localhost:{place.getsockname()[1]}"
+
+
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[str]:
-    """The API and the Security Center on a port of their own."""
+async def served(house: House, place: socket.socket) -> AsyncIterator[str]:
+    """The API and the Security Center at a place of their own."""
     router = Router(redirect_slashes=False, default=api.nowhere)
     # The house's time is not this machine's: the server tells none, and browsers go by the clock that they are given.
-    config = uvicorn.Config(router, port=0, log_level="warning", lifespan="off", date_header=False)
+    config = uvicorn.Config(router, log_level="warning", lifespan="off", date_header=False)
     server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
+    serving = asyncio.create_task(server.serve(sockets=[place]))
     while not server.started:  # noqa: ASYNC110 - uvicorn tells it by no event
         await asyncio.sleep(0)
-    url = f"http://localhost:{server.servers[0].sockets[0].getsockname()[1]}"
+    url = url_of(place)
     router.routes.extend(api.routes(house.service, people=api.People(center=url)))
     yield url
     server.should_exit = True
@@ -123,7 +135,9 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     clock = Ticking()
     store = SqliteStore(tmp_path / "holdback.db", clock=clock.now)
     await store.migrate()
-    house = House(store, clock, given=msgspec.structs.replace(settings(), face="embedded"))  # type: ignore[arg-type] # it goes
+    place = socket.create_server(("127.0.0.1", 0))
+    given = msgspec.structs.replace(settings(), face="embedded", rp_id="localhost", rp_origins=url_of(place))
+    house = House(store, clock, given=given)  # type: ignore[arg-type] # a clock that goes
     court = authority()
     masters = house.service.tools.masters
     house.service.tools = house.service.tools._replace(papers=Papers(masters, Documents([court.pem])))
@@ -132,7 +146,7 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     camera = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
     program = shutil.which("chromium")
     assert program is not None, "install Debian's package `chromium`"
-    async with async_playwright() as playwright, served(house) as url:
+    async with async_playwright() as playwright, served(house, place) as url:
         browser = await playwright.chromium.launch(executable_path=program, args=[*SWITCHES, *camera])
         made = Street(house, alice, codes, browser, url)
         yield made
@@ -224,6 +238,7 @@ async def test_mailed_code_then_an_address(street: Street) -> None:
     await page.get_by_role("button", name="Go on").click()
     assert await page.locator("[data-kind=address_signature]").count() == 0
     await page.get_by_role("button", name="Send a code by mail").click()
+    await expect(page.get_by_label("Code that we sent")).to_be_visible()
     await page.get_by_label("Code that we sent").fill(await street.mailed())
     await page.get_by_role("button", name="Confirm", exact=True).click()
     await expect(page.locator("[data-way=no_possession]")).to_be_visible()
@@ -239,6 +254,62 @@ async def test_mailed_code_then_an_address(street: Street) -> None:
     await expect(page.locator("[data-trouble=nothing]")).to_be_visible()
     shown = await street.house.happened("alice", ev.RecoveryShown)
     assert [one.evidence for one in shown] == ["email_code"]
+
+
+async def test_a_payment_instead_of_the_account(street: Street) -> None:
+    """Who fears for the account has money paid to an address of old after the wait; nobody else's address is taken."""
+    page = await street.seat(**PHONE)
+    await opened(page, street)
+    await shows(page, "totp", street.alice.next_code())
+    await shows(page, "backup_code", street.codes[0])
+    await expect(page.locator("[data-waits=time]")).to_be_visible()
+    await street.house.deliver()
+    street.let_pass(24.1)
+    for address in (STRANGER, HOME):
+        await street.priced()
+        street.let_pass(0.1)
+        await page.goto("/center/recover/finish")
+        await page.locator("summary").click()
+        for name, value in (("Address", address), ("Asset, such as BTC", "USDT"), ("Amount", "50")):
+            await page.get_by_label(name, exact=True).fill(value)
+        await page.get_by_label("Network").select_option("bitcoin")
+        await page.get_by_role("button", name="Pay this out").click()
+        await expect(page.locator("main")).to_contain_text(f"Send 50 USDT to {address}")
+        await page.get_by_label("Code that we sent").fill(await street.mailed())
+        await page.get_by_role("button", name="Confirm", exact=True).click()
+        if address == STRANGER:
+            await expect(page.locator("[data-trouble=refused]")).to_be_visible()
+    await expect(page.get_by_role("status")).to_contain_text("This payment")
+    assert not await street.house.happened("alice", ev.RecoveryFinished)
+    paid = await street.house.happened("alice", ev.ExitAllowed) + await street.house.happened("alice", ev.ExitHeld)
+    assert len(paid) == 1
+    assert await street.house.faults("alice") == []
+
+
+async def test_an_old_passkey_speaks(street: Street) -> None:
+    """A passkey that was made long before is asked for once something else counts, and makes the second thing."""
+    page = await street.seat(**DESKTOP)
+    session = await page.context.new_cdp_session(page)
+    await session.send("WebAuthn.enable")
+    await session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    await signed_in(page, street)
+    await page.goto("/center/authenticators")
+    await page.get_by_role("button", name="Make a passkey", exact=True).click()
+    await proves(page, street)
+    await page.get_by_role("button", name="Make it on this device").click()
+    await expect(page.get_by_role("status")).to_contain_text("Done")
+    await street.house.deliver()
+    street.let_pass(10 * 24)
+    await page.context.clear_cookies()
+    await opened(page, street)
+    await shows(page, "totp", street.alice.next_code())
+    place = page.locator("[data-kind=passkey]")
+    await place.locator("summary").click()
+    await place.get_by_role("button").click()
+    await page.get_by_role("button", name="Confirm with your passkey").click()
+    await expect(page.locator("[data-way=two_possessions]")).to_be_visible()
+    shown = await street.house.happened("alice", ev.RecoveryShown)
+    assert [one.evidence for one in shown] == ["totp", "passkey"]
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])

@@ -87,10 +87,12 @@ PLACES: Final = {
     "api_key": "/keys",
     "authenticator": "/authenticators",
     "contact": "/contacts",
+    "evidence": "/recovery",
     "exit": "/holds",
     "incident": "/robbed",
     "limit": "/limits",
     "lock": "/limits",
+    "recovery": "/recovery",
     "session": "/sessions",
     "vault": "/limits",
 }

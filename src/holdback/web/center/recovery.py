@@ -13,7 +13,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from babel.dates import format_timedelta
+from msgspec.structs import replace
 
+from holdback.activity import Activity, Kind
 from holdback.batching import Overloaded
 from holdback.claims import FIRST, KINDS, Claims
 from holdback.core.evidence import BURNABLE, EVIDENCE
@@ -22,7 +24,6 @@ from holdback.evidence.document import PAPER_BYTES
 from holdback.evidence.mail import MAIL_BYTES
 from holdback.papers import TooOften, Unreadable
 from holdback.ports import ReaderUnavailable
-from holdback.timeline import lines
 from holdback.views import Views
 from holdback.web import forms
 from holdback.web.endpoint import MULTIPART, Operation, Reply
@@ -31,14 +32,17 @@ from holdback.web.pages import Sight, Site, to, tongue
 from holdback.web.problems import retry_after
 from holdback.web.uploads import upload
 from holdback.web.visitors import Visitor, cookies
+from holdback.wording.to_owner import ACTIONS
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from holdback.activity import Line
     from holdback.claims import Said, Standing
     from holdback.desk import ProgressForm
     from holdback.service import Service
+    from holdback.views import RecoveryForm
     from holdback.web.dressing import Tongue
     from holdback.web.endpoint import Call
     from holdback.web.uploads import File
@@ -50,7 +54,8 @@ AT_ONCE: Final = 2
 """Papers that are taken in at a time."""
 DEADLINE_S: Final = 60.0
 FORM_MOST: Final = 8 * 1024
-LINES_MOST: Final = 200
+LINES_MOST: Final = 50
+_TITLES: Final = tuple(text for name, text in ACTIONS.items() if name.startswith("recovery."))
 
 SHOWN: Final = frozenset({"kind", "channel", "network", "address"})
 CHOSEN: Final = frozenset({"password", "address", "network", "asset", "amount"})
@@ -78,6 +83,7 @@ class Recoveries:
         """Serve pages of this site."""
         self._service, self._site = service, site
         self._claims, self._desk, self._views = Claims(service), Desk(service), Views(service)
+        self._log = Activity(service)
         self._home = f"{site.home}/recover"
         secure = site.origin.startswith("https:")
         self._cookie = f"__Secure-{COOKIE}" if secure else COOKIE
@@ -87,24 +93,29 @@ class Recoveries:
     def operations(self) -> dict[str, dict[str, Operation]]:
         """The routes, by path and method."""
         home, page, form = self._home, self._going_on, self._form
-        paper = Operation(
-            page(self._paper), takes=MULTIPART, most=PAPER_BYTES + FORM_MOST, deadline_s=DEADLINE_S, slots=self._slots
-        )
+        back = self._operation(page(self._to_case))
         return {
-            home: {"GET": Operation(self.ask), "POST": Operation(self.open, takes=FORM)},
-            f"{home}/key": {"GET": Operation(self.ask_key), "POST": Operation(self.take_key, takes=FORM)},
-            f"{home}/case": {"GET": Operation(page(self._case))},
-            f"{home}/show": {"POST": Operation(form(self._show), takes=FORM)},
-            f"{home}/paper": {"POST": paper},
-            f"{home}/face": {"GET": Operation(page(self._face))},
+            home: {"GET": self._operation(self.ask), "POST": self._operation(self.open, FORM)},
+            f"{home}/key": {"GET": self._operation(self.ask_key), "POST": self._operation(self.take_key, FORM)},
+            f"{home}/case": {"GET": self._operation(page(self._case))},
+            f"{home}/show": {"GET": back, "POST": self._operation(form(self._show), FORM)},
+            f"{home}/paper": {"GET": back, "POST": self._taking_papers(page(self._paper))},
+            f"{home}/face": {"GET": self._operation(page(self._face))},
             f"{home}/finish": {
-                "GET": Operation(page(self._finishing)),
-                "POST": Operation(form(self._finish), takes=FORM),
+                "GET": self._operation(page(self._finishing)),
+                "POST": self._operation(form(self._finish), FORM),
             },
-            f"{home}/stop": {"POST": Operation(form(self._stop), takes=FORM)},
-            f"{home}/leave": {"POST": Operation(form(self._leave), takes=FORM)},
-            f"{self._site.home}/recovery": {"GET": Operation(self._site.for_visitors(self.watch))},
+            f"{home}/stop": {"GET": back, "POST": self._operation(form(self._stop), FORM)},
+            f"{home}/leave": {"GET": back, "POST": self._operation(form(self._leave), FORM)},
+            f"{self._site.home}/recovery": {"GET": self._operation(self._site.for_visitors(self.watch))},
         }
+
+    def _operation(self, handle: Callable[[Call], Awaitable[Reply]], takes: bytes = b"") -> Operation:
+        return Operation(handle, takes=takes, dressed=self._site.troubled)
+
+    def _taking_papers(self, handle: Callable[[Call], Awaitable[Reply]]) -> Operation:
+        operation = self._operation(handle, MULTIPART)
+        return operation._replace(most=PAPER_BYTES + FORM_MOST, deadline_s=DEADLINE_S, slots=self._slots)
 
     # Before there is a case
 
@@ -194,6 +205,8 @@ class Recoveries:
         """How it stands, and what could be shown next."""
         case, speaks = at.case, tongue(at.call)
         progress = await self._desk.progress(case.account, case.token) if case.counts else None
+        if case.counts and progress is None:  # it has ended since
+            return self._over(at.call, case.name)
         shown = set(progress.shown) if progress else set()
         offered = [one for one in OFFERED if _is_open(case, one) and one not in shown]
         return self._bare(
@@ -206,23 +219,32 @@ class Recoveries:
 
     def _bare(self, at: At, template: str, **shown: object) -> Reply:
         policy = self._service.tools.policy.recovery
-        common = {"case": at.case, "word": at.visitor.word, "policy": policy}
+        common = {"case": at.case, "word": at.visitor.word, "policy": policy, "key": secrets.token_urlsafe(16)}
         return self._site.bare(at.call, template, **(common | shown))
+
+    async def _to_case(self, _at: At) -> Reply:
+        """Whoever loads anew what a form had shown."""
+        return to(f"{self._home}/case")
 
     async def _show(self, at: At) -> Reply:
         """Show one thing, or have a code sent for it."""
         named = {name: value for name, value in at.given.items() if name in SHOWN and value}
         said = await self._shown(at, named | {"action": "recovery.evidence"})
-        if said.counted:
+        if said.counted or said.is_shown_already:
             return to(f"{self._home}/case")
         if said.challenge:
-            return self._bare(at, "recover-code.html", said=said, named=named, to="show")
+            return await self._confirming(at, said, named, "show")
         return await self._case(at, trouble="nothing", said=said)
+
+    async def _confirming(self, at: At, said: Said, named: dict[str, str], to: str) -> Reply:
+        """Ask for what a step-up wants."""
+        return self._bare(at, "recover-code.html", said=await self._worded(at.case, said), named=named, to=to)
 
     async def _shown(self, at: At, fields: dict[str, str]) -> Said:
         proofs = forms.proved(at.given)["proofs"]
         seen, challenge = self._site.seen(at.call, at.given), at.given.get("_challenge", "")
-        return await self._claims.shown(at.case, fields, proofs, challenge, seen, at.call.client)
+        key = at.given.get("_key", "")[: forms.KEY_MOST]
+        return await self._claims.shown(at.case, fields, proofs, challenge, seen, (key, at.call.client))
 
     async def _paper(self, at: At) -> Reply:
         """Have a paper read, and say what was found."""
@@ -261,7 +283,7 @@ class Recoveries:
         named = {name: value for name, value in at.given.items() if name in CHOSEN and value}
         said = await self._shown(at, named | {"action": "recovery.finish"})
         if said.challenge:
-            return self._bare(at, "recover-code.html", said=said, named=named, to="finish")
+            return await self._confirming(at, said, named, "finish")
         if said.counted and "password" in named:
             done = self._bare(at, "recover-done.html", said=said)
             return done._replace(headers=(*done.headers, self._kept("", "")))
@@ -302,13 +324,7 @@ class Recoveries:
         account = await self._views.account(sight.visitor.account)
         assert account is not None  # noqa: S101 - the visitor's session was read from it a moment ago
         case = account.recovery
-        told = []
-        if case is not None:
-            after = max(0, account.seq - LINES_MOST)
-            found = await lines(self._service, sight.visitor.account, after, LINES_MOST) or []
-            told = [
-                one for one in found if one.action.startswith("recovery.") and one.at >= case.opened_at and one.followed
-            ]
+        told = await self._told(sight.visitor.account, case) if case is not None else []
         policy = self._service.tools.policy.recovery
         return self._site.page(
             sight, "recovery.html", account=account, case=case, lines=told[::-1], policy=policy,
@@ -316,6 +332,24 @@ class Recoveries:
             burnable=[one for one in EVIDENCE if one in BURNABLE],
             phrase=await self._views.phrase(sight.visitor.account),
         )  # fmt: skip
+
+    async def _told(self, account: str, case: RecoveryForm) -> list[Line]:
+        """What the account's log says of a case, newest first, as its owner reads it."""
+        page = await self._log.page(account, 0, Kind.SIGN_INS, LINES_MOST)
+        began = int(case.id.removeprefix("r"))
+        return (
+            [one for one in page.items if one.seq >= began and one.title.startswith(_TITLES)]
+            if page is not None
+            else []
+        )
+
+    async def _worded(self, case: Standing, said: Said) -> Said:
+        """What came of it, with what its challenge confirms ready to be said in the page's language."""
+        answer = said.answer
+        if answer is None or answer.challenge is None:
+            return said
+        text = await self._log.confirms(case.account, answer.head, answer.challenge.text)
+        return said._replace(answer=replace(answer, challenge=replace(answer.challenge, text=text)))
 
 
 class _Paper(NamedTuple):
