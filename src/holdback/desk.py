@@ -197,6 +197,13 @@ def marked_page(page: DeskPage, reader: str, keys: Mapping[int, bytes]) -> DeskP
     return DeskPage(tuple(items), page.next)
 
 
+def marked_instants(texts: Iterable[str], reader: str, keys: Mapping[int, bytes]) -> list[str]:
+    """Instants of another list that staff read, as this reader is to have them: marked as the desk's `opened_at` is."""
+    key, mark = next(iter(keys.items()))
+    rows = [{"opened_at": text} for text in texts]
+    return [row["opened_at"] for row in marked(rows, export_of(reader, key), mark)]
+
+
 def export_of(reader: str, key: int) -> Export:
     """The record by which copies of the desk are traced to a reader: always the same one, so none needs to be kept."""
     return Export(reader=reader, key=key, row_id="id", columns=dict(EXPORTED))

@@ -119,7 +119,8 @@ async def test_an_alarm_says_what_it_is_made_of(
     await page.get_by_role("button", name="Close the case: it is explained").click()
     await expect(page.get_by_role("status")).to_contain_text("Done")
     await page.get_by_role("link", name="Go on").click()
-    await expect(page.get_by_text("No case is open")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Alarms", level=1)).to_be_visible()
+    await expect(page.get_by_role("link", name="staff-rex")).to_have_count(0)
     assert not person.stopped
 
 

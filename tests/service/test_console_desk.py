@@ -21,6 +21,7 @@ from holdback.core.breaker import Flow
 from holdback.core.decide import RULES
 from holdback.core.events import ActorKind, Role
 from holdback.core.rules.staff import StaffFlag, TicketOpen
+from holdback.desk import marked_instants
 from holdback.outflows import Outflows
 from holdback.reader_watch import ReaderWatch
 from holdback.web.console.pages import Console as Pages
@@ -197,6 +198,25 @@ async def test_the_queue_leads_to_where_it_is_worked_on(house: House) -> None:
     assert f'name="ticket" value="{case}"' in asking
     look = {"action": "staff.look_up", "ticket": case, "fields": ["email"], "reason": "to help"}
     assert 'data-decision="allow"' in await Console(house).asks(eve, "/account", "alice", **look)
+
+
+async def test_lists_are_each_readers_own_copy(house: House) -> None:
+    """Two auditors have the same seconds of a log, of members and of cases, and milliseconds that tell them apart."""
+    sue, one, two = await staffed(house, sue=Role.SUPPORT, one=Role.AUDITOR, two=Role.AUDITOR)
+    for number in range(20):
+        flag = StaffFlag("rich", (sue.account,), house.clock.at - number - 1, 5, 6, 100)
+        await house.service.record(sue.account, flag)
+        house.clock.at += 1_000
+    console, keys = Console(house), house.service.tools.masters.mark_keys()
+    for path in ("/audit/staff-sue", "/audit", "/alarms"):
+        pages = [(await console.reads(member, path)).text.partition("<main")[2] for member in (one, two)]
+        mine, others = (re.findall(r'datetime="([^"]+)"', page) for page in pages)
+        assert mine
+        assert marked_instants(mine, one.account, keys) == mine
+        assert marked_instants(others, two.account, keys) == others
+        if path == "/audit/staff-sue":
+            assert [at[:19] for at in mine] == [at[:19] for at in others]
+            assert mine != others
 
 
 async def test_the_chart_has_the_numbers_of_the_table(house: House) -> None:

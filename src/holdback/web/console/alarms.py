@@ -37,7 +37,7 @@ class AlarmDesk:
 
     async def _cases(self, reader: Reader) -> Reply:
         """All cases that are open."""
-        found = await self._alarms.cases(reader.member)
+        found = self._door.own_copy(reader, await self._alarms.cases(reader.member), "opened_at", "last_at")
         return self._door.room(reader, "alarms.html", cases=found, rules=self._door.service.tools.policy.staff)
 
     async def _case(self, reader: Reader) -> Reply:

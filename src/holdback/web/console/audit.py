@@ -40,7 +40,8 @@ class Audit:
 
     async def _overview(self, reader: Reader) -> Reply:
         """Everybody who was ever let in, and the streams of the place itself."""
-        shown = {"members": await self._oversight.members(reader.member), "others": await self._oversight.others()}
+        members = self._door.own_copy(reader, await self._oversight.members(reader.member), "since")
+        shown = {"members": members, "others": await self._oversight.others()}
         policy = self._door.service.tools.policy
         return self._door.room(reader, "audit.html", policy=policy, digest=self._digest(), **shown)
 
@@ -53,7 +54,8 @@ class Audit:
         page = await self._oversight.log(reader.sight.call.path["account"], reader.member, cursor(reader.sight))
         if page is None:
             raise Problem(problems.UNKNOWN_ROUTE)
-        return self._door.room(reader, "audit-log.html", page=page, digest=self._digest())
+        lines = self._door.own_copy(reader, page.lines, "at")
+        return self._door.room(reader, "audit-log.html", page=page, lines=lines, digest=self._digest())
 
     async def _check(self, reader: Reader) -> Reply:
         """Whether it holds together."""

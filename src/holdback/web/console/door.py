@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
 
 from holdback.batching import Overloaded
 from holdback.core.events import Role, StreamKind
+from holdback.desk import marked_instants
 from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.judging import ChallengeRefused, KeyReused
 from holdback.ports import Wanted
@@ -27,7 +28,7 @@ from holdback.web.pages import Asked, Sight, Site, answer, to, tongue
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from holdback.core.decision import StaffFact
     from holdback.core.events import Instant
@@ -42,6 +43,7 @@ PROOF_MOST: Final = 4_096
 FORBIDDEN: Final = 403
 
 _BACK: Final = re.compile(r"(/[A-Za-z0-9._-]{1,64}){0,4}")
+_Row = TypeVar("_Row", bound=msgspec.Struct)
 _ACTION: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -126,6 +128,14 @@ class Door:
         left_s = max(0, ends_at - reader.now) // 1000
         common = {"ways": ways, "ends_at": instant_text(ends_at), "left_s": left_s, "roles": reader.fact.roles}
         return self.site.page(reader.sight, template, **(common | shown))
+
+    def own_copy(self, reader: Reader, rows: Iterable[_Row], *columns: str) -> list[_Row]:
+        """A list as this reader is to have it: a copy that leaked tells by its instants whose it was (`marking.py`)."""
+        found, keys = list(rows), self.service.tools.masters.mark_keys()
+        for name in columns:
+            told = marked_instants((getattr(one, name) for one in found), reader.member, keys)
+            found = [msgspec.structs.replace(one, **{name: text}) for one, text in zip(found, told, strict=True)]
+        return found
 
     def part(self, sight: Sight, template: str, **shown: object) -> Reply:
         """What stands in place of a page's content: an answer, or why there is none."""

@@ -41,7 +41,10 @@ function moments(_, splits) {
     document.documentElement.lang,
     long ? { month: "short", day: "numeric" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   );
-  return splits.map((one) => said.format(new Date(one * THOUSAND)));
+  return splits.map((one) => {
+    const at = new Date(one * THOUSAND);
+    return long && at.getHours() !== 0 ? "" : said.format(at);
+  });
 }
 
 /** The page's own colours, light or dark. */
@@ -71,6 +74,7 @@ function options(place, width) {
     series: [{ label: place.dataset.when }, ...series],
     axes: [{ ...axis, values: moments, space: 64 }, { ...axis, values: dollars, size: 64 }],
     scales: { y: { range: (_, __, most) => [0, most * 1.1 || 1] } },
+    legend: { markers: { dash: (chart, nth) => (chart.series[nth].dash?.length ? "dashed" : "solid") } },
     cursor: { drag: { x: false, y: false } },
   };
 }
