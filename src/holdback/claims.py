@@ -297,53 +297,54 @@ class Claims:
 
     # Of nobody
 
-    def _row(self, name: str) -> bytes:
-        place = int.from_bytes(self._masters.lookup_hash("bucket", f"claim {name}")[1:9]) % BUCKETS
-        return self._masters.lookup_hash("attempts", f"claim {place}")
+    def _rows(self, name: str) -> list[bytes]:
+        """Where the last case of a name is written down, by each key of the ring, the current one first."""
+        places = [int.from_bytes(one[1:9]) % BUCKETS for one in self._masters.lookup_hashes("bucket", f"claim {name}")]
+        return [self._masters.lookup_hashes("attempts", f"claim {place}")[at] for at, place in enumerate(places)]
 
     async def _pretend(self, name: str, lost: Sequence[str], key: str) -> str | None:
         """Open a case that leads nowhere, as often as one that shows nothing may be opened."""
-        row_key = self._row(name)
+        rows = self._rows(name)
         numbers, opened_at = self._policy.recovery, 0
 
         def mark(now: Instant, found: Mapping[bytes, Attempts]) -> list[Attempts]:
             nonlocal opened_at
-            row, tag = found.get(row_key), _tag(key, lost, now)
+            row, tag = _last(rows, found), _tag(key, lost, now)
             if row is not None and tag and row.networks == tag:
                 opened_at = row.since
                 return []
             if row is not None and now < row.since + numbers.reopen_m * MINUTE:
                 return []
             opened_at = now
-            return [Attempts(row_key, 1, now, now, now + numbers.expires_d * DAY, tag)]
+            return [Attempts(rows[0], 1, now, now, now + numbers.expires_d * DAY, tag)]
 
-        await self._service.store.count_attempts([row_key], mark)
+        await self._service.store.count_attempts(rows, mark)
         return self._token(name, opened_at, lost, key) if opened_at else None
 
     async def _invented(self, name: str, token: str) -> Standing | None:
         folded = sign_in_name(name)
         read = self._read(folded, token)
-        row_key, last, now = self._row(folded), 0, 0
+        rows, last, now = self._rows(folded), 0, 0
 
         def look(at: Instant, found: Mapping[bytes, Attempts]) -> list[Attempts]:
             nonlocal last, now
-            row = found.get(row_key)
+            row = _last(rows, found)
             last, now = (row.since if row is not None and at < row.until and row.failures < ENDED else 0), at
             return []
 
-        await self._service.store.count_attempts([row_key], look)
+        await self._service.store.count_attempts(rows, look)
         if read is None or read[0] != last:
             return None
         return Standing(name, token, "", last, now, read[1])
 
     async def _taken_back(self, case: Standing) -> None:
         """No key fits any more, and the next case must wait as it would elsewhere."""
-        row_key, kept_ms = self._row(sign_in_name(case.name)), HOUR
+        rows, kept_ms = self._rows(sign_in_name(case.name)), HOUR
 
         def mark(now: Instant, _found: Mapping[bytes, Attempts]) -> list[Attempts]:
-            return [Attempts(row_key, ENDED, now, now, now + kept_ms)]
+            return [Attempts(rows[0], ENDED, now, now, now + kept_ms)]
 
-        await self._service.store.count_attempts([row_key], mark)
+        await self._service.store.count_attempts(rows, mark)
 
     def _token(self, name: str, opened_at: Instant, lost: Sequence[str], key: str) -> str:
         """A key that looks like any other, and says under our keys when its case was opened and what was lost."""
@@ -380,6 +381,11 @@ class Claims:
             return self._door.open_bytes(boxed, field=_SEALED).rstrip(b"\0").decode()
         except (ValueError, SealBroken):
             return ""
+
+
+def _last(rows: Sequence[bytes], found: Mapping[bytes, Attempts]) -> Attempts | None:
+    """The row of a name's last case, under whichever key it was written."""
+    return max((found[one] for one in rows if one in found), key=lambda one: one.since, default=None)
 
 
 def _boxed(key: bytes, name: str, nonce: bytes, body: bytes) -> bytes:

@@ -24,6 +24,7 @@ PAGES: Final = (
     "/keys",
     "/book",
     "/robbed",
+    "/recovery",
     "/viewers",
 )
 
