@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from holdback.core.events import STREAM_PREFIX, StreamKind
+from holdback.core.events import MINUTE, STREAM_PREFIX, StreamKind
 from holdback.desk import Desk, marked_page
 from holdback.web.console.door import Page
-from holdback.web.pages import PAGE, to
+from holdback.web.pages import PAGE
 
 if TYPE_CHECKING:
+    from holdback.core.events import Instant
     from holdback.desk import DeskForm
     from holdback.web.console.door import Ask, Door, Reader
     from holdback.web.endpoint import Reply
@@ -19,9 +21,10 @@ CURSOR_MOST: Final = 256
 
 
 class Row(NamedTuple):
-    """One thing that waits, its place among those that wait for the same, and the page where it is worked on."""
+    """One thing that waits, its age, its place among those that wait for the same, and where it is worked on."""
 
     item: DeskForm
+    age_m: int
     place: int
     way: str
 
@@ -47,11 +50,18 @@ class Queue:
         cursor = reader.sight.given.get("cursor", "")[:CURSOR_MOST]
         try:
             page, places = await self._desk.queues(reader.fact.roles, cursor, PAGE)
-        except ValueError:
-            return to("/console")
+        except ValueError:  # a cursor that was never given: from the beginning
+            page, places = await self._desk.queues(reader.fact.roles, "", PAGE)
         page = marked_page(page, reader.member, self._door.service.tools.masters.mark_keys())
-        rows = [Row(one, place, _way(one)) for one, place in zip(page.items, places, strict=True)]
+        rows = [
+            Row(one, _age_m(one, reader.now), place, _way(one)) for one, place in zip(page.items, places, strict=True)
+        ]
         return self._door.room(reader, "queue.html", rows=rows, next=page.next)
+
+
+def _age_m(item: DeskForm, now: Instant) -> int:
+    """How many whole minutes it has waited."""
+    return max(0, now - round(datetime.fromisoformat(item.opened_at).timestamp() * 1000)) // MINUTE
 
 
 def _way(item: DeskForm) -> str:
