@@ -157,3 +157,6 @@ function dress() {
 dress();
 document.addEventListener("htmx:afterSettle", dress);
 setInterval(count, 1000);
+
+// On a phone the ways on are one line to be pushed: the page that is open must be in sight.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
