@@ -12,8 +12,9 @@ import msgspec
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, decode_events
+from holdback.intake import ACCOUNT_ID
 from holdback.ports import Wanted
-from holdback.roster import roster
+from holdback.roster import believed, rows
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ class CaseForm(msgspec.Struct, frozen=True):
     reads_day: int
 
 
+class CaseList(msgspec.Struct, frozen=True):
+    """The open cases, and members of whom nothing can be said: their rows were `altered` behind Holdback."""
+
+    cases: tuple[CaseForm, ...]
+    altered: tuple[str, ...]
+
+
 class CasePage(msgspec.Struct, frozen=True):
     """A case with what its member's stream says of it; `next` is where that goes on, null at its end."""
 
@@ -77,19 +85,26 @@ class Alarms:
         self._store = service.store
         self._snapshots = service.tools.snapshots
 
-    async def cases(self, reader: str) -> list[CaseForm]:
-        """Every open case that this reader may see, the newest word first. Raises Tampered."""
-        heads = await roster(self._store, self._snapshots)
-        now = (await self._store.read([])).now
-        found = [(head, head.incident) for head in heads if head.incident is not None and not is_about(head, reader)]
-        ordered = sorted(found, key=lambda one: -one[1].last_at)
-        return [_case(head, incident, now) for head, incident in ordered]
+    async def cases(self, reader: str) -> CaseList:
+        """Every open case that this reader may see, the newest word first."""
+        now, altered = (await self._store.read([])).now, list[str]()
+        found: list[tuple[Head, Incident]] = []
+        async for row in rows(self._store):
+            head = believed(self._snapshots, row)
+            if head is None:
+                altered.append(row.account)
+            elif head.incident is not None and not is_about(head, reader):
+                found.append((head, head.incident))
+        found.sort(key=lambda one: -one[1].last_at)
+        return CaseList(tuple(_case(head, incident, now) for head, incident in found), tuple(altered))
 
     async def case(self, member: str, reader: str, after: int = 0) -> CasePage | None:
-        """An open case from an entry of its member's stream on; None if this reader may see none. Raises Tampered."""
+        """An open case from an entry of its member's stream on; None if this reader may see none."""
+        if not ACCOUNT_ID.fullmatch(member):
+            return None
         loaded = await self._store.read([Wanted(member)])
         row = loaded.snapshots.get(member)
-        head = self._snapshots.head(row) if row is not None else None
+        head = believed(self._snapshots, row) if row is not None else None
         if row is None or head is None or head.member is None or head.incident is None or is_about(head, reader):
             return None
         key = self._snapshots.key_of(member, row.key)

@@ -70,6 +70,18 @@ class Outflows:
 
     async def standing(self) -> BreakerForm:
         """How it stands now. Raises Tampered."""
+        return await self._standing(await self._hours())
+
+    async def series(self, days: int) -> list[HourForm]:
+        """Each hour of so many days up to now, the oldest first. `days` is one of `DAYS`."""
+        return await self._series(await self._hours(), days)
+
+    async def both(self, days: int) -> tuple[BreakerForm, list[HourForm]]:
+        """The same two, of what was read once: on a busy platform a look adds up many rows. Raises Tampered."""
+        hours = await self._hours()
+        return await self._standing(hours), await self._series(hours, days)
+
+    async def _standing(self, hours: dict[int, Flow]) -> BreakerForm:
         store, policy = self._service.store, self._policy
         loaded = await store.read([Wanted(ev.BREAKER)])
         now, row = loaded.now, loaded.snapshots.get(ev.BREAKER)
@@ -79,7 +91,6 @@ class Outflows:
         first = stands.proposal
         until = first.at + policy.staff.proposed_d * DAY if first is not None else 0
         asked = first if now < until else None
-        hours = await self._hours()
         since = max(now - HOUR, stands.reset_at)
         left = sum_of([Flow(*one[1:]) for one in await store.flow_sums(since, DAY)])
         most = limits(hours, now, policy.breaker)
@@ -94,9 +105,7 @@ class Outflows:
             scopes=tuple(ScopeForm(*one) for one in zip(SCOPES, map(_usd, left), map(_usd, most), strict=True)),
         )
 
-    async def series(self, days: int) -> list[HourForm]:
-        """Each hour of so many days up to now, the oldest first. `days` is one of `DAYS`."""
-        hours = await self._hours()
+    async def _series(self, hours: dict[int, Flow], days: int) -> list[HourForm]:
         this = (await self._service.store.read([])).now // HOUR
         return [self._hour(hours, hour) for hour in range(this - days * DAY // HOUR + 1, this + 1)]
 

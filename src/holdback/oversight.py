@@ -12,8 +12,9 @@ import msgspec
 from holdback import audit
 from holdback.alarms import is_about
 from holdback.core.events import DAY, HOUR, STREAM_PREFIX, StreamKind
+from holdback.intake import ACCOUNT_ID
 from holdback.ports import Wanted
-from holdback.snapshots import NewerState, Tampered
+from holdback.roster import believed, rows
 from holdback.timeline import Line, lines
 from holdback.wording.words import instant_text
 
@@ -74,19 +75,14 @@ class Oversight:
 
     async def members(self, reader: str) -> list[MemberForm]:
         """Everybody who was ever let in, but for the reader: one row that was altered hides no other."""
-        prefix = after = STREAM_PREFIX[StreamKind.STAFF]
+        now = (await self._store.read([])).now
         found: list[MemberForm] = []
-        while names := [name for name in await self._store.accounts(after, AT_ONCE) if name.startswith(prefix)]:
-            loaded = await self._store.read([Wanted(name) for name in names])
-            for row in loaded.snapshots.values():
-                try:
-                    head = self._snapshots.head(row)
-                except (Tampered, NewerState, msgspec.DecodeError):
-                    found.append(_altered(row))
-                    continue
-                if head.member is not None and not is_about(head, reader):
-                    found.append(_member(head, loaded.now))
-            after = names[-1]
+        async for row in rows(self._store):
+            head = believed(self._snapshots, row)
+            if head is None:
+                found.append(_altered(row))
+            elif head.member is not None and not is_about(head, reader):
+                found.append(_member(head, now))
         return found
 
     async def others(self) -> list[str]:
@@ -123,16 +119,17 @@ class Oversight:
         if not _is_ours(account):
             return None
         row = (await self._store.read([Wanted(account)])).snapshots.get(account)
-        try:
-            head = self._snapshots.head(row) if row is not None else None
-        except (Tampered, NewerState, msgspec.DecodeError):
-            return None
+        head = believed(self._snapshots, row) if row is not None else None
         return None if head is None or is_about(head, reader) else head
 
 
 def _is_ours(account: str) -> bool:
     """Whether a stream is no customer's."""
-    return "." not in account and account.startswith(tuple(STREAM_PREFIX.values()))
+    return (
+        ACCOUNT_ID.fullmatch(account) is not None
+        and "." not in account
+        and account.startswith(tuple(STREAM_PREFIX.values()))
+    )
 
 
 def _altered(row: Snapshot) -> MemberForm:

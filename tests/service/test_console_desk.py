@@ -166,6 +166,10 @@ async def test_a_row_that_was_altered_hides_no_other(house: House, place: Place)
     assert f'href="/console/audit/{sue.account}/check"' in overview
     assert "this row was altered behind Holdback" in overview
     assert (await console.reads(auditor, f"/audit/{sue.account}")).status_code == 404
+    assert (
+        f"until whoever runs the database has looked: {sue.account}." in (await console.reads(auditor, "/alarms")).text
+    )
+    assert (await console.reads(auditor, f"/alarms/{sue.account}")).status_code == 404
     checked = unescape((await console.reads(auditor, f"/audit/{sue.account}/check")).text)
     assert "the state was altered" in checked
 

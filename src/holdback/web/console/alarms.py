@@ -37,8 +37,11 @@ class AlarmDesk:
 
     async def _cases(self, reader: Reader) -> Reply:
         """All cases that are open."""
-        found = self._door.own_copy(reader, await self._alarms.cases(reader.member), "opened_at", "last_at")
-        return self._door.room(reader, "alarms.html", cases=found, rules=self._door.service.tools.policy.staff)
+        found = await self._alarms.cases(reader.member)
+        cases = self._door.own_copy(reader, found.cases, "opened_at", "last_at")
+        return self._door.room(
+            reader, "alarms.html", cases=cases, altered=found.altered, rules=self._door.service.tools.policy.staff
+        )
 
     async def _case(self, reader: Reader) -> Reply:
         """One of them, with what it is made of."""

@@ -41,9 +41,10 @@ class Breaker:
     async def _standing(self, reader: Reader) -> Reply:
         """How it stands, its limits, and the hours as a table."""
         days = _days(reader)
+        stands, hours = await self._outflows.both(days)
         shown = {
-            "stands": await self._outflows.standing(),
-            "hours": (await self._outflows.series(days))[::-1],
+            "stands": stands,
+            "hours": hours[::-1],
             "days": days,
             "choices": DAYS,
             "series": f"{HOME}/breaker/series?days={days}",
