@@ -154,6 +154,7 @@ function dress() {
   count();
 }
 
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 dress();
 document.addEventListener("htmx:afterSettle", dress);
 setInterval(count, 1000);
