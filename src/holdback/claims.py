@@ -17,6 +17,7 @@ import hmac
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -64,6 +65,8 @@ FIRST: Final = frozenset({"totp", "backup_code", CODE})
 AGAIN_MS: Final = 10 * MINUTE
 """For how long the same form brings the same case: shorter than any distance between openings."""
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
 _ANSWER: Final = msgspec.json.Decoder(AnswerForm)
 _SEALED: Final = "claim challenge"
 _PAD: Final = 24
@@ -92,6 +95,18 @@ class Standing(NamedTuple):
     drawn: int = 0
     known: tuple[str, ...] = ()
     faced: bool = False
+
+
+class Sent(NamedTuple):
+    """How a form came: its key, under which the same brings the same answer, and from where.
+
+    `seen` is what the server saw of it, for the question's context; `signed` what this device's key signed, if it did.
+    """
+
+    key: str = ""
+    client: str = ""
+    seen: Mapping[str, Any] = NOTHING
+    signed: Mapping[str, str] = NOTHING
 
 
 class Said(NamedTuple):
@@ -150,27 +165,20 @@ class Claims:
             await _level(began, READ_LEVEL_S)
         return found
 
-    async def shown(  # noqa: PLR0913, PLR0917 - what one question is made of
-        self,
-        case: Standing,
-        fields: Mapping[str, Any],
-        proofs: Sequence[Mapping[str, str]],
-        challenge: str,
-        seen: Mapping[str, Any],
-        sent: tuple[str, str] = ("", ""),
+    async def shown(
+        self, case: Standing, fields: Mapping[str, Any], proofs: Sequence[Mapping[str, str]], challenge: str, sent: Sent
     ) -> Said:
         """Ask something of a case: evidence, its end, or to take it back. Raises TooOften.
 
-        `challenge` is what `Said` named; a code that was sent for none of ours is not looked at. `sent` is the key of a
-        form, under which the same brings the same answer, and where it came from.
+        `challenge` is what `Said` named; a code that was sent for none of ours is not looked at.
         """
         began = asyncio.get_running_loop().time()
-        self._shown.take(_bucket(sent[1]), began)
+        self._shown.take(_bucket(sent.client), began)
         named = self._named(challenge)
         is_code = any(one["kind"] == CODE for one in proofs)
         fits = case.counts or fields["action"] == "recovery.cancel" or fields.get("kind") in FIRST
         if case.account and fits and not (is_code and not named):
-            said = await self._asked(case, fields, proofs, named, (sent[0], seen))
+            said = await self._asked(case, fields, proofs, named, sent)
         elif not case.account and fields["action"] == "recovery.cancel":
             await self._taken_back(case)
             said = Said(counted=True)
@@ -278,15 +286,17 @@ class Claims:
         fields: Mapping[str, Any],
         proofs: Sequence[Mapping[str, str]],
         challenge: str,
-        sent: tuple[str, Mapping[str, Any]],
+        sent: Sent,
     ) -> Said:
-        asked = {**fields, "actor": {"kind": "owner", "session": case.token}, "proofs": list(proofs)}
+        actor = {"kind": "owner", "session": case.token}
+        asked = {**fields, "actor": actor, "proofs": list(proofs)}
         if challenge:
             asked["challenge"] = challenge
-        raw, (key, seen) = msgspec.json.encode(asked), sent
-        once = hmac.digest(self._keys[0], key.encode() + b" " + raw, "sha256").hex() if key else ""
+        raw = msgspec.json.encode(asked)
+        once = hmac.digest(self._keys[0], sent.key.encode() + b" " + raw, "sha256").hex() if sent.key else ""
+        body = {**asked, **sent.seen, "actor": {**actor, **sent.signed}}
         try:
-            answered = await self._service.ask(Question(CALLER, case.account, asked | dict(seen), once, raw))
+            answered = await self._service.ask(Question(CALLER, case.account, body, once, raw))
         except BadRequest as error:
             return Said(counted=False, fault=error.detail)
         except ChallengeRefused:

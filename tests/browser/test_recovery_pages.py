@@ -312,6 +312,33 @@ async def test_an_old_passkey_speaks(street: Street) -> None:
     assert [one.evidence for one in shown] == ["totp", "passkey"]
 
 
+async def test_a_browser_that_is_known_speaks(street: Street) -> None:
+    """A browser in which the owner signed in on several days signs for a case with its key; another one cannot."""
+    own, strange = await street.seat(**PHONE), await street.seat(**PHONE)
+    for _ in range(3):
+        await own.context.clear_cookies()
+        await signed_in(own, street)
+        await street.house.deliver()
+        street.let_pass(80)
+    key = await opened(own, street)
+    await shows(own, "totp", street.alice.next_code())
+    await expect(own.locator("[data-way=one_possession]")).to_be_visible()
+    await strange.goto("/center/recover/key")
+    await strange.locator("#name").fill(street.alice.mail)
+    await strange.locator("#token").fill(key)
+    await strange.get_by_role("button", name="Go on").click()
+    for page in (strange, own):
+        await page.clock.set_system_time(street.house.clock.now() / 1000)
+        await page.goto("/center/recover/case")
+        await page.locator("[data-kind=device] summary").click()
+        await page.get_by_role("button", name="Show this browser").click()
+        if page is strange:
+            await expect(page.locator("[data-trouble=nothing]")).to_be_visible()
+    await expect(own.locator("[data-way=two_possessions]")).to_be_visible()
+    shown = await street.house.happened("alice", ev.RecoveryShown)
+    assert [one.evidence for one in shown] == ["totp", "device"]
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 async def test_a_paper_is_read(street: Street, tmp_path: Path, *, scripts: bool) -> None:
     """A signed paper names who signed it; a file that is none says so; markup in a file's name is only text."""

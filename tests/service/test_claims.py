@@ -11,7 +11,7 @@ from tests.service.house import House, code_in, settled
 from tests.service.test_recovery import CHOSEN
 
 from holdback import claims
-from holdback.claims import Claims
+from holdback.claims import Claims, Sent
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE, Channel
 
@@ -68,7 +68,7 @@ async def test_both_kinds_of_cases_live_alike(house: House) -> None:
         third = await desk.opened(name, LOST, {}, "d")
         found = await desk.at(name, third or "")
         assert found is not None
-        assert (await desk.shown(found, {"action": "recovery.cancel"}, [], "", {})).counted
+        assert (await desk.shown(found, {"action": "recovery.cancel"}, [], "", Sent())).counted
         assert await desk.at(name, third or "") is None
         assert await desk.opened(name, LOST, {}, "e") is None
         assert await desk.at(name, "zz") is None
@@ -108,13 +108,13 @@ async def test_what_others_know_is_told_once_something_counts(house: House) -> N
     case = await desk.at(alice.mail, token)
     assert case is not None
     assert case.known == ()
-    burned = await desk.shown(case, SHOW | {"kind": "totp"}, shown("totp", alice.next_code()), "", {})
+    burned = await desk.shown(case, SHOW | {"kind": "totp"}, shown("totp", alice.next_code()), "", Sent())
     assert burned == claims.Said(counted=False)
-    assert (await desk.shown(case, SHOW | {"kind": "backup_code"}, shown("backup_code", codes[0]), "", {})).counted
+    assert (await desk.shown(case, SHOW | {"kind": "backup_code"}, shown("backup_code", codes[0]), "", Sent())).counted
     case = await desk.at(alice.mail, token)
     assert case is not None
     assert (case.counts, case.known, case.way) == (True, ("face", "totp"), "one_possession")
-    told = await desk.shown(case, SHOW | {"kind": "totp"}, shown("totp", alice.next_code()), "", {})
+    told = await desk.shown(case, SHOW | {"kind": "totp"}, shown("totp", alice.next_code()), "", Sent())
     assert told.answer is not None
     assert told.answer.reasons[0].code == "evidence_burned"
 
@@ -128,8 +128,8 @@ async def test_a_case_is_finished_by_name(house: House) -> None:
     async def says(fields: dict[str, str], proofs: list[dict[str, str]], challenge: str = "") -> claims.Said:
         found = await desk.at(alice.mail, token)
         assert found is not None
-        said = await desk.shown(found, fields, proofs, challenge, {}, ("form", ""))
-        again = await desk.shown(found, fields, proofs, challenge, {}, ("form", ""))
+        said = await desk.shown(found, fields, proofs, challenge, Sent("form"))
+        again = await desk.shown(found, fields, proofs, challenge, Sent("form"))
         assert (again.counted, again.answer) == (said.counted, said.answer)
         return said
 
@@ -145,9 +145,9 @@ async def test_a_case_is_finished_by_name(house: House) -> None:
     )
     case = await desk.at(alice.mail, token)
     assert case is not None
-    forged = await desk.shown(case, fields, shown("contact_code", code), "forged", {})
+    forged = await desk.shown(case, fields, shown("contact_code", code), "forged", Sent())
     assert forged == claims.Said(counted=False)
-    done = await desk.shown(case, fields, shown("contact_code", code), asked.challenge, {})
+    done = await desk.shown(case, fields, shown("contact_code", code), asked.challenge, Sent())
     assert done.counted
     assert await desk.at(alice.mail, token) is None
     assert await house.faults("alice") == []

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from holdback.activity import Activity, Kind
 from holdback.batching import Overloaded
-from holdback.claims import FIRST, KINDS, Claims
+from holdback.claims import FIRST, KINDS, Claims, Sent
 from holdback.core.evidence import BURNABLE, EVIDENCE
 from holdback.desk import Desk
 from holdback.evidence.document import PAPER_BYTES
@@ -59,7 +59,7 @@ _TITLES: Final = tuple(text for name, text in ACTIONS.items() if name.startswith
 
 SHOWN: Final = frozenset({"kind", "channel", "network", "address"})
 CHOSEN: Final = frozenset({"password", "address", "network", "asset", "amount"})
-OFFERED: Final = ("email_code", "sms_code", "totp", "backup_code", "passkey", "address_signature", "face")
+OFFERED: Final = ("email_code", "sms_code", "totp", "backup_code", "passkey", "device", "address_signature", "face")
 """What these pages take, in the order they offer it: a code is the quickest, and opens the rest."""
 
 
@@ -219,7 +219,13 @@ class Recoveries:
 
     def _bare(self, at: At, template: str, **shown: object) -> Reply:
         policy = self._service.tools.policy.recovery
-        common = {"case": at.case, "word": at.visitor.word, "policy": policy, "key": secrets.token_urlsafe(16)}
+        common = {
+            "case": at.case,
+            "word": at.visitor.word,
+            "ath": at.visitor.ath,
+            "policy": policy,
+            "key": secrets.token_urlsafe(16),
+        }
         return self._site.bare(at.call, template, **(common | shown))
 
     async def _to_case(self, _at: At) -> Reply:
@@ -241,10 +247,11 @@ class Recoveries:
         return self._bare(at, "recover-code.html", said=await self._worded(at.case, said), named=named, to=to)
 
     async def _shown(self, at: At, fields: dict[str, str]) -> Said:
-        proofs = forms.proved(at.given)["proofs"]
-        seen, challenge = self._site.seen(at.call, at.given), at.given.get("_challenge", "")
-        key = at.given.get("_key", "")[: forms.KEY_MOST]
-        return await self._claims.shown(at.case, fields, proofs, challenge, seen, (key, at.call.client))
+        given, call = at.given, at.call
+        key = given.get("_key", "")[: forms.KEY_MOST]
+        sent = Sent(key, call.client, self._site.seen(call, given), forms.signed(given))
+        proofs = forms.proved(given)["proofs"]
+        return await self._claims.shown(at.case, fields, proofs, given.get("_challenge", ""), sent)
 
     async def _paper(self, at: At) -> Reply:
         """Have a paper read, and say what was found."""

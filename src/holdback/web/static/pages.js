@@ -10,6 +10,11 @@ const { account, ath, bound } = document.documentElement.dataset;
 
 /** Have this browser's key sign what the form asks; a sign-in is signed, too, and binds the session to the key. */
 async function sign(form) {
+  if ("signsFor" in form.dataset) {
+    const own = { account: form.dataset.signsFor, ath: form.dataset.ath };
+    put(form, "_dpop", await proof("POST", form.getAttribute("action"), own, named(form)));
+    return;
+  }
   const signsIn = "signsIn" in form.dataset;
   if (!signsIn && bound === undefined) return;
   const url = form.getAttribute("action");
