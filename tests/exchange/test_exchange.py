@@ -62,6 +62,11 @@ class Scene:
         """An allow with a receipt for this action."""
         return {"decision": "allow", "reasons": [], "id": "x9", "receipt": self.till.receipt(action, **other)}
 
+    @staticmethod
+    def digest(action: dict[str, object]) -> bytes:
+        """What a receipt of Alice's for this action names."""
+        return action_digest("alice", action)
+
     def _holdback(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/v1/accounts/alice":
             return httpx.Response(200, json=self.stands)
