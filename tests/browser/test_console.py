@@ -68,6 +68,16 @@ async def test_roles_see_only_theirs(desk_house: DeskHouse, at_the_desk: Seat) -
     support.forgive(None)
 
 
+async def test_the_console_speaks_chinese(desk_house: DeskHouse, at_the_desk: Seat) -> None:
+    """Whoever chooses another language stays where he was, and what is fetched is in it, too."""
+    person = await at_the_desk(desk_house, "staff-rex")
+    page = person.page
+    await page.goto(f"{desk_house.console}/me")
+    await page.get_by_role("button", name="中文").click()
+    await expect(page.get_by_role("heading", name="我是谁")).to_be_visible()
+    await expect(page.get_by_text("判断抽签分给您的恢复")).to_be_visible()
+
+
 async def test_a_newcomer_makes_what_he_hands_over(desk_house: DeskHouse, at_a_browser: Seat) -> None:
     """The page for newcomers makes a passkey on the device and shows its public half with the digest of that text."""
     person = await at_a_browser(desk_house)

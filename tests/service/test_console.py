@@ -139,6 +139,30 @@ async def test_a_customer_is_nobody_here(house: House) -> None:
     assert 'data-trouble="unfit"' in asked.text
 
 
+async def test_who_was_not_drawn_reads_nothing(house: House) -> None:
+    """Of three reviewers the one whom chance passed over is told so, and a look-up that he makes up is refused."""
+    alice, _ = await settled(house, "alice", "bob")
+    reviewers = await staffed(house, ron=Role.REVIEWER, rex=Role.REVIEWER, roy=Role.REVIEWER)
+    opened = await alice.ask({"action": "recovery.open", "lost": ["password"], "actor": {"kind": "owner"}})
+    case = (await house.head("alice")).recovery
+    assert case is not None
+    path = f"/console/recovery/alice/{opened['id']}"
+    look = {"action": "staff.look_up", "ticket": opened["id"], "fields": "recovery", "reason": "curious"}
+    for one in reviewers:
+        await one.signs_in()
+        seat = Seat(house, one)
+        assert ("Read the case" in (await seat.get(path)).text) is (one.account in case.drawn)
+    (passed_over,) = [one for one in reviewers if one.account not in case.drawn]
+    seat = Seat(house, passed_over)
+    assert "This case is not yours" in (await seat.get(path)).text
+    signed = look | {"fields": ["recovery"]}
+    own = {"_word": await seat.word(), "_account": "alice"}
+    own["_dpop"] = seat.proof("/console/recovery/read", "POST", "alice", **signed)
+    said = (await seat.http.post("/console/recovery/read", data=own | look, headers=FROM_HERE)).text
+    assert 'data-code="ticket_required"' in said
+    assert "Claimed evidence" not in said
+
+
 async def test_ten_thousand_things_wait(house: House) -> None:
     """A page of the queue has 25 of them, with their places, leads to the next, and takes 300 ms at most."""
     (rex,) = await staffed(house, rex=Role.REVIEWER)

@@ -172,7 +172,7 @@ class Tongue:
         """Every sentence of every page, which a catalogue must have."""
         found = set()
         for name in self._pages.list_templates(
-            filter_func=lambda one: one in {"face.html", "freeze.html"} or one.startswith("center/")
+            filter_func=lambda one: one in {"face.html", "freeze.html"} or one.startswith(("center/", "console/"))
         ):
             source, _, _ = self._pages.loader.get_source(self._pages, name)  # type: ignore[union-attr] # it has one
             for _, _, said in self._pages.extract_translations(source):  # type: ignore[attr-defined] # the extension's

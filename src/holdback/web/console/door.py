@@ -98,7 +98,7 @@ class Door:
                 return to(f"{HOME}/sign-in")
             sight = Sight(call, visitor, tongue(call), call.parameters(*page.known))
             if PROOF not in call.headers:
-                return self.site.page(sight, "shell.html")
+                return self.site.page(sight, "shell.html", here=_path(call).removeprefix(HOME))
             fact = await self._proved(sight)
             if page.roles.isdisjoint(fact.roles):
                 return self.part(sight, "closed.html", fact=fact)._replace(status=FORBIDDEN)
