@@ -282,8 +282,8 @@ class Service:
         return answer
 
     async def account_of(self, name: str) -> str | None:
-        """Look a sign-in name up under each master key of the ring, newest first."""
-        for hashed in self.tools.masters.lookup_hashes("name", name):
+        """Look a sign-in name up, however it is written, under each master key of the ring, newest first."""
+        for hashed in self.tools.masters.lookup_hashes("name", sign_in_name(name)):
             account = await self.store.account_of(hashed)
             if account is not None:
                 return account

@@ -362,7 +362,7 @@ class _Seen(NamedTuple):
     now: Instant
 
 
-class _Peek(msgspec.Struct, frozen=True, array_like=True):
+class Peek(msgspec.Struct, frozen=True, array_like=True):
     """Of a stored `Beneficiary` what a book is sorted by."""
 
     label: msgspec.Raw
@@ -377,7 +377,7 @@ class _Peek(msgspec.Struct, frozen=True, array_like=True):
     removed: bool = False
 
 
-_PEEKED: Final = ev.stored_decoder(_Peek)
+_PEEKED: Final = ev.stored_decoder(Peek)
 
 
 class Views:

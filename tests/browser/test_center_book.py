@@ -9,6 +9,7 @@ from playwright.async_api import expect
 from tests.browser.center import DESK, PHONE, PLAIN_PHONE, Visit, named
 
 from holdback import addresses
+from holdback.web.pages import PAGE
 from holdback.wiring import load_policy
 
 if TYPE_CHECKING:
@@ -85,3 +86,26 @@ async def test_an_entry_is_removed_at_once(house: House, at_a_browser: Seat) -> 
     await visit.told("allow")
     await visit.go("/book")
     await expect(visit.page.locator("#entries > li")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])
+async def test_a_long_book_goes_on(house: House, at_a_browser: Seat, scripts: bool) -> None:  # noqa: FBT001 - one of two
+    """A long book shows a page, and more on a press: below what is there, or without scripts on a page of its own."""
+    owner = house.nobody()
+    visit = Visit(await at_a_browser(house, java_script_enabled=scripts), owner, "en")
+    bitcoin = load_policy("default").networks["bitcoin"]
+    entries = [
+        {"name": f"payee {number}", "network": "bitcoin", "address": addresses.invented(bitcoin, str(number))}
+        for number in range(PAGE + 5)
+    ]
+    owner = owner._replace(account=f"{owner.account}{'s' if scripts else 'p'}", email=f"long{scripts}@example.org")
+    visit.owner = owner
+    visit.begin_by_platform(entries)
+
+    await visit.sign_in()
+    await visit.go("/book")
+    shown = visit.page.locator("#entries > li")
+    await expect(shown).to_have_count(PAGE)
+    await visit.page.get_by_role("link", name="More").click()
+    await expect(shown).to_have_count(PAGE + 5 if scripts else 5)
+    await expect(visit.page.get_by_role("link", name="More")).to_have_count(0)

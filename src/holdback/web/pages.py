@@ -155,7 +155,8 @@ class Site:
     def own(self, place: str) -> str:
         """A place among these pages, as it is; their first one in place of any other."""
         is_ours = place == self.home or place.startswith((f"{self.home}/", f"{self.home}?"))
-        return place if is_ours and "//" not in place and "\\" not in place and place.isprintable() else self.home
+        leads_away = any(one in place for one in ("//", "..", "\\")) or not place.isprintable()
+        return place if is_ours and not leads_away else self.home
 
 
 def answer(raw: bytes) -> AnswerForm:
