@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from holdback.answers import AnswerForm, ChallengeForm
+from holdback.batching import Overloaded
 from holdback.core.decision import Reason
 from holdback.core.events import DAY, HOUR, MINUTE, AuthenticatorKind, StreamKind
 from holdback.core.evidence import BURNABLE, Path, is_burned, is_enrolled, live, path_of
@@ -175,10 +176,12 @@ class Claims:
         began = asyncio.get_running_loop().time()
         self._shown.take(_bucket(sent.client), began)
         named = self._named(challenge)
+        wanted = CODE if fields["action"] == "recovery.finish" else fields.get("kind")
+        proofs = [one for one in proofs if one["kind"] == wanted]  # no hash of a password, say, is spent on a stranger
         is_code = any(one["kind"] == CODE for one in proofs)
         fits = case.counts or fields["action"] == "recovery.cancel" or fields.get("kind") in FIRST
         if case.account and fits and not (is_code and not named):
-            said = await self._asked(case, fields, proofs, named, sent)
+            said = await self._asked_of(case, fields, proofs, named, sent)
         elif not case.account and fields["action"] == "recovery.cancel":
             await self._taken_back(case)
             said = Said(counted=True)
@@ -279,6 +282,22 @@ class Claims:
             known=tuple(sorted(kind for kind in BURNABLE if is_burned(head, kind, bare.now))),
             faced=self._service.tools.faces is not None and is_enrolled(head, case, self._policy),
         )
+
+    async def _asked_of(
+        self,
+        case: Standing,
+        fields: Mapping[str, Any],
+        proofs: Sequence[Mapping[str, str]],
+        challenge: str,
+        sent: Sent,
+    ) -> Said:
+        """Ask the service. Where it has too much to do, strangers are told nothing of it: of nobody it is not asked."""
+        try:
+            return await self._asked(case, fields, proofs, challenge, sent)
+        except Overloaded:
+            if case.counts:
+                raise
+            return Said(counted=False)
 
     async def _asked(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from holdback import claims
 from holdback.claims import Claims, Sent
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE, Channel
+from holdback.service import DEAR_MOST
 
 if TYPE_CHECKING:
     from tests.service.house import Customer
@@ -117,6 +119,20 @@ async def test_what_others_know_is_told_once_something_counts(house: House) -> N
     told = await desk.shown(case, SHOW | {"kind": "totp"}, shown("totp", alice.next_code()), "", Sent())
     assert told.answer is not None
     assert told.answer.reasons[0].code == "evidence_burned"
+
+
+async def test_a_flood_tells_nothing(house: House) -> None:
+    """More passwords at once than one account has checked are not looked at, whoever has the name."""
+    alice, _ = await aged(house)
+    desk = Claims(house.service)
+    for name in (alice.mail, NOBODY):
+        case = await desk.at(name, await desk.opened(name, LOST, {}, "a") or "")
+        assert case is not None
+        tries = [
+            desk.shown(case, SHOW | {"kind": "totp"}, shown("password", f"{place:012}"), "", Sent())
+            for place in range(2 * DEAR_MOST)
+        ]
+        assert set(await asyncio.gather(*tries)) == {claims.Said(counted=False)}
 
 
 async def test_a_case_is_finished_by_name(house: House) -> None:
