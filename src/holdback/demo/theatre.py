@@ -315,6 +315,9 @@ def _show_what_to_try(stage: Stage, teller: Teller) -> None:
     scene, carol = stage.scene, stage.scene.cast.carol
     session = _carol_signs_in(scene)
     teller.act("Your turn", "Carol has the same past as Alice, and she has just signed in. Play her, or her thief.")
+    for what, line in _lines(scene, carol, session):
+        teller.copyable(f"\n# {what}\n{line}")
+    teller.copyable("\nWith a browser:")
     for place in stage.places:
         teller.copyable(f"  {place.name:<16} {place.url}")
     teller.copyable(f"  {'Sign in as':<16} {carol.email}, password '{carol.password}'; the phone shows the code")
@@ -325,8 +328,6 @@ def _show_what_to_try(stage: Stage, teller: Teller) -> None:
         ("Files", str(stage.directory)),
     ):
         teller.copyable(f"  {name:<16} {where}")
-    for what, line in _lines(scene, carol, session):
-        teller.copyable(f"\n# {what}\n{line}")
     teller.copyable("\nCtrl-C stops everything.")
 
 
