@@ -1,9 +1,9 @@
 """Recoveries by sign-in name, for whoever cannot sign in: what a stranger may learn of a case before anything counts.
 
-Nobody may learn here which names exist. So a name that nobody has gets a case, too: its key holds, sealed, when it was
-opened and what was called lost, and one row of a table says which key of a name is the last one. Until something that
-was shown counts, both kinds of cases answer in the same words and take the same time; from then on whoever goes on has
-shown that he is no mere stranger, and is told everything.
+Nobody may learn here which names exist. So a name that nobody has gets a case, too: its key holds, sealed (AES-SIV, RFC
+5297), when it was opened and what was called lost, and one row of a table says which key of a name is the last one.
+Until something that was shown counts, both kinds of cases answer in the same words and take the same time; from then on
+whoever goes on has shown that he is no mere stranger, and is told everything.
 
 What this does not hide: a case that was ended by its owner is gone, and one that rests on something cannot be opened
 over. Whoever sees that knows that somebody is there, and that person was told of him before.
@@ -21,6 +21,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from holdback.answers import AnswerForm, ChallengeForm
 from holdback.batching import Overloaded
@@ -71,7 +73,8 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _ANSWER: Final = msgspec.json.Decoder(AnswerForm)
 _SEALED: Final = "claim challenge"
 _PAD: Final = 24
-_NONCE, _BODY = 8, 8
+_FILLED: Final = 8
+"""Bytes that make such a key as long as any other."""
 
 
 class Standing(NamedTuple):
@@ -377,20 +380,19 @@ class Claims:
 
     def _token(self, name: str, opened_at: Instant, lost: Sequence[str], key: str) -> str:
         """A key that looks like any other, and says under our keys when its case was opened and what was lost."""
-        nonce = hmac.digest(self._keys[0], f"nonce {name} {opened_at} {key}".encode(), "sha256")[:_NONCE]
         lost_bits = sum(1 << place for place, kind in enumerate(KINDS) if kind in lost)
-        body = opened_at.to_bytes(6) + lost_bits.to_bytes(2)
-        return _boxed(self._keys[0], name, nonce, body).hex()
+        body = opened_at.to_bytes(6) + lost_bits.to_bytes(2) + hashlib.sha256(key.encode()).digest()[:_FILLED]
+        return AESSIV(self._keys[0]).encrypt(body, [name.encode()]).hex()
 
     def _read(self, name: str, token: str) -> tuple[Instant, tuple[str, ...]] | None:
         try:
             given = bytes.fromhex(token)
         except ValueError:
             return None
-        for key in self._keys:
-            body = _xored(given[_NONCE : _NONCE + _BODY], _stream(key, name, given[:_NONCE]))
-            if len(given) == TOKEN_BYTES and hmac.compare_digest(_boxed(key, name, given[:_NONCE], body), given):
-                bits = int.from_bytes(body[6:])
+        for key in self._keys if len(given) == TOKEN_BYTES else ():
+            with suppress(InvalidTag):
+                body = AESSIV(key).decrypt(given, [name.encode()])
+                bits = int.from_bytes(body[6:8])
                 lost = tuple(kind for place, kind in enumerate(KINDS) if bits >> place & 1)
                 return int.from_bytes(body[:6]), lost
         return None
@@ -415,21 +417,6 @@ class Claims:
 def _last(rows: Sequence[bytes], found: Mapping[bytes, Attempts]) -> Attempts | None:
     """The row of a name's last case, under whichever key it was written."""
     return max((found[one] for one in rows if one in found), key=lambda one: one.since, default=None)
-
-
-def _boxed(key: bytes, name: str, nonce: bytes, body: bytes) -> bytes:
-    """Nonce, body under a stream of this key, name and nonce, and a tag over both."""
-    sealed = _xored(body, _stream(key, name, nonce))
-    tag = hmac.digest(key, b"tag " + nonce + sealed + name.encode(), "sha256")
-    return nonce + sealed + tag[: TOKEN_BYTES - _NONCE - _BODY]
-
-
-def _stream(key: bytes, name: str, nonce: bytes) -> bytes:
-    return hmac.digest(key, b"body " + nonce + name.encode(), "sha256")[:_BODY]
-
-
-def _xored(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=False))
 
 
 def _tag(key: str, lost: Sequence[str], now: Instant) -> int:
