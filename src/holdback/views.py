@@ -8,6 +8,7 @@ strings.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 LARGEST: Final = 200
 """The most items of a page."""
+BOOKS_KEPT: Final = 32
+"""How many customers' books are kept in their order: a long one is read whole to be sorted, once for all its pages."""
 
 
 class AuthenticatorForm(msgspec.Struct, frozen=True):
@@ -390,6 +393,7 @@ class Views:
         """Read what the service writes."""
         self._store = service.store
         self._tools = service.tools
+        self._books: OrderedDict[str, tuple[bytes, tuple[str, ...]]] = OrderedDict()
 
     async def account(self, account: str) -> AccountForm | None:
         """How an account stands; a sub-account's id shows its family. None if it does not exist."""
@@ -448,16 +452,30 @@ class Views:
         seen = await self._seen(account)
         if seen is None:
             return None
-        rows = [one for one in await self._store.parts(seen.head.account) if one.kind == "beneficiary"]
-        # Of a large book only what is shown is checked: whoever alters a row could as well take it away.
-        peeked = [(_PEEKED.decode(one.body), one) for one in rows]
-        live = sorted(((peek.added_at, one.name, one) for peek, one in peeked if not peek.removed), reverse=True)
+        names = await self._entries(seen)
         size = min(limit, LARGEST)
-        page = [self._tools.snapshots.part(one) for _, _, one in live[after : after + size]]
-        entries = [one for one in page if isinstance(one, Beneficiary)]
+        page = [("beneficiary", name) for name in names[after : after + size]]
+        found = await self._parts(seen, *page)
+        entries = [one for key in page if isinstance(one := found.get(key), Beneficiary) and not one.removed]
         devices = await self._parts(seen, *(("device", one.device) for one in entries))
         items = [_beneficiary(seen, one, devices) for one in entries]
-        return BookPage(tuple(items), str(after + size) if len(live) > after + size else None)
+        return BookPage(tuple(items), str(after + size) if len(names) > after + size else None)
+
+    async def _entries(self, seen: _Seen) -> tuple[str, ...]:
+        """The names of a book's entries, the newest first, kept until the account's next entry in the log.
+
+        Only what is shown is checked: whoever alters a row that none of this shows could as well take it away.
+        """
+        account, link = seen.head.account, seen.row.link
+        kept = self._books.get(account)
+        if kept is None or kept[0] != link:
+            rows = [one for one in await self._store.parts(account) if one.kind == "beneficiary"]
+            peeked = [(_PEEKED.decode(one.body), one.name) for one in rows]
+            live = sorted(((peek.added_at, name) for peek, name in peeked if not peek.removed), reverse=True)
+            kept = self._books[account] = link, tuple(name for _, name in live)
+            if len(self._books) > BOOKS_KEPT:
+                self._books.popitem(last=False)
+        return kept[1]
 
     async def events(self, account: str, after: int, limit: int) -> EventsPage | None:
         """Entries of the log after number `after`. None if the account does not exist. Raises Tampered."""

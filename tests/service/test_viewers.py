@@ -80,6 +80,7 @@ async def test_a_book_is_sorted_by_what_is_stored(house: House) -> None:
     assert said["decision"] == "allow", said
 
     views = Views(house.service)
+    assert (await views.entry_named("alice", said["id"])).name == "new"  # type: ignore[union-attr] # it was added
     book = await views.book("alice", 0, 1)
     assert book is not None
     assert [one.name for one in book.items] == ["new"]
@@ -87,6 +88,11 @@ async def test_a_book_is_sorted_by_what_is_stored(house: House) -> None:
     rest = await views.book("alice", 1, 25)
     assert rest is not None
     assert "new" not in {one.name for one in rest.items}
-    assert (await views.entry_named("alice", said["id"])).name == "new"  # type: ignore[union-attr] # it was added
+    removed = alice.body("address.remove", network="bank", address="DE89370400440532013000")
+    assert (await alice.ask(removed))["decision"] == "allow"
+    later = await views.book("alice", 0, 25)
+    assert later is not None
+    assert later.items == rest.items
+    assert await views.entry_named("alice", said["id"]) is None
     assert await views.entry_named("alice", "bank.nobody") is None
     assert await views.entry_named("nobody", said["id"]) is None
