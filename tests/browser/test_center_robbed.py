@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-STORY = "Somebody called, said he was from support, and had me read a code to him."
+STORY = "Somebody called, said he was from support,\nand had me read a code to him."
 
 
 @pytest.mark.parametrize("seen", [DESK, PLAIN_DESK], ids=named)

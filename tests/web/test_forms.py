@@ -40,3 +40,8 @@ def test_a_form_that_cannot_be_read_names_nothing(body: bytes) -> None:
 def test_a_field_given_twice_is_dropped() -> None:
     """Of a field that is no list and comes twice neither counts; lists keep each of theirs."""
     assert forms.fields(b"which=a&which=b&scopes=read&scopes=trade") == {"scopes": "read\ntrade"}
+
+
+def test_lines_end_as_the_script_signs_them() -> None:
+    """A line's end is one character, as scripts read it, though browsers send two: else no device's signature fits."""
+    assert forms.fields(b"story=They+called.%0D%0AThen+it+was+gone.") == {"story": "They called.\nThen it was gone."}

@@ -190,6 +190,32 @@ def test_over_tls_the_cookie_is_bound_to_the_host(web: Web) -> None:
     assert b"Domain" not in rest
 
 
+@pytest.mark.parametrize("planted", ['x={"a":1}', "x=\xe9", "x=" + "y" * 8_000, 'a="', "center", "=center=bob:t"])
+async def test_no_neighbours_cookie_signs_anybody_out(web: Web, browser: Browser, planted: str) -> None:
+    """Whatever other hosts of the platform leave in a browser, and however long, the session beside it is read."""
+    await browser.sign_in()
+    kept = f"center={browser.cookie}"
+    web.http.cookies.clear()
+
+    for both in (f"{planted}; {kept}", f"{kept}; {planted}"):
+        answer = await web.http.get(HOME, headers={b"Cookie": both.encode("latin-1")})
+        assert answer.status_code == 200, both
+
+
+async def test_a_form_is_asked_once_from_wherever_it_is_sent(web: Web, browser: Browser) -> None:
+    """A form that is sent again from another network or program brings the same answer; another form its own."""
+    await browser.sign_in()
+    form = {"action": "limit.set", "usd_per_day": "100", "_key": "page", "_word": await browser.word()}
+    first = await browser.post("/ask", form)
+    seen = (await web.get("/v1/accounts/alice")).json()["seq"]
+
+    again = await browser.post("/ask", form, FROM_HERE | {"User-Agent": "another"})
+    other = await browser.post("/ask", form | {"usd_per_day": "none"})
+
+    assert [one.text.count("data-trouble") for one in (first, again, other)] == [0, 0, 0]
+    assert (await web.get("/v1/accounts/alice")).json()["seq"] == seen + 1
+
+
 async def test_no_secret_is_on_a_page(browser: Browser) -> None:
     """Neither the session's token nor a secret of an authenticator stands in any page."""
     await browser.sign_in()

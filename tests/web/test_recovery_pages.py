@@ -18,6 +18,8 @@ from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, MINUTE
 from holdback.evidence.document import Documents
 from holdback.papers import Papers, TooOften
+from holdback.web.center.recovery import Recoveries
+from holdback.web.pages import Site
 from holdback.web.visitors import Visitors
 
 if TYPE_CHECKING:
@@ -205,6 +207,25 @@ async def test_the_time_tells_nothing(person: Claimant, monkeypatch: pytest.Monk
     assert min(min(times) for times in taken.values()) >= LEVEL_S
 
 
+@pytest.mark.parametrize("more", [{"_device": "x" * 600}, {"_proof.totp": "x" * 9_000}, {"_challenge": "!"}])
+async def test_no_field_tells_who_exists(person: Claimant, more: dict[str, str]) -> None:
+    """Whatever a form carries beside what these pages put there, a customer's name is answered as nobody's is."""
+    shown = []
+    for name in (ALICE, NOBODY):
+        answer = await person.post("/recover", {"name": name, "lost": "password", "_key": "k"} | more)
+        shown.append((answer.status_code, "data-token" in answer.text))
+
+    assert shown == [(200, True)] * 2
+
+
+def test_over_tls_the_key_is_bound_to_the_host(web: Web) -> None:
+    """No neighbouring host plants a thief's case, in which an owner would then show what he has (RFC 6265bis)."""
+    pages = Recoveries(web.service, Site(web.service, "https://security.example", HOME, "center"))
+    name, *flags = pages._kept(ALICE, "t")[1].decode().split("; ")  # noqa: SLF001 - what browsers over TLS are given
+    assert name.startswith("__Host-recovery=")
+    assert {"Path=/", "Secure", "HttpOnly", "SameSite=Strict"} == set(flags)
+
+
 async def test_pressed_twice_it_opens_once(web: Web, person: Claimant) -> None:
     """The same form sent again brings the same key, for a customer and for nobody."""
     for name in (ALICE, NOBODY):
@@ -258,7 +279,7 @@ async def test_the_key_is_kept_where_no_script_and_no_other_site_reads(person: C
     cookie = answer.headers["set-cookie"]
     name, *flags = cookie.split("; ")
     assert name.partition("=")[0].endswith("recovery")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/center/recover"} <= set(flags)
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(flags)
     assert not any(one.startswith("Max-Age") for one in flags)
     assert person.token not in str(answer.url)
     assert person.token not in (await person.get("/recover/case")).text
@@ -271,7 +292,7 @@ async def test_the_key_is_kept_where_no_script_and_no_other_site_reads(person: C
 async def test_cookies_that_cannot_be_read_lead_to_the_key(person: Claimant, cookie: str) -> None:
     """Whatever stands in the cookie, the page asks for the key or says that there is no case."""
     answer = await person.web.http.get(
-        f"{HOME}/recover/case", headers={"Cookie": f"recovery={cookie}; __Secure-recovery={cookie}"}
+        f"{HOME}/recover/case", headers={"Cookie": f"recovery={cookie}; __Host-recovery={cookie}"}
     )
     assert answer.status_code in {200, 303}
     assert "data-kind" not in answer.text

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 FORM: Final = b"application/x-www-form-urlencoded"
 FIELDS_MOST: Final = 48
 DIGITS_MOST: Final = 15
-KEY_MOST: Final = 64
 
 _NUMBERS: Final = frozenset({"hours", "share", "expires_d", "days", "secret_d"})
 _FLAGS: Final = frozenset({"on", "mistaken", "confirmed", "forged", "waiting", "reveal"})
@@ -24,12 +23,16 @@ _LISTS: Final = frozenset({"scopes", "ip_allowlist", "pairs", "lost", "kinds", "
 
 
 def fields(body: bytes) -> dict[str, str]:
-    """A form's fields, each once, lists with a line for each item; nothing of a form that cannot be read."""
+    """A form's fields, each once, lists with a line for each item; nothing of a form that cannot be read.
+
+    Browsers send a line's end as two characters, and scripts read it as one: a device signs what scripts read.
+    """
     try:
         found = parse_qs(body.decode("ascii"), errors="strict", max_num_fields=FIELDS_MOST)
     except ValueError:
         return {}
-    return {name: "\n".join(values) for name, values in found.items() if len(values) == 1 or name in _LISTS}
+    kept = {name: "\n".join(values) for name, values in found.items() if len(values) == 1 or name in _LISTS}
+    return {name: value.replace("\r\n", "\n") for name, value in kept.items()}
 
 
 def named(given: Mapping[str, str]) -> dict[str, Any]:

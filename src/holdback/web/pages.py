@@ -6,6 +6,7 @@ not. A form counts if a page of this origin sent it and it carries the word that
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from holdback.answers import AnswerForm
 from holdback.batching import Overloaded
 from holdback.core.events import StreamKind
 from holdback.intake import BadRequest
-from holdback.judging import ChallengeRefused, KeyReused
+from holdback.judging import ChallengeRefused
 from holdback.service import Question
 from holdback.web import forms
 from holdback.web.dressing import CSP, HTML, NAMED, spoken
@@ -124,24 +125,32 @@ class Site:
         named = forms.named(given)
         if named.get("action") not in allowed:
             return Asked({}, None, "unknown")
-        body = named | self.seen(sight.call, given) | {"actor": {**actor, **forms.signed(given)}} | forms.proved(given)
-        key = f"{sight.visitor.word[:16]}-{given['_key'][: forms.KEY_MOST]}" if given.get("_key") else ""
-        try:
-            raw = await self.service.ask(Question(self._name, account, body, key, msgspec.json.encode(body)))
-        except (BadRequest, ChallengeRefused, KeyReused, Overloaded) as error:
-            return Asked(named, None, type(error).__name__)
-        return Asked(named, answer(raw))
+        return await self.ask(sight, account, named, actor)
 
-    def seen(self, call: Call, given: Mapping[str, str]) -> dict[str, Any]:
-        """What this server saw of the request, whose path is the route's own."""
+    async def ask(self, sight: Sight, account: str, named: dict[str, Any], actor: Mapping[str, Any]) -> Asked:
+        """Ask this of `account`, once however often the form is sent.
+
+        It is known again by what it asks, and by its page's key: neither by the network, which a phone changes, nor by
+        the device's signature, which is made anew. So two forms of one page are never taken for each other.
+        """
+        shown, key = named | forms.proved(sight.given), sight.given.get("_key", "")
+        raw = msgspec.json.encode([account, shown], order="sorted")
+        once = hmac.digest(sight.visitor.word.encode(), key.encode() + b" " + raw, "sha256").hex() if key else ""
+        body = shown | self.seen(sight.call) | {"actor": {**actor, **forms.signed(sight.given)}}
+        try:
+            said = await self.service.ask(Question(self._name, account, body, once, raw))
+        except (BadRequest, ChallengeRefused, Overloaded) as error:
+            return Asked(named, None, type(error).__name__)
+        return Asked(named, answer(said))
+
+    def seen(self, call: Call) -> dict[str, Any]:
+        """What this server saw of the request, whose path is the route's own. Nothing of it is the form's to say."""
         context = {
             "ip": network_text(call.client) or None,
             "user_agent": call.headers.get(b"user-agent", b"").decode("latin-1")[:512],
             "method": "POST",
             "url": f"{self.origin}{call.route}",
         }
-        if device := given.get("_device"):
-            context["device"] = device
         return {"context": context}
 
     async def speak(self, call: Call) -> Reply:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback import dpop
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from holdback.service import Service
     from holdback.web.endpoint import Call
 
-COOKIE_MOST: Final = 4_096
 _WORD: Final = b"holdback page 1"
 
 
@@ -91,12 +89,13 @@ class Visitors:
 
 
 def cookies(call: Call) -> dict[str, str]:
-    """The cookies of a request; none if they cannot be read."""
-    raw = call.headers.get(b"cookie", b"")
-    if len(raw) > COOKIE_MOST:
-        return {}
-    try:
-        found = SimpleCookie(raw.decode("ascii"))
-    except (UnicodeDecodeError, CookieError):
-        return {}
-    return {name: one.value for name, one in found.items()}
+    """The cookies of a request; of two of one name the first, which a browser takes to fit best.
+
+    A host's neighbours and its platform leave cookies too: none of theirs, however odd or long, may hide ours.
+    """
+    found: dict[str, str] = {}
+    for one in call.headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, named, value = one.strip(" ").partition("=")
+        if named:
+            found.setdefault(name, value)
+    return found

@@ -258,7 +258,7 @@ class Center:
         name, back = given.get("name", ""), given.get("_back", "")
         if not self._site.visitors.is_from_here(call) or not 0 < len(name) <= NAME_MOST:
             return self._signing_in(call, back, trouble="foreign")
-        body = self._site.seen(call, given) | forms.proved(given) | forms.signed(given)
+        body = self._site.seen(call) | forms.proved(given) | forms.signed(given)
         try:
             raw = await self._service.sign_in(NAME, name, body, "", b"")
         except (BadRequest, ChallengeRefused, Overloaded, TimeoutError) as error:

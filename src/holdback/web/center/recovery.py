@@ -86,8 +86,9 @@ class Recoveries:
         self._log = Activity(service)
         self._home = f"{site.home}/recover"
         secure = site.origin.startswith("https:")
-        self._cookie = f"__Secure-{COOKIE}" if secure else COOKIE
-        self._rest = f"Path={self._home}; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
+        # By a cookie that a neighbouring host could plant, an owner would show what he has in a thief's case.
+        self._cookie = f"__Host-{COOKIE}" if secure else COOKIE
+        self._rest = f"Path=/; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     def operations(self) -> dict[str, dict[str, Operation]]:
@@ -137,7 +138,7 @@ class Recoveries:
             return self._opening(call, "foreign")
         if not lost or not set(lost) <= set(KINDS):
             return self._opening(call, "nothing_lost", name)
-        seen, key = self._site.seen(call, given), given.get("_key", "")[: forms.KEY_MOST]
+        seen, key = self._site.seen(call), given.get("_key", "")
         try:
             token = await self._claims.opened(name, lost, seen, key, call.client)
         except (TooOften, Overloaded, TimeoutError) as error:
@@ -248,8 +249,7 @@ class Recoveries:
 
     async def _shown(self, at: At, fields: dict[str, str]) -> Said:
         given, call = at.given, at.call
-        key = given.get("_key", "")[: forms.KEY_MOST]
-        sent = Sent(key, call.client, self._site.seen(call, given), forms.signed(given))
+        sent = Sent(given.get("_key", ""), call.client, self._site.seen(call), forms.signed(given))
         proofs = forms.proved(given)["proofs"]
         return await self._claims.shown(at.case, fields, proofs, given.get("_challenge", ""), sent)
 

@@ -18,7 +18,7 @@ from holdback.batching import Overloaded
 from holdback.core.events import Role, StreamKind
 from holdback.desk import marked_instants
 from holdback.intake import ACCOUNT_ID, BadRequest
-from holdback.judging import ChallengeRefused, KeyReused
+from holdback.judging import ChallengeRefused
 from holdback.ports import Wanted
 from holdback.service import Question
 from holdback.web import forms
@@ -167,14 +167,8 @@ class Door:
         named, account = _named(given), given.get("_account", "")
         if named.get("action") not in allowed or not ACCOUNT_ID.fullmatch(account):
             return Asked({}, None, "unknown")
-        actor = {"kind": "staff", "member": visitor.account, "session": visitor.token, **forms.signed(given)}
-        body = named | self.site.seen(sight.call, given) | {"actor": actor}
-        key = f"{visitor.word[:16]}-{given['_key'][: forms.KEY_MOST]}" if given.get("_key") else ""
-        try:
-            raw = await self.service.ask(Question(NAME, account, body, key, msgspec.json.encode(body)))
-        except (BadRequest, ChallengeRefused, KeyReused, Overloaded) as error:
-            return Asked(named, None, type(error).__name__)
-        return Asked(named, answer(raw))
+        actor = {"kind": "staff", "member": visitor.account, "session": visitor.token}
+        return await self.site.ask(sight, account, named, actor)
 
     async def sign_in_page(self, call: Call) -> Reply:
         """Ask who it is."""
@@ -189,7 +183,7 @@ class Door:
         if not self.site.visitors.is_from_here(call) or not fit:
             return self.site.bare(call, "sign-in.html", said=None, name="", trouble="unfit" if name else "foreign")
         actor = {"kind": "owner", **forms.signed(given)}
-        body = {"action": "session.start", "actor": actor} | self.site.seen(call, given) | forms.proved(given)
+        body = {"action": "session.start", "actor": actor} | self.site.seen(call) | forms.proved(given)
         try:
             raw = await self.service.ask(Question(NAME, name, body, "", msgspec.json.encode(body)))
         except (BadRequest, ChallengeRefused, Overloaded, TimeoutError) as error:
@@ -209,7 +203,7 @@ class Door:
         if not self.site.is_own(sight):
             return await self.said(sight, Asked({}, None, "foreign"))
         actor = {"kind": "owner", "session": visitor.token, **forms.signed(sight.given)}
-        body = {"action": "session.end", "actor": actor} | self.site.seen(call, sight.given)
+        body = {"action": "session.end", "actor": actor} | self.site.seen(call)
         question = Question(NAME, visitor.account, body, secrets.token_urlsafe(16), msgspec.json.encode(body))
         await self.service.ask(question)
         return to(f"{HOME}/sign-in", gone)

@@ -10,7 +10,7 @@ function typed(name, value) {
   if (NONE[name] === value) return null;
   if (FLAGS.has(name)) return value === "true";
   if (LISTS.has(name)) return value.split(/\s+/).filter((one) => one !== "");
-  return NUMBERS.has(name) && /^[0-9]{1,8}$/.test(value) ? Number(value) : value;
+  return NUMBERS.has(name) && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
 }
 
 /** The action that a form asks for. */
