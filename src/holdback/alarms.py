@@ -6,12 +6,14 @@ time. Nobody is shown a case about himself. Which account was a canary is not to
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from holdback.core import events as ev
 from holdback.core.events import DAY, HOUR, decode_events
+from holdback.core.staffing import is_about
 from holdback.intake import ACCOUNT_ID
 from holdback.ports import Wanted
 from holdback.roster import believed, rows
@@ -69,9 +71,13 @@ class CaseList(msgspec.Struct, frozen=True):
 
 
 class CasePage(msgspec.Struct, frozen=True):
-    """A case with what its member's stream says of it; `next` is where that goes on, null at its end."""
+    """A case with what its member's stream says of it; `next` is where that goes on, null at its end.
+
+    `stands` differs as soon as anything was added to it.
+    """
 
     case: CaseForm
+    stands: str
     alarms: tuple[AlarmForm, ...]
     notes: tuple[NoteForm, ...]
     next: int | None
@@ -119,13 +125,20 @@ class Alarms:
                     notes.append(_note(event, key))
         last = entries[-1].seq if entries else row.seq
         more = last if last < row.seq else None
-        return CasePage(_case(head, head.incident, loaded.now), tuple(alarms), tuple(notes), more)
+        case = _case(head, head.incident, loaded.now)
+        return CasePage(case, _stands(head), tuple(alarms), tuple(notes), more)
+
+    async def stands(self, member: str) -> str:
+        """How a member's case stands now, to be compared with what a page was made of; "" without one."""
+        row = (await self._store.read([Wanted(member)])).snapshots.get(member)
+        return _stands(self._snapshots.head(row)) if row is not None else ""
 
 
-def is_about(head: Head, reader: str) -> bool:
-    """Whether a member's stream is the reader's own, or has a case that concerns him: neither is his to see."""
-    names = head.incident.names if head.incident is not None else ()
-    return reader in {head.account, *names}
+def _stands(head: Head) -> str:
+    """A case and what speaks against its member, as a digest: comparisons speak without a word in the case."""
+    if head.incident is None or head.member is None:
+        return ""
+    return hashlib.sha256(msgspec.json.encode([head.incident, head.member.flags])).hexdigest()
 
 
 def _case(head: Head, incident: Incident, now: Instant) -> CaseForm:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from holdback.core import waiting
+from holdback.core.events import STREAM_PREFIX, StreamKind
 from holdback.core.evidence import Path, live, path_of, wait_ms
+from holdback.core.staffing import is_about
 from holdback.core.waiting import For
 from holdback.intake import token_hash
 from holdback.judging import desk_rows
 from holdback.marking import Export, Millisecond, marked
 from holdback.ports import Wanted
+from holdback.roster import believed
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
@@ -24,11 +27,18 @@ if TYPE_CHECKING:
 
     from holdback.core.events import Instant
     from holdback.core.state import Head, Recovery
-    from holdback.ports import DeskRow
+    from holdback.ports import DeskRow, Snapshot
     from holdback.service import Service
 
 AT_ONCE: Final = 200
 """Accounts made anew in one query."""
+
+APPROVALS_MOST: Final = 50
+ROWS_AT_ONCE: Final = 1_000
+LOOKS_MOST: Final = 10
+"""Approvals on a page, and how far one look for them goes: the next one goes on from there."""
+
+_MEMBERS: Final = STREAM_PREFIX[StreamKind.STAFF]
 
 FIRST: Final = (0, "", "", "")
 """Before everything that waits."""
@@ -74,7 +84,7 @@ class ProgressForm(msgspec.Struct, frozen=True):
 
 
 class Desk:
-    """Reads and mends the desk of one service. Example: `await Desk(service).queue("reviewer", "", 50)`."""
+    """Reads and mends the desk of one service. Example: `await Desk(service).queue("legal", "", 50, "staff-lea")`."""
 
     def __init__(self, service: Service) -> None:
         """Use its store and keys."""
@@ -82,14 +92,18 @@ class Desk:
         self._store = service.store
         self._policy = service.tools.policy
 
-    async def queue(self, role: str, cursor: str, limit: int) -> DeskPage:
-        """What waits for a role ("" for all) behind a cursor. Raises ValueError on a cursor that was never given."""
-        rows = await self._store.desk(role, _place(cursor), limit + 1)
-        page = rows[:limit]
-        items = tuple(_form(row) for row in page)
-        return DeskPage(items, _cursor(page[-1]) if len(rows) > limit else None)
+    async def queue(self, role: str, cursor: str, limit: int, reader: str) -> DeskPage:
+        """What waits for a role ("" for all) behind a cursor, for one reader.
 
-    async def queues(self, roles: Iterable[str], cursor: str, limit: int) -> tuple[DeskPage, tuple[int, ...]]:
+        Raises ValueError on a cursor that was never given.
+        """
+        rows = await self._store.desk(role, _place(cursor), limit + 1)
+        items = tuple(_form(row) for row in await self._to_be_seen(rows[:limit], reader))
+        return DeskPage(items, _cursor(rows[limit - 1].place) if len(rows) > limit else None)
+
+    async def queues(
+        self, roles: Iterable[str], cursor: str, limit: int, reader: str
+    ) -> tuple[DeskPage, tuple[int, ...]]:
         """What waits for any of these roles behind a cursor, and the place of each among those that wait for the same.
 
         Raises ValueError on a cursor that was never given.
@@ -97,14 +111,47 @@ class Desk:
         after = _place(cursor)
         found = [row for role in roles for row in await self._store.desk(role, after, limit + 1)]
         rows = sorted(found, key=lambda row: row.place)
-        page, ahead = rows[:limit], dict[tuple[str, str, str], int]()
+        page, ahead = await self._to_be_seen(rows[:limit], reader), dict[tuple[str, str, str], int]()
         places = []
         for row in page:
             same = row.kind, row.waits_for, row.role
             ahead[same] = ahead[same] + 1 if same in ahead else await self._store.ahead(row) + 1
             places.append(ahead[same])
-        shown = DeskPage(tuple(_form(row) for row in page), _cursor(page[-1]) if len(rows) > limit else None)
-        return shown, tuple(places)
+        following = _cursor(rows[limit - 1].place) if len(rows) > limit else None
+        return DeskPage(tuple(_form(row) for row in page), following), tuple(places)
+
+    async def approvals(self, roles: Iterable[str], kinds: frozenset[str], cursor: str, reader: str) -> DeskPage:
+        """What of these kinds waits for the second word of one of these roles, whatever else waits before it.
+
+        Raises ValueError on a cursor that was never given.
+        """
+        after, held = _place(cursor), tuple(roles)
+        found: list[DeskRow] = []
+        for _ in range(LOOKS_MOST):
+            some = [row for role in held for row in await self._store.desk(role, after, ROWS_AT_ONCE)]
+            rows = sorted(some, key=lambda row: row.place)[:ROWS_AT_ONCE]
+            fit = [row for row in rows if row.kind in kinds and row.waits_for == For.APPROVAL]
+            found += await self._to_be_seen(fit, reader)
+            if len(found) > APPROVALS_MOST:
+                return DeskPage(tuple(map(_form, found[:APPROVALS_MOST])), _cursor(found[APPROVALS_MOST - 1].place))
+            if len(rows) < ROWS_AT_ONCE:
+                return DeskPage(tuple(map(_form, found)), None)
+            after = rows[-1].place
+        return DeskPage(tuple(map(_form, found)), _cursor(after))
+
+    async def _to_be_seen(self, rows: list[DeskRow], reader: str) -> list[DeskRow]:
+        """Without what concerns the reader himself: nobody sees a case that names him, nor what is asked about him."""
+        members = {row.account for row in rows if row.account.startswith(_MEMBERS)}
+        if not members:
+            return rows
+        loaded = await self._store.read([Wanted(name) for name in sorted(members)])
+        hidden = {name for name in members if self._concerns(reader, loaded.snapshots.get(name))}
+        return [row for row in rows if row.account not in hidden]
+
+    def _concerns(self, reader: str, row: Snapshot | None) -> bool:
+        """Whether a member's stream is nothing for a reader; so is one that cannot be read, for it may be."""
+        head = believed(self._service.tools.snapshots, row) if row is not None else None
+        return head is None or is_about(head, reader)
 
     async def progress(self, account: str, token: str) -> ProgressForm | None:
         """How an account's recovery stands, for its token alone; None without one, or for another's."""
@@ -168,8 +215,8 @@ def _form(row: DeskRow) -> DeskForm:
     return DeskForm(row.account, row.kind, row.id, opened_at, due_at, row.waits_for, row.role or None)
 
 
-def _cursor(row: DeskRow) -> str:
-    return "~".join(str(one) for one in row.place)
+def _cursor(place: tuple[Instant, str, str, str]) -> str:
+    return "~".join(str(one) for one in place)
 
 
 def _place(cursor: str) -> tuple[Instant, str, str, str]:

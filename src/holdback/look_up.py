@@ -51,7 +51,7 @@ def _field(  # noqa: PLR0913, PLR0917 - one field, of whom, under which rules
                 for one in head.contacts.values()
             ]
         case "recovery":
-            return _recovery(head, policy, now)
+            return recovery_seen(head, policy, now)
         case "legal_request":
             return _request(to_be_read(head, action.ticket, now))
         case _:
@@ -73,7 +73,7 @@ def _balance(head: Head, policy: Policy, *, reveal: bool) -> str:
     return f"{below[-1] if below else 0} to {above[0]} USD" if above else f"{below[-1]} USD or more"
 
 
-def _recovery(head: Head, policy: Policy, now: Instant) -> object:
+def recovery_seen(head: Head, policy: Policy, now: Instant) -> dict[str, object]:
     """A recovery as its reviewers have it: what was shown, in which class, and what of it others know. No source."""
     case = live(head, policy, now)
     burned = {kind: instant_text(until) for kind, until in head.burned.items() if until > now}

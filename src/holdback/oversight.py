@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from holdback import audit
-from holdback.alarms import is_about
 from holdback.core.events import DAY, HOUR, STREAM_PREFIX, StreamKind
+from holdback.core.staffing import is_about
 from holdback.intake import ACCOUNT_ID
 from holdback.ports import Wanted
 from holdback.roster import believed, rows

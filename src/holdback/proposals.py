@@ -1,7 +1,7 @@
-"""What one of the staff asked and a second person must ask the very same: read back from the log, word for word.
+"""What one of the staff asked and a second person must ask the very same, word for word.
 
-A proposal keeps the digest of what was asked. What it was stands in the entry of that digest, sealed; opened and put
-together again it is the same question only if its digest is the same, and that is compared here.
+A proposal keeps the digest of what was asked. What it was is one of few things, or stands in the entry of that digest,
+sealed; opened and put together again it is the same question only if its digest is the same. That is compared here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from holdback import audit
 from holdback.core import events as ev
 from holdback.core.events import DAY, stored_decoder
 from holdback.core.rules.agency import AgencyAdd
-from holdback.core.rules.breaker import BreakerReset
-from holdback.core.rules.exit import ExitCancel, ExitRelease
 from holdback.core.rules.staff import StaffEnrol
 from holdback.intake import action_digest
 from holdback.ports import Wanted
@@ -31,9 +29,11 @@ if TYPE_CHECKING:
 
 PAGE: Final = 200
 PAGES_MOST: Final = 25
-"""How far back the log is read for it: proposals are days old at most, and their streams are short."""
+"""How far back the log is read for it: proposals are days old at most, and streams of members short."""
 
-_Proposed = StaffEnrol | AgencyAdd | ExitCancel | ExitRelease | BreakerReset
+ABOUT_EXITS: Final = frozenset({"return", "sale"})
+
+_Proposed = StaffEnrol | AgencyAdd
 _REQUEST: Final[msgspec.msgpack.Decoder[_Proposed]] = stored_decoder(_Proposed)  # type: ignore[arg-type] # a union
 
 
@@ -63,12 +63,31 @@ async def proposal(service: Service, account: str, kind: str, which: str = "") -
     until = first.at + service.tools.policy.staff.proposed_d * DAY if first is not None else 0
     if first is None or until <= loaded.now:
         return None
+    hide = service.tools.masters.hide
+    for action in _short(kind, which):
+        if hmac.compare_digest(action_digest(account, action, hide), first.digest):
+            return ProposalForm(account, first.by, instant_text(first.at), instant_text(until), action, exact=True)
     decided = await _asked(service, account, row.seq, first)
     if decided is None:
         return None
     opened = service.tools.snapshots.key_of(account, row.key).open
-    action, exact = _again(decided, opened, service.tools.masters.hide)
+    action, exact = _again(decided, opened, hide)
     return ProposalForm(account, first.by, instant_text(first.at), instant_text(until), action, exact)
+
+
+def _short(kind: str, which: str) -> list[dict[str, Any]]:
+    """What a proposal of this kind can have been, where no field of it is somebody's own words.
+
+    Whoever's money is to be given back could fill his log until the entry is too far away to be read.
+    """
+    return [{"action": f"exit.{verb}", "which": which} for verb in ("cancel", "release")] if kind in ABOUT_EXITS else []
+
+
+async def is_disputed(service: Service, account: str, which: str) -> bool:
+    """Whether this is a disputed sale, which waits for a first word."""
+    row = (await service.store.read([Wanted(account)])).snapshots.get(account)
+    held = service.tools.snapshots.head(row).exits.get(which) if row is not None else None
+    return held is not None and held.lock is not None and held.lock.disputed_at > 0
 
 
 def _first(head: Head, kind: str, which: str) -> Proposal | None:
@@ -77,8 +96,6 @@ def _first(head: Head, kind: str, which: str) -> Proposal | None:
             return head.member.proposal if head.member is not None else None
         case "agency":
             return head.agency.proposal if head.agency is not None else None
-        case "breaker":
-            return head.breaker.proposal if head.breaker is not None else None
         case "return":
             return head.returning.get(which)
         case "sale":

@@ -72,6 +72,7 @@ def test_only_full_proof_closes() -> None:
     """A stolen session does not say that all is well."""
     account, session = robbed()
     assert isinstance(account.ask(IncidentClose(), session), StepUp)
+    assert codes(account.ask(IncidentClose("i999"), session, *PROOFS)) == [Reason.NOT_FOUND]
     assert isinstance(account.ask(IncidentClose(), session, *PROOFS), Allow)
     assert account.head.incident is None
     assert codes(account.ask(IncidentClose(), session, *PROOFS)) == [Reason.NOT_FOUND]

@@ -50,6 +50,7 @@ from holdback.core.rules.recovery import (
     RecoveryFinish,
     RecoveryOpen,
     RecoveryRemind,
+    RecoveryReview,
 )
 from holdback.core.rules.session import SessionEndAll, SessionStart
 from holdback.core.rules.setting import LimitSet, LockSet
@@ -569,6 +570,22 @@ def test_reviewers_are_drawn_and_not_involved() -> None:
     assert codes(reviewed(account, "rita", involved=True)) == [Reason.NOT_DRAWN]
     account.staff = None
     assert case_of(account).approved == ()
+
+
+def test_nobody_speaks_of_another_case() -> None:
+    """A verdict, or what was seen, of a case that another took the place of is of no case; of this one it counts."""
+    account, one, _ = lost()
+    with_totp(one)
+    account.staff = StaffFact("rita", ("reviewer",), involved=False)
+    by = replace(STAFF, key="rita")
+    assert codes(account.ask(RecoveryReview("approve", sealed("x"), "r999"), by)) == [Reason.NOT_FOUND]
+    answer = account.ask(RecoveryReview("approve", sealed("x"), case_of(account).id), by)
+    assert isinstance(answer, Allow)
+    account, _, _ = lost()
+    account.staff, by = StaffFact("sue", ("support",), involved=False), replace(STAFF, key="sue")
+    seen = RecoveryEvidence("in_person", verdict="right")
+    assert codes(account.ask(replace(seen, which="r999"), by)) == [Reason.NOT_FOUND]
+    assert isinstance(account.ask(replace(seen, which=case_of(account).id), by), Allow)
 
 
 def test_one_rejection_ends_it() -> None:

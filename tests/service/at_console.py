@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html import unescape
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -41,7 +42,8 @@ class Console:
         pairs = [
             (name, one) for name, value in fields.items() for one in (value if isinstance(value, list) else [value])
         ]
-        action = named({name: "\n".join(one for key, one in pairs if key == name) for name, _ in pairs})
+        given = {name: "\n".join(one for key, one in pairs if key == name) for name, _ in pairs}
+        action = json.loads(given["_action"]) if "_action" in given else named(given)
         proof = member.browser.proof(self.house.clock.at, about, action, member.session, htu=f"{HOME}{path}")
         word = Visitor(member.account, member.session, bound=True).word
         form = [*pairs, ("_account", about), ("_word", word), ("_dpop", proof)]

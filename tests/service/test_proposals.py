@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.service.house import House
 from tests.service.office import WITH_PASSKEYS, Colleague, staffed
+from tests.service.test_inside import robbed
 
+from holdback import proposals
 from holdback.core.events import DAY, Role
 from holdback.proposals import proposal
 
@@ -63,6 +65,21 @@ async def test_what_cannot_be_put_together_again_says_so(house: House) -> None:
     assert found is not None
     assert not found.exact
     assert found.action["email"] == wish["email"]
+
+
+async def test_whoever_is_to_lose_it_hides_no_proposal(
+    store: Store, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to be given back is shown to a second person however long its sender's log has become since."""
+    house = House(store, clock, given=WITH_PASSKEYS)
+    alice, _, which, (first, _) = await robbed(house)
+    assert (await first.asks("alice", "exit.cancel", which=which))["decision"] == "hold"
+    monkeypatch.setattr(proposals, "PAGE", 1)
+    monkeypatch.setattr(proposals, "PAGES_MOST", 1)
+    await alice.ask({"action": "recovery.open", "lost": ["password"], "actor": {"kind": "owner"}})
+    found = await proposals.proposal(house.service, "alice", "return", which)
+    assert found is not None
+    assert (found.exact, found.action) == (True, {"action": "exit.cancel", "which": which})
 
 
 async def test_nothing_waits_where_nobody_asked(house: House) -> None:

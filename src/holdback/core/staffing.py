@@ -129,6 +129,12 @@ def may_judge(head: Head, now: Instant) -> bool:
     return any(authenticator_is_senior(head, one, now) and not one.suspended for one in head.authenticators.values())
 
 
+def is_about(head: Head, reader: str) -> bool:
+    """Whether a member's stream is the reader's own, or has a case that concerns him: neither is his to see."""
+    names = head.incident.names if head.incident is not None else ()
+    return reader in {head.account, *names}
+
+
 def absent(actor: Actor, facts: Facts) -> Finding | None:
     """Why whoever asks is not one of the staff now, in a session of his own; None if he is."""
     staff = facts.staff

@@ -99,7 +99,7 @@ class Queues:
         if role not in reader.roles:
             raise Problem(problems.STAFF_ONLY)
         try:
-            page = await self._desk.queue(role, given.get("cursor", ""), int(limit))
+            page = await self._desk.queue(role, given.get("cursor", ""), int(limit), reader.member)
         except ValueError:
             raise BadRequest("`cursor` must be what `next` was on the page before") from None
         return Reply(msgspec.json.encode(marked_page(page, reader.member, self._service.tools.masters.mark_keys())))

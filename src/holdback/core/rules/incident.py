@@ -20,6 +20,7 @@ from holdback.core.rules.asking import (
     OWNER_OR_STAFF,
     Action,
     Case,
+    Id,
     Rule,
     Ruling,
     tightened,
@@ -43,7 +44,12 @@ class IncidentNote(Action, frozen=True, tag="incident.note"):
 
 
 class IncidentClose(Action, frozen=True, tag="incident.close"):
-    """Close the case, by full proof: whoever robbed the account must not be the one who says that all is well."""
+    """Close the case, by full proof: whoever robbed the account must not be the one who says that all is well.
+
+    `which` is the case that is meant; another one is not closed by it.
+    """
+
+    which: Id | None = None
 
 
 def _report(case: Case, action: IncidentReport) -> Ruling:
@@ -62,6 +68,8 @@ def _open(case: Case, action: IncidentNote | IncidentClose) -> Finding | None:
     incident = case.head.incident
     if incident is None:
         return why(Reason.NOT_FOUND, "incident.report", about="incident")
+    if isinstance(action, IncidentClose) and action.which not in {None, incident.id}:
+        return why(Reason.NOT_FOUND, about="which")
     if case.request.actor.kind is ActorKind.STAFF:
         return _not_his(case, action, incident) or _full(case, action, incident)
     if case.head.member is not None:

@@ -61,6 +61,7 @@ from holdback.core.rules.asking import (
     Action,
     Amount,
     Case,
+    Id,
     Money,
     Network,
     Request,
@@ -98,6 +99,7 @@ class RecoveryEvidence(Action, frozen=True, tag="recovery.evidence"):
 
     `address` and `network` name the address whose key signs the challenge's message. `verdict` is what a member of
     staff says of what was shown to him: of a person who came, of a document, of a payment from the owner's bank.
+    `which` is the case that is meant; another that took its place meanwhile is refused.
     """
 
     kind: Literal[
@@ -116,13 +118,18 @@ class RecoveryEvidence(Action, frozen=True, tag="recovery.evidence"):
     network: Network | None = None
     address: Destination | None = None
     verdict: Literal["right", "wrong"] | None = None
+    which: Id | None = None
 
 
 class RecoveryReview(Action, frozen=True, tag="recovery.review"):
-    """A drawn reviewer's verdict, with a reason. One rejection ends the case."""
+    """A drawn reviewer's verdict, with a reason. One rejection ends the case.
+
+    `which` is the case that he read; another that took its place meanwhile is refused.
+    """
 
     verdict: Literal["approve", "reject"]
     reason: Sealed
+    which: Id | None = None
 
 
 class RecoveryContest(Action, frozen=True, tag="recovery.contest"):
@@ -258,6 +265,8 @@ def _showable(case: Case, action: RecoveryEvidence) -> Finding | None:
     if fault is not None or unfit:
         return fault or why(Reason.BAD_FIELD, about=unfit)
     recovery = _recovery(case)
+    if _is_another(recovery, action):
+        return why(Reason.NOT_FOUND, about="which")
     if recovery.path:
         return why(Reason.EVIDENCE_CLOSED, "recovery.finish", about="evidence")
     if is_burned(case.head, kind, case.now):
@@ -487,11 +496,16 @@ def _closing(case: Case, shown: tuple[Shown, ...]) -> ev.RecoveryClosed:
     return ev.RecoveryClosed(case.now, recovery.id, path, wait, case.now + wait)
 
 
-def _reviewable(case: Case, _action: RecoveryReview) -> Finding | None:
+def _is_another(recovery: Recovery, action: RecoveryEvidence | RecoveryReview) -> bool:
+    """Whether a case is not the one that was meant: anybody may open one in the place of another."""
+    return action.which not in {None, recovery.id}
+
+
+def _reviewable(case: Case, action: RecoveryReview) -> Finding | None:
     """Only who was drawn, in that role, and never whoever is involved."""
     recovery, staff = case.recovery, case.facts.staff
-    if recovery is None:
-        return why(Reason.NOT_FOUND, about="recovery")
+    if recovery is None or _is_another(recovery, action):
+        return why(Reason.NOT_FOUND, about="recovery" if recovery is None else "which")
     if staff is None or Role.REVIEWER not in staff.roles or staff.member not in recovery.drawn or staff.involved:
         return why(Reason.NOT_DRAWN, Role.REVIEWER)
     return why(Reason.ALREADY_EXISTS, about="review") if staff.member in recovery.approved else None

@@ -33,7 +33,10 @@ class AlarmDesk:
 
     def asks(self) -> dict[str, Ask]:
         """What an investigator does with a case of a colleague's; the core says that it is not his own."""
-        return {"/alarms": Ask(self._door.said, frozenset({"incident.note", "incident.close"}))}
+        return {
+            "/alarms": Ask(self._door.said, frozenset({"incident.note"})),
+            "/alarms/case/close": Ask(self._door.said, frozenset({"incident.close"}), stands=self._alarms.stands),
+        }
 
     async def _cases(self, reader: Reader) -> Reply:
         """All cases that are open."""

@@ -15,7 +15,7 @@ from holdback.core.inside import RETURNS
 from holdback.core.staffing import RULES_ON_SALES
 from holdback.desk import Desk, marked_page
 from holdback.intake import ACCOUNT_ID
-from holdback.proposals import proposal
+from holdback.proposals import is_disputed, proposal
 from holdback.web.console.door import Ask, Page
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ KINDS: Final = {
     "sale": RULES_ON_SALES,
 }
 """What is approved here, and whose second word it takes; legal requests and the breaker have pages of their own."""
-SHOWN_MOST: Final = 100
 
 
 class Approvals:
@@ -44,24 +43,24 @@ class Approvals:
     def pages(self) -> dict[str, Page]:
         """What it serves."""
         roles = frozenset[Role]().union(*KINDS.values())
-        return {"/approvals": Page(self._list, roles), PATH: Page(self._one, roles)}
+        return {"/approvals": Page(self._list, roles, ("cursor",)), PATH: Page(self._one, roles)}
 
     def asks(self) -> dict[str, Ask]:
         """A first word, or the second."""
         said = frozenset({"staff.enrol", "staff.retire", "agency.add", "agency.remove", "exit.cancel", "exit.release"})
-        return {"/approvals/ask": Ask(self._door.said, said)}
+        return {"/approvals/ask": Ask(self._door.said, said, whole=True)}
 
     async def _list(self, reader: Reader) -> Reply:
         """What waits for a second word of this reader's roles."""
-        page, _ = await self._desk.queues(reader.fact.roles, "", SHOWN_MOST)
+        roles, cursor, kinds = reader.fact.roles, reader.sight.given.get("cursor", ""), frozenset(KINDS)
+        try:
+            page = await self._desk.approvals(roles, kinds, cursor, reader.member)
+        except ValueError:  # a cursor that was never given: from the beginning
+            page = await self._desk.approvals(roles, kinds, "", reader.member)
         page = marked_page(page, reader.member, self._door.service.tools.masters.mark_keys())
-        rows = [
-            (one, one.id.partition(".")[2] or one.id)
-            for one in page.items
-            if one.kind in KINDS and one.waits_for == "approval"
-        ]
+        rows = [(one, one.id.partition(".")[2] or one.id) for one in page.items]
         may = {kind for kind, roles in KINDS.items() if not roles.isdisjoint(reader.fact.roles)}
-        return self._door.room(reader, "approvals.html", rows=rows, may=may, all_roles=tuple(Role))
+        return self._door.room(reader, "approvals.html", rows=rows, next=page.next, may=may, all_roles=tuple(Role))
 
     async def _one(self, reader: Reader) -> Reply:
         """What was asked, word for word, and the button that asks the same."""
@@ -70,7 +69,7 @@ class Approvals:
         if KINDS.get(kind, frozenset()).isdisjoint(reader.fact.roles) or not ACCOUNT_ID.fullmatch(account):
             return self._door.room(reader, "gone.html")
         found = await proposal(self._door.service, account, kind, which)
-        if found is None and kind == "sale":
+        if found is None and kind == "sale" and await is_disputed(self._door.service, account, which):
             return self._door.room(reader, "approval-sale.html", about=account, which=which)
         if found is None:
             return self._door.room(reader, "gone.html")

@@ -36,7 +36,11 @@ class Breaker:
 
     def asks(self) -> dict[str, Ask]:
         """A reset, by those who may; the core counts them."""
-        return {"/breaker": Ask(self._door.said, frozenset({"breaker.reset"}))}
+        return {"/breaker": Ask(self._door.said, frozenset({"breaker.reset"}), stands=self._stands)}
+
+    async def _stands(self, _account: str) -> str:
+        """Which trip it is: a reset is of the one that was looked at."""
+        return (await self._outflows.standing()).tripped_at or ""
 
     async def _standing(self, reader: Reader) -> Reply:
         """How it stands, its limits, and the hours as a table."""

@@ -71,12 +71,16 @@ class Page(NamedTuple):
 class Ask(NamedTuple):
     """Where forms ask one of the `allowed` actions, and what shows the answer. The core says who may ask.
 
-    `unfit` names what a form lacks that is not the core's to miss; then nothing is asked.
+    `unfit` names what a form lacks that is not the core's to miss; then nothing is asked. Nor is it if what `stands` of
+    an account is not what a form was made from: nobody decides what he did not see. `whole` takes an action that the
+    page prepared as one field.
     """
 
     show: Callable[[Sight, Asked], Awaitable[Reply]]
     allowed: frozenset[str]
     unfit: Callable[[Mapping[str, str]], str] = lambda _: ""
+    stands: Callable[[str], Awaitable[str]] | None = None
+    whole: bool = False
 
 
 class Door:
@@ -116,7 +120,7 @@ class Door:
                 return to(f"{HOME}/sign-in")
             sight = Sight(call, visitor, tongue(call), forms.fields(call.body))
             lacks = ask.unfit(sight.given)
-            asked = Asked({}, None, lacks) if lacks else await self._asked(sight, ask.allowed)
+            asked = Asked({}, None, lacks) if lacks else await self._asked(sight, ask)
             return await ask.show(sight, asked)
 
         return {"POST": Operation(handle, takes=FORM)}
@@ -159,14 +163,17 @@ class Door:
         called = "GET", f"{self.site.origin}{_path(sight.call)}"
         return await self.service.attending(sight.visitor.account, sight.visitor.token, text, called)
 
-    async def _asked(self, sight: Sight, allowed: frozenset[str]) -> Asked:
+    async def _asked(self, sight: Sight, ask: Ask) -> Asked:
         """Ask for what a form of ours names, as the member of staff whose device signed it."""
         given, visitor = sight.given, sight.visitor
         if not self.site.is_own(sight):
             return Asked({}, None, "foreign")
-        named, account = _named(given), given.get("_account", "")
-        if named.get("action") not in allowed or not ACCOUNT_ID.fullmatch(account):
+        named, account = _whole(given) if ask.whole else forms.named(given), given.get("_account", "")
+        action = named.get("action")
+        if not isinstance(action, str) or action not in ask.allowed or not ACCOUNT_ID.fullmatch(account):
             return Asked({}, None, "unknown")
+        if ask.stands is not None and given.get("_stands", "") != await ask.stands(account):
+            return Asked({}, None, "changed")
         actor = {"kind": "staff", "member": visitor.account, "session": visitor.token}
         return await self.site.ask(sight, account, named, actor)
 
@@ -217,8 +224,8 @@ def _path(call: Call) -> str:
     return path
 
 
-def _named(given: dict[str, str]) -> dict[str, Any]:
-    """The action of a form: its fields, or as a whole in one that the page prepared."""
+def _whole(given: dict[str, str]) -> dict[str, Any]:
+    """The action of a form: as a whole in one field that the page prepared, or else its fields."""
     if not given.get("_action"):
         return forms.named(given)
     try:

@@ -27,12 +27,16 @@ LEGAL: Final = frozenset({Role.LEGAL})
 
 
 class Standing(NamedTuple):
-    """How a request stands for one reader: what was done, how many must approve, and what he himself may do next."""
+    """How a request stands for one reader: what was done, how many must approve, and what he himself may do next.
+
+    `handles` is whether he is one of those who take its steps; an auditor only reads.
+    """
 
     stage: str
     needed: int
     mine: bool
     free_at: str | None
+    handles: bool = True
 
 
 class LegalDesk:
@@ -80,7 +84,8 @@ class LegalDesk:
         if seen is None:
             return await self._door.said(sight, asked)
         entry = await self._registered(seen["agency"])
-        stands = await self._standing(sight.visitor.account, seen)
+        handles = Role.LEGAL in await self._door.roles_of(sight.visitor.account)
+        stands = self._standing(sight.visitor.account, seen, handles=handles)._replace(handles=handles)
         return self._door.part(
             sight, "legal-steps.html", about=account, which=asked.named["ticket"], it=seen, entry=entry, stands=stands
         )
@@ -91,13 +96,13 @@ class LegalDesk:
         form = await self._views.account(stream) if ACCOUNT_ID.fullmatch(stream) else None
         return form.agency if form is not None else None
 
-    async def _standing(self, member: str, it: dict[str, Any]) -> Standing:
+    def _standing(self, member: str, it: dict[str, Any], *, handles: bool) -> Standing:
         policy = self._door.service.tools.policy
         if "received_at" not in it:
             return Standing("disclosed", 0, mine=False, free_at=None)
         needed = approvers(it["legal_basis"], policy)
         urgent = it["legal_basis"] == EMERGENCY
-        apart = Role.LEGAL in await self._door.roles_of(member) and member != it["entered_by"]
+        apart = handles and member != it["entered_by"]
         if it["order_until"]:
             return Standing("in_force", needed, apart and member != it["thaw_by"], None)
         if not it["called_by"]:

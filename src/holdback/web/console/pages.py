@@ -69,7 +69,10 @@ class Console:
                 found.setdefault(f"{HOME}{path}", {}).update(door.page(path, page))
             for path, ask in group.asks().items():
                 found.setdefault(f"{HOME}{path}", {}).update(door.ask(ask))
-        return found
+        return {
+            path: {method: one._replace(dressed=door.site.troubled) for method, one in methods.items()}
+            for path, methods in found.items()
+        }
 
 
 class Members:

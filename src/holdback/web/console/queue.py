@@ -49,9 +49,9 @@ class Queue:
         """Some of what waits, as this reader's own copy of it."""
         cursor = reader.sight.given.get("cursor", "")[:CURSOR_MOST]
         try:
-            page, places = await self._desk.queues(reader.fact.roles, cursor, PAGE)
+            page, places = await self._desk.queues(reader.fact.roles, cursor, PAGE, reader.member)
         except ValueError:  # a cursor that was never given: from the beginning
-            page, places = await self._desk.queues(reader.fact.roles, "", PAGE)
+            page, places = await self._desk.queues(reader.fact.roles, "", PAGE, reader.member)
         page = marked_page(page, reader.member, self._door.service.tools.masters.mark_keys())
         rows = [
             Row(one, _age_m(one, reader.now), place, _way(one)) for one, place in zip(page.items, places, strict=True)

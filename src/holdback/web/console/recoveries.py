@@ -5,12 +5,16 @@ Reading it is a look-up with the case's id as ticket, so it stands in the custom
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from holdback.case_file import case_file
 from holdback.core.events import Role
 from holdback.core.evidence import live
 from holdback.intake import ACCOUNT_ID
+from holdback.look_up import recovery_seen
 from holdback.ports import Wanted
 from holdback.web.console.door import Ask, Page
 
@@ -26,6 +30,7 @@ FIELDS: Final = ("recovery", "name", "email", "phone", "authenticators", "contac
 """What a reviewer reads of a customer at once, masked."""
 CHECKS: Final = ("evidence", "burned", "risk", "changes", "history")
 """What he has looked at, one tick each, before he may approve."""
+WEIGHED: Final = ("id", "shown", "burned", "contested", "doubted", "targeted_until")
 REASON_MOST: Final = 500
 
 
@@ -44,7 +49,7 @@ class Recoveries:
         """Reading it, judging it, and saying what one saw."""
         return {
             "/recovery/read": Ask(self._read, frozenset({"staff.look_up"})),
-            "/recovery/verdict": Ask(self._door.said, frozenset({"recovery.review"}), unfit),
+            "/recovery/verdict": Ask(self._door.said, frozenset({"recovery.review"}), unfit, self._stands),
             "/recovery/saw": Ask(self._door.said, frozenset({"recovery.evidence"})),
         }
 
@@ -74,12 +79,30 @@ class Recoveries:
         """The case side by side, for whom the core let read it."""
         said, account = asked.said, sight.given.get("_account", "")
         seen = said.customer if said is not None and said.decision == "allow" else None
-        if seen is None or "recovery" not in seen:
+        if seen is None:
             return await self._door.said(sight, asked)
-        file = await case_file(self._door.service, account, asked.named["ticket"])
-        return self._door.part(
-            sight, "review.html", about=account, case=asked.named["ticket"], seen=seen, file=file, checks=CHECKS
-        )
+        case, case_id = seen.get("recovery") or {}, asked.named["ticket"]
+        # Support may read that there is a recovery, for a ticket; its file is for those who judge it.
+        if case.get("id") != case_id or sight.visitor.account not in case["drawn"] or not seen.keys() >= set(FIELDS):
+            return self._door.part(sight, "gone.html")
+        file = await case_file(self._door.service, account, case_id)
+        shown = {"about": account, "case": case_id, "seen": seen, "file": file, "checks": CHECKS}
+        return self._door.part(sight, "review.html", stands=_digest(case), **shown)
+
+    async def _stands(self, account: str) -> str:
+        """The case as a reviewer would read it now."""
+        service = self._door.service
+        loaded = await service.store.read([Wanted(account)])
+        row = loaded.snapshots.get(account)
+        if row is None:
+            return ""
+        return _digest(recovery_seen(service.tools.snapshots.head(row), service.tools.policy, loaded.now))
+
+
+def _digest(case: Mapping[str, Any]) -> str:
+    """What a verdict is about: the case, its evidence and what speaks against it; not what other reviewers said."""
+    weighed = [case.get(name) for name in WEIGHED]
+    return hashlib.sha256(msgspec.json.encode(weighed)).hexdigest()
 
 
 def unfit(given: Mapping[str, str]) -> str:
