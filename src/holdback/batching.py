@@ -6,10 +6,12 @@ No timer holds anything back: the first job starts at once, and under load batch
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -102,3 +104,35 @@ class Batcher(Generic[J, R]):
         """Wait until nothing runs any more."""
         while self._running:
             await asyncio.wait(self._running)
+
+
+@dataclass
+class _Turn:
+    """What of one account is done at once: the places there are, and how many have or want one."""
+
+    places: asyncio.Semaphore
+    under_way: int = 0
+
+
+class Turns:
+    """Few places for each account, so that none takes up everybody's. Example: `async with turns.one_of("alice"):`."""
+
+    def __init__(self, at_once: int, most: int) -> None:
+        """So many at a time of one account; `most` with those that wait for their turn."""
+        self._at_once, self._most = at_once, most
+        self._accounts: dict[str, _Turn] = {}
+
+    @asynccontextmanager
+    async def one_of(self, account: str) -> AsyncIterator[None]:
+        """A place among those of one account. Raises Overloaded if too many wait for one."""
+        turn = self._accounts.setdefault(account, _Turn(asyncio.Semaphore(self._at_once)))
+        if turn.under_way >= self._most:
+            raise Overloaded
+        turn.under_way += 1
+        try:
+            async with turn.places:
+                yield
+        finally:
+            turn.under_way -= 1
+            if not turn.under_way:
+                del self._accounts[account]

@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -21,7 +19,7 @@ from holdback import ahead, disclosing, dpop, intake
 from holdback.agencies import Packed
 from holdback.ahead import GOOD_FOR_S, Reading
 from holdback.answers import ChallengeForm, answer_body, answer_form
-from holdback.batching import Batcher, Job
+from holdback.batching import Batcher, Job, Turns
 from holdback.core import decide
 from holdback.core import events as ev
 from holdback.core.assurance import spent
@@ -55,7 +53,7 @@ from holdback.spelling import sign_in_name
 from holdback.strangers import NOBODY, TELL_AT_ONCE, Answers, Counter, Shown, Try, decoys, telling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from holdback.core.decide import Needs
     from holdback.core.decision import Decision, DeviceProof, EvidenceFact, StaffFact
@@ -147,14 +145,6 @@ class Peek(NamedTuple):
         return self.reading.loaded.now
 
 
-@dataclass
-class _Turns:
-    """One account's dear questions: the places there are, and how many have or want one."""
-
-    places: asyncio.Semaphore
-    under_way: int = 0
-
-
 class Outflow(NamedTuple):
     """How the circuit breaker stood when it was looked at last: what left within the hour, and the most that may.
 
@@ -198,7 +188,7 @@ class Service:
         self._answers = Answers(store, tools)
         self._decoys: list[Decoy] = []
         self._making_decoys = asyncio.Lock()
-        self._turns: dict[str, _Turns] = {}
+        self._turns = Turns(DEAR_AT_ONCE, DEAR_MOST)
         self._pace = Pace(tools.policy.legal.papers_per_h)
         self._staff: list[Head] = []
         self._staff_read_at = -ROSTER_S
@@ -244,29 +234,11 @@ class Service:
             self._intake.check(parsed)
             return self._refused(Reason.UNKNOWN_ACCOUNT, "account.import", about="account")
         if intake.is_dear(parsed):
-            async with self._turn(main):
+            async with self._turns.one_of(main):  # sign-ins need none: their tries are counted first
                 asked = await self._asked(question, parsed, main, peek)
         else:
             asked = await self._asked(question, parsed, main, peek)
         return await self._decisions.submit(asked)
-
-    @asynccontextmanager
-    async def _turn(self, account: str) -> AsyncIterator[None]:
-        """A place among the few dear questions that one account has answered at once.
-
-        Sign-ins need none: their tries are counted first. Raises TimeoutError if too many wait for one.
-        """
-        turns = self._turns.setdefault(account, _Turns(asyncio.Semaphore(DEAR_AT_ONCE)))
-        if turns.under_way >= DEAR_MOST:
-            raise TimeoutError("too many questions of this account wait")
-        turns.under_way += 1
-        try:
-            async with turns.places:
-                yield
-        finally:
-            turns.under_way -= 1
-            if not turns.under_way:
-                del self._turns[account]
 
     async def sign_in(self, caller: str, name: str, body: dict[str, Any], key: str, raw: bytes) -> bytes:
         """Start a session by sign-in name. A name that nobody has costs and gets what any other does (strangers.py)."""

@@ -6,6 +6,7 @@ not. A form counts if a page of this origin sent it and it carries the word that
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -14,14 +15,14 @@ from urllib.parse import quote
 import msgspec
 
 from holdback.answers import AnswerForm
-from holdback.batching import Overloaded
+from holdback.batching import Overloaded, Turns
 from holdback.core.events import StreamKind
 from holdback.intake import BadRequest
 from holdback.judging import ChallengeRefused
 from holdback.service import Question
 from holdback.web import forms
 from holdback.web.dressing import CSP, HTML, NAMED, spoken
-from holdback.web.endpoint import Call, Reply
+from holdback.web.endpoint import Call, Operation, Reply
 from holdback.web.visitors import Visitors, cookies
 from holdback.wording.words import network_text
 
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 PAGE: Final = 25
 """Items of a page that people read."""
+READERS: Final = 64
+"""Pages that a process makes at a time for those who read: forms, a freeze among them, need no place."""
+OWN_READERS: Final = 2
+"""Of them those of one account; of the rest of its own so many may wait."""
+OWN_WAITING: Final = 10
 LANGUAGE: Final = "language"
 WORD: Final = "_word"
 
@@ -70,6 +76,8 @@ class Site:
         """Serve browsers at this origin, and people of this kind."""
         self.service, self.origin, self.home, self._name = service, origin, home, name
         self.visitors = Visitors(service, origin, home, name, kind)
+        self._readers = asyncio.Semaphore(READERS)
+        self._turns = Turns(OWN_READERS, OWN_READERS + OWN_WAITING)
 
     def for_visitors(
         self, show: Callable[[Sight], Awaitable[Reply]], *known: str
@@ -80,10 +88,17 @@ class Site:
             visitor = await self.visitors.at(call)
             if visitor is None:
                 return self._to_sign_in(call)
-            given = forms.fields(call.body) if call.body else call.parameters(*known)
-            return await show(Sight(call, visitor, tongue(call), given))
+            if call.body:
+                return await show(Sight(call, visitor, tongue(call), forms.fields(call.body)))
+            sight = Sight(call, visitor, tongue(call), call.parameters(*known))
+            async with self._turns.one_of(visitor.account):
+                return await show(sight)
 
         return handle
+
+    def reading(self, handle: Callable[[Call], Awaitable[Reply]]) -> Operation:
+        """A page that is only read, while there is a place for one more reader."""
+        return Operation(handle, slots=self._readers, dressed=self.troubled)
 
     def _to_sign_in(self, call: Call) -> Reply:
         """Lead whoever is not signed in, or not any more, to the sign-in; from there a reader comes back."""

@@ -130,7 +130,7 @@ class Center:
         }
         return {
             **{
-                path: {"GET": self._operation(self._site.for_visitors(show, "cursor", "kind"))}
+                path: {"GET": self._site.reading(self._site.for_visitors(show, "cursor", "kind"))}
                 for path, show in pages.items()
             },
             f"{HOME}/sign-in": {
@@ -185,8 +185,8 @@ class Center:
     async def _robbed(self, sight: Sight) -> Reply:
         account = await self._account(sight)
         case = account.incident
-        found = await robbery.timeline(sight.visitor.account, case, self._log) if case is not None else []
-        return await self._page(sight, "robbed.html", account=account, lines=found[:PAGE])
+        found = await robbery.timeline(sight.visitor.account, case, self._log, PAGE) if case is not None else []
+        return await self._page(sight, "robbed.html", account=account, lines=found)
 
     async def _story(self, written: Callable[[robbery.Story], bytes], media: bytes, sight: Sight) -> Reply:
         """The timeline as a file, for the police, an insurer or a lawyer."""

@@ -28,7 +28,7 @@ from holdback.views import Views
 from holdback.web import forms
 from holdback.web.endpoint import MULTIPART, Operation, Reply
 from holdback.web.forms import FORM
-from holdback.web.pages import Sight, Site, to, tongue
+from holdback.web.pages import READERS, Sight, Site, to, tongue
 from holdback.web.problems import retry_after
 from holdback.web.uploads import upload
 from holdback.web.visitors import Visitor, cookies
@@ -89,7 +89,7 @@ class Recoveries:
         # By a cookie that a neighbouring host could plant, an owner would show what he has in a thief's case.
         self._cookie = f"__Host-{COOKIE}" if secure else COOKIE
         self._rest = f"Path=/; HttpOnly; SameSite=Strict{'; Secure' if secure else ''}"
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots, self._readers = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(READERS)
 
     def operations(self) -> dict[str, dict[str, Operation]]:
         """The routes, by path and method."""
@@ -98,21 +98,25 @@ class Recoveries:
         return {
             home: {"GET": self._operation(self.ask), "POST": self._operation(self.open, FORM)},
             f"{home}/key": {"GET": self._operation(self.ask_key), "POST": self._operation(self.take_key, FORM)},
-            f"{home}/case": {"GET": self._operation(page(self._case))},
+            f"{home}/case": {"GET": self._reading(page(self._case))},
             f"{home}/show": {"GET": back, "POST": self._operation(form(self._show), FORM)},
             f"{home}/paper": {"GET": back, "POST": self._taking_papers(page(self._paper))},
-            f"{home}/face": {"GET": self._operation(page(self._face))},
+            f"{home}/face": {"GET": self._reading(page(self._face))},
             f"{home}/finish": {
-                "GET": self._operation(page(self._finishing)),
+                "GET": self._reading(page(self._finishing)),
                 "POST": self._operation(form(self._finish), FORM),
             },
             f"{home}/stop": {"GET": back, "POST": self._operation(form(self._stop), FORM)},
             f"{home}/leave": {"GET": back, "POST": self._operation(form(self._leave), FORM)},
-            f"{self._site.home}/recovery": {"GET": self._operation(self._site.for_visitors(self.watch))},
+            f"{self._site.home}/recovery": {"GET": self._site.reading(self._site.for_visitors(self.watch))},
         }
 
     def _operation(self, handle: Callable[[Call], Awaitable[Reply]], takes: bytes = b"") -> Operation:
         return Operation(handle, takes=takes, dressed=self._site.troubled)
+
+    def _reading(self, handle: Callable[[Call], Awaitable[Reply]]) -> Operation:
+        """A page of whoever has a key or says so: strangers, who take no place of those who are signed in."""
+        return self._operation(handle)._replace(slots=self._readers)
 
     def _taking_papers(self, handle: Callable[[Call], Awaitable[Reply]]) -> Operation:
         operation = self._operation(handle, MULTIPART)

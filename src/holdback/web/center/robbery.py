@@ -45,13 +45,13 @@ class Story(msgspec.Struct, frozen=True):
     timeline: list[Told]
 
 
-async def timeline(account: str, case: IncidentForm, log: Activity) -> list[Line]:
-    """The entries around a report, the newest first."""
+async def timeline(account: str, case: IncidentForm, log: Activity, most: int = MOST) -> list[Line]:
+    """The entries around a report, the newest first, and of a longer story no more than `most`."""
     first = int(case.id.removeprefix("i")) - BEFORE
     found: list[Line] = []
     last: int | None = 0
-    while last is not None and len(found) < MOST:
-        page = await log.page(account, last, Kind.ALL, AT_ONCE)
+    while last is not None and len(found) < most:
+        page = await log.page(account, last, Kind.ALL, min(AT_ONCE, most - len(found)))
         if page is None:  # pragma: no cover - whose case it is, is there
             break
         found += [one for one in page.items if one.seq > first]
