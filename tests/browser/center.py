@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import httpx
+import pytest
 from playwright.async_api import expect
 
 from holdback.demo.past import BROWSER
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Seat = Callable[..., Awaitable[Person]]
 
 COOKIE: Final = "center"
+LOOKS_MOST: Final = 60
 
 
 class Seen(NamedTuple):
@@ -109,6 +111,14 @@ class Visit:
     async def go(self, path: str) -> None:
         """Go to a page by its address."""
         await self.page.goto(f"{self.house.center}/center{path}")
+
+    async def looks_until_told(self, path: str, place: Locator) -> None:
+        """Look at a page until it has this: a wait has its instant once its notice was accepted."""
+        for _ in range(LOOKS_MOST):
+            await self.go(path)
+            if await place.count():
+                return
+        pytest.fail("the owner was not told")
 
     def button(self, name: str) -> Locator:
         """A button by its words."""

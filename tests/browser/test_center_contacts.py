@@ -44,9 +44,8 @@ async def test_a_contact_counts_once_its_code_was_shown(house: House, at_a_brows
     await visit.tap("Confirm")
     await visit.told("allow")
 
-    await visit.go("/contacts")
+    await visit.looks_until_told("/contacts", added.locator("time"))
     await expect(added).to_contain_text(visit.say("Its links freeze the account."))
-    await expect(added.locator("time")).to_be_visible()
 
 
 @pytest.mark.parametrize("seen", [DESK, PLAIN_PHONE], ids=named)

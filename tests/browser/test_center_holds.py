@@ -10,7 +10,6 @@ from playwright.async_api import expect
 from tests.browser.center import DESK, PHONE, PLAIN_DESK, PLAIN_PHONE, Visit, named
 
 if TYPE_CHECKING:
-    from playwright.async_api import Locator
     from tests.browser.center import Seat, Seen
     from tests.browser.platform_house import House
 
@@ -20,7 +19,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NEW_ADDRESS: Final = "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3"
 TABS_MOST: Final = 80
-LOOKS_MOST: Final = 60
 
 
 def withdrawal(address: str, amount: str) -> dict[str, Any]:
@@ -39,15 +37,6 @@ async def tab_to(visit: Visit, name: str) -> None:
     pytest.fail(f"no key leads to {name!r}")
 
 
-async def shown_when_told(visit: Visit, shown: Locator) -> None:
-    """Look at the page until the owner was told of the payment, from when on it is known how long it waits."""
-    for _ in range(LOOKS_MOST):
-        await visit.go("/holds")
-        if await shown.locator("[data-until]").count():
-            return
-    pytest.fail("the owner was not told")
-
-
 @pytest.mark.parametrize("seen", [PLAIN_PHONE, PLAIN_DESK, DESK], ids=named)
 async def test_a_payment_says_why_it_waits_and_is_stopped(house: House, at_a_browser: Seat, seen: Seen) -> None:
     """A waiting payment shows where it goes, why it waits, what ends that and when; one press stops it."""
@@ -56,7 +45,7 @@ async def test_a_payment_says_why_it_waits_and_is_stopped(house: House, at_a_bro
     assert held["decision"] == "hold"
 
     shown = visit.page.locator(f"[data-hold={held['hold']['id']}]")
-    await shown_when_told(visit, shown)
+    await visit.looks_until_told("/holds", shown.locator("[data-until]"))
     await expect(shown).to_contain_text(NEW_ADDRESS)
     for reason in held["reasons"]:
         await expect(shown.locator(f"[data-code={reason['code']}]").locator("time")).to_be_visible()
