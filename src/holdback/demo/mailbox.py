@@ -17,12 +17,14 @@ from aiosmtpd.controller import Controller
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from holdback.demo.processes import HOST, HOSTS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiosmtpd.smtp import SMTP, Envelope, Session
 
-HOST: Final = "127.0.0.1"
+BODY_MOST: Final = 64 * 1024
 PATIENCE_S: Final = 15.0
 """How long a letter may take to arrive before the story counts it as missing."""
 
@@ -110,13 +112,20 @@ class _Gateway(BaseHTTPRequestHandler):
     webhook: Webhook
 
     def do_GET(self) -> None:
-        """Show what arrived, newest first."""
+        """Show what arrived, newest first, to browsers of this machine: codes and links are among it."""
+        if self.headers.get("host", "").rpartition(":")[0] not in HOSTS:
+            self._answer(HTTPStatus.BAD_REQUEST)
+            return
         page = _page(self.letters.to()).encode()
         self._answer(HTTPStatus.OK, page)
 
     def do_POST(self) -> None:
         """Take a message in, if it is signed by who may send some."""
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        length = self.headers.get("content-length", "")
+        if not length.isdecimal() or int(length[:9]) > BODY_MOST:
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        body = self.rfile.read(int(length))
         try:
             message = self.webhook.verify(body, dict(self.headers.items()))
         except WebhookVerificationError:

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from holdback.core.events import Role
 from holdback.demo.cast import STEP_S
 from holdback.demo.incidents import INCIDENTS
-from holdback.demo.processes import HOST, DemoFailed
+from holdback.demo.processes import HOST, HOSTS, DemoFailed
 from holdback.demo.robberies import NobodyLeft
 from holdback.exchange.showing import FILES, instant, plain
 
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from holdback.demo.cast import Customer
     from holdback.demo.mailbox import Letters
     from holdback.demo.robberies import Play, Robberies
-
-HOSTS: Final = (HOST, "localhost")
-"""Names by which this machine's own browsers come. By any other name a foreign page would have led them here."""
 
 BODY_MAX: Final = 4 * 1024
 MEMBER: Final = re.compile(r"staff-[a-z0-9-]{1,40}")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST: Final = "127.0.0.1"
+HOSTS: Final = (HOST, "localhost")
+"""Names by which this machine's own browsers come. By any other name a foreign page would have led them here."""
+
 START_S: Final = 30.0
 """How long a server may take to answer for the first time."""
 STOP_S: Final = 10.0
