@@ -349,6 +349,7 @@ async def test_the_signers_own_door_refuses_too(scene: Scene) -> None:
 
 async def test_value_sent_inside_names_the_customer(scene: Scene) -> None:
     """A transfer and a P2P sale are exits like any other, and name whom they pay."""
+    scene.till.books.open_account("bob", "bob@example.org", {})
     for path, kind in (("/transfer", "internal_transfer"), ("/sell", "p2p_sale")):
         action: dict[str, object] = {"action": "exit.request", "kind": kind, "asset": "BTC", "amount": "1"}
         action |= {"counterparty": "bob"}
@@ -372,6 +373,7 @@ SALE: Final[dict[str, object]] = {
 async def test_a_sale_is_paid_by_its_seller_alone(scene: Scene) -> None:
     """The buyer says that he paid, which the platform passes on; the seller asks as himself, with his proofs."""
     scene.answers = {"exit.request": HOLD, "exit.settle": {"decision": "allow", "reasons": []}}
+    scene.till.books.open_account("bob", "bob@example.org", {})
     scene.till.books.keep_session("bobs-token", "bob", scene.till.now + HOUR_S)
     bob = {"authorization": "Bearer bobs-token"}
     await scene.http.post("/sell", json={"asset": "BTC", "amount": "1", "to": "bob"})
@@ -392,6 +394,14 @@ async def test_a_sale_is_paid_by_its_seller_alone(scene: Scene) -> None:
     released = next(one for one in reversed(scene.asked) if one["action"] == "exit.release")
     assert (released["actor"]["kind"], released["proofs"]) == ("owner", proofs)
     assert (await scene.http.post("/sold/x9", json={})).status_code == 404
+
+
+async def test_who_asks_is_no_part_of_an_action(scene: Scene) -> None:
+    """An action that names another actor is refused as badly written, and never asked."""
+    action = {"action": "account.freeze", "actor": {"kind": "platform"}}
+    said = await scene.http.post("/security", json={"action": action})
+    assert (said.status_code, said.json()["error"]) == (400, "bad_request")
+    assert scene.asked == []
 
 
 async def test_only_a_sale_is_handed_over(scene: Scene) -> None:

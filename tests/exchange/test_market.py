@@ -111,6 +111,36 @@ def test_nobody_trades_with_himself(stall: Stall) -> None:
     assert stall.match("alice", order="o2", price="80") == []
 
 
+def test_many_parts_move_no_more_than_the_whole(stall: Stall) -> None:
+    """However an offer to buy is taken apart, and whatever is taken back, nobody has what was nobody's before."""
+    stall.open_desk(trades=False)
+    bid = {"side": "buy", "price": "0.00000001", "amount": "0.00000010"}
+    stall.match("alice", rests=True, order="o1", **bid)
+    for number in range(7):
+        stall.match("bob", order=f"b{number}", side="sell", price="0.00000001", amount="0.00000001")
+    assert stall.market.withdraw("alice", "o1")
+    sums = [sum(stall.till.books.balances(one)[asset] for one in ("alice", "bob")) for asset in ("BTC", "USDT")]
+    assert sums == [2 * HELD["BTC"], 2 * HELD["USDT"]]
+
+
+def test_the_desk_gives_nothing_for_less_than_nothing(stall: Stall) -> None:
+    """What is sold to the desk in many parts brings no more than the same at once."""
+    stall.till.books.quote("BTC/USDT", BITCOIN // 2, desk=True)
+    for number in range(9):
+        stall.match("alice", order=f"o{number}", side="sell", price="0.1", amount="0.00000001")
+    assert stall.till.books.balances("alice") == {"BTC": HELD["BTC"] - 9, "USDT": HELD["USDT"]}
+
+
+def test_a_name_rests_once(stall: Stall) -> None:
+    """A second order under the name of one that rests is refused, and sets nothing aside."""
+    stall.open_desk(trades=False)
+    stall.match("alice", rests=True, price="50")
+    held = stall.holds("alice")
+    with pytest.raises(NotPayable):
+        stall.match("alice", rests=True, price="40")
+    assert stall.holds("alice") == held
+
+
 def test_an_order_is_matched_against_its_own_receipt_once(stall: Stall) -> None:
     """A receipt for another order, another account or a second time matches nothing."""
     receipt = stall.receipt("alice", ORDER)

@@ -66,6 +66,10 @@ def test_value_that_stays_inside_arrives(till: Till, kind: str) -> None:
     """What another customer of the exchange is paid is on his balance in the same transaction."""
     action: dict[str, object] = {"action": "exit.request", "kind": kind, "asset": "BTC", "amount": "1"}
     action |= {"counterparty": "bob"}
+    with pytest.raises(NotPayable):  # nobody is there yet: it would be whose who comes next under that name
+        till.signer.pay("alice", action, till.receipt(action))
+    assert till.untouched()
+    till.books.open_account("bob", "bob@example.org", {})
 
     till.signer.pay("alice", action, till.receipt(action))
 

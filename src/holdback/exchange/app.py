@@ -275,7 +275,11 @@ class Exchange:
         body = await _body(request, Change)
         if body.action.get("action") in PAYING:
             raise Refused(400, "not_here", "what pays goes through /withdraw, /transfer, /sell, /release and /sold")
-        return decision_json(await run_in_threadpool(self._backend.change, self._asker(request, body), body.action))
+        try:
+            decision = await run_in_threadpool(self._backend.change, self._asker(request, body), body.action)
+        except ValueError as error:  # what no action can be made of, or says who asks as if that were part of one
+            raise Refused(400, "bad_request", str(error)) from None
+        return decision_json(decision)
 
     async def _pay(self, request: Request) -> Json:
         body = await _body(request, Payout)

@@ -181,6 +181,11 @@ class Books:
         return row[0] if row else None
 
 
+def is_customer(db: sqlite3.Connection, account: str) -> bool:
+    """Whether somebody has this account: value is never put where nobody is."""
+    return db.execute("SELECT 1 FROM customers WHERE account = ?", (account,)).fetchone() is not None
+
+
 def credit(db: sqlite3.Connection, account: str, asset: str, units: int) -> None:
     """Add to a balance."""
     db.execute(

@@ -130,6 +130,18 @@ def worth(amount: int, price: int) -> int:
     return -(-amount * price // ONE)
 
 
+def _paid(order: _Order, offer: _Offer, amount: int) -> int:
+    """What changes hands for a part of an order: no more than is there, however many parts it comes in.
+
+    A resting bid set aside what all of it costs, so a part takes what is then set aside no more. The desk rounds down.
+    """
+    if order.side == "buy":
+        return worth(amount, offer.price)
+    if offer.account == DESK:
+        return amount * offer.price // ONE
+    return worth(offer.left, offer.price) - worth(offer.left - amount, offer.price)
+
+
 def _order(action: Mapping[str, object]) -> _Order:
     """What an action asks to trade. Raises NotPayable."""
     given = [action.get(name) for name in ("order", "pair", "side", "price", "amount")]
@@ -152,7 +164,7 @@ def _offers(db: sqlite3.Connection, account: str, order: _Order) -> list[_Offer]
 def _trade(db: sqlite3.Connection, account: str, order: _Order, offer: _Offer, amount: int) -> list[Fill]:
     """Move what is traded. A resting offer was paid in as it was made."""
     first, second = order.assets
-    gives, takes = (second, worth(amount, offer.price)), (first, amount)
+    gives, takes = (second, _paid(order, offer, amount)), (first, amount)
     if order.side == "sell":
         gives, takes = takes, gives
     debit(db, account, *gives)
@@ -179,6 +191,8 @@ def _reserved(order: _Order, left: int) -> tuple[str, int]:
 
 
 def _rest(db: sqlite3.Connection, account: str, order: _Order, left: int) -> None:
+    if db.execute("SELECT 1 FROM offers WHERE account = ? AND id = ?", (account, order.order)).fetchone():
+        raise NotPayable("an order of that name rests already")
     debit(db, account, *_reserved(order, left))
     row = (order.order, account, order.pair, order.side, order.price, left)
     db.execute("INSERT INTO offers VALUES (?, ?, ?, ?, ?, ?)", row)

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.client import consume
-from holdback.exchange.books import PLACES, Payment, credit, debit, write_payment
+from holdback.exchange.books import PLACES, Payment, credit, debit, is_customer, write_payment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +62,8 @@ class Signer:
             consume(verified, db, now=self._clock())
             debit(db, account, order.asset, order.units)
             if order.kind in INSIDE:
+                if not is_customer(db, order.payee):
+                    raise NotPayable("nobody here has the account that is to be paid")
                 credit(db, order.payee, order.asset, order.units)
             write_payment(db, payment)
         return payment
