@@ -29,7 +29,6 @@ from holdback.web.bodies import json_object, read_sign_in
 from holdback.web.center.pages import Center
 from holdback.web.console.pages import Console
 from holdback.web.endpoint import JSON, Call, Endpoint, Frame, Limits, Operation, Reply, refusal, sent, written
-from holdback.web.forms import FORM
 from holdback.web.keys import Keys, Scope
 from holdback.web.metrics import Metrics
 from holdback.web.problems import Problem
@@ -336,9 +335,9 @@ def routes(  # noqa: PLR0913, PLR0917 - what a server is made of
 
 def _people(service: Service, people: People) -> dict[str, dict[str, Operation]]:
     """Pages for people: of links in mails and recoveries everywhere, all others where an origin for them is set."""
-    page, checks = freeze.FreezePage(service), service.tools.faces
+    checks = service.tools.faces
     by_link: dict[str, dict[str, Operation]] = {
-        "/freeze": {"GET": Operation(page.show), "POST": Operation(page.freeze, takes=FORM, bare=True)},
+        **freeze.FreezePage(service).operations(),
         **face.FacePage(service, FaceDesk(service, checks) if checks is not None else None).operations(),
     }
     center = Center(service, people.center).operations() if people.center else {}

@@ -211,8 +211,8 @@ class Endpoint:
             # Neither the message nor locals: both may hold what a customer sent.
             frames = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-5:]]
             log.error("http.failed", route=self.route, error=type(error).__name__, frames=frames)
-        operation = self._operations.get(scope["method"])
-        if operation is None or operation.dressed is None:
+        operation = self._operations.get(scope["method"]) or next(iter(self._operations.values()))
+        if operation.dressed is None:
             return refusal(problem)
         return operation.dressed(problem, dict(scope["headers"]))
 

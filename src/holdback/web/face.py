@@ -21,15 +21,16 @@ from holdback.ports import FaceGiven, FaceRefused, FaceUnavailable
 from holdback.web import problems
 from holdback.web.bodies import json_object
 from holdback.web.dressing import HTML
-from holdback.web.endpoint import JSON, Operation, Reply
+from holdback.web.endpoint import JSON, Call, Operation, Reply, refusal
 from holdback.web.forms import FORM
-from holdback.web.pages import tongue
+from holdback.web.pages import tongue, wants_page
 from holdback.web.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdback.facing import FaceDesk, Shown
     from holdback.service import Service
-    from holdback.web.endpoint import Call
 
 FILM: Final = b"application/octet-stream"
 FILM_BYTES: Final = 4 * 1024 * 1024
@@ -98,11 +99,23 @@ class FacePage:
         """The routes, by path and method."""
         film = Operation(self.film, takes=FILM, most=FILM_BYTES, deadline_s=DEADLINE_S, slots=self._slots)
         return {
-            "/face": {"GET": Operation(self.ask), "POST": Operation(self.show, takes=FORM)},
+            "/face": {
+                "GET": Operation(self.ask, dressed=self.troubled),
+                "POST": Operation(self.show, takes=FORM, dressed=self.troubled),
+            },
             "/face/steps": {"POST": Operation(self.step, takes=JSON, deadline_s=DEADLINE_S)},
             "/face/pictures": {"POST": film},
             "/face/webhook": {"POST": Operation(self.hear, takes=JSON)},
         }
+
+    def troubled(self, problem: Problem, headers: Mapping[bytes, bytes]) -> Reply:
+        """Ask again, and say in words what failed, to a browser; to a program as everywhere."""
+        if not wants_page(headers):
+            return refusal(problem)
+        state = "busy" if problem.kind.status >= problems.INTERNAL.status else "unread"
+        reply = _page(Call("", {}, b"", headers, b""), state)
+        found = (*reply.headers, *problem.headers)
+        return reply._replace(status=problem.kind.status, headers=found, problem=problem.kind.name)
 
     async def ask(self, call: Call) -> Reply:
         """Ask for account and token: platforms that hand them over post to this page."""

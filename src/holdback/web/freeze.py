@@ -20,12 +20,16 @@ from holdback.intake import BadRequest
 from holdback.ports import Wanted
 from holdback.sealing import LinkInvalid
 from holdback.service import Question
+from holdback.web import problems
 from holdback.web.dressing import HTML
-from holdback.web.endpoint import Call, Reply
-from holdback.web.pages import tongue
+from holdback.web.endpoint import Call, Operation, Reply, refusal
+from holdback.web.forms import FORM
+from holdback.web.pages import tongue, wants_page
 from holdback.web.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from holdback.sealing import Link
     from holdback.service import Service
 
@@ -71,6 +75,19 @@ class FreezePage:
     def __init__(self, service: Service) -> None:
         """Freeze through this service."""
         self._service = service
+
+    def operations(self) -> dict[str, dict[str, Operation]]:
+        """The routes, by path and method."""
+        shown = Operation(self.show, dressed=self.troubled)
+        return {"/freeze": {"GET": shown, "POST": shown._replace(handle=self.freeze, takes=FORM, bare=True)}}
+
+    def troubled(self, problem: Problem, headers: Mapping[bytes, bytes]) -> Reply:
+        """Say what failed in words to a browser; to a program as everywhere."""
+        if not wants_page(headers):
+            return refusal(problem)
+        state = "busy" if problem.kind.status >= problems.INTERNAL.status else "gone"
+        reply = _page(Call("", {}, b"", headers, b""), state, problem.kind.status)
+        return reply._replace(headers=(*reply.headers, *problem.headers), problem=problem.kind.name)
 
     async def show(self, call: Call) -> Reply:
         """Say what the link would do. Changes nothing."""

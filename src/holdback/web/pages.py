@@ -183,6 +183,11 @@ class Site:
         return place if is_ours and not leads_away else self.home
 
 
+def wants_page(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser asks for something to be read by people, and no program for data."""
+    return b"text/html" in headers.get(b"accept", b"")
+
+
 def answer(raw: bytes) -> AnswerForm:
     """An answer of the service, to be shown."""
     return _ANSWER.decode(raw)

@@ -18,7 +18,7 @@ from holdback.core.rules.address import OPENED_KINDS
 from holdback.intake import BadRequest, token_hash
 from holdback.judging import ChallengeRefused
 from holdback.views import AccountForm, Views
-from holdback.web import forms
+from holdback.web import forms, problems
 from holdback.web.center import robbery
 from holdback.web.center.checkup import checkup
 from holdback.web.center.origins import origins
@@ -28,6 +28,7 @@ from holdback.web.dressing import ENGLISH
 from holdback.web.endpoint import Operation, Reply
 from holdback.web.forms import FORM
 from holdback.web.pages import PAGE, Sight, Site, answer, cursor, to
+from holdback.web.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -98,6 +99,9 @@ PLACES: Final = {
 }
 """Where one goes on after an action of each subject; after any other one at the check-up."""
 
+NEWS: Final = ("ended", "out", "left")
+"""Why one is at the sign-in: the session ended, was signed out, or only this browser forgot it."""
+
 ENDS_VISIT: Final = frozenset({"session.end", "session.end_all"})
 
 
@@ -137,13 +141,14 @@ class Center:
                 "GET": self._operation(self.sign_in_page),
                 "POST": self._operation(self.sign_in, takes=FORM),
             },
-            f"{HOME}/sign-out": {"POST": self._operation(self._site.for_visitors(self._ask), takes=FORM)},
+            f"{HOME}/sign-out": {"POST": self._operation(self._site.for_visitors(self._sign_out), takes=FORM)},
             f"{HOME}/ask": {
                 "GET": self._operation(self._to_home),
                 "POST": self._operation(self._site.for_visitors(self._ask), takes=FORM),
             },
             f"{HOME}/language": {"POST": self._operation(self._site.speak, takes=FORM)},
             **Recoveries(self._service, self._site).operations(),
+            f"{HOME}/{{rest:path}}": {"GET": self._operation(self._nowhere)},
         }
 
     def _operation(self, handle: Callable[[Call], Awaitable[Reply]], takes: bytes = b"") -> Operation:
@@ -152,6 +157,10 @@ class Center:
     async def _to_home(self, _call: Call) -> Reply:
         """Whoever loads the address of an answer again goes on from the beginning."""
         return to(HOME)
+
+    async def _nowhere(self, _call: Call) -> Reply:
+        """An address that none of these pages has, mistyped or of another release."""
+        raise Problem(problems.UNKNOWN_ROUTE)
 
     async def _account(self, sight: Sight) -> AccountForm:
         form = await self._views.account(sight.visitor.account)
@@ -225,6 +234,15 @@ class Center:
         shown = {"said": said, "named": came.named, "trouble": "", "to": f"{HOME}/ask", "onward": onward}
         return await self._page(sight, template, **shown, like=await self._looks_like(sight, said))
 
+    async def _sign_out(self, sight: Sight) -> Reply:
+        """End the session, and have the browser forget it whatever becomes of that: its device's key may be gone."""
+        if not self._site.is_own(sight):
+            return await self._ask(sight)
+        actor = {"kind": "owner", "session": sight.visitor.token}
+        came = await self._site.ask(sight, sight.visitor.account, {"action": "session.end"}, actor)
+        news = "out" if came.said is not None and came.said.decision == "allow" else "left"
+        return to(f"{HOME}/sign-in?{news}=1", self._site.visitors.dropped())
+
     def _ends_visit(self, sight: Sight, came: Asked) -> bool:
         """Whether what was done ended the very session that asked for it."""
         own = came.named.get("which") in {None, token_hash(sight.visitor.token).hex()}
@@ -244,8 +262,8 @@ class Center:
 
     async def sign_in_page(self, call: Call) -> Reply:
         """Ask who it is."""
-        given = call.parameters("back", "ended", "out")
-        news = "ended" if "ended" in given else "out" if "out" in given else ""
+        given = call.parameters("back", *NEWS)
+        news = next((one for one in NEWS if one in given), "")
         return self._signing_in(call, given.get("back", ""), news=news)
 
     def _signing_in(self, call: Call, back: str, **shown: object) -> Reply:

@@ -109,7 +109,7 @@ class Door:
             now = (await self.service.store.read([Wanted("")])).now
             return await page.show(Reader(sight, fact, now))
 
-        return {"GET": Operation(handle)}
+        return {"GET": self.site.reading(handle)}
 
     def ask(self, ask: Ask) -> dict[str, Operation]:
         """The operation of where forms are sent."""
