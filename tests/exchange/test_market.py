@@ -160,6 +160,8 @@ def test_what_is_not_held_is_not_traded(stall: Stall) -> None:
     """An order that its account cannot pay for moves nothing, and spends no receipt."""
     with pytest.raises(NotCovered):
         stall.match("alice", amount="9")
+    with pytest.raises(NotCovered):
+        stall.match("alice", order="o2", rests=True, price="9999999999", amount="9999999999")
 
     assert stall.till.untouched()
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PLACES: Final = 8
 """Decimal places of every asset here; balances are integers of its smallest unit."""
 
+UNITS_MOST: Final = 2**63 - 1
+"""What SQLite keeps as a whole number; beyond it would be a rounded one."""
+
 WAIT_S: Final = 10.0
 """How long a transaction waits for the one before it."""
 
@@ -197,6 +200,8 @@ def credit(db: sqlite3.Connection, account: str, asset: str, units: int) -> None
 
 def debit(db: sqlite3.Connection, account: str, asset: str, units: int) -> None:
     """Take from a balance. Raises NotCovered, and then changes nothing."""
+    if units > UNITS_MOST:
+        raise NotCovered(f"nobody holds so much {asset}")
     took = db.execute(
         "UPDATE balances SET units = units - ? WHERE account = ? AND asset = ? AND units >= ?",
         (units, account, asset, units),
