@@ -242,6 +242,9 @@ def test_a_case_is_a_reason_to_read() -> None:
     assert codes(eve.asks(account, look)) == [Reason.TICKET_REQUIRED], "anybody opens a recovery"
     assert isinstance(rita.asks(account, look), Allow)
     assert "staff-rita" not in account.head.readers
+    judged = replace(look, fields=("recovery",))
+    assert isinstance(rita.asks(account, judged), Allow)
+    assert codes(eve.asks(account, replace(judged, ticket=account.head.incident.id))) == [Reason.NOT_DRAWN]
     assert isinstance(rita.asks(account, RecoveryReview("approve", sealed("right"))), Allow)
     assert isinstance(rita.asks(account, replace(LOOK, ticket=account.head.incident.id)), Allow)
     assert "staff-rita" in account.head.readers

@@ -69,6 +69,16 @@ async def test_nobody_sees_in_his_queue_what_names_him(house: House) -> None:
     assert "/alarms/staff-sue" in of_others
 
 
+async def test_what_is_asked_about_oneself_is_for_others(house: House) -> None:
+    """Other roles that somebody asked for a member are on the pages of every colleague who may say so, not on his."""
+    ann, bo, cy = await staffed(house, ann=Role.POLICY, bo=Role.POLICY, cy=Role.POLICY)
+    assert (await ann.asks(bo.account, "staff.enrol", roles=["support", "policy"]))["decision"] == "hold"
+    console, path = Console(house), f"/approvals/staff/{bo.account}/proposal"
+    for one, shown in ((cy, True), (bo, False)):
+        assert (path in (await console.reads(one, "/approvals")).text) is shown
+        assert ("staff.enrol" in (await console.reads(one, path)).text) is shown
+
+
 async def test_a_verdict_is_of_the_case_that_was_read(house: House) -> None:
     """Of a case that a stranger opened in the place of the one that was read, nothing is said, at a page or by API."""
     alice, rita, console = await judging(house)
@@ -122,7 +132,7 @@ async def test_what_a_form_lacks_is_what_it_asks(house: House) -> None:
 
 
 async def test_the_file_of_a_case_is_for_who_judges_it(house: House) -> None:
-    """Support reads for a ticket that there is a recovery, and neither its file nor what is unlike the owner."""
+    """For a ticket nobody reads what was shown in a recovery, who judges it, or what is unlike the owner."""
     alice, rita, console = await judging(house)
     (sue,) = await staffed(house, sue=Role.SUPPORT)
     await rita.signs_in()

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from holdback.core.policy import Policy
 
 
+RECOVERY: Final = "recovery"
+"""The field of a look-up that shows a recovery as its reviewers have it."""
 LEGAL_REQUEST: Final = "legal_request"
 """The field of a look-up that shows a legal request as its handlers have it."""
 MAY_READ_REQUESTS: Final = frozenset({Role.LEGAL, Role.AUDITOR})
@@ -77,7 +79,8 @@ class StaffLookUp(Action, frozen=True, tag="staff.look_up"):
     """Read a customer for a ticket: some fields masked or, with `reveal`, one as it is.
 
     `ticket` is one of the help desk, the id of an incident, or, for reviewers who were drawn, of the recovery. With the
-    id of a legal request, those who handle such and auditors read that request itself, as `legal_request` alone.
+    id of a legal request, those who handle such and auditors read that request itself, as `legal_request` alone. What
+    was shown in a recovery, and who judges it, those see as `recovery` who were drawn.
     """
 
     ticket: Id
@@ -266,6 +269,8 @@ def _readable(case: Case, action: StaffLookUp) -> Finding | None:
         return why(Reason.TICKET_REQUIRED, "ticket", about="ticket")
     if action.reveal and len(action.fields) > 1:
         return why(Reason.BAD_FIELD, about="fields")
+    if RECOVERY in action.fields and case.recovery is not None and not _judges(case, action.ticket):
+        return why(Reason.NOT_DRAWN, Role.REVIEWER, about="fields")
     free_at = case.facts.staff.free_at if case.facts.staff is not None else 0
     return why(Reason.TOO_MANY, "time", until=free_at, about="reads") if free_at > case.now else None
 

@@ -66,7 +66,8 @@ class Approvals:
         """What was asked, word for word, and the button that asks the same."""
         given = reader.sight.call.path
         kind, account, which = given["kind"], given["account"], given["which"]
-        if KINDS.get(kind, frozenset()).isdisjoint(reader.fact.roles) or not ACCOUNT_ID.fullmatch(account):
+        may = not KINDS.get(kind, frozenset()).isdisjoint(reader.fact.roles) and account != reader.member
+        if not may or not ACCOUNT_ID.fullmatch(account):
             return self._door.room(reader, "gone.html")
         found = await proposal(self._door.service, account, kind, which)
         if found is None and kind == "sale" and await is_disputed(self._door.service, account, which):
