@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -77,3 +78,42 @@ async def test_a_face_check_says_for_whom_it_is(web: Web) -> None:
     page = await web.http.post("/face", data={"account": "alice", "token": "t"})
 
     assert "for the recovery of the account alice. If you did not open that recovery yourself, stop here" in page.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong", "kept"),
+    [
+        ({"action": "address.add", "name": "Bob", "network": "bitcoin", "address": "bc1qmistyped"}, "address", "Bob"),
+        ({"action": "contact.add", "channel": "email", "address": "bob.example.com"}, "address", "bob.example.com"),
+        ({"action": "limit.set", "usd_per_day": "a lot"}, "usd_per_day", "a lot"),
+        ({"action": "incident.report", "story": "x" * 4_000}, "story", "x" * 4_000),
+        ({"action": "api_key.create", "name": "bot", "scopes": "read", "ip_allowlist": "x"}, "ip_allowlist", "bot"),
+        ({"action": "evidence.burn", "cause": "owner"}, "kinds", ""),
+    ],
+)
+async def test_what_was_typed_is_kept_and_what_is_wrong_is_named(
+    browser: Browser, fields: dict[str, str], wrong: str, kept: str
+) -> None:
+    """A form that cannot be read comes back with what was typed, and says which field to look at again."""
+    await browser.sign_in()
+
+    answer = await browser.post("/ask", fields | {"_word": await browser.word()})
+
+    assert f'data-field="{wrong}"' in answer.text
+    assert kept in answer.text
+    assert all(f'name="{name}"' in answer.text for name in fields)
+
+
+@pytest.mark.parametrize("action", ["incident.report", "incident.note"])
+async def test_a_robbery_is_never_too_long_to_tell(browser: Browser, action: str) -> None:
+    """Whatever a field of a report takes is taken: nobody's account stays open because he wrote much."""
+    await browser.sign_in()
+    word, name = await browser.word(), "story" if action == "incident.report" else "note"
+    if action == "incident.note":
+        await browser.post("/ask", {"action": "incident.report", "story": "x", "_word": word})
+    found = re.search(rf'name="{name}"[^>]* maxlength="([0-9]+)"', (await browser.get("/robbed")).text)
+    assert found is not None
+
+    answer = await browser.post("/ask", {"action": action, name: "x" * int(found.group(1)), "_word": word})
+
+    assert 'data-decision="allow"' in answer.text

@@ -57,11 +57,12 @@ class Sight(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What came of a form: what it named and the answer, or what was wrong with the asking itself."""
+    """What came of a form: what it named and the answer, or what was wrong with the asking itself, and which field."""
 
     named: dict[str, Any]
     said: AnswerForm | None
     trouble: str = ""
+    field: str = ""
 
 
 class Site:
@@ -154,7 +155,9 @@ class Site:
         body = shown | self.seen(sight.call) | {"actor": {**actor, **forms.signed(sight.given)}}
         try:
             said = await self.service.ask(Question(self._name, account, body, once, raw))
-        except (BadRequest, ChallengeRefused, Overloaded) as error:
+        except BadRequest as error:
+            return Asked(named, None, "BadRequest", (error.pointer or "/").split("/")[1])
+        except (ChallengeRefused, Overloaded) as error:
             return Asked(named, None, type(error).__name__)
         return Asked(named, answer(said))
 

@@ -224,13 +224,13 @@ class Center:
         actor = {"kind": "owner", "session": sight.visitor.token}
         came = await self._site.asked(sight, sight.visitor.account, actor, ASKED_HERE)
         said = came.said
+        onward = PLACES.get(str(came.named.get("action", "")).partition(".")[0], "")
         if said is None:
-            return await self._page(sight, "answer.html", said=None, trouble=came.trouble, named=came.named, onward="")
+            return await self._page(sight, "answer.html", **came._asdict(), onward=onward)
         if said.decision == "allow" and self._ends_visit(sight, came):
             return to(f"{HOME}/sign-in?out=1", self._site.visitors.dropped())
         said = await self._worded(sight, said)
         template = "prove.html" if said.challenge is not None else "enrol.html" if said.enrolment else "answer.html"
-        onward = PLACES.get(str(came.named["action"]).partition(".")[0], "")
         shown = {"said": said, "named": came.named, "trouble": "", "to": f"{HOME}/ask", "onward": onward}
         return await self._page(sight, template, **shown, like=await self._looks_like(sight, said))
 
