@@ -29,7 +29,7 @@ from holdback.batching import Overloaded
 from holdback.core.decision import Reason
 from holdback.core.events import DAY, HOUR, MINUTE, AuthenticatorKind, StreamKind
 from holdback.core.evidence import BURNABLE, Path, is_burned, is_enrolled, live, path_of
-from holdback.intake import BadRequest, token_hash
+from holdback.intake import BadRequest, network_of, token_hash
 from holdback.judging import ChallengeRefused, KeyReused
 from holdback.papers import Pace, Unreadable
 from holdback.ports import Attempts, Wanted
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 CALLER: Final = "recovery"
 """Who asks where no platform key does; no key can be called so, for ids of keys are never so short."""
 OPENED_PER_H: Final = 120
-"""Cases that one address opens in an hour at this process: each rings at somebody's contacts."""
+"""Cases that one network (/24, or /48) opens in an hour at this process: each rings at somebody's contacts."""
 ENDED: Final = 2
 """What stands in the row of a name that nobody has once its case was taken back; 1 while it is open."""
 SHOWN_PER_H: Final = 1_200
@@ -151,7 +151,7 @@ class Claims:
         The same `key` brings the same case for some minutes: a button that is pressed twice opens once.
         """
         began = asyncio.get_running_loop().time()
-        self._opened.take(_bucket(client), began)
+        self._opened.take(_bucket(network_of(client)), began)
         account = await self._customer(name)
         if account:
             token = await self._open(name, account, lost, seen, key)
@@ -177,7 +177,7 @@ class Claims:
         `challenge` is what `Said` named; a code that was sent for none of ours is not looked at.
         """
         began = asyncio.get_running_loop().time()
-        self._shown.take(_bucket(sent.client), began)
+        self._shown.take(_bucket(network_of(sent.client)), began)
         named = self._named(challenge)
         wanted = CODE if fields["action"] == "recovery.finish" else fields.get("kind")
         proofs = [one for one in proofs if one["kind"] == wanted]  # no hash of a password, say, is spent on a stranger

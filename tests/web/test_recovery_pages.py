@@ -331,15 +331,16 @@ async def test_a_paper_is_read_and_forgotten(web: Web, person: Claimant) -> None
     assert many[-1] == 429
 
 
-async def test_floods_are_turned_away(person: Claimant, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One network opens so many in an hour, and the page says when to come back, whosever name it was."""
+@pytest.mark.parametrize("network", ["203.0.113.{}", "2001:db8:7::{}"])
+async def test_floods_are_turned_away(person: Claimant, monkeypatch: pytest.MonkeyPatch, network: str) -> None:
+    """One network, and no single address, opens so many in an hour, and is told when to come back, whosever name."""
     monkeypatch.setattr(claims, "OPENED_PER_H", 2)
     fresh = claims.Claims(person.web.service)
-    for name in ("a@example.com", "b@example.com"):
-        assert await fresh.opened(name, ("password",), {}, "k", "203.0.113.9")
-    for name in (ALICE, NOBODY):
+    for host, name in enumerate(("a@example.com", "b@example.com")):
+        assert await fresh.opened(name, ("password",), {}, "k", network.format(host))
+    for host, name in enumerate((ALICE, NOBODY)):
         with pytest.raises(TooOften):
-            await fresh.opened(name, ("password",), {}, "k", "203.0.113.9")
+            await fresh.opened(name, ("password",), {}, "k", network.format(2 + host))
     assert await fresh.opened(NOBODY, ("password",), {}, "k", "198.51.100.9")
 
 
@@ -374,6 +375,13 @@ async def test_once_something_counts_everything_is_told(web: Web, person: Claima
     assert "copper meadow" not in begun.text
     short = await person.post("/recover/finish", {"password": "short", "_word": await person.case_word()})
     assert 'data-trouble="refused"' in short.text
+    chinese = await person.post(
+        "/recover/finish",
+        {"password": "short", "_word": await person.case_word()},
+        FROM_HERE | {"Accept-Language": "zh"},
+    )
+    assert "无法使用此密码" in chinese.text
+    assert "a password" not in chinese.text
 
 
 async def test_a_key_that_support_had_sent_goes_on(web: Web, person: Claimant) -> None:

@@ -284,8 +284,9 @@ class Recoveries:
         """Ask for a new password, or whom to pay."""
         if not at.case.counts:
             return to(f"{self._home}/case")
-        networks = sorted(self._service.tools.policy.networks)
-        return self._bare(at, "recover-finish.html", said=said, named=named or {}, networks=networks)
+        policy = self._service.tools.policy
+        shown = {"networks": sorted(policy.networks), "characters": policy.passwords.characters_alone_min}
+        return self._bare(at, "recover-finish.html", said=said, named=named or {}, **shown)
 
     async def _finish(self, at: At) -> Reply:
         """Begin the wait, and at its end choose a password or be paid."""
