@@ -89,9 +89,10 @@ class Oversight:
         """Streams of the place itself: the registry's agencies, and what keeps the whole platform."""
         found: list[str] = []
         for kind in (StreamKind.AGENCY, StreamKind.BREAKER):
-            prefix = STREAM_PREFIX[kind]
-            names = await self._store.accounts(prefix, AT_ONCE)
-            found += [name for name in names if name.startswith(prefix)]
+            prefix = after = STREAM_PREFIX[kind]
+            while names := [name for name in await self._store.accounts(after, AT_ONCE) if name.startswith(prefix)]:
+                found += names
+                after = names[-1]
         return found
 
     async def log(self, account: str, reader: str, before: int = 0) -> LogPage | None:

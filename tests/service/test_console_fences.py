@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from tests.service.house import House, settled
 from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 
 from holdback import desk as desks
+from holdback import oversight
 from holdback.core import events as ev
 from holdback.core.breaker import Flow
 from holdback.core.events import MINUTE, Role
@@ -243,3 +245,35 @@ async def test_an_auditor_is_offered_no_step(house: House) -> None:
         page = await console.asks(one, "/legal/read", "alice", **look)
         assert "1. Received" in page
         assert ("<form" in page) is offered
+
+
+async def test_what_somebody_wrote_is_no_markup(house: House) -> None:
+    """A name, a note, a ticket or a reason is shown letter for letter, in pages that scripts put in place, too."""
+    written = '<img src=x onerror=alert(1)>"<script>alert(1)</script>'
+    ivy, sue, ann, bo = await staffed(house, ivy=Role.INVESTIGATOR, sue=Role.SUPPORT, ann=Role.POLICY, bo=Role.POLICY)
+    officers = [{"id": "o1", "name": written, "number": "+15550100199"}]
+    recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    agency = {"name": written, "officers": officers, "recipient": recipient}
+    assert (await ann.asks("agency-x", "agency.add", **agency))["decision"] == "hold"
+    await house.service.record(sue.account, StaffFlag("rich", (sue.account,), house.clock.at - 1, 5, 6, 100))
+    assert (await ivy.asks(sue.account, "incident.note", note=written))["decision"] == "allow"
+    console = Console(house)
+    for member, path in (
+        (bo, "/approvals/agency/agency-x/proposal"),
+        (ivy, f"/alarms/{sue.account}"),
+        (ivy, f"/account?account=alice&ticket={quote(written)}"),
+    ):
+        page = (await console.reads(member, path)).text
+        assert "&lt;img src=x" in page, path
+        assert not re.search("<img|<script", page), path
+
+
+async def test_an_auditor_is_told_of_every_agency(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many streams the place itself has, all of them are named."""
+    monkeypatch.setattr(oversight, "AT_ONCE", 1)
+    ann, _ = await staffed(house, ann=Role.POLICY, bo=Role.POLICY)
+    recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    officers = [{"id": "o1", "name": "Dana Clerk", "number": "+15550100199"}]
+    for name in ("one", "two", "three"):
+        await ann.asks(f"agency-{name}", "agency.add", name=name, officers=officers, recipient=recipient)
+    assert await oversight.Oversight(house.service).others() == ["agency-one", "agency-three", "agency-two"]
