@@ -16,16 +16,15 @@ from holdback.core.state import Customer
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
 from holdback.secrecy import uncovered
+from holdback.snapshots import seen
 from holdback.wording import to_owner
 from holdback.wording.asked import Known, asked_again
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
-    from holdback.core.events import Instant
     from holdback.core.ledger import Entry
-    from holdback.core.state import Head
-    from holdback.ports import Snapshot
     from holdback.service import Service
+    from holdback.snapshots import Seen
     from holdback.wording.words import Opened
 
 LOOKED_THROUGH: Final = 500
@@ -79,15 +78,6 @@ class Page(NamedTuple):
     older: int | None
 
 
-class _Read(NamedTuple):
-    """A customer as read."""
-
-    row: Snapshot
-    head: Head
-    opened: Opened
-    now: Instant
-
-
 class Activity:
     """The owner's reading of a log, over one service.
 
@@ -132,32 +122,16 @@ class Activity:
         for entry, _ in await self._stretch(read, max(0, read.row.seq - AT_ONCE), read.row.seq):
             decided = ev.decode_events(entry.body)[0]
             if entry.link.hex() == link and isinstance(decided, ev.Decided):
-                again = asked_again(decided.request, read.opened, await self._customer(read, decided))
+                again = asked_again(decided.request, _opened(read), await self._customer(read, decided))
                 return again if again == english else english
         return english
 
-    async def _read(self, account: str) -> _Read | None:
-        main, _, sub = account.partition(".")
-        loaded = await self._store.read([Wanted(main)])
-        row = loaded.snapshots.get(main)
-        if row is None:
-            return None
-        head = self._tools.snapshots.head(row)
-        if sub and sub not in head.sub_accounts:
-            return None
-        key = self._tools.snapshots.key_of(main, row.key)
+    async def _read(self, account: str) -> Seen | None:
+        return await seen(self._store, self._tools.snapshots, account)
 
-        def opened(sealed: ev.Sealed) -> str:
-            try:
-                return key.open(sealed)
-            except SealBroken:
-                return ""
-
-        return _Read(row, head, opened, max(loaded.now, head.at))
-
-    async def _customer(self, read: _Read, decided: ev.Decided) -> Customer:
+    async def _customer(self, read: Seen, decided: ev.Decided) -> Customer:
         """The customer with the one part that a question names by its id alone: who is paid by a waiting payment."""
-        held = read.head.exits.get(Known(read.opened, read.head, decided).released())
+        held = read.head.exits.get(Known(_opened(read), read.head, decided).released())
         if held is None:
             return Customer(read.head, {})
         loaded = await self._store.read([Wanted(read.head.account, (("beneficiary", held.beneficiary),))])
@@ -166,7 +140,7 @@ class Activity:
             {(one.kind, one.name): self._tools.snapshots.part(one) for one in loaded.parts[read.head.account]},
         )
 
-    async def _stretch(self, read: _Read, first: int, last: int) -> list[tuple[Entry, bytes]]:
+    async def _stretch(self, read: Seen, first: int, last: int) -> list[tuple[Entry, bytes]]:
         """The entries behind number `first` up to `last`, newest first, each with the link before it."""
         entries = await self._store.entries(read.head.account, max(first - 1, 0), last - max(first - 1, 0))
         audit.check_links(read.row, entries)
@@ -174,23 +148,36 @@ class Activity:
         told = entries[1:] if first else entries
         return list(zip(told, before, strict=False))[::-1]
 
-    def _line(self, read: _Read, entry: Entry, before: bytes, kind: Kind) -> Line | None:
+    def _line(self, read: Seen, entry: Entry, before: bytes, kind: Kind) -> Line | None:
         events = uncovered(entry, self._tools.policy, read.now)
         decided = events[0] if events and isinstance(events[0], ev.Decided) else None
         here = SUBJECTS.get(decided.action.partition(".")[0], Kind.ALL) if decided else Kind.ALL
         if kind not in {Kind.ALL, here}:
             return None
-        followed = tuple(text for one in events if (text := to_owner.owner_line(one, read.opened, read.head, decided)))
+        opened = _opened(read)
+        followed = tuple(text for one in events if (text := to_owner.owner_line(one, opened, read.head, decided)))
         if decided is None and not followed:
             return None
         return Line(
             seq=entry.seq,
             at=instant_text(events[0].at),
             title=to_owner.title(decided) if decided else to_owner.DUE,
-            asked=to_owner.asked_text(decided, read.opened, read.head) if decided else "",
+            asked=to_owner.asked_text(decided, opened, read.head) if decided else "",
             decision=decided.decision if decided else "",
             reasons=to_owner.reason_lines(decided) if decided else (),
             followed=followed,
             link=entry.link.hex(),
             before=before.hex(),
         )
+
+
+def _opened(read: Seen) -> Opened:
+    """Opens a field of the customer; one that somebody broke is shown as nothing."""
+
+    def opened(sealed: ev.Sealed) -> str:
+        try:
+            return read.key.open(sealed)
+        except SealBroken:
+            return ""
+
+    return opened

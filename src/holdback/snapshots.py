@@ -8,15 +8,17 @@ What is not noticed at load, an older part row put back in place of a newer one,
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from holdback.core.events import ENCODER, stored_decoder
 from holdback.core.profile import Profile
 from holdback.core.state import STATE_VERSION, Beneficiary, Credential, Customer, Device, Head, Part, PartKey, Program
 from holdback.core.trade_meter import TradeMeter
-from holdback.ports import PartRow, Snapshot
+from holdback.ports import PartRow, Snapshot, Wanted
 
 if TYPE_CHECKING:
+    from holdback.core.events import Instant
+    from holdback.ports import Store
     from holdback.sealing import CustomerKey, MasterKeys
 
 
@@ -125,3 +127,25 @@ class Snapshots:
         body = ENCODER.encode(part)
         alike = part.address.alike if isinstance(part, Beneficiary) and part.address else b""
         return PartRow(account, kind, name, alike, body, self._masters.part_mac(account, kind, name, body))
+
+
+class Seen(NamedTuple):
+    """A customer as read without a lock, for those who only look."""
+
+    row: Snapshot
+    head: Head
+    key: CustomerKey
+    now: Instant
+
+
+async def seen(store: Store, snapshots: Snapshots, account: str) -> Seen | None:
+    """Read a customer; a sub-account's id reads its family. None if there is none. Raises Tampered."""
+    main, _, sub = account.partition(".")
+    loaded = await store.read([Wanted(main)])
+    row = loaded.snapshots.get(main)
+    if row is None:
+        return None
+    head = snapshots.head(row)
+    if sub and sub not in head.sub_accounts:
+        return None
+    return Seen(row, head, snapshots.key_of(main, row.key), max(loaded.now, head.at))

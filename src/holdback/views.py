@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -28,6 +28,7 @@ from holdback.core.state import Beneficiary, Customer, Device, Vault, evolve
 from holdback.ports import Wanted
 from holdback.sealing import SealBroken
 from holdback.secrecy import uncovered
+from holdback.snapshots import seen
 from holdback.wording.notices import phrase
 from holdback.wording.words import instant_text, masked, program
 
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
         Part,
         PartKey,
     )
-    from holdback.ports import Snapshot
     from holdback.sealing import CustomerKey
     from holdback.service import Service
+    from holdback.snapshots import Seen
 
 LARGEST: Final = 200
 """The most items of a page."""
@@ -356,15 +357,6 @@ class EventsPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class _Seen(NamedTuple):
-    """A customer as read."""
-
-    row: Snapshot
-    head: Head
-    key: CustomerKey
-    now: Instant
-
-
 class Peek(msgspec.Struct, frozen=True, array_like=True):
     """Of a stored `Beneficiary` what a book is sorted by."""
 
@@ -461,7 +453,7 @@ class Views:
         items = [_beneficiary(seen, one, devices) for one in entries]
         return BookPage(tuple(items), str(after + size) if len(names) > after + size else None)
 
-    async def _entries(self, seen: _Seen) -> tuple[str, ...]:
+    async def _entries(self, seen: Seen) -> tuple[str, ...]:
         """The names of a book's entries, the newest first, kept until the account's next entry in the log.
 
         Only what is shown is checked: whoever alters a row that none of this shows could as well take it away.
@@ -493,16 +485,8 @@ class Views:
         items = [EntryForm(one.seq, one.link.hex(), told(events, seen.key)) for one, events in told_of if events]
         return EventsPage(tuple(items), str(page[-1].seq) if len(found) > size else None)
 
-    async def _seen(self, account: str) -> _Seen | None:
-        main, _, sub = account.partition(".")
-        loaded = await self._store.read([Wanted(main)])
-        row = loaded.snapshots.get(main)
-        if row is None:
-            return None
-        head = self._tools.snapshots.head(row)
-        if sub and sub not in head.sub_accounts:
-            return None
-        return _Seen(row, head, self._tools.snapshots.key_of(main, row.key), max(loaded.now, head.at))
+    async def _seen(self, account: str) -> Seen | None:
+        return await seen(self._store, self._tools.snapshots, account)
 
     async def phrase(self, account: str) -> str:
         """The owner's anti-phishing phrase, which notices carry too; "" if the account does not exist."""
@@ -519,17 +503,17 @@ class Views:
             return None
         return _beneficiary(seen, found, await self._parts(seen, ("device", found.device)))
 
-    async def _parts(self, seen: _Seen, *keys: PartKey) -> dict[PartKey, Part]:
+    async def _parts(self, seen: Seen, *keys: PartKey) -> dict[PartKey, Part]:
         """These parts, checked. Raises Tampered."""
         account = seen.head.account
         loaded = await self._store.read([Wanted(account, tuple(dict.fromkeys(keys)))])
         return {(one.kind, one.name): self._tools.snapshots.part(one) for one in loaded.parts.get(account, ())}
 
-    async def _paid(self, seen: _Seen, held: Iterable[HeldExit]) -> Customer:
+    async def _paid(self, seen: Seen, held: Iterable[HeldExit]) -> Customer:
         """The customer with those whom these exits would pay."""
         return Customer(seen.head, await self._parts(seen, *(("beneficiary", one.beneficiary) for one in held)))
 
-    async def _held(self, seen: _Seen, standing: Customer, seq: int, name: str) -> HeldForm:
+    async def _held(self, seen: Seen, standing: Customer, seq: int, name: str) -> HeldForm:
         held = seen.head.exits[name]
         asked = await self._asked(seen, seq, held)
         request = told((asked,), seen.key)[0]["request"] if asked is not None else {}
@@ -552,7 +536,7 @@ class Views:
             not_early=reason_form(early) if early is not None else None,
         )
 
-    async def _asked(self, seen: _Seen, seq: int, held: HeldExit) -> ev.Decided | None:
+    async def _asked(self, seen: Seen, seq: int, held: HeldExit) -> ev.Decided | None:
         """The question that asked for a held exit, which says where it would go and why it waits."""
         for entry in await self._store.entries(seen.head.account, seq - 1, 1):
             decided = ev.decode_events(entry.body)[0]
@@ -771,7 +755,7 @@ def _recovery(head: Head, policy: Policy, now: Instant) -> RecoveryForm | None:
     )
 
 
-def _beneficiary(seen: _Seen, one: Beneficiary, parts: Mapping[PartKey, Part]) -> BeneficiaryForm:
+def _beneficiary(seen: Seen, one: Beneficiary, parts: Mapping[PartKey, Part]) -> BeneficiaryForm:
     device = parts.get(("device", one.device))
     proof = seen.head.authenticators.get(one.authenticator)
     agent = device.user_agent if isinstance(device, Device) else None

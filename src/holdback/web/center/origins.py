@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import events as ev
 from holdback.core.state import Device
-from holdback.ports import Wanted
 from holdback.sealing import SealBroken
+from holdback.snapshots import seen
 from holdback.wording.words import instant_text, network_text, program
 
 if TYPE_CHECKING:
@@ -48,12 +48,11 @@ class Origins(NamedTuple):
 
 async def origins(service: Service, account: str) -> Origins:
     """Look both up; nothing of an account that is not there."""
-    loaded = await service.store.read([Wanted(account)])
-    row = loaded.snapshots.get(account)
-    if row is None:
-        return Origins({}, ())
     snapshots = service.tools.snapshots
-    head, key = snapshots.head(row), snapshots.key_of(account, row.key)
+    owner = await seen(service.store, snapshots, account)
+    if owner is None:
+        return Origins({}, ())
+    head, key = owner.head, owner.key
     rows = [one for one in await service.store.parts(account) if one.kind == "device"]
     devices = {one.name: part for one in rows if isinstance(part := snapshots.part(one), Device)}
     programs = {name: _program(key, one.user_agent) for name, one in devices.items()}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from holdback.core import events as ev
 from holdback.core.rules.staff import LEGAL_REQUEST
-from holdback.ports import Wanted
 from holdback.secrecy import uncovered
+from holdback.snapshots import seen
 from holdback.wording.words import instant_text
 
 if TYPE_CHECKING:
@@ -49,12 +49,11 @@ class Looks(NamedTuple):
 
 async def looks(service: Service, account: str, before: int, limit: int) -> Looks:
     """The looks before an entry, from the end if that is 0."""
-    loaded = await service.store.read([Wanted(account)])
-    row = loaded.snapshots.get(account)
-    if row is None:
+    owner = await seen(service.store, service.tools.snapshots, account)
+    if owner is None:
         return Looks((), None, None)
-    policy, now = service.tools.policy, max(loaded.now, service.tools.snapshots.head(row).at)
-    last = min(before - 1, row.seq) if before else row.seq
+    policy, now = service.tools.policy, owner.now
+    last = min(before - 1, owner.row.seq) if before else owner.row.seq
     stop, found, since = max(0, last - LOOKED_AT_MOST), list[Look](), None
     while last > stop and len(found) < limit:
         first = max(stop, last - AT_ONCE)
