@@ -8,22 +8,25 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from tests.service.at_console import Console
+from tests.service.at_console import ORIGIN, Console
 from tests.service.house import House, settled
 from tests.service.office import WITH_PASSKEYS, Colleague, staffed
 
 from holdback import desk as desks
 from holdback import oversight
+from holdback.batching import Overloaded
 from holdback.core import events as ev
 from holdback.core.breaker import Flow
 from holdback.core.events import MINUTE, Role
 from holdback.core.rules.staff import StaffFlag, TicketOpen
 from holdback.web.console.recoveries import CHECKS, FIELDS
+from holdback.web.visitors import Visitor
 
 if TYPE_CHECKING:
     from tests.service.house import Customer, Hands
 
     from holdback.ports import Store
+    from holdback.service import Question
 
 OPENING: dict[str, Any] = {"action": "recovery.open", "lost": ["password", "totp"], "actor": {"kind": "owner"}}
 TICKS = {f"_check.{one}": "on" for one in CHECKS}
@@ -277,3 +280,19 @@ async def test_an_auditor_is_told_of_every_agency(house: House, monkeypatch: pyt
     for name in ("one", "two", "three"):
         await ann.asks(f"agency-{name}", "agency.add", name=name, officers=officers, recipient=recipient)
     assert await oversight.Oversight(house.service).others() == ["agency-one", "agency-three", "agency-two"]
+
+
+async def test_who_leaves_is_forgotten_by_the_browser(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signing out has the browser drop its cookie even while no session can be ended."""
+    (sue,) = await staffed(house, sue=Role.SUPPORT)
+    console = Console(house)
+
+    async def busy(_question: Question) -> bytes:
+        raise Overloaded
+
+    monkeypatch.setattr(house.service, "ask", busy)
+    cookie = {"cookie": f"__Host-console={sue.account}:{sue.session}", "origin": ORIGIN}
+    word = Visitor(sue.account, sue.session, bound=True).word
+    said = await console.http.post("/sign-out", data={"_word": word}, headers=cookie)
+    assert (said.status_code, said.headers["location"]) == (303, "/console/sign-in")
+    assert "Max-Age=0" in said.headers["set-cookie"]

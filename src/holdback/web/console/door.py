@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from holdback.core.events import Role, StreamKind
 from holdback.desk import marked_instants
 from holdback.intake import ACCOUNT_ID, BadRequest
 from holdback.judging import ChallengeRefused
-from holdback.ports import Wanted
+from holdback.ports import StoreUnavailable, Wanted
 from holdback.service import Question
 from holdback.web import forms
 from holdback.web.endpoint import Operation, Reply
@@ -212,7 +213,8 @@ class Door:
         actor = {"kind": "owner", "session": visitor.token, **forms.signed(sight.given)}
         body = {"action": "session.end", "actor": actor} | self.site.seen(call)
         question = Question(NAME, visitor.account, body, secrets.token_urlsafe(16), msgspec.json.encode(body))
-        await self.service.ask(question)
+        with suppress(BadRequest, ChallengeRefused, Overloaded, StoreUnavailable, TimeoutError):
+            await self.service.ask(question)
         return to(f"{HOME}/sign-in", gone)
 
 
