@@ -33,7 +33,7 @@ from holdback.core.rules.incident import IncidentClose, IncidentNote, IncidentRe
 from holdback.core.rules.recovery import EvidenceBurn, RecoveryReview
 from holdback.core.rules.session import SessionStart
 from holdback.core.rules.staff import StaffEnrol, StaffFlag, StaffLookUp, StaffRetire, TicketClose, TicketOpen
-from holdback.core.staffing import capped_until, fit_together, may_judge
+from holdback.core.staffing import capped_until, fit_together, is_about, may_judge
 from holdback.core.state import Incident
 
 E = TypeVar("E", bound=ev.Event)
@@ -339,6 +339,15 @@ def test_a_flag_opens_a_case_that_an_investigator_closes() -> None:
     assert isinstance(eve.asks(sue.stream, IncidentClose()), Allow)
     assert sue.stream.head.incident is None
     assert sue.stream.refold().head == sue.stream.head
+
+
+def test_a_case_concerns_whom_it_names() -> None:
+    """A member's stream is about himself, and about everybody whom a case in it names; about others it is not."""
+    sue = Colleague("sue", Role.SUPPORT)
+    names = ("staff-sue", "staff-pat", "staff-eve")
+    assert [is_about(sue.stream.head, one) for one in names] == [True, False, False]
+    sue.stream.ask(StaffFlag("pair", ("staff-pat", "staff-sue"), 1, 9, 20, 100), SYSTEM)
+    assert [is_about(sue.stream.head, one) for one in names] == [True, True, False]
 
 
 def test_an_investigator_notes_and_the_owner_closes() -> None:
