@@ -4,7 +4,8 @@ An ASGI application a path, without layers in between: the busiest route pays fo
 room for one more, the platform key and its scope, the media type, the body up to its limit, the handler, all within
 the deadline; then one line in the log. Neither the line nor a problem holds a query string, a body or a header.
 
-Only what platforms ask is shed: an owner's freeze and the probes of whoever keeps the server running always have room.
+What platforms ask and what people only read is shed: an owner's freeze and the probes of whoever keeps the server
+running always have room.
 """
 
 from __future__ import annotations
