@@ -108,24 +108,24 @@ class Batcher(Generic[J, R]):
 
 @dataclass
 class _Turn:
-    """What of one account is done at once: the places there are, and how many have or want one."""
+    """What of one is done at once: the places there are, and how many have or want one."""
 
     places: asyncio.Semaphore
     under_way: int = 0
 
 
 class Turns:
-    """Few places for each account, so that none takes up everybody's. Example: `async with turns.one_of("alice"):`."""
+    """Few places for each, so that none takes up everybody's. Example: `async with turns.one_of("alice"):`."""
 
     def __init__(self, at_once: int, most: int) -> None:
-        """So many at a time of one account; `most` with those that wait for their turn."""
+        """So many at a time of each; `most` with those that wait for their turn."""
         self._at_once, self._most = at_once, most
-        self._accounts: dict[str, _Turn] = {}
+        self._turns: dict[str, _Turn] = {}
 
     @asynccontextmanager
-    async def one_of(self, account: str) -> AsyncIterator[None]:
-        """A place among those of one account. Raises Overloaded if too many wait for one."""
-        turn = self._accounts.setdefault(account, _Turn(asyncio.Semaphore(self._at_once)))
+    async def one_of(self, whose: str) -> AsyncIterator[None]:
+        """A place among those of one. Raises Overloaded if too many wait for one."""
+        turn = self._turns.setdefault(whose, _Turn(asyncio.Semaphore(self._at_once)))
         if turn.under_way >= self._most:
             raise Overloaded
         turn.under_way += 1
@@ -135,4 +135,4 @@ class Turns:
         finally:
             turn.under_way -= 1
             if not turn.under_way:
-                del self._accounts[account]
+                del self._turns[whose]

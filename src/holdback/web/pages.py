@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -20,14 +21,15 @@ from holdback.core.events import StreamKind
 from holdback.intake import BadRequest
 from holdback.judging import ChallengeRefused
 from holdback.service import Question
-from holdback.web import forms
+from holdback.web import forms, problems
 from holdback.web.dressing import CSP, HTML, NAMED, spoken
-from holdback.web.endpoint import Call, Operation, Reply
+from holdback.web.endpoint import Call, Reply
+from holdback.web.problems import retry_after
 from holdback.web.visitors import Visitors, cookies
 from holdback.wording.words import network_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from holdback.service import Service
     from holdback.web.dressing import Tongue
@@ -39,7 +41,7 @@ PAGE: Final = 25
 READERS: Final = 64
 """Pages that a process makes at a time for those who read: forms, a freeze among them, need no place."""
 OWN_READERS: Final = 2
-"""Of them those of one account; of the rest of its own so many may wait."""
+"""Of them those of one session; of the rest of its own so many may wait."""
 OWN_WAITING: Final = 10
 LANGUAGE: Final = "language"
 WORD: Final = "_word"
@@ -92,14 +94,28 @@ class Site:
             if call.body:
                 return await show(Sight(call, visitor, tongue(call), forms.fields(call.body)))
             sight = Sight(call, visitor, tongue(call), call.parameters(*known))
-            async with self._turns.one_of(visitor.account):
-                return await show(sight)
+            try:
+                async with self.place(visitor):
+                    return await show(sight)
+            except Overloaded as error:
+                return self._busy(sight, error)
 
         return handle
 
-    def reading(self, handle: Callable[[Call], Awaitable[Reply]]) -> Operation:
-        """A page that is only read, while there is a place for one more reader."""
-        return Operation(handle, slots=self._readers, dressed=self.troubled)
+    @asynccontextmanager
+    async def place(self, visitor: Visitor) -> AsyncIterator[None]:
+        """A place for one more reader: each session has few, and all together so many. Raises Overloaded."""
+        if self._readers.locked():
+            raise Overloaded
+        async with self._turns.one_of(visitor.word), self._readers:
+            yield
+
+    def _busy(self, sight: Sight, error: Overloaded) -> Reply:
+        """A page for whom there is no place, which freezes all the same: a thief may be who takes the places."""
+        page = self.page(sight, "busy.html", account=None)
+        return page._replace(
+            status=problems.OVERLOADED.status, headers=(*page.headers, *retry_after(error.retry_after_s))
+        )
 
     def _to_sign_in(self, call: Call) -> Reply:
         """Lead whoever is not signed in, or not any more, to the sign-in; from there a reader comes back."""

@@ -134,7 +134,7 @@ class Center:
         }
         return {
             **{
-                path: {"GET": self._site.reading(self._site.for_visitors(show, "cursor", "kind"))}
+                path: {"GET": self._operation(self._site.for_visitors(show, "cursor", "kind"))}
                 for path, show in pages.items()
             },
             f"{HOME}/sign-in": {

@@ -108,7 +108,7 @@ class Recoveries:
             },
             f"{home}/stop": {"GET": back, "POST": self._operation(form(self._stop), FORM)},
             f"{home}/leave": {"GET": back, "POST": self._operation(form(self._leave), FORM)},
-            f"{self._site.home}/recovery": {"GET": self._site.reading(self._site.for_visitors(self.watch))},
+            f"{self._site.home}/recovery": {"GET": self._operation(self._site.for_visitors(self.watch))},
         }
 
     def _operation(self, handle: Callable[[Call], Awaitable[Reply]], takes: bytes = b"") -> Operation:

@@ -108,9 +108,10 @@ class Door:
             if page.roles.isdisjoint(fact.roles):
                 return self.part(sight, "closed.html", fact=fact)._replace(status=FORBIDDEN)
             now = (await self.service.store.read([Wanted("")])).now
-            return await page.show(Reader(sight, fact, now))
+            async with self.site.place(visitor):
+                return await page.show(Reader(sight, fact, now))
 
-        return {"GET": self.site.reading(handle)}
+        return {"GET": Operation(handle)}
 
     def ask(self, ask: Ask) -> dict[str, Operation]:
         """The operation of where forms are sent."""
