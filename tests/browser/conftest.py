@@ -31,6 +31,10 @@ SWITCHES: Final = (
 """Nothing but this machine is spoken to, and root may run it (it meets no pages but ours)."""
 
 
+STREETS: Final = 45
+"""Of three customers each: as many as all these tests together meet, should one worker run them all."""
+
+
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """The system's browser, without a window."""
@@ -45,7 +49,7 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A Holdback and an exchange, started when the first test asks for them."""
-    async with House(tmp_path_factory.mktemp("house"), streets=9) as house:
+    async with House(tmp_path_factory.mktemp("house"), streets=STREETS) as house:
         yield house
 
 

@@ -111,6 +111,7 @@ class House:
 
     def somebody(self) -> Customer:
         """A customer whom no test has met: he signed in long ago, and pays his cold wallet now and then."""
+        assert self._unmet, "every customer was met: let more streets live here (tests/browser/conftest.py)"
         return self._unmet.pop()
 
     def somebody_from_abroad(self) -> Customer:

@@ -236,7 +236,7 @@ async def test_nobody_is_kept_out(desk_house: DeskHouse, at_the_desk: Seat) -> N
     customer = desk_house.somebody()
     async with behind(desk_house) as service:
         await service.record(customer.account, TicketOpen("7"))
-        await service.record("staff-roy", StaffFlag("pair", ("staff-roy",), int(time.time() * 1000), 5, 6, 100))
+        await service.record("staff-sam", StaffFlag("pair", ("staff-sam",), int(time.time() * 1000), 5, 6, 100))
     auditor, support = await at_the_desk(desk_house, "staff-aud"), await at_the_desk(desk_house, "staff-sam")
     found = {}
     for path in (
@@ -244,7 +244,7 @@ async def test_nobody_is_kept_out(desk_house: DeskHouse, at_the_desk: Seat) -> N
         "audit/staff-leo",
         "audit/staff-leo/check",
         "alarms",
-        "alarms/staff-roy",
+        "alarms/staff-sam",
         "breaker",
         "policy",
     ):
