@@ -40,6 +40,7 @@ WORDS: Final[dict[str, str]] = {
     r"^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,7}\Z": "the name of a domain in small letters, such as police.example",
     r"^(|embedded|rekognition|vendor)\Z": "`embedded`, `rekognition`, `vendor`, or empty",
     r"^https?://[^\s?#]+\Z": "a URL that begins with https:// or http://, without `?` or `#`",
+    r"^(|https?://[^\s/?#]+)\Z": "an origin that begins with https:// or http://, without a path, or empty",
     r"^(starttls|tls|none)\Z": "`starttls`, `tls` or `none`",
     r"^(POST|PUT)\Z": "`POST` or `PUT`",
     r"^(json|form)\Z": "`json` or `form`",
