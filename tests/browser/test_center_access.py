@@ -35,3 +35,25 @@ async def test_nobody_is_kept_out(house: House, at_a_browser: Seat, language: st
 
     assert {address: faults for address, faults in found.items() if faults} == {}
     assert len(found) >= FEWEST
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_nobody_is_kept_out_before_or_by_a_mail(house: House, at_a_browser: Seat, locale: str) -> None:
+    """The same of what is seen without a session: the sign-in, what it asks for, and the page behind a freeze link."""
+    owner, person = house.somebody(), await at_a_browser(house, locale=locale)
+    page, found = person.page, {}
+    await page.goto(f"{house.center}/center/sign-in")
+    found["sign-in"] = await walking.faults(page)
+    await page.locator("input[name=name]").fill(owner.email)
+    await page.locator("main form button").first.click()
+    await expect(page.locator("input[type=password]")).to_be_visible()
+    found["proofs"] = await walking.faults(page)
+    await page.locator("input[type=password]").fill(owner.password)
+    await page.locator("input[autocomplete=one-time-code]").first.fill(house.code(owner))
+    await page.locator("main form button").first.click()
+    await expect(page.locator("nav").first).to_be_visible()
+    letter = house.letter(0, lambda one: one.to == owner.email and bool(one.freeze_url))
+    await page.goto(letter.freeze_url)
+    found["freeze link"] = await walking.faults(page)
+
+    assert {shown: faults for shown, faults in found.items() if faults} == {}
